@@ -1,0 +1,88 @@
+import * as v from 'valibot';
+import { parseDate } from './dates.js';
+import { HANDWRITTEN, type MaintenanceState } from './maintenance-state.js';
+import { EVERYTHING } from './maintenance-window.js';
+
+/** The content of a storage is not a state. The message says what is wrong with it. */
+export class StateFormatError extends Error {
+  override readonly name = 'StateFormatError';
+}
+
+const date = v.pipe(
+  v.string(),
+  v.check((text) => parseDate(text) !== undefined, 'not an ISO 8601 date with a time zone'),
+);
+
+const storedWindow = v.looseObject({
+  id: v.pipe(v.string(), v.minLength(1)),
+  scope: v.pipe(v.string(), v.minLength(1)),
+  mode: v.picklist(['full', 'read-only']),
+  startsAt: date,
+  endsAt: v.nullable(date),
+  message: v.optional(v.string()),
+  retryAfter: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  createdAt: date,
+  createdBy: v.optional(v.string()),
+  leaseUntil: v.optional(date),
+});
+
+const historyEntry = v.looseObject({
+  revision: v.number(),
+  at: v.string(),
+  action: v.string(),
+  windows: v.array(v.looseObject({ id: v.string() })),
+});
+
+const state = v.looseObject({
+  format: v.literal(1),
+  lineage: v.pipe(v.string(), v.minLength(1)),
+  revision: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  windows: v.array(storedWindow),
+  // The history decides nothing: an entry that went bad must not close or open the application.
+  history: v.fallback(
+    v.pipe(
+      v.array(v.unknown()),
+      v.transform((entries) => entries.filter((entry) => v.is(historyEntry, entry))),
+    ),
+    [],
+  ),
+});
+
+function handwritten(on: boolean): MaintenanceState {
+  const epoch = new Date(0).toISOString();
+  return {
+    format: 1,
+    lineage: HANDWRITTEN,
+    revision: 0,
+    windows: on
+      ? [{ id: HANDWRITTEN, scope: EVERYTHING, mode: 'full', startsAt: epoch, endsAt: null, createdAt: epoch }]
+      : [],
+    history: [],
+  };
+}
+
+/**
+ * Reads the content of a storage.
+ *
+ * @param text - the stored text: a state as JSON, or just `1` (on) or `0` (off)
+ * @throws {@link StateFormatError} if it is anything else
+ */
+export function parseState(text: string): MaintenanceState {
+  const trimmed = text.trim();
+  if (trimmed === '1' || trimmed === '0') return handwritten(trimmed === '1');
+  let json: unknown;
+  try {
+    json = JSON.parse(trimmed);
+  } catch {
+    throw new StateFormatError(trimmed === '' ? 'it is empty' : 'it is not JSON, nor just 1 or 0');
+  }
+  const result = v.safeParse(state, json);
+  if (result.success) return result.output as MaintenanceState;
+  const [issue] = result.issues;
+  throw new StateFormatError(`${v.getDotPath(issue) ?? 'the content'}: ${issue.message}`);
+}
+
+/** The text that {@link parseState} reads back. Readable by a person who opens the file. */
+export function serializeState(content: MaintenanceState): string {
+  return `${JSON.stringify(content, null, 2)}\n`;
+}

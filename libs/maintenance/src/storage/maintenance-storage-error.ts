@@ -1,0 +1,53 @@
+/**
+ * What went wrong with a storage.
+ *
+ * | code | meaning |
+ * | --- | --- |
+ * | `unavailable` | it can't be reached, or did not answer in time |
+ * | `denied` | it refuses this reader or writer |
+ * | `corrupt` | what it holds is not a state; `version` lets it be overwritten |
+ * | `lost` | a state that was known is gone, and nobody removed it |
+ * | `conflict` | somebody else wrote first: read again and decide anew |
+ */
+export type MaintenanceStorageErrorCode = 'unavailable' | 'denied' | 'corrupt' | 'lost' | 'conflict';
+
+/**
+ * A storage could not be read or written. The message names the storage and the reason, never a credential.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await maintenance.enable();
+ * } catch (error) {
+ *   if (error instanceof MaintenanceStorageError && error.code === 'denied') page(operator);
+ * }
+ * ```
+ */
+export class MaintenanceStorageError extends Error {
+  override readonly name = 'MaintenanceStorageError';
+  readonly code: MaintenanceStorageErrorCode;
+  /** The version of corrupt content. */
+  readonly version?: string;
+
+  constructor(
+    code: MaintenanceStorageErrorCode,
+    message: string,
+    options: { version?: string; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    if (options.version !== undefined) this.version = options.version;
+  }
+}
+
+/** The error as a storage's error: as it is, or as `unavailable`. */
+export function toStorageError(error: unknown, subject: string): MaintenanceStorageError {
+  if (isStorageError(error)) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new MaintenanceStorageError('unavailable', `${subject}: ${reason}`, { cause: error });
+}
+
+/** Whether the error is a {@link MaintenanceStorageError}, of this copy of the package or of another. */
+export function isStorageError(error: unknown): error is MaintenanceStorageError {
+  return error instanceof Error && error.name === 'MaintenanceStorageError' && 'code' in error;
+}
