@@ -40,11 +40,12 @@ export class MaintenanceStorageError extends Error {
   }
 }
 
-/** The error as a storage's error: as it is, or as `unavailable`. */
+/** The error as a storage's error: with the code it has, in a copy of the package or in another, else as `unavailable`. */
 export function toStorageError(error: unknown, subject: string): MaintenanceStorageError {
-  if (isStorageError(error)) return error;
+  if (error instanceof MaintenanceStorageError) return error;
   const reason = error instanceof Error ? error.message : String(error);
-  return new MaintenanceStorageError('unavailable', `${subject}: ${reason}`, { cause: error });
+  if (!isStorageError(error)) return new MaintenanceStorageError('unavailable', `${subject}: ${reason}`, { cause: error });
+  return new MaintenanceStorageError(error.code, reason, { version: error.version, cause: error });
 }
 
 /** Whether the error is a {@link MaintenanceStorageError}, of this copy of the package or of another. */

@@ -1,0 +1,33 @@
+import {
+  BadGatewayException,
+  BadRequestException,
+  Catch,
+  ConflictException,
+  Inject,
+  type ArgumentsHost,
+  type HttpException,
+} from '@nestjs/common';
+import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
+import { MaintenanceForcedError } from '../state/forced-error.js';
+import { InvalidWindowError } from '../state/invalid-window-error.js';
+import { MaintenanceStorageError } from '../storage/maintenance-storage-error.js';
+
+type AdminError = InvalidWindowError | MaintenanceForcedError | MaintenanceStorageError;
+
+/** Gives the errors of a change the status that HTTP has for them. */
+@Catch(InvalidWindowError, MaintenanceForcedError, MaintenanceStorageError)
+export class AdminErrorsFilter extends BaseExceptionFilter<AdminError | HttpException> {
+  constructor(@Inject(HttpAdapterHost) { httpAdapter }: HttpAdapterHost) {
+    super(httpAdapter);
+  }
+
+  override catch(error: AdminError, host: ArgumentsHost): void {
+    super.catch(asHttpException(error), host);
+  }
+}
+
+function asHttpException(error: AdminError): HttpException {
+  if (error instanceof InvalidWindowError) return new BadRequestException(error.message, { cause: error });
+  if (error instanceof MaintenanceForcedError) return new ConflictException(error.message, { cause: error });
+  return new BadGatewayException(error.message, { cause: error });
+}

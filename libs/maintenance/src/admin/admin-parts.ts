@@ -1,0 +1,39 @@
+import type { DynamicModule, Provider, Type } from '@nestjs/common';
+import type { AdminOptions } from '../options/maintenance-options.js';
+import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
+import { OPTIONS } from '../tokens.js';
+import { createAdminController } from './admin.controller.js';
+import { AdminTokenGuard } from './admin-token.guard.js';
+import { SameOriginGuard } from './same-origin.guard.js';
+
+/** What the admin endpoints add to the module. */
+export interface AdminParts {
+  imports: NonNullable<DynamicModule['imports']>;
+  controllers: Type[];
+  providers: Provider[];
+}
+
+const PROTECTION = Symbol.for('nestjs-maintenance:admin-protection');
+
+/** The admin endpoints as the option says; nothing where it is `false`. */
+export function adminParts(option: boolean | AdminOptions): AdminParts {
+  if (option === false) return { imports: [], controllers: [], providers: [] };
+  const { path = 'maintenance-mode', imports = [], guards = [], decorators = [] } = option === true ? {} : option;
+  return {
+    imports,
+    controllers: [createAdminController(path, guards, decorators)],
+    providers: [
+      SameOriginGuard,
+      AdminTokenGuard,
+      { provide: PROTECTION, inject: [OPTIONS], useFactory: (options: ResolvedOptions) => assertProtected(options, guards) },
+    ],
+  };
+}
+
+function assertProtected({ adminToken }: ResolvedOptions, guards: unknown[]): boolean {
+  if (adminToken !== undefined || guards.length > 0) return true;
+  throw new MaintenanceOptionsError(
+    'the option `admin` opens endpoints that anybody could use: set `adminToken` (environment: MAINTENANCE_ADMIN_TOKEN) or `admin.guards`.',
+  );
+}

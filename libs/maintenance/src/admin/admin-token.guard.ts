@@ -1,0 +1,42 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { Inject, Injectable, UnauthorizedException, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { HttpMount } from '../http/http-mount.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
+import { OPTIONS } from '../tokens.js';
+
+interface RequestWithToken {
+  headers: { authorization?: string };
+}
+
+/** Admits who sends the `adminToken` as a bearer token (RFC 6750, section 2.1); everybody where no token is set. */
+@Injectable()
+export class AdminTokenGuard implements CanActivate {
+  readonly #expected: Buffer | null;
+
+  constructor(
+    @Inject(OPTIONS) { adminToken }: ResolvedOptions,
+    @Inject(HttpMount) private readonly mount: HttpMount,
+  ) {
+    this.#expected = adminToken === undefined ? null : digest(adminToken);
+  }
+
+  canActivate(context: ExecutionContext): boolean {
+    if (this.#expected === null) return true;
+    const http = context.switchToHttp();
+    const given = /^bearer +(\S+) *$/i.exec(http.getRequest<RequestWithToken>().headers.authorization ?? '')?.[1];
+    if (given !== undefined && timingSafeEqual(digest(given), this.#expected)) return true;
+    const response = this.mount.rawResponse(http.getResponse());
+    const reason = given === undefined ? '' : ', error="invalid_token"';
+    response.setHeader('WWW-Authenticate', `Bearer realm="maintenance"${reason}`);
+    throw new UnauthorizedException(
+      given === undefined
+        ? 'Send the admin token as "Authorization: Bearer <token>".'
+        : 'The admin token is not the right one.',
+    );
+  }
+}
+
+// Digests have one length, so that the comparison takes the same time whatever was sent.
+function digest(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}

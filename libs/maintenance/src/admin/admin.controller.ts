@@ -1,0 +1,77 @@
+import {
+  applyDecorators,
+  Body,
+  Controller,
+  Get,
+  Header,
+  HttpCode,
+  Inject,
+  Post,
+  Req,
+  SetMetadata,
+  UseFilters,
+  UseGuards,
+  VERSION_NEUTRAL,
+  type CanActivate,
+  type Type,
+} from '@nestjs/common';
+import { MaintenanceService } from '../maintenance.service.js';
+import { ADMIN } from '../policy/metadata.js';
+import type { ChangeOrigin } from '../state/changes.js';
+import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import { AdminErrorsFilter } from './admin-errors.filter.js';
+import { AdminTokenGuard } from './admin-token.guard.js';
+import { jsonBodyOf, type BodyRequest } from './json-body.js';
+import { SameOriginGuard } from './same-origin.guard.js';
+
+const NO_STORE = Header('Cache-Control', 'no-store');
+
+abstract class AdminEndpoints {
+  @Inject(MaintenanceService)
+  protected readonly maintenance!: MaintenanceService;
+
+  @Get()
+  @NO_STORE
+  status(): MaintenanceStatus {
+    return this.maintenance.status();
+  }
+
+  @Post('on')
+  @HttpCode(200)
+  @NO_STORE
+  async on(@Req() request: BodyRequest, @Body() body: unknown): Promise<MaintenanceStatus> {
+    await this.maintenance.open(jsonBodyOf(request, body), originOf(request));
+    return this.maintenance.status();
+  }
+
+  @Post('off')
+  @HttpCode(200)
+  @NO_STORE
+  async off(@Req() request: BodyRequest, @Body() body: unknown): Promise<MaintenanceStatus> {
+    await this.maintenance.close(jsonBodyOf(request, body), originOf(request));
+    return this.maintenance.status();
+  }
+}
+
+/** The controller of the admin endpoints: a class of its own for each registration, as a path belongs to a class. */
+export function createAdminController(
+  path: string,
+  guards: Type<CanActivate>[],
+  decorators: ClassDecorator[],
+): Type<AdminEndpoints> {
+  class MaintenanceAdminController extends AdminEndpoints {}
+  applyDecorators(
+    Controller({ path, version: VERSION_NEUTRAL }),
+    SetMetadata(ADMIN, true),
+    UseGuards(SameOriginGuard, AdminTokenGuard, ...guards),
+    UseFilters(AdminErrorsFilter),
+    ...decorators,
+  )(MaintenanceAdminController);
+  return MaintenanceAdminController;
+}
+
+function originOf({ user }: BodyRequest): ChangeOrigin {
+  const { username, email, name, id, sub } = (typeof user === 'object' && user !== null ? user : {}) as Record<string, unknown>;
+  const named = [username, email, name, id, sub].find((value) => typeof value === 'string' || typeof value === 'number');
+  return { via: 'http', by: named === undefined ? 'token' : String(named) };
+}

@@ -1,0 +1,29 @@
+import { BadRequestException, UnsupportedMediaTypeException } from '@nestjs/common';
+
+/** What the endpoints look at in a request; the requests of Express and of Fastify both have it. */
+export interface BodyRequest {
+  headers: Record<string, string | undefined>;
+  user?: unknown;
+}
+
+const EXAMPLE = 'Send a JSON object such as {"message": "Back at four", "endsAt": "2026-12-01T04:00Z"}, or nothing.';
+
+/**
+ * The JSON object that a request carries; an empty one where it has no body.
+ *
+ * @throws UnsupportedMediaTypeException (415) for a body that is not JSON, BadRequestException (400) for one that is no object
+ */
+export function jsonBodyOf({ headers }: BodyRequest, body: unknown): object {
+  const { 'content-length': length, 'transfer-encoding': encoding, 'content-type': type } = headers;
+  if (encoding === undefined && (length === undefined || length === '0')) return {};
+  if (!/^application\/(?:[\w.-]+\+)?json *(?:;|$)/i.test(type ?? '')) {
+    throw new UnsupportedMediaTypeException(`The body must be application/json, not ${type ?? 'without a type'}. ${EXAMPLE}`);
+  }
+  if (body === undefined || body === null) {
+    throw new BadRequestException(
+      'There is a body, but the application did not parse it (`bodyParser: false`?), so nothing was changed. Put a JSON parser before the endpoints.',
+    );
+  }
+  if (typeof body !== 'object' || Array.isArray(body)) throw new BadRequestException(`The body is no object. ${EXAMPLE}`);
+  return body;
+}

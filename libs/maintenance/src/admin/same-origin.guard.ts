@@ -1,0 +1,31 @@
+import { ForbiddenException, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+
+interface BrowserRequest {
+  method: string;
+  headers: Record<string, string | undefined>;
+  /** With the port, by the adapter's trust-proxy setting. */
+  host: string;
+}
+
+const SAFE = ['GET', 'HEAD', 'OPTIONS'];
+
+/** Refuses unsafe requests that a page of another origin makes a browser send. Clients that are no browsers send neither header. */
+@Injectable()
+export class SameOriginGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const { method, headers, host } = context.switchToHttp().getRequest<BrowserRequest>();
+    if (SAFE.includes(method)) return true;
+    const { origin, 'sec-fetch-site': site } = headers;
+    if (site !== undefined && site !== 'same-origin' && site !== 'none') throw foreign(`Sec-Fetch-Site: ${site}`);
+    if (origin !== undefined && !isOriginOf(host, origin)) throw foreign(`Origin: ${origin}`);
+    return true;
+  }
+}
+
+function isOriginOf(host: string, origin: string): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+}
+
+function foreign(header: string): ForbiddenException {
+  return new ForbiddenException(`Maintenance is not switched from another site (${header}).`);
+}

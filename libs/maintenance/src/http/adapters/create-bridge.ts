@@ -1,0 +1,33 @@
+import { Logger } from '@nestjs/common';
+import type { AbstractHttpAdapter } from '@nestjs/core';
+import type { RawResponse } from '../answer.js';
+import { ExpressBridge } from './express-bridge.js';
+import { FastifyBridge } from './fastify-bridge.js';
+import type { BridgeParts, HttpBridge } from './http-bridge.js';
+
+/** The bridge to the application's HTTP adapter. */
+export function createBridge(adapter: AbstractHttpAdapter, parts: BridgeParts): HttpBridge {
+  switch (adapter.getType()) {
+    case 'express':
+      return new ExpressBridge(adapter, parts);
+    case 'fastify':
+      return new FastifyBridge(adapter, parts);
+    default:
+      new Logger('Maintenance').warn(
+        `The HTTP adapter "${adapter.getType()}" is not known: handlers are guarded, but unknown URLs and static files are not.`,
+      );
+      return guardOnly(adapter);
+  }
+}
+
+function guardOnly(adapter: AbstractHttpAdapter): HttpBridge {
+  return {
+    attach: () => undefined,
+    placeEdge: () => undefined,
+    rawResponse: (response) => ((response as { raw?: RawResponse }).raw ?? response) as RawResponse,
+    send: (response, { status, headers, body }) => {
+      for (const [name, value] of Object.entries(headers)) adapter.setHeader(response, name, value);
+      adapter.reply(response, body, status);
+    },
+  };
+}

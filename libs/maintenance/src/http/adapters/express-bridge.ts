@@ -1,0 +1,109 @@
+import type { AbstractHttpAdapter } from '@nestjs/core';
+import type { NextFunction, Request, Response } from 'express';
+import type { HandlerRules } from '../../policy/handler-rules.js';
+import type { Answer, RawResponse } from '../answer.js';
+import { NO_HANDLER, type EdgeVisitor, type Route } from '../edge.js';
+import type { BridgeParts, HttpBridge } from './http-bridge.js';
+
+/** The parts of Express's router that tell what it would do with a request. */
+interface Layer {
+  match(path: string): boolean;
+  route?: { methods: Record<string, boolean | undefined>; stack: { handle: object }[] };
+}
+interface ExpressApplication {
+  router: { stack: Layer[] };
+  locals: object;
+}
+type Handler = (request: Request, response: Response, next: NextFunction) => unknown;
+
+/** Express: the edge is a middleware, its place is before the body parsers. */
+export class ExpressBridge implements HttpBridge {
+  #hasEdge = false;
+
+  constructor(
+    private readonly adapter: AbstractHttpAdapter,
+    private readonly parts: BridgeParts,
+  ) {}
+
+  attach(): void {
+    const { adapter, parts } = this;
+    Object.defineProperties(adapter.getInstance<ExpressApplication>().locals, parts.viewLocals);
+    if (!parts.edge) return;
+    const registerParserMiddleware = adapter.registerParserMiddleware?.bind(adapter);
+    adapter.registerParserMiddleware = (...args: [string?, boolean?]) => {
+      this.placeEdge();
+      return registerParserMiddleware?.(...args);
+    };
+    this.#guardNotFound();
+  }
+
+  placeEdge(): void {
+    const { edge } = this.parts;
+    if (this.#hasEdge || !edge) return;
+    this.#hasEdge = true;
+    this.adapter.use((request: Request, response: Response, next: NextFunction) => {
+      if (edge.isIdle) next();
+      else edge.pass(this.#visitor(request, response, next), this.#routeOf(request));
+    });
+  }
+
+  rawResponse(response: unknown): RawResponse {
+    return response as Response;
+  }
+
+  send(response: unknown, { status, headers, body }: Answer): void {
+    const raw = response as Response;
+    if (raw.headersSent) return;
+    raw.statusCode = status;
+    for (const [name, value] of Object.entries(headers)) raw.setHeader(name, value);
+    raw.setHeader('Content-Length', body.length);
+    raw.end(body);
+  }
+
+  // A request that the edge let on in doubt, and that no handler took in the end, has nobody else who refuses it.
+  #guardNotFound(): void {
+    const { adapter, parts } = this;
+    const setNotFoundHandler = adapter.setNotFoundHandler?.bind(adapter) as ((...args: unknown[]) => unknown) | undefined;
+    adapter.setNotFoundHandler = (handler: Handler, ...rest: unknown[]) => {
+      const refuseFirst: Handler = (request, response, next) => {
+        if (!parts.edge || parts.edge.isIdle) return handler(request, response, next);
+        parts.edge.pass(this.#visitor(request, response, () => handler(request, response, next)), NO_HANDLER);
+      };
+      return setNotFoundHandler?.(refuseFirst, ...rest);
+    };
+  }
+
+  #visitor(request: Request, response: Response, proceed: () => void): EdgeVisitor {
+    return { request, response, proceed, send: (answer) => this.send(response, answer) };
+  }
+
+  #routeOf(request: Request): Route {
+    const { path, method } = request;
+    const rules: HandlerRules[] = [];
+    for (const layer of this.adapter.getInstance<ExpressApplication>().router.stack) {
+      if (!layer.route || !takes(layer.route.methods, method) || !matches(layer, path)) continue;
+      const found = layer.route.stack.flatMap(({ handle }) => this.parts.handlers.rulesOf(handle));
+      if (found.length === 0) {
+        // Nest wraps handlers, marks and all, where something wants to hear of each route that is taken.
+        if (this.adapter.getOnRouteTriggered?.()) return 'unclear';
+        // A route that is not of a controller answers by itself.
+        break;
+      }
+      rules.push(...found);
+    }
+    return rules;
+  }
+}
+
+function takes(methods: Record<string, boolean | undefined>, method: string): boolean {
+  return Boolean(methods._all ?? methods[method.toLowerCase()] ?? (method === 'HEAD' && methods.get));
+}
+
+function matches(layer: Layer, path: string): boolean {
+  try {
+    return layer.match(path);
+  } catch {
+    // A parameter that can't be decoded; the router answers 400 to it, if the request gets that far.
+    return false;
+  }
+}

@@ -1,0 +1,41 @@
+import type { ServerResponse } from 'node:http';
+import onHeaders from 'on-headers';
+import vary from 'vary';
+
+/** What a refused request gets. */
+export interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  body: Buffer;
+}
+
+/** Node's response, of HTTP/1 or of HTTP/2. */
+export type RawResponse = Pick<ServerResponse, 'setHeader' | 'removeHeader' | 'statusCode' | 'headersSent' | 'getHeader'>;
+
+/**
+ * Makes sure that a refused response leaves with the status and the headers of the refusal, whoever writes it: our responder, or
+ * a filter of the application's own.
+ */
+export function sealRefused(response: RawResponse, status: number, retryAfter: number | null): void {
+  if (response.headersSent) return;
+  onHeaders(response as ServerResponse, () => {
+    // A redirect stays one; Retry-After would delay it (RFC 9110, section 10.2.3).
+    if (!isRedirect(response.statusCode)) {
+      response.statusCode = status;
+      if (retryAfter !== null) response.setHeader('Retry-After', String(retryAfter));
+    }
+    response.setHeader('Cache-Control', 'no-store');
+    response.removeHeader('ETag');
+    vary(response as ServerResponse, 'Accept');
+  });
+}
+
+/** Keeps what an exempt visitor sees out of shared caches, whatever the handler says. */
+export function sealExempt(response: RawResponse): void {
+  if (response.headersSent) return;
+  onHeaders(response as ServerResponse, () => response.setHeader('Cache-Control', 'private, no-store'));
+}
+
+function isRedirect(status: number): boolean {
+  return status === 302;
+}

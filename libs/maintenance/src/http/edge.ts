@@ -1,0 +1,68 @@
+import type { HandlerRules } from '../policy/handler-rules.js';
+import type { Decision, MaintenancePolicy } from '../policy/maintenance-policy.js';
+import type { Refusal } from '../policy/refusal.js';
+import type { PolicyRequest } from '../policy/request-path.js';
+import { sealExempt, sealRefused, type Answer, type RawResponse } from './answer.js';
+import type { AnswerableRequest, Responder } from './responder.js';
+import type { RoutedHandlers } from './routed-handlers.js';
+
+/** What the router would do with a request: the Nest handlers that may take it, or `'unclear'`. */
+export type Route = HandlerRules[] | 'unclear';
+
+/** Where no Nest handler is: an unknown URL, a static file. */
+export const NO_HANDLER: Route = [];
+
+/** A request at the edge, whichever the adapter. */
+export interface EdgeVisitor {
+  request: PolicyRequest & AnswerableRequest;
+  response: RawResponse;
+  /** Lets the request on. */
+  proceed: () => void;
+  /** Ends it. */
+  send: (answer: Answer) => void;
+}
+
+/**
+ * The first of the two places that refuse: after CORS, before a body is read. It refuses what the guard never sees (unknown URLs,
+ * static files, bodies that can't be parsed) and what the guard would refuse for certain. In doubt, the request goes on.
+ */
+export class Edge {
+  constructor(
+    private readonly policy: MaintenancePolicy,
+    private readonly handlers: RoutedHandlers,
+    private readonly responder: Responder,
+  ) {}
+
+  /** Whether no request needs a closer look: the short way while maintenance is off. */
+  get isIdle(): boolean {
+    return this.policy.isOpen && !this.handlers.hasForced;
+  }
+
+  /** Lets the visitor on or ends the request, as far as that can be decided before the guards run. */
+  pass(visitor: EdgeVisitor, route: Route): void {
+    const decision = this.#decide(visitor.request, route);
+    if (decision instanceof Promise) void decision.then((late) => this.#carryOut(late, visitor));
+    else this.#carryOut(decision, visitor);
+  }
+
+  #decide(request: PolicyRequest, route: Route): Decision | Promise<Decision> {
+    if (route === 'unclear') return 'undecided';
+    if (route.length === 0) return this.policy.decide({ rules: null, request, context: null });
+    const decisions = route.map((rules) => this.policy.decide({ rules, request, context: null }));
+    const [first = 'undecided'] = decisions;
+    // Versions and hosts of one path may be decided differently; which of them it is, the router knows.
+    const kind = (decision: unknown): unknown => (typeof decision === 'object' ? 'refused' : decision);
+    return decisions.every((decision) => kind(decision) === kind(first)) ? first : 'undecided';
+  }
+
+  #carryOut(decision: Decision, visitor: EdgeVisitor): void {
+    if (typeof decision === 'object') return void this.#refuse(decision, visitor);
+    if (decision === 'exempt') sealExempt(visitor.response);
+    visitor.proceed();
+  }
+
+  async #refuse(refusal: Refusal, { request, response, send }: EdgeVisitor): Promise<void> {
+    sealRefused(response, this.responder.statusCode, refusal.retryAfter);
+    send(await this.responder.answer(refusal, request));
+  }
+}

@@ -1,0 +1,50 @@
+import type { ApplicationConfig, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
+import { createBridge } from './adapters/create-bridge.js';
+import type { BridgeParts, HttpBridge } from './adapters/http-bridge.js';
+import type { Answer, RawResponse } from './answer.js';
+import { MaintenanceExceptionFilter } from './maintenance-exception.filter.js';
+import type { Responder } from './responder.js';
+
+/** Mounts the HTTP side on whatever adapter the application has; there is none in an application context. */
+export class HttpMount {
+  #bridge: HttpBridge | null = null;
+
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly parts: BridgeParts,
+    private readonly responder: Responder,
+  ) {}
+
+  /** Waits for the adapter: a testing module gets one only after it was compiled. */
+  attach(): void {
+    this.host.init$.subscribe(() => {
+      const { httpAdapter } = this.host;
+      if (!httpAdapter || this.#bridge) return;
+      this.#bridge = createBridge(httpAdapter, this.parts);
+      this.#bridge.attach();
+    });
+  }
+
+  /** What has to happen when all controllers are known and no route is registered yet. */
+  beforeRoutes(discovery: DiscoveryService, config: ApplicationConfig): void {
+    this.parts.handlers.mark(discovery);
+    // Of the global filters the last one added is asked first, so that a catch-all of the application's own does not get there.
+    config.useGlobalFilters(new MaintenanceExceptionFilter(this, this.responder));
+    this.placeEdge();
+  }
+
+  /** Puts the edge at this place of the order in which requests are handled, unless it has one already. */
+  placeEdge(): void {
+    this.#bridge?.placeEdge();
+  }
+
+  /** Node's response behind the framework's. */
+  rawResponse(response: unknown): RawResponse {
+    return this.#bridge ? this.#bridge.rawResponse(response) : (response as RawResponse);
+  }
+
+  /** Ends a request with the answer. */
+  send(response: unknown, answer: Answer): void {
+    this.#bridge?.send(response, answer);
+  }
+}

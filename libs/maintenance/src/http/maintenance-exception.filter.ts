@@ -1,0 +1,26 @@
+import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { HttpMount } from './http-mount.js';
+import { MaintenanceException } from './maintenance.exception.js';
+import type { AnswerableRequest, Responder } from './responder.js';
+
+/**
+ * Answers a refused request with the page, the problem document or the redirect. The module registers it for the whole
+ * application, where it is asked before other global filters.
+ */
+@Catch(MaintenanceException)
+export class MaintenanceExceptionFilter implements ExceptionFilter<MaintenanceException> {
+  constructor(
+    private readonly mount: HttpMount,
+    private readonly responder: Responder,
+  ) {}
+
+  async catch(exception: MaintenanceException, host: ArgumentsHost): Promise<void> {
+    // Other transports have words of their own for a service that is unavailable.
+    if (host.getType() !== 'http') throw exception;
+    const http = host.switchToHttp();
+    this.mount.send(
+      http.getResponse(),
+      await this.responder.answer(exception.refusal, http.getRequest<AnswerableRequest>()),
+    );
+  }
+}

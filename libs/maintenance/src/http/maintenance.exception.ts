@@ -1,0 +1,30 @@
+import { HttpException } from '@nestjs/common';
+import type { Refusal } from '../policy/refusal.js';
+import type { Problem } from './problem.js';
+
+/**
+ * A request was refused because of maintenance. Its response is a complete problem document (RFC 9457), so that a filter of your
+ * own that catches it answers well.
+ *
+ * @example
+ * ```ts
+ * @Catch(MaintenanceException)
+ * export class LogRefusals implements ExceptionFilter {
+ *   catch(exception: MaintenanceException, host: ArgumentsHost) {
+ *     this.log.debug(exception.refusal.window?.id);
+ *   }
+ * }
+ * ```
+ */
+export class MaintenanceException extends HttpException {
+  override readonly name = 'MaintenanceException';
+
+  constructor(
+    /** The window that refused, and when to try again. */
+    readonly refusal: Refusal,
+    problem: Problem,
+  ) {
+    super(problem, problem.statusCode, { description: problem.message });
+    this.message = problem.message;
+  }
+}

@@ -1,0 +1,53 @@
+import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { HandlerRulesReader, type HandlerRules } from '../policy/handler-rules.js';
+import { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import type { Refusal } from '../policy/refusal.js';
+import type { PolicyRequest } from '../policy/request-path.js';
+import { sealExempt, sealRefused } from './answer.js';
+import { HttpMount } from './http-mount.js';
+import { MaintenanceException } from './maintenance.exception.js';
+import { Responder, type AnswerableRequest } from './responder.js';
+
+/**
+ * The authority for every handler: it refuses what an active window covers and no exemption admits. The module registers it for
+ * the whole application; with `mount: { guard: false }` it waits for your `@UseGuards(MaintenanceGuard)`.
+ *
+ * @throws {@link MaintenanceException} for whoever is refused
+ */
+@Injectable()
+export class MaintenanceGuard implements CanActivate {
+  constructor(
+    @Inject(MaintenancePolicy) private readonly policy: MaintenancePolicy,
+    @Inject(HandlerRulesReader) private readonly reader: HandlerRulesReader,
+    @Inject(Responder) private readonly responder: Responder,
+    @Inject(HttpMount) private readonly mount: HttpMount,
+  ) {}
+
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const rules = this.reader.rulesOf(context.getClass(), context.getHandler() as never);
+    if (rules.verdict !== 'refuse' && this.policy.isOpen) return true;
+    return this.#decide(context, rules);
+  }
+
+  /** Makes the exception that a refused caller gets. */
+  protected async refuse(context: ExecutionContext, refusal: Refusal): Promise<MaintenanceException> {
+    const isHttp = context.getType() === 'http';
+    const request = isHttp ? context.switchToHttp().getRequest<AnswerableRequest>() : null;
+    // On the response itself, so that they survive whichever filter answers in the end.
+    if (isHttp) sealRefused(this.#rawResponse(context), this.responder.statusCode, refusal.retryAfter);
+    return new MaintenanceException(refusal, await this.responder.problem(refusal, request));
+  }
+
+  async #decide(context: ExecutionContext, rules: HandlerRules): Promise<boolean> {
+    const isHttp = context.getType() === 'http';
+    const request = isHttp ? context.switchToHttp().getRequest<PolicyRequest>() : null;
+    const decision = await this.policy.decide({ rules, request, context });
+    if (typeof decision === 'object') throw await this.refuse(context, decision);
+    if (decision === 'exempt' && isHttp) sealExempt(this.#rawResponse(context));
+    return true;
+  }
+
+  #rawResponse(context: ExecutionContext): ReturnType<HttpMount['rawResponse']> {
+    return this.mount.rawResponse(context.switchToHttp().getResponse());
+  }
+}

@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type * as Handlebars from 'handlebars';
+import { MaintenanceOptionsError } from '../../options/maintenance-options-error.js';
+import type { Problem } from '../problem.js';
+import { DEFAULT_PAGE, DEFAULT_PAGE_CSP } from './default-page.js';
+
+/** A rendered page, with the policy that its own style and script need. */
+export interface Page {
+  html: string;
+  /** `Content-Security-Policy`; none for a template of the application's own, which has the application's policy. */
+  contentSecurityPolicy?: string;
+}
+
+type Template = Handlebars.TemplateDelegate;
+
+/** Reloads of a page without scripts are this far apart at least and at most, in seconds. */
+const REFRESH = { least: 30, most: 300 };
+
+/** Renders the page: the built-in one, or the application's. What two visitors would both see is rendered once. */
+export class PageRenderer {
+  #template: Promise<Template> | null;
+  #last: { key: string; page: Page } | null = null;
+
+  private constructor(
+    template: Template | null,
+    private readonly contentSecurityPolicy: string | undefined,
+  ) {
+    this.#template = template && Promise.resolve(template);
+  }
+
+  /**
+   * Reads and compiles the application's template, or postpones the built-in one until somebody sees it.
+   *
+   * @param path - of a Handlebars template, relative to the working directory
+   * @throws {@link MaintenanceOptionsError} if the template can't be read or is not Handlebars
+   */
+  static async create(path: string | undefined): Promise<PageRenderer> {
+    if (path === undefined) return new PageRenderer(null, DEFAULT_PAGE_CSP);
+    const file = resolve(path);
+    try {
+      return new PageRenderer(await compile(readFileSync(file, 'utf8')), undefined);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new MaintenanceOptionsError(`the option \`response.template\` can't be used: ${file}: ${reason}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * @param problem - what the page says
+   * @param custom - members of the application's own; with them, each visitor's page is rendered anew
+   */
+  async render(problem: Problem, custom: object | null): Promise<Page> {
+    const key = custom ? null : JSON.stringify(problem);
+    if (key !== null && this.#last?.key === key) return this.#last.page;
+    this.#template ??= compile(DEFAULT_PAGE);
+    const template = await this.#template;
+    const page = {
+      html: template({ ...custom, ...contextOf(problem) }),
+      contentSecurityPolicy: this.contentSecurityPolicy,
+    };
+    if (key !== null) this.#last = { key, page };
+    return page;
+  }
+}
+
+async function compile(source: string): Promise<Template> {
+  // Loaded when used: it costs more than the rest of the module together.
+  const { default: handlebars } = await import('handlebars');
+  const own = handlebars.create();
+  // Handlebars compiles at the first rendering; a template that can't be parsed has to show at boot.
+  own.parse(source);
+  return own.compile(source);
+}
+
+function contextOf(problem: Problem): object {
+  const readOnly = problem.mode === 'read-only';
+  const { least, most } = REFRESH;
+  return {
+    ...problem,
+    title: readOnly ? 'Read-only for now' : 'Down for maintenance',
+    readOnly,
+    refreshSeconds: Math.min(most, Math.max(least, problem.retryAfter ?? most)),
+  };
+}

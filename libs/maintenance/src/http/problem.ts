@@ -1,0 +1,47 @@
+import { STATUS_CODES } from 'node:http';
+import type { Refusal } from '../policy/refusal.js';
+import { EVERYTHING, type MaintenanceMode } from '../state/maintenance-window.js';
+
+/** The JSON body of a refused request: a problem document (RFC 9457) that also has the members of Nest's own errors. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  statusCode: number;
+  message: string;
+  error: string;
+  /** Seconds; `null`: unknown. */
+  retryAfter: number | null;
+  /** ISO 8601 in UTC; `null`: unknown. */
+  startsAt: string | null;
+  /** ISO 8601 in UTC; `null`: unknown. */
+  endsAt: string | null;
+  scope: string;
+  mode: MaintenanceMode;
+  [custom: string]: unknown;
+}
+
+const DOWN = 'The service is down for maintenance. Please try again later.';
+const READ_ONLY = 'The service is read-only during maintenance. Reading works, changes have to wait.';
+
+/** The problem document of a refusal. Without an own type, the title is that of the status (RFC 9457, section 4.2.1). */
+export function problemOf({ window, retryAfter }: Refusal, status: number): Problem {
+  const mode = window?.mode ?? 'full';
+  const message = window?.message || (mode === 'read-only' ? READ_ONLY : DOWN);
+  const title = STATUS_CODES[status] ?? 'Service Unavailable';
+  return {
+    type: 'about:blank',
+    title,
+    status,
+    detail: message,
+    statusCode: status,
+    message,
+    error: title,
+    retryAfter,
+    startsAt: window?.startsAt ?? null,
+    endsAt: window?.endsAt ?? null,
+    scope: window?.scope ?? EVERYTHING,
+    mode,
+  };
+}

@@ -1,0 +1,31 @@
+import type { INestApplication } from '@nestjs/common';
+import { HttpMount } from './http-mount.js';
+
+/**
+ * Moves the edge to this place of `main.ts` on Express, for applications that register static files, sessions or parsers of their
+ * own before Nest's body parsers. Put it after CORS, so that refused answers keep their CORS headers. On Fastify, where the order
+ * of registration does not matter, it changes nothing.
+ *
+ * @throws Error if the application does not import `MaintenanceModule`
+ *
+ * @example
+ * ```ts
+ * const app = await NestFactory.create<NestExpressApplication>(AppModule, { bodyParser: false });
+ * app.enableCors();
+ * useMaintenance(app);
+ * app.useStaticAssets('public');
+ * ```
+ */
+export function useMaintenance(app: INestApplication): void {
+  mountOf(app).placeEdge();
+}
+
+function mountOf(app: INestApplication): HttpMount {
+  try {
+    return app.get(HttpMount, { strict: false });
+  } catch (error) {
+    throw new Error('useMaintenance(app): add MaintenanceModule.forRoot() to the imports of the root module first.', {
+      cause: error,
+    });
+  }
+}

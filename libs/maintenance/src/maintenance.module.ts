@@ -1,0 +1,145 @@
+import {
+  Inject,
+  Module,
+  type DynamicModule,
+  type MiddlewareConsumer,
+  type NestModule,
+  type OnApplicationShutdown,
+  type Provider,
+} from '@nestjs/common';
+import { ConfigModule } from '@nestjs/config';
+import { APP_GUARD, ApplicationConfig, DiscoveryModule, DiscoveryService, ModulesContainer } from '@nestjs/core';
+import { adminParts } from './admin/admin-parts.js';
+import { HttpMount } from './http/http-mount.js';
+import { MaintenanceGuard } from './http/maintenance.guard.js';
+import { Responder } from './http/responder.js';
+import { MaintenanceService } from './maintenance.service.js';
+import type {
+  MaintenanceModuleAsyncOptions,
+  MaintenanceModuleExtras,
+  MaintenanceModuleOptions,
+} from './options/maintenance-options.js';
+import { MaintenanceOptionsError } from './options/maintenance-options-error.js';
+import { maintenanceConfig } from './options/maintenance.config.js';
+import { assertExtras } from './options/schema.js';
+import { HandlerRulesReader } from './policy/handler-rules.js';
+import { MaintenancePolicy } from './policy/maintenance-policy.js';
+import { Clock } from './state/clock.js';
+import { StateMonitor } from './state/state-monitor.js';
+import { StateStorage } from './storage/state-storage.js';
+import { EXTRAS, GIVEN_OPTIONS, OPTIONS } from './tokens.js';
+import { asyncOptions } from './wiring/async-options.js';
+import { providers } from './wiring/providers.js';
+
+/**
+ * Puts the application under maintenance when somebody says so.
+ *
+ * @example
+ * ```ts
+ * @Module({ imports: [MaintenanceModule.forRoot()] })
+ * export class AppModule {}
+ * ```
+ */
+@Module({})
+export class MaintenanceModule implements NestModule, OnApplicationShutdown {
+  /**
+   * Registers the module, once, in the root module.
+   *
+   * @param options - options and extras; what is left out comes from the environment, then from the defaults
+   * @throws {@link MaintenanceOptionsError} for options that can't be used, when the application starts
+   */
+  static forRoot(options: MaintenanceModuleOptions & MaintenanceModuleExtras = {}): DynamicModule {
+    const { isGlobal, admin, mount, ...given } = options;
+    return define({ isGlobal, admin, mount }, [{ provide: GIVEN_OPTIONS, useValue: given }]);
+  }
+
+  /**
+   * Registers the module with options that a factory or a class makes.
+   *
+   * @throws {@link MaintenanceOptionsError} for options that can't be used, when the application starts
+   *
+   * @example
+   * ```ts
+   * MaintenanceModule.forRootAsync({
+   *   inject: [ConfigService],
+   *   useFactory: (config: ConfigService) => ({ adminToken: config.getOrThrow('ADMIN_TOKEN') }),
+   *   admin: true,
+   * })
+   * ```
+   */
+  static forRootAsync(options: MaintenanceModuleAsyncOptions): DynamicModule {
+    const { imports, inject, useFactory, useClass, useExisting, ...extras } = options;
+    return define(extras, asyncOptions({ inject, useFactory, useClass, useExisting }), imports);
+  }
+
+  constructor(
+    @Inject(ModulesContainer) modules: ModulesContainer,
+    @Inject(HttpMount) private readonly mount: HttpMount,
+    @Inject(StateMonitor) private readonly monitor: StateMonitor,
+    @Inject(StateStorage) private readonly storage: StateStorage,
+    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
+    @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+  ) {
+    assertSingle(modules);
+    mount.attach();
+  }
+
+  /** Nest calls this when all controllers are known and no route is registered yet. */
+  configure(_consumer: MiddlewareConsumer): void {
+    this.mount.beforeRoutes(this.discovery, this.config);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.monitor.stop();
+    await this.storage.close?.();
+  }
+}
+
+function define(
+  extras: MaintenanceModuleExtras,
+  given: Provider[],
+  imports: DynamicModule['imports'] = [],
+): DynamicModule {
+  assertExtras(extras);
+  const admin = adminParts(extras.admin ?? false);
+  const guard = extras.mount?.guard === false ? [] : [{ provide: APP_GUARD, useExisting: MaintenanceGuard }];
+  return {
+    module: MaintenanceModule,
+    global: extras.isGlobal ?? true,
+    imports: [...imports, ...admin.imports, ConfigModule.forFeature(maintenanceConfig), DiscoveryModule],
+    controllers: admin.controllers,
+    providers: [
+      ...given,
+      { provide: EXTRAS, useValue: extras },
+      ...providers,
+      ...admin.providers,
+      MaintenanceService,
+      MaintenanceGuard,
+      ...guard,
+    ],
+    // Beside the service: what the guard needs where an application mounts it by itself.
+    exports: [
+      MaintenanceService,
+      StateStorage,
+      StateMonitor,
+      Clock,
+      OPTIONS,
+      MaintenanceGuard,
+      MaintenancePolicy,
+      HandlerRulesReader,
+      Responder,
+      HttpMount,
+    ],
+  };
+}
+
+// A second registration would guard, answer and count everything twice.
+function assertSingle(modules: ModulesContainer): void {
+  const registered = [...modules.values()].filter(({ metatype }) => metatype === MaintenanceModule);
+  if (registered.length > 1) {
+    throw new MaintenanceOptionsError(
+      'MaintenanceModule is registered more than once. Keep one forRoot() or forRootAsync() in the root module and remove the ' +
+        'others; MaintenanceService can be injected everywhere.',
+    );
+  }
+}

@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { Subject, type Observable } from 'rxjs';
+import type { ResolvedOptions } from './options/resolved-options.js';
+import { closeWindows, openWindow, type ChangeOrigin } from './state/changes.js';
+import { Clock } from './state/clock.js';
+import { MaintenanceForcedError } from './state/forced-error.js';
+import type { MaintenanceStatus } from './state/maintenance-status.js';
+import { EVERYTHING } from './state/maintenance-window.js';
+import { StateMonitor } from './state/state-monitor.js';
+import { statusOf } from './state/status-of.js';
+import { readDisableOptions, readEnableOptions, type DisableOptions, type EnableOptions } from './state/window-options.js';
+import { StateStorage } from './storage/state-storage.js';
+import { StateWriter, type Written } from './storage/state-writer.js';
+import { CHANGES, OPTIONS } from './tokens.js';
+
+/**
+ * Turns maintenance on and off, and tells whether it is on.
+ *
+ * @example
+ * ```ts
+ * constructor(private readonly maintenance: MaintenanceService) {}
+ *
+ * await this.maintenance.enable({ message: 'Back at four', endsAt: '2026-12-01T04:00Z' });
+ * ```
+ */
+@Injectable()
+export class MaintenanceService {
+  /** The status whenever it changes, also at the moment a planned window starts or ends. */
+  readonly changes: Observable<MaintenanceStatus>;
+  readonly #writer: StateWriter;
+
+  constructor(
+    @Inject(OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(StateStorage) private readonly storage: StateStorage,
+    @Inject(StateMonitor) private readonly monitor: StateMonitor,
+    @Inject(Clock) private readonly clock: Clock,
+    @Inject(CHANGES) changes: Subject<MaintenanceStatus>,
+  ) {
+    this.changes = changes.asObservable();
+    this.#writer = new StateWriter(storage, clock);
+  }
+
+  /** The status, from memory: this never waits for the storage. */
+  status(): MaintenanceStatus {
+    return statusOf(this.monitor, this.storage);
+  }
+
+  /**
+   * Whether maintenance is on, from memory.
+   *
+   * @param scope - asks for one part of the application; a window on `'*'` counts for every scope. Default: any window at all
+   */
+  isActive(scope?: string): boolean {
+    const { forced, active } = this.monitor.situation();
+    if (forced !== null) return forced;
+    if (scope === undefined) return active.length > 0;
+    return active.some((window) => window.scope === scope || window.scope === EVERYTHING);
+  }
+
+  /**
+   * Opens a window. On an active window of the same scope and mode it changes the fields given and keeps the others; a start in
+   * the future always makes a new window. What changes nothing writes nothing.
+   *
+   * @returns the status that the storage gave back after the write
+   * @throws {@link InvalidWindowError} for a window that makes no sense
+   * @throws {@link MaintenanceForcedError} while the option `enabled` gives the answer
+   * @throws {@link MaintenanceStorageError} if the storage does not take it
+   *
+   * @example
+   * ```ts
+   * await maintenance.enable({ scope: 'payments', endsAt: new Date(Date.now() + 600_000) });
+   * ```
+   */
+  async enable(window: EnableOptions = {}): Promise<MaintenanceStatus> {
+    await this.open(window, { via: 'code' });
+    return this.status();
+  }
+
+  /**
+   * Ends windows: by default every active one.
+   *
+   * @param which - `scope`: those of one scope; `id`: one window, be it active or planned; `all`: planned ones too
+   * @returns the status that the storage gave back after the write
+   * @throws {@link MaintenanceForcedError} while the option `enabled` gives the answer
+   * @throws {@link MaintenanceStorageError} if the storage does not take it
+   */
+  async disable(which: DisableOptions = {}): Promise<MaintenanceStatus> {
+    await this.close(which, { via: 'code' });
+    return this.status();
+  }
+
+  /**
+   * Reads the storage now.
+   *
+   * @returns the status after that; a storage that fails shows in `status.storage`
+   */
+  async refresh(): Promise<MaintenanceStatus> {
+    await this.monitor.refresh();
+    return this.status();
+  }
+
+  /** @internal */
+  async open(window: unknown, origin: ChangeOrigin): Promise<Written> {
+    this.#assertNotForced();
+    readEnableOptions(window, this.clock.now());
+    return this.#apply(
+      (windows, now) => openWindow(windows, readEnableOptions(window, now), now, randomBytes(4).toString('hex'), origin.by),
+      origin,
+    );
+  }
+
+  /** @internal */
+  async close(which: unknown, origin: ChangeOrigin): Promise<Written> {
+    this.#assertNotForced();
+    const selected = readDisableOptions(which);
+    return this.#apply((windows, now) => closeWindows(windows, selected, now), origin);
+  }
+
+  async #apply(work: Parameters<StateWriter['change']>[0], origin: ChangeOrigin): Promise<Written> {
+    const written = await this.#writer.change(work, origin);
+    this.monitor.adopt(written.state);
+    return written;
+  }
+
+  #assertNotForced(): void {
+    if (this.options.enabled !== undefined) throw new MaintenanceForcedError(this.options.enabled);
+  }
+}

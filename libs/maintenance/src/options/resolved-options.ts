@@ -1,0 +1,81 @@
+import { compileAddresses } from '../policy/address-exemptions.js';
+import type { ExemptionRules } from '../policy/exemptions.js';
+import { compilePaths } from '../policy/url-exemptions.js';
+import type { StorageFailurePolicy } from '../state/state-monitor.js';
+import { variableOf } from './environment.js';
+import type { MaintenanceModuleOptions, ResponseOptions } from './maintenance-options.js';
+import { MaintenanceOptionsError } from './maintenance-options-error.js';
+import { assertOptions } from './schema.js';
+
+/** The options, checked, with the defaults filled in. */
+export interface ResolvedOptions {
+  storage?: MaintenanceModuleOptions['storage'];
+  enabled?: boolean;
+  refreshInterval: number;
+  onStorageFailure: StorageFailurePolicy;
+  adminToken?: string;
+  exempt: Omit<ExemptionRules, 'globalPrefix'>;
+  response: ResponseOptions & Required<Pick<ResponseOptions, 'statusCode' | 'retryAfter' | 'type'>>;
+}
+
+/**
+ * Lays what is given in code over what the environment says, checks it and fills the defaults in.
+ *
+ * @throws {@link MaintenanceOptionsError} that names the option
+ */
+export function resolveOptions(
+  given: MaintenanceModuleOptions,
+  fromEnvironment: MaintenanceModuleOptions = {},
+): ResolvedOptions {
+  assertOptions(given);
+  assertOptions(fromEnvironment, (path) => `environment variable ${variableOf(path.replace(/\.\d+$/, '')) ?? path}`);
+  const top = overlay(fromEnvironment, given);
+  const exempt = overlay(fromEnvironment.exempt ?? {}, given.exempt ?? {});
+  const response = overlay(fromEnvironment.response ?? {}, given.response ?? {});
+  const named = (name: string, inCode: unknown): string =>
+    inCode === undefined ? `the environment variable ${variableOf(name)}` : `the option \`${name}\``;
+  return {
+    storage: top.storage,
+    enabled: top.enabled,
+    refreshInterval: top.refreshInterval ?? 5_000,
+    onStorageFailure: top.onStorageFailure ?? 'last-known',
+    adminToken: top.adminToken,
+    exempt: {
+      matchesPath: compiled(named('exempt.urls', given.exempt?.urls), () => compilePaths(exempt.urls ?? [])),
+      matchesAddress: compiled(named('exempt.ips', given.exempt?.ips), () => compileAddresses(exempt.ips ?? [])),
+      everything: exempt.tests === true && process.env.NODE_ENV === 'test',
+      probes: exempt.probes ?? true,
+      redirectPath: redirectPathOf(response.redirectUrl),
+      roles: new Set(exempt.roles),
+      user: exempt.user ?? ((request: { user?: unknown }) => request.user),
+      when: exempt.when,
+    },
+    response: {
+      ...response,
+      statusCode: response.statusCode ?? 503,
+      retryAfter: response.retryAfter ?? 3_600,
+      type: response.type ?? 'auto',
+    },
+  };
+}
+
+// A member that is there but undefined says nothing.
+function overlay<T extends object>(base: T, over: T): T {
+  const given = Object.entries(over).filter(([, value]) => value !== undefined);
+  return { ...base, ...(Object.fromEntries(given) as T) };
+}
+
+function compiled<T>(name: string, compile: () => T): T {
+  try {
+    return compile();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new MaintenanceOptionsError(`${name} can't be used: ${reason}.`, { cause: error });
+  }
+}
+
+function redirectPathOf(redirectUrl: string | undefined): string | undefined {
+  if (!redirectUrl?.startsWith('/')) return undefined;
+  const { pathname } = new URL(redirectUrl, 'http://localhost');
+  return decodeURI(pathname.length > 1 && pathname.endsWith('/') ? pathname.slice(0, -1) : pathname);
+}

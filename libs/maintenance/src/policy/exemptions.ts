@@ -1,0 +1,65 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { normalPath, type PolicyRequest } from './request-path.js';
+
+/** Who stays admitted, compiled from the options. */
+export interface ExemptionRules {
+  matchesPath: (path: string) => boolean;
+  matchesAddress: (address: string | undefined) => boolean;
+  /** Nothing is refused: a test runs and the application wants it so. */
+  everything: boolean;
+  /** Answer GET and HEAD of the probes' paths. */
+  probes: boolean;
+  /** The path to which visitors are redirected. */
+  redirectPath?: string;
+  roles: ReadonlySet<string>;
+  user: (request: never) => unknown;
+  when?: (context: ExecutionContext) => boolean | Promise<boolean>;
+  /** The application's global prefix with a leading slash, or empty; known once the application is set up. */
+  globalPrefix: () => string;
+}
+
+const PROBES = new Set(['/health', '/healthz', '/livez', '/readyz', '/robots.txt']);
+
+/** The exemptions that need nothing but the request: tests, addresses, paths, probes, the redirect's target. */
+export function isExemptRequest(rules: ExemptionRules, request: PolicyRequest | null): boolean {
+  if (rules.everything) return true;
+  if (!request) return false;
+  if (rules.matchesAddress(request.ip)) return true;
+  const path = normalPath(request.url);
+  return (
+    path !== undefined &&
+    (rules.matchesPath(path) || path === rules.redirectPath || (rules.probes && isProbe(request.method, path, rules)))
+  );
+}
+
+function isProbe(method: string, path: string, rules: ExemptionRules): boolean {
+  if (method !== 'GET' && method !== 'HEAD') return false;
+  if (PROBES.has(path)) return true;
+  const prefix = rules.globalPrefix();
+  return prefix !== '' && path.startsWith(`${prefix}/`) && PROBES.has(path.slice(prefix.length));
+}
+
+/** Whether anything about the user or the context could exempt; if not, a refusal needs no wait for either. */
+export function asksWho(rules: ExemptionRules): boolean {
+  return rules.roles.size > 0 || rules.when !== undefined;
+}
+
+/** The exemptions that may have to wait: the user's role, then `exempt.when`. Rejects where one of them throws. */
+export async function isExemptVisitor(
+  rules: ExemptionRules,
+  request: PolicyRequest | null,
+  context: ExecutionContext | null,
+): Promise<boolean> {
+  if (rules.roles.size > 0 && request) {
+    const user = await rules.user(request as never);
+    if (rolesOf(user).some((role) => rules.roles.has(role))) return true;
+  }
+  return context !== null && rules.when !== undefined && (await rules.when(context)) === true;
+}
+
+function rolesOf(user: unknown): string[] {
+  if (typeof user !== 'object' || user === null) return [];
+  const { roles, role } = user as { roles?: unknown; role?: unknown };
+  const listed = roles instanceof Set ? [...(roles as Set<unknown>)] : Array.isArray(roles) ? (roles as unknown[]) : [roles];
+  return [...listed, role].filter((name) => typeof name === 'string');
+}

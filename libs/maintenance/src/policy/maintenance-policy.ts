@@ -1,0 +1,107 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type { Clock } from '../state/clock.js';
+import type { StoredWindow } from '../state/maintenance-window.js';
+import type { Situation, StateMonitor } from '../state/state-monitor.js';
+import { asksWho, isExemptRequest, isExemptVisitor, type ExemptionRules } from './exemptions.js';
+import type { HandlerRules } from './handler-rules.js';
+import { refusalBy, type Refusal } from './refusal.js';
+import type { PolicyRequest } from './request-path.js';
+
+/** Who wants in. */
+export interface Visit {
+  /** The decorators of the handler; `null` where no Nest handler is: an unknown URL, a static file. */
+  rules: HandlerRules | null;
+  /** The HTTP request; `null` on other transports. */
+  request: PolicyRequest | null;
+  /** Nest's context; `null` before the guards run. */
+  context: ExecutionContext | null;
+}
+
+/** The answer to a visit. */
+export type Decision =
+  /** No window covers the visit, or a decorator admits it. */
+  | 'admitted'
+  /** A window covers the visit, and an exemption admits it. */
+  | 'exempt'
+  /** Only the guard, which knows the user and the context, can tell. */
+  | 'undecided'
+  | Refusal;
+
+export interface PolicyOptions {
+  exemptions: ExemptionRules;
+  /** Seconds for `Retry-After` where no end is known. */
+  retryAfter: number;
+  /** Told when an exemption could not be decided; the visit is refused. */
+  failed: (error: unknown) => void;
+}
+
+const READING = new Set(['GET', 'HEAD', 'OPTIONS']);
+const NO_WINDOWS: readonly StoredWindow[] = [];
+
+/** The one place that decides who is admitted. Guard, edge, health, command line and panel ask here. */
+export class MaintenancePolicy {
+  constructor(
+    private readonly monitor: StateMonitor,
+    private readonly clock: Clock,
+    private readonly options: PolicyOptions,
+  ) {}
+
+  /** Whether nobody can be refused now but by `@ForceMaintenance()`: the short way while maintenance is off. */
+  get isOpen(): boolean {
+    const { forced, active } = this.monitor.situation();
+    return forced === null ? active.length === 0 : !forced;
+  }
+
+  /** Decides, in this order. From memory, except where the application's own functions answer later. */
+  decide(visit: Visit): Decision | Promise<Decision> {
+    const { rules, request, context } = visit;
+    const { exemptions } = this.options;
+
+    // 1. The handler's decorators.
+    if (rules?.verdict === 'refuse') return this.#refuse(NO_WINDOWS);
+    if (rules?.verdict === 'admit') return 'admitted';
+
+    // 2. No active window covers the visit.
+    const covering = covers(this.monitor.situation(), visit);
+    if (!covering) return 'admitted';
+
+    // 3. The module's own endpoints.
+    if (rules?.isAdmin) return 'exempt';
+
+    // 4. Tests, addresses, paths, probes, the redirect's target.
+    if (isExemptRequest(exemptions, request)) return 'exempt';
+
+    // 6. The user's role, then the application's own condition.
+    if (asksWho(exemptions)) {
+      if (rules && !context) return 'undecided';
+      return isExemptVisitor(exemptions, request, context).then(
+        (isExempt) => (isExempt ? 'exempt' : this.#refuse(covering)),
+        (error: unknown) => {
+          this.options.failed(error);
+          return this.#refuse(covering);
+        },
+      );
+    }
+
+    // 7. Nothing speaks for the visit.
+    return this.#refuse(covering);
+  }
+
+  #refuse(windows: readonly StoredWindow[]): Refusal {
+    return refusalBy(windows, this.clock.now(), this.options.retryAfter);
+  }
+}
+
+/** The active windows that close what is visited; `null` if none does, an empty list if maintenance is forced on. */
+function covers({ forced, active }: Situation, visit: Visit): readonly StoredWindow[] | null {
+  if (forced !== null) return forced ? NO_WINDOWS : null;
+  if (active.length === 0) return null;
+  const covering = active.filter((window) => closes(window, visit));
+  return covering.length > 0 ? covering : null;
+}
+
+function closes({ scope, mode }: StoredWindow, { rules, request }: Visit): boolean {
+  if (scope !== '*' && !rules?.scopes.includes(scope)) return false;
+  if (mode === 'full') return true;
+  return rules?.access ? rules.access === 'write' : !(request && READING.has(request.method));
+}

@@ -1,0 +1,33 @@
+/** What the policy looks at in an HTTP request; the requests of Express and of Fastify both have it. */
+export interface PolicyRequest {
+  readonly method: string;
+  /** The request target as the router sees it, with the query. */
+  readonly url: string;
+  /** The client's address by the adapter's trust-proxy setting. */
+  readonly ip?: string;
+}
+
+const DOT_SEGMENT = /(?:^|\/)\.{1,2}(?:\/|$)/;
+const FORBIDDEN = /\/\/|[\\;#]|[^\x21-\x7e]/;
+/** Encoded: controls, unreserved characters (RFC 3986, section 2.3), slash, backslash, semicolon. */
+const FORBIDDEN_ENCODED = /%(?:[01][0-9a-f]|7f|2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a]|7e|2f|5c|3b)/i;
+
+/**
+ * The path of a request, decoded as far as that is unambiguous and without one trailing slash.
+ *
+ * @returns `undefined` for a path that is not in normal form (RFC 3986, section 6.2.2), which routers, proxies and file systems
+ *   may read in different ways: dot segments, `//`, `\`, `;`, encoded unreserved characters, encoded slashes
+ */
+export function normalPath(url: string): string | undefined {
+  const query = url.indexOf('?');
+  const path = query === -1 ? url : url.slice(0, query);
+  if (path.charCodeAt(0) !== 47 || FORBIDDEN.test(path) || DOT_SEGMENT.test(path)) return undefined;
+  const withoutSlash = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+  if (!withoutSlash.includes('%')) return withoutSlash;
+  if (FORBIDDEN_ENCODED.test(withoutSlash)) return undefined;
+  try {
+    return decodeURI(withoutSlash);
+  } catch {
+    return undefined;
+  }
+}

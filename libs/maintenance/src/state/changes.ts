@@ -1,0 +1,135 @@
+import { toIso } from './dates.js';
+import { HANDWRITTEN, HISTORY_LIMIT, type ChangeSource, type HistoryEntry, type MaintenanceState } from './maintenance-state.js';
+import { endOf, isActiveAt, isPlannedAt, startOf, type StoredWindow } from './maintenance-window.js';
+import { assertEnd, type DisableOptions, type GivenFields } from './window-options.js';
+
+/** Who makes a change, and from where. */
+export interface ChangeOrigin {
+  by?: string;
+  via: ChangeSource;
+}
+
+/** A change worked out against one state; `null` where it would change nothing. */
+export interface Change {
+  action: HistoryEntry['action'];
+  windows: StoredWindow[];
+  concerned: StoredWindow[];
+}
+
+/**
+ * Opens a window, or changes the active one of the same scope and mode.
+ *
+ * @param id - the id of a window that is new
+ * @throws {@link InvalidWindowError} if the end that results lies before the start
+ */
+export function openWindow(
+  windows: readonly StoredWindow[],
+  fields: GivenFields,
+  now: number,
+  id: string,
+  by?: string,
+): Change | null {
+  const isPlanned = fields.startsAt !== undefined && fields.startsAt > now;
+  const active = isPlanned
+    ? undefined
+    : windows.find((window) => isOperators(window, fields) && isActiveAt(window, now));
+  if (active) return changeWindow(windows, active, fields, now);
+  const opened: StoredWindow = {
+    id,
+    scope: fields.scope,
+    mode: fields.mode,
+    startsAt: toIso(fields.startsAt ?? now),
+    endsAt: typeof fields.endsAt === 'number' ? toIso(fields.endsAt) : null,
+    ...(fields.message !== undefined && { message: fields.message }),
+    ...(fields.retryAfter !== undefined && { retryAfter: fields.retryAfter }),
+    createdAt: toIso(now),
+    ...((fields.createdBy ?? by) !== undefined && { createdBy: fields.createdBy ?? by }),
+  };
+  return { action: 'on', windows: [...windows, opened], concerned: [opened] };
+}
+
+// A window under a lease belongs to the code that holds it, an occurrence to its series.
+function isOperators(window: StoredWindow, { scope, mode }: GivenFields): boolean {
+  return (
+    window.scope === scope &&
+    window.mode === mode &&
+    window.leaseUntil === undefined &&
+    window.recurrence === undefined
+  );
+}
+
+function changeWindow(
+  windows: readonly StoredWindow[],
+  active: StoredWindow,
+  fields: GivenFields,
+  now: number,
+): Change | null {
+  const changed: StoredWindow = { ...active };
+  // Two spellings of one moment are no difference.
+  if (fields.startsAt !== undefined && fields.startsAt !== startOf(active)) changed.startsAt = toIso(fields.startsAt);
+  if (fields.endsAt !== undefined && (fields.endsAt ?? Infinity) !== endOf(active)) {
+    changed.endsAt = fields.endsAt === null ? null : toIso(fields.endsAt);
+  }
+  for (const name of ['message', 'retryAfter', 'createdBy'] as const) {
+    if (fields[name] !== undefined) Object.assign(changed, { [name]: fields[name] });
+  }
+  if (changed.endsAt !== null) assertEnd(startOf(changed), endOf(changed), now);
+  const names = Object.keys(changed);
+  if (names.every((name) => changed[name] === active[name])) return null;
+  return {
+    action: 'change',
+    windows: windows.map((window) => (window === active ? changed : window)),
+    concerned: [changed],
+  };
+}
+
+/** Ends windows: the active ones, or those that `which` names. */
+export function closeWindows(windows: readonly StoredWindow[], which: DisableOptions, now: number): Change | null {
+  const isMeant = (window: StoredWindow): boolean =>
+    (which.scope === undefined || window.scope === which.scope) &&
+    (which.id === undefined || window.id === which.id) &&
+    (isActiveAt(window, now) || ((which.all === true || which.id !== undefined) && isPlannedAt(window, now)));
+  const ended = windows.filter(isMeant);
+  if (ended.length === 0) return null;
+  return { action: 'off', windows: windows.filter((window) => !isMeant(window)), concerned: ended };
+}
+
+/**
+ * The state after a change. Windows that are over leave it; the history remembers them.
+ *
+ * @param base - the state that the change was worked out against; `null` where there was none
+ * @param newLineage - the lineage of a state that has none yet
+ */
+export function nextState(
+  base: MaintenanceState | null,
+  change: Change,
+  origin: ChangeOrigin,
+  now: number,
+  newLineage: string,
+): MaintenanceState {
+  const isNew = base === null || base.lineage === HANDWRITTEN;
+  const revision = isNew ? 1 : base.revision + 1;
+  const entry: HistoryEntry = {
+    revision,
+    at: toIso(now),
+    action: change.action,
+    ...(origin.by !== undefined && { by: origin.by }),
+    via: origin.via,
+    windows: change.concerned.map(({ id, scope, mode, startsAt, endsAt, message }) => ({
+      id,
+      scope,
+      mode,
+      startsAt,
+      endsAt,
+      ...(message !== undefined && { message }),
+    })),
+  };
+  return {
+    ...base,
+    format: 1,
+    lineage: isNew ? newLineage : base.lineage,
+    revision,
+    windows: change.windows.filter((window) => window.recurrence !== undefined || endOf(window) > now),
+    history: [entry, ...(base?.history ?? [])].slice(0, HISTORY_LIMIT),
+  };
+}

@@ -1,0 +1,234 @@
+import type { Clock } from './clock.js';
+import { toIso } from './dates.js';
+import type { MaintenanceState } from './maintenance-state.js';
+import type { StatusSource } from './maintenance-status.js';
+import type { StoredWindow } from './maintenance-window.js';
+import { Timetable } from './timetable.js';
+
+/** What decides while the storage fails. */
+export type StorageFailurePolicy = 'last-known' | 'on' | 'off';
+
+/** The part of a storage that the monitor needs. */
+export interface StateSource {
+  read(): Promise<{ state: MaintenanceState; version: string } | null>;
+  watch?(changed: () => void): Promise<() => Promise<void>>;
+}
+
+export interface StateMonitorOptions {
+  source: StateSource;
+  clock: Clock;
+  /** Milliseconds between two reads; the safety net where the source notifies. */
+  refreshInterval: number;
+  onStorageFailure: StorageFailurePolicy;
+  /** Forces the answer over what is stored. */
+  enabled?: boolean;
+  /** Something that a status shows is different now. */
+  changed?: () => void;
+  /** The source began to fail, or works again. */
+  healthChanged?: (error: Error | null) => void;
+}
+
+/** What holds at one moment. */
+export interface Situation {
+  source: StatusSource;
+  /** The answer for everything, whatever the windows say; `null` where they decide. */
+  forced: boolean | null;
+  active: readonly StoredWindow[];
+}
+
+/** What is known of the source's health. */
+export interface SourceHealth {
+  healthy: boolean;
+  lastReadAt: string | null;
+  error?: string;
+}
+
+/** A read that takes longer counts as failed, in milliseconds. */
+export const READ_TIMEOUT = 5_000;
+/** The longest pause between two attempts to read a source that fails, in milliseconds. */
+const LONGEST_BACKOFF = 30_000;
+
+const NO_WINDOWS: readonly StoredWindow[] = [];
+
+/**
+ * Holds the snapshot that every decision reads, and keeps it fresh: one reader in the process, however many callers. An older
+ * revision never replaces a newer one of its lineage.
+ */
+export class StateMonitor {
+  readonly #options: StateMonitorOptions;
+  #state: MaintenanceState | null = null;
+  #isKnown = false;
+  #error: Error | null = null;
+  #lastReadAt: string | null = null;
+  #timetable = new Timetable(NO_WINDOWS);
+  #situation: Situation;
+
+  #reading: Promise<void> | null = null;
+  #nextReading: Promise<void> | null = null;
+  #failures = 0;
+  #cancelPoll: () => void = () => undefined;
+  #cancelBoundary: () => void = () => undefined;
+  #endWatch: (() => Promise<void>) | null = null;
+  #isRunning = false;
+
+  constructor(options: StateMonitorOptions) {
+    this.#options = options;
+    this.#situation = this.#assess();
+  }
+
+  /** Reads the source once, then follows it until {@link stop}. Never rejects: a source that fails is a situation too. */
+  async start(): Promise<void> {
+    this.#isRunning = true;
+    const watch = this.#options.source
+      .watch?.(() => void this.refresh())
+      .then(async (end) => {
+        if (this.#isRunning) this.#endWatch = end;
+        else await end();
+      });
+    // The poll does without notifications, and the read that follows says what is wrong.
+    if (watch) await this.#inTime(watch).catch(() => undefined);
+    await this.refresh();
+  }
+
+  /** Ends the watch and all timers. */
+  async stop(): Promise<void> {
+    this.#isRunning = false;
+    this.#cancelPoll();
+    this.#cancelBoundary();
+    const endWatch = this.#endWatch;
+    this.#endWatch = null;
+    await endWatch?.();
+  }
+
+  /** Reads the source now; resolves when a read that began after the call is done. */
+  refresh(): Promise<void> {
+    if (this.#reading === null) {
+      this.#reading = this.#read().finally(() => (this.#reading = null));
+      return this.#reading;
+    }
+    this.#nextReading ??= this.#reading.then(() => {
+      this.#nextReading = null;
+      return this.refresh();
+    });
+    return this.#nextReading;
+  }
+
+  /** Takes over what the source holds, without asking it. */
+  adopt(state: MaintenanceState | null): void {
+    this.#lastReadAt = toIso(this.#options.clock.now());
+    const wasHealthy = this.#error === null;
+    const isFirst = !this.#isKnown;
+    this.#error = null;
+    this.#failures = 0;
+    if (!wasHealthy) this.#options.healthChanged?.(null);
+    const isOlder = state !== null && state.lineage === this.#state?.lineage && state.revision < this.#state.revision;
+    if (!isOlder) {
+      const isSame = state?.lineage === this.#state?.lineage && state?.revision === this.#state?.revision;
+      const isEdited = isSame && JSON.stringify(state?.windows) !== JSON.stringify(this.#state?.windows);
+      this.#isKnown = true;
+      if (isFirst || !isSame || isEdited) {
+        this.#state = state;
+        this.#timetable = new Timetable(state?.windows ?? NO_WINDOWS);
+        this.#announce();
+        return;
+      }
+    }
+    if (!wasHealthy) this.#announce();
+  }
+
+  /** What holds now. From memory. */
+  situation(): Situation {
+    if (this.#timetable.isEmpty) return this.#situation;
+    const active = this.#timetable.activeAt(this.#options.clock.now());
+    if (active !== this.#situation.active) this.#situation = { ...this.#situation, active };
+    return this.#situation;
+  }
+
+  /** The windows still to come, the nearest first. */
+  planned(): StoredWindow[] {
+    return this.#timetable.plannedAt(this.#options.clock.now());
+  }
+
+  /** The state that decides now; `null` where none is stored. */
+  get state(): MaintenanceState | null {
+    return this.#state;
+  }
+
+  get health(): SourceHealth {
+    return {
+      healthy: this.#error === null && this.#isKnown,
+      lastReadAt: this.#lastReadAt,
+      ...(this.#error && { error: this.#error.message }),
+    };
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const found = await this.#inTime(this.#options.source.read());
+      this.adopt(found?.state ?? null);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+    this.#poll();
+  }
+
+  #fail(error: Error): void {
+    const isNews = this.#error === null;
+    const isOther = this.#error?.message !== error.message;
+    this.#error = error;
+    this.#failures++;
+    if (isNews) this.#options.healthChanged?.(error);
+    if (isNews || isOther) this.#announce();
+  }
+
+  #poll(): void {
+    this.#cancelPoll();
+    if (!this.#isRunning) return;
+    const { refreshInterval, clock } = this.#options;
+    const pause = Math.min(
+      refreshInterval * 2 ** Math.max(0, this.#failures - 1),
+      Math.max(refreshInterval, LONGEST_BACKOFF),
+    );
+    // Earlier, never later, so that the interval stays the bound; spread, so that instances do not read in step.
+    this.#cancelPoll = clock.wake(() => void this.refresh(), pause * (0.8 + 0.2 * Math.random()));
+  }
+
+  #inTime<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const tooLate = (): void => reject(new Error(`no answer within ${READ_TIMEOUT / 1000} s`));
+      const cancel = this.#options.clock.wake(tooLate, READ_TIMEOUT);
+      work.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  #announce(): void {
+    this.#situation = this.#assess();
+    this.#options.changed?.();
+    this.#wakeAtBoundary();
+  }
+
+  #wakeAtBoundary(): void {
+    this.#cancelBoundary();
+    if (!this.#isRunning) return;
+    const { clock } = this.#options;
+    const boundary = this.#timetable.nextBoundary(clock.now());
+    if (boundary === Infinity) return;
+    const wake = (): void => {
+      if (clock.now() >= boundary) this.#announce();
+      else this.#cancelBoundary = clock.wake(wake, boundary - clock.now());
+    };
+    this.#cancelBoundary = clock.wake(wake, boundary - clock.now());
+  }
+
+  #assess(): Situation {
+    const { enabled, onStorageFailure, clock } = this.#options;
+    const active = this.#timetable.activeAt(clock.now());
+    if (enabled !== undefined) return { source: 'configuration', forced: enabled, active };
+    const hasFailed = this.#error !== null;
+    if (hasFailed && onStorageFailure !== 'last-known') {
+      return { source: 'fallback', forced: onStorageFailure === 'on', active };
+    }
+    if (!this.#isKnown) return { source: 'fallback', forced: onStorageFailure === 'on', active };
+    return { source: hasFailed ? 'last-known' : 'storage', forced: null, active };
+  }
+}

@@ -1,0 +1,66 @@
+import { isStorageError, MaintenanceStorageError } from './maintenance-storage-error.js';
+
+/** The system's code of an error, `ENOENT` for example. */
+export function codeOf(error: unknown): string | undefined {
+  // Not instanceof: under Jest the system's errors belong to another realm.
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** What `work` gives, or `null` where it fails because something is not there. */
+export async function orNull<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** Whether this process may give files away. */
+export function isRoot(): boolean {
+  return process.geteuid?.() === 0;
+}
+
+/**
+ * An error of the file system in the words of an operator.
+ *
+ * @param access - what was tried
+ * @param path - on what
+ */
+export function fileError(error: unknown, access: 'read' | 'write to', path: string): MaintenanceStorageError {
+  if (isStorageError(error)) return error;
+  const code = codeOf(error);
+  const denied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
+  const reason = (error as Error | undefined)?.message ?? String(error);
+  return new MaintenanceStorageError(
+    denied ? 'denied' : 'unavailable',
+    explain(code, access, path) ?? `could not ${access} ${path}: ${reason}. Correct that and try again.`,
+    { cause: error },
+  );
+}
+
+function explain(code: string | undefined, access: string, path: string): string | undefined {
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM': {
+      const user = `uid ${process.geteuid?.() ?? 'unknown'}`;
+      return `${code}: the user "${user}" may not ${access} ${path}. Give that user the right, or run as the owner.`;
+    }
+    case 'EROFS':
+      return `EROFS: ${path} is on a read-only file system. Mount it writable, or keep the state elsewhere.`;
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return `${code}: there is no space left for ${path}. Free some and try again; the old state still holds.`;
+    case 'EISDIR':
+      return `EISDIR: ${path} is a folder. Name a file in it.`;
+    case 'ENOTDIR':
+      return `ENOTDIR: a part of ${path} is a file where a folder should be. Correct the path.`;
+    case 'ELOOP':
+      return `ELOOP: the links of ${path} lead in a circle. Correct them.`;
+    case 'EBUSY':
+      return `EBUSY: ${path} is a mount point and can't be replaced. Mount the folder that holds it instead.`;
+    default:
+      return undefined;
+  }
+}

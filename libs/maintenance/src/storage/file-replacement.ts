@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { chown, mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join, relative, sep } from 'node:path';
+import { codeOf, isRoot, orNull } from './file-errors.js';
+
+const SUFFIX = /^\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\.tmp$/;
+
+export interface ReplaceOptions {
+  /** Survive a power cut. */
+  durable: boolean;
+  /** Called when only the rename is left to do; what it throws prevents it. */
+  beforeRename?: (temporary: string) => Promise<void>;
+}
+
+/**
+ * Replaces a file, or makes it: readers see the old content or the new, never a part. An existing file keeps its mode and, as
+ * far as this user may, its owner; a new one is for its owner alone, and where root makes it that is the folder's owner, so
+ * that a command run as root does not lock the application out.
+ */
+export async function replaceFile(path: string, bytes: Buffer, options: ReplaceOptions): Promise<void> {
+  // Not write-file-atomic: on a full disk it publishes what fits, because it makes one write(2) and ignores how much that
+  // wrote; its temporary names repeat between containers, where every process has the same pid; and it has no hook that
+  // runs after its fsync.
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(bytes);
+      await dress(file, path);
+      if (options.durable) await file.sync();
+    } finally {
+      await file.close();
+    }
+    await options.beforeRename?.(temporary);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+  if (options.durable) await syncFolder(dirname(path));
+}
+
+/** Temporary files of {@link replaceFile} for this path: of writers at work, or of writers that were killed. */
+export async function temporariesOf(path: string): Promise<string[]> {
+  const folder = dirname(path);
+  const name = basename(path);
+  const entries = await readdir(folder);
+  return entries
+    .filter((entry) => entry.startsWith(name) && SUFFIX.test(entry.slice(name.length)))
+    .map((entry) => join(folder, entry));
+}
+
+/** Makes a folder where it is missing. What root makes belongs to the owner of the nearest folder that was there. */
+export async function makeFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  const parent = dirname(first);
+  const owner = await stat(parent);
+  let folder = parent;
+  for (const part of relative(parent, path).split(sep)) {
+    await syncFolder(folder);
+    folder = join(folder, part);
+    if (isRoot()) await chown(folder, owner.uid, owner.gid);
+  }
+}
+
+async function dress(file: FileHandle, path: string): Promise<void> {
+  const old = await orNull(stat(path));
+  if (old) {
+    await giveTo(file, old);
+    await file.chmod(old.mode & 0o777);
+  } else if (isRoot()) {
+    await giveTo(file, await stat(dirname(path)));
+  }
+}
+
+async function giveTo(file: FileHandle, owner: { uid: number; gid: number }): Promise<void> {
+  const own = await file.stat();
+  if (own.uid === owner.uid && own.gid === owner.gid) return;
+  if (await mayFail(file.chown(owner.uid, owner.gid))) return;
+  // Only root may give a file away. Whoever could read the old one as a member of its group still can.
+  if (own.gid !== owner.gid) await mayFail(file.chown(own.uid, owner.gid));
+}
+
+async function mayFail(change: Promise<void>): Promise<boolean> {
+  try {
+    await change;
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EPERM') return false;
+    throw error;
+  }
+}
+
+// Some file systems have nothing to sync in a folder, and say so with an error.
+const NO_FOLDER_SYNC = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS']);
+
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return; // a folder can't be opened there
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } catch (error) {
+    if (!NO_FOLDER_SYNC.has(codeOf(error) ?? '')) throw error;
+  } finally {
+    await folder.close();
+  }
+}

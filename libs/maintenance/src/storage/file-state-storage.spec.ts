@@ -1,0 +1,617 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import type { InstanceReport } from '../state/instance-report.js';
+import type { MaintenanceState } from '../state/maintenance-state.js';
+import { describeStateStorage } from '../testing/describe-state-storage.js';
+import { FileStateStorage } from './file-state-storage.js';
+import type { MaintenanceStorageError } from './maintenance-storage-error.js';
+
+const NOBODY = 65534;
+const SOMEBODY = { uid: 12345, gid: 23456 };
+
+const root = process.getuid?.() === 0;
+if (!root) console.warn('Not run as root: the tests of owners are skipped, because only root may give files away.');
+const itAsRoot = root ? it : it.skip;
+
+let folder: string;
+let path: string;
+let storage: FileStateStorage;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'file-state-storage-'));
+  await chmod(folder, 0o755);
+  path = join(folder, 'state.json');
+  storage = new FileStateStorage(path);
+});
+
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await chmod(folder, 0o755);
+  await rm(folder, { recursive: true, force: true });
+});
+
+function stateOf(revision: number): MaintenanceState {
+  return { format: 1, lineage: 'spec', revision, windows: [], history: [] };
+}
+
+function reportOf(id: string, seenAt = new Date()): InstanceReport {
+  const iso = seenAt.toISOString();
+  return { id, host: 'h', pid: 1, lineage: null, revision: 0, inFlight: 0, streams: 0, seenAt: iso };
+}
+
+async function failureOf(work: Promise<unknown>): Promise<MaintenanceStorageError> {
+  const error: unknown = await work.then(
+    (value) => Promise.reject(new Error(`it succeeded with ${JSON.stringify(value)}`)),
+    (reason: unknown) => reason,
+  );
+  expect(error).toMatchObject({ name: 'MaintenanceStorageError' });
+  return error as MaintenanceStorageError;
+}
+
+async function until(what: string, condition: () => boolean | Promise<boolean>, patience = 5000): Promise<void> {
+  const deadline = Date.now() + patience;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`waited ${patience} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** Runs `work` with the rights of a user to whom permissions apply. */
+async function asNobody<T>(work: () => Promise<T>): Promise<T> {
+  if (!root) return work();
+  process.setegid!(NOBODY);
+  process.seteuid!(NOBODY);
+  try {
+    return await work();
+  } finally {
+    process.seteuid!(0);
+    process.setegid!(0);
+  }
+}
+
+/** Everything below `start` with what a write would change of it. */
+async function traces(start: string): Promise<string[]> {
+  const entries = await readdir(start, { recursive: true });
+  const all = await Promise.all(
+    ['', ...entries.sort()].map(async (entry) => {
+      const { mtimeMs, ctimeMs, ino, mode, size } = await lstat(join(start, entry));
+      return [entry, mtimeMs, ctimeMs, ino, mode, size].join(' ');
+    }),
+  );
+  return all;
+}
+
+/** Makes the next `method` of a file handle wait: `reached` when it is called, until `letGo`. */
+async function hold(method: 'sync' | 'writeFile'): Promise<{ reached: Promise<void>; letGo: () => void }> {
+  const handle = await open(folder, 'r');
+  const prototype = Object.getPrototypeOf(handle) as typeof handle;
+  await handle.close();
+  let letGo!: () => void;
+  const gate = new Promise<void>((resolve) => (letGo = resolve));
+  let reach!: () => void;
+  const reached = new Promise<void>((resolve) => (reach = resolve));
+  const original = prototype[method] as (...args: unknown[]) => Promise<void>;
+  jest.spyOn(prototype, method).mockImplementationOnce(async function (this: unknown, ...args: unknown[]) {
+    reach();
+    await gate;
+    return original.apply(this, args);
+  });
+  return { reached, letGo };
+}
+
+describeStateStorage('FileStateStorage', async () => {
+  const place = await mkdtemp(join(tmpdir(), 'file-state-storage-kit-'));
+  const file = join(place, 'state.json');
+  const reportTtl = 200;
+  return {
+    storage: new FileStateStorage(file, { reportTtl }),
+    another: () => new FileStateStorage(file, { reportTtl }),
+    put: (text) => writeFile(file, text),
+    reportTtl,
+    cleanup: () => rm(place, { recursive: true, force: true }),
+  };
+});
+
+describe('FileStateStorage', () => {
+  it('names the absolute path', () => {
+    expect(new FileStateStorage(relative(process.cwd(), path)).location).toBe(path);
+    expect(storage.kind).toBe('file');
+  });
+
+  describe('reading', () => {
+    it('is null without the file, and without the folder', async () => {
+      await expect(storage.read()).resolves.toBeNull();
+      await expect(new FileStateStorage(join(folder, 'a', 'b', 'state.json')).read()).resolves.toBeNull();
+      await symlink('nowhere.json', join(folder, 'link.json'));
+      await expect(new FileStateStorage(join(folder, 'link.json')).read()).resolves.toBeNull();
+    });
+
+    it('leaves no trace', async () => {
+      const missing = new FileStateStorage(join(folder, 'missing', 'state.json'));
+      await storage.write(stateOf(1), null);
+      await storage.report(reportOf('old', new Date(0)));
+      await writeFile(join(folder, 'broken.json'), 'broken');
+      const broken = new FileStateStorage(join(folder, 'broken.json'));
+      const before = await traces(folder);
+      await storage.read();
+      await storage.reports();
+      await missing.read();
+      await missing.reports();
+      await (
+        await missing.watch(() => undefined)
+      )();
+      await failureOf(broken.read());
+      await (
+        await storage.watch(() => undefined)
+      )();
+      expect(await traces(folder)).toEqual(before);
+    });
+
+    it('works where nothing may be written', async () => {
+      await storage.write(stateOf(1), null);
+      await chmod(path, 0o444);
+      await chmod(folder, 0o555);
+      await expect(asNobody(() => storage.read())).resolves.toMatchObject({ state: stateOf(1) });
+    });
+
+    it('says of content that is no state where it is, what is wrong and what to do', async () => {
+      await writeFile(path, '{"format":1}');
+      const error = await failureOf(storage.read());
+      expect(error).toMatchObject({ code: 'corrupt', version: expect.any(String) });
+      expect(error.message).toContain(`${path} holds no maintenance state: lineage`);
+      expect(error.message).toContain('`on` or `off` replaces it');
+    });
+
+    it('takes an empty file for corrupt', async () => {
+      await writeFile(path, '');
+      const error = await failureOf(storage.read());
+      expect(error.code).toBe('corrupt');
+      expect(error.message).toContain('it is empty');
+    });
+
+    it('takes bytes that are no text for corrupt', async () => {
+      await writeFile(path, Buffer.from([0xff, 0xfe, 0x31, 0x00, 0xc3, 0x28]));
+      const error = await failureOf(storage.read());
+      expect(error.code).toBe('corrupt');
+      await expect(storage.write(stateOf(1), error.version!)).resolves.toEqual(expect.any(String));
+    });
+
+    it('takes a byte order mark', async () => {
+      await writeFile(path, '\ufeff1\r\n');
+      await expect(storage.read()).resolves.toMatchObject({ state: { windows: [{ scope: '*' }] } });
+    });
+
+    it('takes a huge file for corrupt without reading it, with a version that changes with it', async () => {
+      await writeFile(path, '');
+      await truncate(path, 8 * 1024 ** 3);
+      const first = await failureOf(storage.read());
+      expect(first).toMatchObject({ code: 'corrupt', message: expect.stringContaining('larger than 1048576 bytes') });
+      expect((await failureOf(storage.read())).version).toBe(first.version);
+      await utimes(path, 1, 1);
+      const second = await failureOf(storage.read());
+      expect(second.version).not.toBe(first.version);
+      expect((await failureOf(storage.write(stateOf(1), first.version!))).code).toBe('conflict');
+      await storage.write(stateOf(1), second.version!);
+      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
+    });
+
+    it('is denied where the user may not read, with the path and the user', async () => {
+      await writeFile(path, '1');
+      await chmod(path, 0o200);
+      const error = await asNobody(() => failureOf(storage.read()));
+      expect(error.code).toBe('denied');
+      expect(error.message).toMatch(`may not read ${path}`);
+      expect(error.message).toMatch(/^EACCES: the user "uid \d+"/);
+    });
+
+    it('is unavailable where a folder is, a part of the path is a file, or links lead in a circle', async () => {
+      await mkdir(path);
+      const directory = await failureOf(storage.read());
+      expect(directory).toMatchObject({
+        code: 'unavailable',
+        message: `EISDIR: ${path} is a folder. Name a file in it.`,
+      });
+      expect((await failureOf(storage.write(stateOf(1), null))).message).toBe(directory.message);
+
+      await writeFile(join(folder, 'file'), '');
+      const below = new FileStateStorage(join(folder, 'file', 'state.json'));
+      expect(await failureOf(below.read())).toMatchObject({
+        code: 'unavailable',
+        message: expect.stringMatching(/^ENOTDIR: a part of/),
+      });
+      expect(await failureOf(below.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
+
+      await symlink('loop', join(folder, 'loop'));
+      const loop = new FileStateStorage(join(folder, 'loop'));
+      expect(await failureOf(loop.read())).toMatchObject({
+        code: 'unavailable',
+        message: expect.stringMatching(/^ELOOP/),
+      });
+      expect(await failureOf(loop.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
+    });
+
+    it('does not hang on what is no regular file', async () => {
+      const server = createServer().listen(path);
+      await once(server, 'listening');
+      expect(await failureOf(storage.read())).toMatchObject({
+        code: 'unavailable',
+        message: expect.stringContaining(path),
+      });
+      server.close();
+      await once(server, 'close');
+      expect(await failureOf(new FileStateStorage('/dev/null').read())).toMatchObject({ code: 'unavailable' });
+    });
+  });
+
+  describe('writing', () => {
+    it('leaves the file and nothing else', async () => {
+      const version = await storage.write(stateOf(1), null);
+      await storage.write(stateOf(2), version);
+      await expect(readdir(folder)).resolves.toEqual(['state.json']);
+      expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(stateOf(2));
+    });
+
+    it('replaces the file, and never changes it in place', async () => {
+      const version = await storage.write(stateOf(1), null);
+      const old = await open(path, 'r');
+      await storage.write(stateOf(2), version);
+      expect(JSON.parse(await old.readFile('utf8'))).toEqual(stateOf(1));
+      await old.close();
+    });
+
+    it('makes the file for its owner alone, whatever the umask', async () => {
+      const umask = process.umask(0);
+      try {
+        await storage.write(stateOf(1), null);
+      } finally {
+        process.umask(umask);
+      }
+      expect((await stat(path)).mode & 0o7777).toBe(0o600);
+    });
+
+    it('keeps the mode of the file', async () => {
+      await writeFile(path, '0');
+      await chmod(path, 0o664);
+      await storage.write(stateOf(1), (await storage.read())!.version);
+      expect((await stat(path)).mode & 0o7777).toBe(0o664);
+    });
+
+    itAsRoot('keeps the owner of the file', async () => {
+      await writeFile(path, '0');
+      await chown(path, SOMEBODY.uid, SOMEBODY.gid);
+      await storage.write(stateOf(1), (await storage.read())!.version);
+      expect(await stat(path)).toMatchObject(SOMEBODY);
+    });
+
+    itAsRoot("gives what root makes to the folder's owner: file, folders and reports", async () => {
+      await chown(folder, SOMEBODY.uid, SOMEBODY.gid);
+      await storage.write(stateOf(1), null);
+      await storage.report(reportOf('a'));
+      await new FileStateStorage(join(folder, 'a', 'b', 'state.json')).write(stateOf(1), null);
+      const made = ['state.json', 'state.json.instances', 'state.json.instances/a.json', 'a', 'a/b', 'a/b/state.json'];
+      for (const entry of made) expect(await stat(join(folder, entry))).toMatchObject(SOMEBODY);
+      expect((await stat(join(folder, 'a/b/state.json'))).mode & 0o7777).toBe(0o600);
+    });
+
+    itAsRoot("replaces root's file in the folder of another user, who then owns it", async () => {
+      await chown(folder, NOBODY, NOBODY);
+      await writeFile(path, '1', { mode: 0o644 });
+      const content = await storage.read();
+      await asNobody(() => storage.write(stateOf(1), content!.version));
+      expect(await stat(path)).toMatchObject({ uid: NOBODY });
+      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
+    });
+
+    it('follows links, and leaves them', async () => {
+      await mkdir(join(folder, 'data'));
+      await mkdir(join(folder, 'deep', 'er'), { recursive: true });
+      await symlink('../data/real.json', join(folder, 'deep', 'link.json'));
+      await symlink('deep/link.json', path);
+      const version = await storage.write(stateOf(1), null);
+      await storage.write(stateOf(2), version);
+      await expect(readlink(path)).resolves.toBe('deep/link.json');
+      await expect(readlink(join(folder, 'deep', 'link.json'))).resolves.toBe('../data/real.json');
+      await expect(readdir(join(folder, 'data'))).resolves.toEqual(['real.json']);
+      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(2) });
+    });
+
+    it('keeps writers apart that come through different links', async () => {
+      await symlink('.', join(folder, 'here'));
+      const other = new FileStateStorage(join(folder, 'here', 'state.json'));
+      const results = await Promise.allSettled([storage.write(stateOf(1), null), other.write(stateOf(2), null)]);
+      expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    });
+
+    it('makes the folder where it is missing', async () => {
+      const deep = new FileStateStorage(join(folder, 'a', 'b', 'state.json'));
+      const version = await deep.write(stateOf(1), null);
+      await expect(deep.read()).resolves.toEqual({ state: stateOf(1), version });
+    });
+
+    it('is denied in a read-only folder, with path, reason and user, and changes nothing', async () => {
+      await writeFile(path, '1', { mode: 0o644 });
+      await chmod(folder, 0o555);
+      const before = await traces(folder);
+      const error = await asNobody(async () => {
+        const content = await storage.read();
+        return failureOf(storage.write(stateOf(1), content!.version));
+      });
+      expect(error.code).toBe('denied');
+      expect(error.message).toMatch(new RegExp(`^EACCES: the user "uid \\d+" may not write to ${folder}\\.`));
+      expect(await traces(folder)).toEqual(before);
+      const report = await asNobody(() => failureOf(storage.report(reportOf('a'))));
+      expect(report).toMatchObject({ code: 'denied', message: expect.stringContaining(`${path}.instances`) });
+    });
+
+    it.each(['writeFile', 'sync'] as const)(
+      'leaves the old content and no trace where %s finds a full disk',
+      async (method) => {
+        const version = await storage.write(stateOf(1), null);
+        const handle = await open(path, 'r');
+        const prototype = Object.getPrototypeOf(handle) as typeof handle;
+        await handle.close();
+        jest.spyOn(prototype, method).mockImplementationOnce(async function (this: typeof handle) {
+          await this.write('{"form');
+          throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+        });
+        const error = await failureOf(storage.write(stateOf(2), version));
+        expect(error).toMatchObject({
+          code: 'unavailable',
+          message: expect.stringMatching(/^ENOSPC: there is no space left/),
+        });
+        await expect(readdir(folder)).resolves.toEqual(['state.json']);
+        await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
+        await expect(storage.write(stateOf(2), version)).resolves.toEqual(expect.any(String));
+      },
+    );
+
+    it('refuses a state that it would not read back', async () => {
+      const huge = { ...stateOf(1), notes: 'x'.repeat(1024 * 1024) };
+      expect(await failureOf(storage.write(huge, null))).toMatchObject({ message: expect.stringContaining('bytes') });
+      await expect(storage.read()).resolves.toBeNull();
+    });
+
+    it('removes temporary files that killed writers left, and no others', async () => {
+      const left = `state.json.${randomUUID()}.tmp`;
+      const kept = [
+        'state.json.1',
+        'state.json.tmp',
+        'state.json.bak.tmp',
+        `state.json.${randomUUID()}`,
+        `state.json.${randomUUID()}.tmp.bak`,
+        `other.json.${randomUUID()}.tmp`,
+        `${randomUUID()}.tmp`,
+      ];
+      for (const name of [left, ...kept]) await writeFile(join(folder, name), '{"form');
+      await storage.write(stateOf(1), null);
+      expect((await readdir(folder)).sort()).toEqual([...kept, 'state.json'].sort());
+    });
+
+    it('takes over the lock of a killed writer within seconds', async () => {
+      await mkdir(`${path}.lock`);
+      const started = performance.now();
+      await storage.write(stateOf(1), null);
+      expect(performance.now() - started).toBeLessThan(4000);
+      await expect(readdir(folder)).resolves.toEqual(['state.json']);
+    }, 10_000);
+
+    it('gives up after 8 seconds where another process holds the lock, and names it', async () => {
+      await mkdir(`${path}.lock`);
+      const alive = setInterval(() => void utimes(`${path}.lock`, new Date(), new Date()), 500);
+      const now = performance.now.bind(performance);
+      let passed = 0;
+      jest.spyOn(performance, 'now').mockImplementation(() => now() + passed);
+      const started = now();
+      try {
+        const writes = [1, 2, 3].map((revision) => failureOf(storage.write(stateOf(revision), null)));
+        passed = 7500;
+        for (const error of await Promise.all(writes)) {
+          expect(error.code).toBe('unavailable');
+          expect(error.message).toContain(`another process holds the lock ${path}.lock`);
+        }
+      } finally {
+        clearInterval(alive);
+      }
+      expect(now() - started).toBeGreaterThanOrEqual(500);
+      expect(now() - started).toBeLessThan(2000);
+      await expect(readdir(folder)).resolves.toEqual(['state.json.lock']);
+    });
+
+    it('does not wait for the lock where the version has gone anyway', async () => {
+      const version = await storage.write(stateOf(1), null);
+      await mkdir(`${path}.lock`);
+      const write = failureOf(storage.write(stateOf(2), version));
+      await writeFile(path, '1');
+      const started = performance.now();
+      expect((await write).code).toBe('conflict');
+      expect(performance.now() - started).toBeLessThan(1500);
+    });
+
+    it('writes nothing when it stood still and another process took the lock', async () => {
+      const version = await storage.write(stateOf(1), null);
+      const { reached, letGo } = await hold('sync');
+      const frozen = failureOf(storage.write(stateOf(2), version));
+      await reached;
+      await rmdir(`${path}.lock`); // as whoever finds it stale does
+      const other = await new FileStateStorage(path).write(stateOf(3), version);
+      letGo();
+      expect((await frozen).code).toBe('conflict');
+      await expect(storage.read()).resolves.toEqual({ state: stateOf(3), version: other });
+      await expect(readdir(folder)).resolves.toEqual(['state.json']);
+    });
+
+    it('writes nothing beside a writer that believes to hold the lock, too', async () => {
+      const version = await storage.write(stateOf(1), null);
+      const { reached, letGo } = await hold('sync');
+      const frozen = failureOf(storage.write(stateOf(2), version));
+      await reached;
+      // Another writer has looked for leftovers before ours was made, and makes its own now.
+      await writeFile(`${path}.${randomUUID()}.tmp`, '');
+      letGo();
+      expect((await frozen).code).toBe('conflict');
+      await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
+    });
+
+    it('writes nothing over what somebody wrote by hand meanwhile', async () => {
+      const version = await storage.write(stateOf(1), null);
+      const { reached, letGo } = await hold('sync');
+      const write = failureOf(storage.write(stateOf(2), version));
+      await reached;
+      await writeFile(path, '1');
+      letGo();
+      expect((await write).code).toBe('conflict');
+      await expect(readFile(path, 'utf8')).resolves.toBe('1');
+    });
+
+    it('goes on after a write that failed', async () => {
+      const writes = [storage.write(stateOf(1), 'wrong'), storage.write(stateOf(1), null)];
+      const [first, second] = await Promise.allSettled(writes);
+      expect(first!.status).toBe('rejected');
+      expect(second!.status).toBe('fulfilled');
+    });
+  });
+
+  describe('watching', () => {
+    async function changesOf(watched: FileStateStorage, change: () => Promise<unknown>): Promise<number> {
+      let calls = 0;
+      const end = await watched.watch(() => calls++);
+      const started = performance.now();
+      await change();
+      await until('the watch has called back', () => calls > 0);
+      await end();
+      return performance.now() - started;
+    }
+
+    it('hears at once of a write, a removal and a file written by hand', async () => {
+      const other = new FileStateStorage(path);
+      expect(await changesOf(storage, () => other.write(stateOf(1), null))).toBeLessThan(1000);
+      expect(await changesOf(storage, () => writeFile(path, '1'))).toBeLessThan(1000);
+      expect(await changesOf(storage, () => rm(path))).toBeLessThan(1000);
+    });
+
+    it('hears of writes behind a link', async () => {
+      await mkdir(join(folder, 'data'));
+      await symlink('data/real.json', path);
+      const behind = new FileStateStorage(join(folder, 'data', 'real.json'));
+      expect(await changesOf(storage, () => behind.write(stateOf(1), null))).toBeLessThan(1000);
+    });
+
+    it('does not hear of other files', async () => {
+      const calls: string[] = [];
+      const end = await storage.watch(() => calls.push('state'));
+      const endOther = await new FileStateStorage(join(folder, 'other.json')).watch(() => calls.push('other'));
+      await writeFile(join(folder, 'state.json.bak'), '1');
+      await storage.report(reportOf('a'));
+      await writeFile(join(folder, 'other.json'), '1');
+      await until('the other watch has called back', () => calls.includes('other'));
+      expect(calls).not.toContain('state');
+      await end();
+      await endOther();
+    });
+
+    it('does nothing without the folder', async () => {
+      const missing = new FileStateStorage(join(folder, 'missing', 'state.json'));
+      const end = await missing.watch(() => undefined);
+      await expect(end()).resolves.toBeUndefined();
+    });
+
+    it('survives the removal of the folder', async () => {
+      const place = join(folder, 'place');
+      const watched = new FileStateStorage(join(place, 'state.json'));
+      await watched.write(stateOf(1), null);
+      let calls = 0;
+      const end = await watched.watch(() => calls++);
+      await rm(place, { recursive: true });
+      await until('the watch has called back', () => calls > 0);
+      await expect(watched.read()).resolves.toBeNull();
+      await expect(end()).resolves.toBeUndefined();
+    });
+  });
+
+  describe('reports', () => {
+    const reports = (): string => `${path}.instances`;
+
+    it('are none without the folder', async () => {
+      await expect(storage.reports()).resolves.toEqual([]);
+    });
+
+    it('are files that the owner alone may read, one for each instance', async () => {
+      await storage.report(reportOf('web-1'));
+      await storage.report(reportOf('web-1'));
+      await storage.report(reportOf('web-2'));
+      await expect(readdir(reports())).resolves.toEqual(['web-1.json', 'web-2.json']);
+      expect((await stat(join(reports(), 'web-1.json'))).mode & 0o7777).toBe(0o600);
+    });
+
+    it('stay in their folder, whatever the id', async () => {
+      const ids = ['../../escape', '..', '', '/etc/passwd', 'a/b', 'a_b', 'x'.repeat(5000), 'ü\u0000'];
+      const before = await readdir(folder);
+      for (const id of ids) await storage.report(reportOf(id));
+      await expect(readdir(folder)).resolves.toEqual([...before, 'state.json.instances']);
+      expect((await storage.reports()).map(({ id }) => id).sort()).toEqual([...ids].sort());
+    });
+
+    it('that are over are not read, and removed by the next report', async () => {
+      const minuteAgo = new Date(Date.now() - 60_001);
+      await storage.report(reportOf('living', new Date(Date.now() - 50_000)));
+      await storage.report(reportOf('gone', minuteAgo));
+      await expect(readdir(reports())).resolves.toEqual(['living.json']);
+      await writeFile(join(reports(), 'gone.json'), JSON.stringify(reportOf('gone', minuteAgo)));
+      expect((await storage.reports()).map(({ id }) => id)).toEqual(['living']);
+      await expect(readdir(reports())).resolves.toHaveLength(2);
+      await storage.report(reportOf('new'));
+      expect((await readdir(reports())).sort()).toEqual(['living.json', 'new.json']);
+    });
+
+    it('that are broken are not read, and removed when they are old', async () => {
+      await storage.report(reportOf('living'));
+      const broken = ['empty.json', 'null.json', 'half.json', 'foreign.json', `web-1.json.${randomUUID()}.tmp`];
+      const contents = ['', 'null', '{"id":"a', '{"id":1}', '{"id":"a'];
+      for (const [index, name] of broken.entries()) await writeFile(join(reports(), name), contents[index]!);
+      await writeFile(join(reports(), 'README'), 'not ours');
+      await storage.report(reportOf('living'));
+      expect((await storage.reports()).map(({ id }) => id)).toEqual(['living']);
+      await expect(readdir(reports())).resolves.toHaveLength(broken.length + 2);
+      for (const name of [...broken, 'README']) await utimes(join(reports(), name), 1, 1);
+      await storage.report(reportOf('living'));
+      expect((await readdir(reports())).sort()).toEqual(['README', 'living.json']);
+    });
+
+    it('stand beside the file that a link leads to', async () => {
+      await mkdir(join(folder, 'data'));
+      await symlink('data/real.json', path);
+      await storage.report(reportOf('a'));
+      const behind = new FileStateStorage(join(folder, 'data', 'real.json'));
+      await expect(behind.reports()).resolves.toHaveLength(1);
+    });
+
+    it('are denied where the user may not read them', async () => {
+      await storage.report(reportOf('a'));
+      await chmod(reports(), 0o000);
+      expect(await asNobody(() => failureOf(storage.reports()))).toMatchObject({ code: 'denied' });
+      await rename(reports(), join(folder, 'moved'));
+    });
+  });
+});

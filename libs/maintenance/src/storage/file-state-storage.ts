@@ -1,0 +1,210 @@
+import { watch, type FSWatcher } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import type { InstanceReport } from '../state/instance-report.js';
+import type { MaintenanceState } from '../state/maintenance-state.js';
+import { parseState, serializeState, StateFormatError } from '../state/state-format.js';
+import { followLinks, LARGEST_STATE, readContent, versionOf, type FileContent } from './file-content.js';
+import { codeOf, fileError } from './file-errors.js';
+import { lockFile } from './file-lock.js';
+import { makeFolder, replaceFile, temporariesOf } from './file-replacement.js';
+import { readReports, writeReport } from './file-reports.js';
+import { MaintenanceStorageError } from './maintenance-storage-error.js';
+import type { StateStorage, VersionedState } from './state-storage.js';
+
+/** Milliseconds that a write waits for other writers. */
+const PATIENCE = 8000;
+
+/** Settings of a {@link FileStateStorage}. */
+export interface FileStateStorageOptions {
+  /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 60000. */
+  reportTtl?: number;
+}
+
+/**
+ * Keeps the state in a file: for one machine, where any number of processes may read and write it. On a network file system,
+ * and for several machines, use S3 or Redis.
+ *
+ * A write replaces the file as a whole and returns when a power cut can't undo it. An existing file keeps its owner and mode; a
+ * link to it stays. A missing folder is made. A new file can be read by its owner only, who is the folder's owner where root
+ * makes it. Reading writes nothing, so that a read-only mount is enough for an application that only reads.
+ *
+ * @example
+ * ```ts
+ * MaintenanceModule.forRoot({ storage: new FileStateStorage('/var/lib/shop/maintenance-state.json') });
+ * ```
+ */
+export class FileStateStorage implements StateStorage {
+  readonly kind = 'file';
+  /** The absolute path of the file. */
+  readonly location: string;
+  private readonly reportTtl: number;
+  private lastWrite: Promise<unknown> = Promise.resolve();
+
+  /** @param path - of the file, absolute or from the working directory; neither it nor its folder has to exist */
+  constructor(path: string, options: FileStateStorageOptions = {}) {
+    this.location = resolve(path);
+    this.reportTtl = options.reportTtl ?? 60_000;
+  }
+
+  /**
+   * Reads the state, as JSON or just `1` or `0`.
+   *
+   * @throws {@link MaintenanceStorageError} `corrupt`, `denied` or `unavailable`
+   */
+  async read(): Promise<VersionedState | null> {
+    const content = await this.content();
+    if (!content) return null;
+    const { version, text } = content;
+    if (text === undefined) throw this.corrupt(`it is larger than ${LARGEST_STATE} bytes`, version);
+    try {
+      return { state: parseState(text), version };
+    } catch (error) {
+      if (error instanceof StateFormatError) throw this.corrupt(error.message, version, error);
+      throw fileError(error, 'read', this.location);
+    }
+  }
+
+  /**
+   * Writes the state if the file still holds `ifVersion`. Waits up to 8 seconds for other processes that write.
+   *
+   * @throws {@link MaintenanceStorageError} `conflict`, `denied` or `unavailable`; then the old content stands
+   */
+  write(next: MaintenanceState, ifVersion: string | null): Promise<string> {
+    const deadline = performance.now() + PATIENCE;
+    // Writers of one process wait for each other here, in order, instead of all polling the lock.
+    const write = this.lastWrite.then(() => this.replace(next, ifVersion, deadline));
+    this.lastWrite = write.catch(() => undefined);
+    return write;
+  }
+
+  /** Calls back on changes of the file, if its folder exists by now. */
+  async watch(changed: () => void): Promise<() => Promise<void>> {
+    // A replaced file has another inode, hence the folder; behind a link the replacing happens in another one.
+    const target = await followLinks(this.location).catch(() => this.location);
+    const watchers = [...new Set([this.location, target])].map((path) => watchEntry(path, changed));
+    return async () => watchers.forEach((watcher) => watcher?.close());
+  }
+
+  /**
+   * Keeps the record of an instance in the folder `<file>.instances`, and removes those of instances that have gone.
+   *
+   * @throws {@link MaintenanceStorageError} `denied` or `unavailable`
+   */
+  async report(report: InstanceReport): Promise<void> {
+    const folder = await this.reportFolder();
+    await writeReport(folder, report, this.reportTtl).catch((error: unknown) => {
+      throw fileError(error, 'write to', folder);
+    });
+  }
+
+  /**
+   * The records of the instances that reported within the time to live. Broken ones are left out.
+   *
+   * @throws {@link MaintenanceStorageError} `denied` or `unavailable`
+   */
+  async reports(): Promise<InstanceReport[]> {
+    const folder = await this.reportFolder();
+    return readReports(folder, this.reportTtl).catch((error: unknown) => {
+      throw fileError(error, 'read', folder);
+    });
+  }
+
+  private async replace(next: MaintenanceState, ifVersion: string | null, deadline: number): Promise<string> {
+    const bytes = Buffer.from(serializeState(next));
+    if (bytes.length > LARGEST_STATE) throw this.tooLarge(bytes.length);
+    const expectVersion = (): Promise<void> => this.expectVersion(ifVersion);
+    await expectVersion();
+    const target = await this.target();
+    try {
+      await makeFolder(dirname(target));
+      const lock = await lockFile(target, deadline, expectVersion);
+      try {
+        await expectVersion();
+        for (const leftover of await temporariesOf(target)) await rm(leftover, { force: true });
+        await replaceFile(target, bytes, {
+          durable: true,
+          // Two writers that both believe to hold the lock can't both pass: each made its temporary file before it looked for
+          // others, so the later one sees the earlier, or finds its rename done and another version. And a writer that stood
+          // still while others removed its temporary file has nothing left to rename.
+          beforeRename: async (temporary) => {
+            const temporaries = await temporariesOf(target);
+            const alone = temporaries.length === 1 && temporaries[0] === temporary;
+            if (lock.lost || !alone) throw this.conflict('another process took over the lock during the write');
+            await expectVersion();
+          },
+        });
+      } finally {
+        await lock.release();
+      }
+    } catch (error) {
+      throw this.writeError(error, target);
+    }
+    return versionOf(bytes);
+  }
+
+  private async expectVersion(version: string | null): Promise<void> {
+    const found = (await this.content())?.version ?? null;
+    if (found !== version)
+      throw this.conflict(found === null ? 'it is gone' : 'somebody else has written it meanwhile');
+  }
+
+  private async content(): Promise<FileContent | null> {
+    try {
+      return await readContent(this.location);
+    } catch (error) {
+      throw fileError(error, 'read', this.location);
+    }
+  }
+
+  private async target(): Promise<string> {
+    try {
+      return await followLinks(this.location);
+    } catch (error) {
+      throw fileError(error, 'read', this.location);
+    }
+  }
+
+  private async reportFolder(): Promise<string> {
+    return `${await this.target()}.instances`;
+  }
+
+  private writeError(error: unknown, target: string): MaintenanceStorageError {
+    // Somebody removed the temporary file: see beforeRename.
+    const outrun = codeOf(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'rename';
+    if (outrun) return this.conflict('another process took over the lock during the write', error);
+    // Replacing a file is a change of its folder, except that a file mounted by itself is what is in the way.
+    return fileError(error, 'write to', codeOf(error) === 'EBUSY' ? target : dirname(target));
+  }
+
+  private conflict(reason: string, cause?: unknown): MaintenanceStorageError {
+    const message = `${this.location} was not written: ${reason}. Read it again and decide anew.`;
+    return new MaintenanceStorageError('conflict', message, { cause });
+  }
+
+  private corrupt(reason: string, version: string, cause?: unknown): MaintenanceStorageError {
+    const message = `${this.location} holds no maintenance state: ${reason}. \`on\` or \`off\` replaces it.`;
+    return new MaintenanceStorageError('corrupt', message, { version, cause });
+  }
+
+  private tooLarge(size: number): MaintenanceStorageError {
+    const message =
+      `${this.location} was not written: the state has ${size} bytes, and ${LARGEST_STATE} are the most. ` +
+      'End windows that are no longer needed.';
+    return new MaintenanceStorageError('unavailable', message);
+  }
+}
+
+function watchEntry(path: string, changed: () => void): FSWatcher | undefined {
+  const name = basename(path);
+  try {
+    const watcher = watch(dirname(path), { persistent: false }, (_event, entry) => {
+      if (entry === null || entry === name) changed();
+    });
+    watcher.on('error', () => watcher.close());
+    return watcher;
+  } catch {
+    // No folder yet, or no watches left in the system: whoever watches reads from time to time as well.
+    return undefined;
+  }
+}

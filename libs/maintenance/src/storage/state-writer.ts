@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { nextState, type Change, type ChangeOrigin } from '../state/changes.js';
+import type { Clock } from '../state/clock.js';
+import type { MaintenanceState } from '../state/maintenance-state.js';
+import type { StoredWindow } from '../state/maintenance-window.js';
+import { isStorageError, MaintenanceStorageError, toStorageError } from './maintenance-storage-error.js';
+import type { StateStorage } from './state-storage.js';
+
+/** How a change of the state came out. */
+export interface Written {
+  /** What the storage holds now. */
+  state: MaintenanceState | null;
+  /** What was done; `null`: nothing, as it would have changed nothing. */
+  change: Change | null;
+}
+
+/** Writers that meet again and again give up after this many milliseconds. */
+const PATIENCE = 10_000;
+
+/** Changes the stored state by compare-and-set, and reads it back before it says so. */
+export class StateWriter {
+  constructor(
+    private readonly storage: StateStorage,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Applies `work` to the windows that are stored. On a conflict it reads again and retries. Content that is not a state is
+   * replaced.
+   *
+   * @param work - works the change out; called anew for each try
+   * @throws {@link MaintenanceStorageError} if the storage can't be read or written, or does not give back what was written
+   */
+  async change(
+    work: (windows: readonly StoredWindow[], now: number) => Change | null,
+    origin: ChangeOrigin,
+  ): Promise<Written> {
+    const lineage = randomBytes(12).toString('hex');
+    const deadline = performance.now() + PATIENCE;
+    for (let tries = 1; ; tries++) {
+      const { state: base, version, isCorrupt } = await this.#readForChange();
+      const now = this.clock.now();
+      const change = work(base?.windows ?? [], now) ?? (isCorrupt ? REPAIR : null);
+      if (change === null) return { state: base, change };
+      const next = nextState(base, change, origin, now, lineage);
+      try {
+        const written = await this.storage.write(next, version);
+        return { state: await this.#readBack(next, written), change };
+      } catch (error) {
+        if (!isStorageError(error) || error.code !== 'conflict') throw this.#storageError(error);
+        if (performance.now() > deadline) {
+          const message = `${this.storage.location}: other writers came first for ${PATIENCE / 1000} s; nothing was changed. Try again.`;
+          throw new MaintenanceStorageError('conflict', message, { cause: error });
+        }
+      }
+      await pause(Math.random() * Math.min(2 ** tries, 100));
+    }
+  }
+
+  async #readForChange(): Promise<{ state: MaintenanceState | null; version: string | null; isCorrupt: boolean }> {
+    try {
+      const found = await this.storage.read();
+      return { state: found?.state ?? null, version: found?.version ?? null, isCorrupt: false };
+    } catch (error) {
+      if (isStorageError(error) && error.code === 'corrupt' && error.version !== undefined) {
+        return { state: null, version: error.version, isCorrupt: true };
+      }
+      // What vanished may be written anew.
+      if (isStorageError(error) && error.code === 'lost') return { state: null, version: null, isCorrupt: false };
+      throw this.#storageError(error);
+    }
+  }
+
+  async #readBack(next: MaintenanceState, version: string): Promise<MaintenanceState> {
+    const found = await this.storage.read().catch((error: unknown) => {
+      throw this.#storageError(error, ' (after the write, which may have taken effect)');
+    });
+    const isOurs = found?.version === version;
+    const isLater = found?.state.lineage === next.lineage && found.state.revision > next.revision;
+    if (found && (isOurs || isLater)) return found.state;
+    throw new MaintenanceStorageError(
+      'unavailable',
+      `${this.storage.location}: revision ${next.revision} was written but could not be read back; the storage holds ` +
+        `${found ? `revision ${found.state.revision} of another lineage` : 'nothing'}.`,
+    );
+  }
+
+  #storageError(error: unknown, note = ''): MaintenanceStorageError {
+    return toStorageError(error, `${this.storage.location}${note}`);
+  }
+}
+
+// `off` on content that is not a state ends nothing that is known, and still must leave a state behind.
+const REPAIR: Change = { action: 'off', windows: [], concerned: [] };

@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FileStateStorage } from './file-state-storage.js';
+import type { StateStorage } from './state-storage.js';
+
+/** Name of the state file where no storage is named. */
+export const DEFAULT_FILE = 'maintenance-state.json';
+
+/**
+ * The storage that a URL names.
+ *
+ * @param url - `file:path`, relative to the working directory; default: {@link defaultFile}
+ * @throws Error with a sentence that shows what a URL looks like
+ */
+export function storageFromUrl(url: string | undefined): StateStorage {
+  if (url === undefined) return new FileStateStorage(defaultFile(process.cwd()));
+  const scheme = /^([a-z][a-z\d+.-]+):/i.exec(url)?.[1]?.toLowerCase();
+  if (scheme === 'file') return new FileStateStorage(pathOf(url));
+  throw new Error(
+    `${JSON.stringify(withoutCredentials(url))} is not the URL of a storage; write file:path, such as file:/var/lib/app/maintenance.json`,
+  );
+}
+
+/** `maintenance-state.json` beside the nearest `package.json` above `directory`; in `directory` itself where there is none. */
+export function defaultFile(directory: string): string {
+  for (let at = resolve(directory); ; at = dirname(at)) {
+    if (existsSync(join(at, 'package.json'))) return join(at, DEFAULT_FILE);
+    if (dirname(at) === at) return join(directory, DEFAULT_FILE);
+  }
+}
+
+function pathOf(url: string): string {
+  const path = url.startsWith('file://') ? fileURLToPath(url) : url.slice('file:'.length);
+  if (path === '' || path.endsWith('/')) throw new Error(`${JSON.stringify(url)} names no file`);
+  return resolve(path);
+}
+
+function withoutCredentials(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, '//***@');
+}

@@ -1,0 +1,2 @@
+export { describeStateStorage, type StorageUnderTest } from './describe-state-storage.js';
+export { MemoryStateStorage, type MemoryStateStorageOptions } from './memory-state-storage.js';

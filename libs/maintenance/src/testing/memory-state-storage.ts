@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto';
+import { parseDate } from '../state/dates.js';
+import type { InstanceReport } from '../state/instance-report.js';
+import type { MaintenanceState } from '../state/maintenance-state.js';
+import { parseState, serializeState, StateFormatError } from '../state/state-format.js';
+import { MaintenanceStorageError } from '../storage/maintenance-storage-error.js';
+import type { StateStorage, VersionedState } from '../storage/state-storage.js';
+
+/** Settings of a {@link MemoryStateStorage}. */
+export interface MemoryStateStorageOptions {
+  /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 60000. */
+  reportTtl?: number;
+  /** Milliseconds since the epoch. Default: the system's clock. */
+  now?: () => number;
+}
+
+/**
+ * Keeps the state in memory, for tests: it behaves as the other storages do, and can be made to fail.
+ *
+ * @example
+ * ```ts
+ * const storage = new MemoryStateStorage();
+ * const moduleRef = await Test.createTestingModule({
+ *   imports: [AppModule, MaintenanceModule.forRoot({ storage })],
+ * }).compile();
+ * storage.fail(new MaintenanceStorageError('unavailable', 'the network is down'));
+ * ```
+ */
+export class MemoryStateStorage implements StateStorage {
+  readonly kind = 'memory';
+  readonly location = 'this process';
+  private readonly reportTtl: number;
+  private readonly now: () => number;
+  private text: string | null = null;
+  private failure: Error | null = null;
+  private readonly watchers = new Set<() => void>();
+  private readonly records = new Map<string, string>();
+
+  constructor(options: MemoryStateStorageOptions = {}) {
+    this.reportTtl = options.reportTtl ?? 60_000;
+    this.now = options.now ?? Date.now;
+  }
+
+  /** Makes every following call fail with `error`, until `fail(null)`. Watchers stay, and hear nothing from a call that fails. */
+  fail(error: Error | null): void {
+    this.failure = error;
+  }
+
+  /** Puts `text` there as if somebody had written it by hand: a state as JSON, `1`, `0`, or anything that is none. */
+  put(text: string): void {
+    this.replace(text);
+  }
+
+  /** Removes the state as if somebody had deleted it. Reports stay. */
+  clear(): void {
+    this.replace(null);
+  }
+
+  /** @throws {@link MaintenanceStorageError} `corrupt`, or what {@link fail} was given */
+  async read(): Promise<VersionedState | null> {
+    this.failIfToldTo();
+    if (this.text === null) return null;
+    const version = versionOf(this.text);
+    try {
+      return { state: parseState(this.text), version };
+    } catch (error) {
+      if (!(error instanceof StateFormatError)) throw error;
+      const message = `The memory holds no maintenance state: ${error.message}. \`on\` or \`off\` replaces it.`;
+      throw new MaintenanceStorageError('corrupt', message, { version, cause: error });
+    }
+  }
+
+  /** @throws {@link MaintenanceStorageError} `conflict`, or what {@link fail} was given */
+  async write(next: MaintenanceState, ifVersion: string | null): Promise<string> {
+    this.failIfToldTo();
+    const found = this.text === null ? null : versionOf(this.text);
+    if (found !== ifVersion) {
+      throw new MaintenanceStorageError('conflict', 'Somebody else has written the state meanwhile: read it again.');
+    }
+    const text = serializeState(next);
+    this.replace(text);
+    return versionOf(text);
+  }
+
+  /** Calls back soon after each change. */
+  async watch(changed: () => void): Promise<() => Promise<void>> {
+    // A function of its own for each watch: the same callback may watch twice.
+    const watcher = (): void => changed();
+    this.watchers.add(watcher);
+    return async () => void this.watchers.delete(watcher);
+  }
+
+  /** @throws what {@link fail} was given */
+  async report(report: InstanceReport): Promise<void> {
+    this.failIfToldTo();
+    this.records.set(report.id, JSON.stringify(report));
+  }
+
+  /** @throws what {@link fail} was given */
+  async reports(): Promise<InstanceReport[]> {
+    this.failIfToldTo();
+    const reports = [...this.records.values()].map((record) => JSON.parse(record) as InstanceReport);
+    return reports.filter(({ seenAt }) => (parseDate(seenAt) ?? 0) > this.now() - this.reportTtl);
+  }
+
+  private failIfToldTo(): void {
+    if (this.failure) throw this.failure;
+  }
+
+  private replace(text: string | null): void {
+    this.text = text;
+    // As with a real storage, a watcher hears of a change some time after it.
+    queueMicrotask(() => [...this.watchers].forEach((watcher) => this.watchers.has(watcher) && watcher()));
+  }
+}
+
+function versionOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}

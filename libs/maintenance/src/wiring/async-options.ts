@@ -1,0 +1,33 @@
+import type { Provider } from '@nestjs/common';
+import type { MaintenanceModuleAsyncOptions, MaintenanceModuleOptions } from '../options/maintenance-options.js';
+import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
+import { GIVEN_OPTIONS } from '../tokens.js';
+
+type Sources = Pick<MaintenanceModuleAsyncOptions, 'inject' | 'useFactory' | 'useClass' | 'useExisting'>;
+
+// `create` is what Nest's ConfigurableModuleBuilder calls the method unless told otherwise.
+interface AnyFactory {
+  createMaintenanceOptions?: () => MaintenanceModuleOptions | Promise<MaintenanceModuleOptions>;
+  create?: () => MaintenanceModuleOptions | Promise<MaintenanceModuleOptions>;
+}
+
+/** @throws {@link MaintenanceOptionsError} unless exactly one source of options is named */
+export function asyncOptions({ inject = [], useFactory, useClass, useExisting }: Sources): Provider[] {
+  if ([useFactory, useClass, useExisting].filter(Boolean).length !== 1) {
+    throw new MaintenanceOptionsError('forRootAsync() needs exactly one of `useFactory`, `useClass` and `useExisting`.');
+  }
+  if (useFactory) return [{ provide: GIVEN_OPTIONS, inject, useFactory }];
+  const factory = (useClass ?? useExisting)!;
+  return [
+    { provide: GIVEN_OPTIONS, inject: [factory], useFactory: (made: AnyFactory) => optionsMadeBy(made) },
+    ...(useClass ? [useClass] : []),
+  ];
+}
+
+function optionsMadeBy(factory: AnyFactory): MaintenanceModuleOptions | Promise<MaintenanceModuleOptions> {
+  if (factory.createMaintenanceOptions) return factory.createMaintenanceOptions();
+  if (factory.create) return factory.create();
+  throw new MaintenanceOptionsError(
+    `${factory.constructor.name} needs a method createMaintenanceOptions() that returns the options.`,
+  );
+}

@@ -1,0 +1,132 @@
+import { Logger, type Provider } from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { Subject } from 'rxjs';
+import { Edge } from '../http/edge.js';
+import { HttpMount } from '../http/http-mount.js';
+import { PageRenderer } from '../http/page/page-renderer.js';
+import { Responder } from '../http/responder.js';
+import { RoutedHandlers } from '../http/routed-handlers.js';
+import { viewLocals } from '../http/view-locals.js';
+import type { MaintenanceModuleExtras, MaintenanceModuleOptions } from '../options/maintenance-options.js';
+import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
+import { maintenanceConfig } from '../options/maintenance.config.js';
+import { resolveOptions, type ResolvedOptions } from '../options/resolved-options.js';
+import { HandlerRulesReader } from '../policy/handler-rules.js';
+import { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import { Clock, SystemClock } from '../state/clock.js';
+import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import { StateMonitor } from '../state/state-monitor.js';
+import { statusOf } from '../state/status-of.js';
+import { StateStorage } from '../storage/state-storage.js';
+import { storageFromUrl } from '../storage/storage-url.js';
+import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS } from '../tokens.js';
+import { StateLog } from './state-log.js';
+
+const options: Provider = {
+  provide: OPTIONS,
+  inject: [GIVEN_OPTIONS, maintenanceConfig.KEY],
+  useFactory: (given: MaintenanceModuleOptions, fromEnvironment: MaintenanceModuleOptions) =>
+    resolveOptions(given ?? {}, fromEnvironment),
+};
+
+const storage: Provider = {
+  provide: StateStorage,
+  inject: [OPTIONS],
+  useFactory: ({ storage }: ResolvedOptions): StateStorage => {
+    if (typeof storage === 'object') return storage;
+    try {
+      return storageFromUrl(storage);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new MaintenanceOptionsError(`the option \`storage\` (environment: MAINTENANCE_STORAGE) can't be used: ${reason}.`, {
+        cause: error,
+      });
+    }
+  },
+};
+
+const monitor: Provider = {
+  provide: StateMonitor,
+  inject: [OPTIONS, StateStorage, Clock, CHANGES],
+  useFactory: async (
+    { enabled, refreshInterval, onStorageFailure }: ResolvedOptions,
+    source: StateStorage,
+    clock: Clock,
+    changes: Subject<MaintenanceStatus>,
+  ): Promise<StateMonitor> => {
+    const log = new StateLog(source.location);
+    const started: StateMonitor = new StateMonitor({
+      source,
+      clock,
+      refreshInterval,
+      onStorageFailure,
+      enabled,
+      changed: () => {
+        const status = statusOf(started, source);
+        log.changed(status);
+        changes.next(status);
+      },
+      healthChanged: (error) => log.healthChanged(error, onStorageFailure),
+    });
+    // Who injects the service finds the answer ready, whatever the order in which modules are initialized.
+    await started.start();
+    return started;
+  },
+};
+
+const policy: Provider = {
+  provide: MaintenancePolicy,
+  inject: [OPTIONS, StateMonitor, Clock, ApplicationConfig],
+  useFactory: ({ exempt, response }: ResolvedOptions, state: StateMonitor, clock: Clock, config: ApplicationConfig) =>
+    new MaintenancePolicy(state, clock, {
+      exemptions: { ...exempt, globalPrefix: () => prefixOf(config) },
+      retryAfter: response.retryAfter,
+      failed: (error) =>
+        new Logger('Maintenance').error(
+          `\`exempt.user\` or \`exempt.when\` threw, so the request was refused: ${error instanceof Error ? error.message : String(error)}`,
+        ),
+    }),
+};
+
+const responder: Provider = {
+  provide: Responder,
+  inject: [OPTIONS],
+  useFactory: async ({ response }: ResolvedOptions) => new Responder(response, await PageRenderer.create(response.template)),
+};
+
+const mount: Provider = {
+  provide: HttpMount,
+  inject: [HttpAdapterHost, MaintenancePolicy, HandlerRulesReader, Responder, StateMonitor, StateStorage, EXTRAS],
+  useFactory: (
+    host: HttpAdapterHost,
+    rules: MaintenancePolicy,
+    reader: HandlerRulesReader,
+    answers: Responder,
+    state: StateMonitor,
+    source: StateStorage,
+    extras: MaintenanceModuleExtras,
+  ) => {
+    const handlers = new RoutedHandlers(reader);
+    const edge = extras.mount?.edge === false ? null : new Edge(rules, handlers, answers);
+    const locals = viewLocals(() => statusOf(state, source));
+    return new HttpMount(host, { edge, handlers, viewLocals: locals }, answers);
+  },
+};
+
+function prefixOf(config: ApplicationConfig): string {
+  const prefix = config.getGlobalPrefix();
+  return prefix && !prefix.startsWith('/') ? `/${prefix}` : prefix;
+}
+
+/** What the module provides whatever its options. */
+export const providers: Provider[] = [
+  { provide: Clock, useClass: SystemClock },
+  { provide: CHANGES, useFactory: () => new Subject<MaintenanceStatus>() },
+  HandlerRulesReader,
+  options,
+  storage,
+  monitor,
+  policy,
+  responder,
+  mount,
+];

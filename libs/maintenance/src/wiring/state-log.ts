@@ -1,0 +1,38 @@
+import { Logger } from '@nestjs/common';
+import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import { EVERYTHING, type MaintenanceWindow } from '../state/maintenance-window.js';
+import type { StorageFailurePolicy } from '../state/state-monitor.js';
+
+/** One line in the log for each change of the state or of the storage's health. */
+export class StateLog {
+  readonly #logger = new Logger('Maintenance');
+  #last = 'off';
+
+  constructor(private readonly location: string) {}
+
+  changed(status: MaintenanceStatus): void {
+    const summary = summaryOf(status);
+    if (summary === this.#last) return;
+    this.#last = summary;
+    this.#logger.log(`Maintenance is ${summary} (revision ${status.revision}, ${this.location}).`);
+  }
+
+  healthChanged(error: Error | null, policy: StorageFailurePolicy): void {
+    if (error === null) return this.#logger.log(`The storage ${this.location} works again.`);
+    const consequence = policy === 'last-known' ? 'the last known state counts' : `maintenance is ${policy}`;
+    this.#logger.error(`The storage ${this.location} fails, so ${consequence} (onStorageFailure): ${error.message}`);
+  }
+}
+
+function summaryOf({ active, source, windows }: MaintenanceStatus): string {
+  const planned = windows.planned.length > 0 ? `; planned: ${windows.planned.map(describe).join(', ')}` : '';
+  if (!active) return `off${planned}`;
+  if (windows.active.length === 0) return `on by ${source}${planned}`;
+  return `on: ${windows.active.map(describe).join(', ')}${planned}`;
+}
+
+function describe({ scope, mode, startsAt, endsAt, createdBy }: MaintenanceWindow): string {
+  const part = scope === EVERYTHING ? 'everything' : scope;
+  const by = createdBy === undefined ? '' : ` by ${createdBy}`;
+  return `${part}, ${mode}, from ${startsAt} ${endsAt === null ? 'until turned off' : `to ${endsAt}`}${by}`;
+}

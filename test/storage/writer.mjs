@@ -1,0 +1,38 @@
+// Adds one to the revision, again and again: node writer.mjs <path> <name> [<times>]
+// Says "ready", waits for a line, then says each revision when the storage has confirmed it.
+import { once } from 'node:events';
+import { FileStateStorage } from '../../libs/maintenance/dist/esm/storage/file-state-storage.js';
+
+const [path, name, times = 'Infinity'] = process.argv.slice(2);
+const storage = new FileStateStorage(path);
+// Larger than a page and than one write of a full pipe: half of it would not pass for a whole.
+const filler = 'x'.repeat(100_000);
+
+async function increment(marker) {
+  for (;;) {
+    const content = await storage.read();
+    const before = content?.state ?? {
+      format: 1,
+      lineage: 'writer',
+      revision: 0,
+      windows: [],
+      history: [],
+      markers: [],
+    };
+    const next = { ...before, revision: before.revision + 1, markers: [...before.markers, marker], filler };
+    try {
+      await storage.write(next, content?.version ?? null);
+      return next.revision;
+    } catch (error) {
+      if (error.code !== 'conflict') throw error;
+    }
+  }
+}
+
+console.log('ready');
+await once(process.stdin, 'data');
+process.stdin.destroy();
+for (let written = 1; written <= Number(times); written++) {
+  const marker = `${name}-${written}`;
+  console.log(`${await increment(marker)} ${marker}`);
+}
