@@ -18,9 +18,23 @@ const common = {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': ['$1.ts', '$1.js', '$1'] },
 };
 
+const e2e = { ...common, roots: ['<rootDir>/test'] };
+const nest11 = '<rootDir>/test/nest11/node_modules/@nestjs';
+
 export default {
   projects: [
     { ...common, displayName: 'unit', roots: ['<rootDir>/libs/maintenance/src'], testMatch: ['**/*.spec.ts'] },
-    { ...common, displayName: 'nest12', roots: ['<rootDir>/test'], testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'], },
+    { ...e2e, displayName: 'nest12', testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'] },
+    {
+      ...e2e,
+      displayName: 'nest11',
+      testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'],
+      moduleNameMapper: { ...common.moduleNameMapper, '^@nestjs/([^/]+)(.*)$': `${nest11}/$1$2` },
+    },
+    {
+      ...e2e,
+      displayName: 'process',
+      testMatch: ['storage', 'cli', 'demo', 'browser', 'package'].map((room) => `<rootDir>/test/${room}/**/*.spec.ts`),
+    },
   ],
 };

@@ -1,0 +1,99 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Injectable, Module, type INestApplication, type ModuleMetadata, type Provider, type Type } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { NestFactory } from '@nestjs/core';
+import {
+  MaintenanceModule,
+  MaintenanceService,
+  type MaintenanceModuleExtras,
+  type MaintenanceModuleOptions,
+} from 'nestjs-maintenance';
+import { call, type Call, type Reply } from './client.js';
+
+export type Adapter = 'express' | 'fastify';
+export type Registration = 'forRoot' | 'useFactory' | 'useClass' | 'useExisting';
+
+export const ADAPTERS: Adapter[] = ['express', 'fastify'];
+
+export interface Setup {
+  options?: MaintenanceModuleOptions;
+  extras?: MaintenanceModuleExtras;
+  registration?: Registration;
+  imports?: NonNullable<ModuleMetadata['imports']>;
+  controllers?: Type[];
+  providers?: Provider[];
+  /** Options of `NestFactory.create()`. */
+  create?: Record<string, unknown>;
+  /** Options of Fastify itself. */
+  fastify?: Record<string, unknown>;
+  /** What `main.ts` would do before `listen()`. */
+  main?: (app: INestApplication) => void | Promise<void>;
+}
+
+export interface Running {
+  app: INestApplication;
+  port: number;
+  maintenance: MaintenanceService;
+  stateFile: string;
+  call: (path: string, options?: Call) => Promise<Reply>;
+  close: () => Promise<void>;
+}
+
+/** Starts an application as `main.ts` would, on a real port, with a state file of its own. */
+export async function start(adapter: Adapter, setup: Setup = {}): Promise<Running> {
+  const folder = mkdtempSync(join(tmpdir(), 'maintenance-'));
+  const stateFile = join(folder, 'state.json');
+  const options: MaintenanceModuleOptions = { storage: `file:${stateFile}`, ...setup.options };
+  const { imports = [], controllers = [], providers = [] } = setup;
+
+  @Module({ imports: [register(setup.registration ?? 'forRoot', options, setup.extras ?? {}), ...imports], controllers, providers })
+  class AppModule {}
+
+  const server = adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter(setup.fastify);
+  const app = await NestFactory.create(AppModule, server as ExpressAdapter, {
+    logger: false,
+    abortOnError: false,
+    ...setup.create,
+  });
+  await setup.main?.(app);
+  await app.listen(0, '127.0.0.1');
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  return {
+    app,
+    port,
+    maintenance: app.get(MaintenanceService, { strict: false }),
+    stateFile,
+    call: (path, request) => call(port, path, request),
+    close: async () => {
+      await app.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function register(
+  registration: Registration,
+  options: MaintenanceModuleOptions,
+  extras: MaintenanceModuleExtras,
+): NonNullable<ModuleMetadata['imports']>[number] {
+  if (registration === 'forRoot') return MaintenanceModule.forRoot({ ...options, ...extras });
+  if (registration === 'useFactory') {
+    return MaintenanceModule.forRootAsync({ ...extras, useFactory: () => Promise.resolve(options) });
+  }
+
+  @Injectable()
+  class OptionsFactory {
+    createMaintenanceOptions(): MaintenanceModuleOptions {
+      return options;
+    }
+  }
+  if (registration === 'useClass') return MaintenanceModule.forRootAsync({ ...extras, useClass: OptionsFactory });
+
+  @Module({ providers: [OptionsFactory], exports: [OptionsFactory] })
+  class OptionsModule {}
+  return MaintenanceModule.forRootAsync({ ...extras, imports: [OptionsModule], useExisting: OptionsFactory });
+}

@@ -1,0 +1,279 @@
+import { join } from 'node:path';
+import { Module, RequestMethod, VersioningType, type INestApplication } from '@nestjs/common';
+import { RouterModule } from '@nestjs/core';
+import { ServeStaticModule } from '@nestjs/serve-static';
+import { ADAPTERS, start, type Adapter, type Registration, type Running, type Setup } from './application.js';
+import type { Call, Reply } from './client.js';
+import {
+  BirdsController,
+  CatsController,
+  ClosedController,
+  DogsV1Controller,
+  DogsV2Controller,
+  HealthController,
+  HostController,
+  InheritsClosedController,
+  InheritsOpenController,
+  MixedController,
+  OpenController,
+} from './controllers.js';
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+@Module({ controllers: [MixedController] })
+class NestedModule {}
+
+const controllers = [
+  CatsController,
+  OpenController,
+  ClosedController,
+  HealthController,
+  HostController,
+  InheritsClosedController,
+  InheritsOpenController,
+];
+const versioned = [DogsV1Controller, DogsV2Controller, BirdsController];
+const imports = (adapter: Adapter): NonNullable<Setup['imports']> => [
+  ServeStaticModule.forRoot({
+    rootPath: join(__dirname, 'fixtures/public'),
+    serveRoot: '/static',
+    ...(adapter === 'fastify' && { renderPath: '/*' }),
+  }),
+  NestedModule,
+  RouterModule.register([{ path: 'nested', module: NestedModule }]),
+];
+
+const LANES = ADAPTERS.flatMap((adapter) =>
+  (['forRoot', 'useFactory'] as Registration[]).map((registration) => [adapter, registration] as [Adapter, Registration]),
+);
+
+/** What every refusal has, whatever was asked for. */
+function expectRefusal(reply: Reply, retryAfter = '3600'): void {
+  expect(reply.status).toBe(503);
+  expect(reply.headers['retry-after']).toBe(retryAfter);
+  expect(reply.headers['cache-control']).toBe('no-store');
+  expect(reply.headers.vary).toMatch(/\bAccept\b/);
+  expect(reply.headers.etag).toBeUndefined();
+}
+
+describe.each(LANES)('on %s, by %s, a full window', (adapter, registration) => {
+  let running: Running;
+
+  beforeAll(async () => {
+    running = await start(adapter, { registration, controllers, imports: imports(adapter), main: (app) => app.enableCors() });
+  });
+  afterAll(() => running.close());
+
+  const CLOSED: [string, string, Call?][] = [
+    ['a known route', '/cats'],
+    ['a route with a parameter', '/cats/tom'],
+    ['a HEAD route', '/cats/head', { method: 'HEAD' }],
+    ['HEAD of a GET route', '/cats', { method: 'HEAD' }],
+    ['a POST', '/cats', { method: 'POST', headers: JSON_TYPE, body: '{"name":"Tom"}' }],
+    ['a malformed body', '/cats', { method: 'POST', headers: JSON_TYPE, body: '{"name":' }],
+    ['a body of a type that nobody parses', '/cats', { method: 'POST', headers: { 'content-type': 'x/y' }, body: 'z' }],
+    ['an unknown URL', '/nowhere'],
+    ['an unknown URL with a body', '/nowhere', { method: 'POST', headers: JSON_TYPE, body: '{"name":' }],
+    ['a method that the route has not', '/cats', { method: 'DELETE' }],
+    ['a static file', '/static/file.txt'],
+    ['HEAD of a static file', '/static/file.txt', { method: 'HEAD' }],
+    ['a missing static file', '/static/missing.txt'],
+    ['a route of a nested module', '/nested/mixed', { method: 'POST' }],
+    ['a host controller', '/hosted', { headers: { host: 'a.example.com' } }],
+    ['a host controller on another host', '/hosted', { headers: { host: 'b.example.com' } }],
+    ['@SkipMaintenance(false) in an exempt controller', '/open/undone'],
+    ['@ForceMaintenance() in an exempt controller', '/open/forced'],
+    ['both marks at one place', '/open/both'],
+    ['a forced controller', '/closed'],
+    ['an inherited handler', '/inherits-closed/inherited'],
+    ['another method of an exempt path', '/nested/mixed', { method: 'PUT' }],
+  ];
+
+  describe('while it is active', () => {
+    beforeAll(() => running.maintenance.enable());
+    afterAll(() => running.maintenance.disable());
+
+    it.each(CLOSED.map(([name, ...rest]) => ({ name, rest })))('refuses $name', async ({ rest: [path, request] }) => {
+      const reply = await running.call(path, request);
+      expectRefusal(reply);
+      if (request?.method === 'HEAD') expect(reply.text).toBe('');
+      else {
+        expect(reply.headers['content-type']).toBe('application/problem+json');
+        expect(reply.json()).toMatchObject({ status: 503, statusCode: 503, title: 'Service Unavailable', mode: 'full' });
+      }
+    });
+
+    it('admits marked controllers and handlers', async () => {
+      await expect(running.call('/open')).resolves.toMatchObject({ status: 200, text: 'open' });
+      await expect(running.call('/closed/open')).resolves.toMatchObject({ status: 200, text: 'open' });
+      await expect(running.call('/nested/mixed')).resolves.toMatchObject({ status: 200, text: 'read' });
+      await expect(running.call('/inherits-open/inherited')).resolves.toMatchObject({ status: 200 });
+    });
+
+    it('leaves the body parser to an exempt handler', async () => {
+      const call = { method: 'POST', headers: JSON_TYPE };
+      expect((await running.call('/open', { ...call, body: '{"a":1}' })).json()).toEqual({ body: { a: 1 } });
+      expect((await running.call('/open', { ...call, body: '{"a":' })).status).toBe(400);
+    });
+
+    it('adds nothing to the answer of a marked handler', async () => {
+      expect((await running.call('/open')).headers['cache-control']).toBeUndefined();
+    });
+
+    it('lets CORS preflights succeed, and the answers keep their CORS headers', async () => {
+      const origin = 'https://shop.example.com';
+      const headers = { origin, 'access-control-request-method': 'POST' };
+      expect((await running.call('/cats', { method: 'OPTIONS', headers })).status).toBe(204);
+      for (const path of ['/cats', '/nowhere']) {
+        const reply = await running.call(path, { headers: { origin } });
+        expectRefusal(reply);
+        expect(reply.headers['access-control-allow-origin']).toBe('*');
+      }
+    });
+
+    it('does not read a body of 100 MB', async () => {
+      const before = process.memoryUsage().rss;
+      const [status, sent] = await upload(running.port, '/cats', 100 * 2 ** 20);
+      expect(status).toBe(503);
+      expect(sent).toBeLessThan(100 * 2 ** 20);
+      expect(process.memoryUsage().rss - before).toBeLessThan(80 * 2 ** 20);
+    });
+  });
+
+  it.each([
+    ['/cats', 200],
+    ['/cats/tom', 200],
+    ['/nowhere', 404],
+    ['/static/file.txt', 200],
+    ['/open', 200],
+    ['/nested/mixed', 200],
+  ])('answers %s with %i when it is over', async (path, status) => {
+    const reply = await running.call(path);
+    expect(reply.status).toBe(status);
+    expect(reply.headers['cache-control'] ?? '').not.toMatch(/no-store/);
+  });
+
+  it('refuses what is forced even then', async () => {
+    for (const path of ['/closed', '/open/forced', '/open/both']) expectRefusal(await running.call(path));
+    expect((await running.call('/closed/open')).status).toBe(200);
+  });
+});
+
+describe.each(ADAPTERS)('on %s', (adapter) => {
+  let running: Running | undefined;
+  const startActive = async (setup: Setup): Promise<Running> => {
+    running = await start(adapter, setup);
+    await running.maintenance.enable();
+    return running;
+  };
+  afterEach(() => running?.close());
+
+  it('refuses below a global prefix and beside it', async () => {
+    const { call } = await startActive({
+      controllers,
+      imports: imports(adapter),
+      main: (app) =>
+        void app.setGlobalPrefix('api', { exclude: [{ path: 'closed/{*rest}', method: RequestMethod.ALL }, 'open', 'cats/tom'] }),
+    });
+    for (const path of ['/api/cats', '/cats/tom', '/api/nowhere', '/nowhere', '/static/file.txt', '/api', '/']) {
+      expectRefusal(await call(path));
+    }
+    expect((await call('/api/health')).text).toBe('healthy');
+    expect((await call('/health')).status).toBe(404);
+    expect((await call('/open')).text).toBe('open');
+    expect((await call('/closed/open')).text).toBe('open');
+  });
+
+  const VERSIONS: [string, (app: INestApplication) => unknown, (version: string) => [string, Record<string, string>]][] = [
+    [
+      'URI',
+      (app) => app.enableVersioning({ type: VersioningType.URI }),
+      (version) => [`/v${version}/dogs`, {}],
+    ],
+    [
+      'header',
+      (app) => app.enableVersioning({ type: VersioningType.HEADER, header: 'X-Version' }),
+      (version) => ['/dogs', { 'x-version': version }],
+    ],
+    [
+      'media type',
+      (app) => app.enableVersioning({ type: VersioningType.MEDIA_TYPE, key: 'v=' }),
+      (version) => ['/dogs', { accept: `application/json;v=${version}` }],
+    ],
+  ];
+  it.each(VERSIONS)('tells versions by %s apart', async (_name, enable, requestOf) => {
+    const { call } = await startActive({ controllers: versioned, main: (app) => void enable(app) });
+    const ask = (version: string): Promise<Reply> => call(requestOf(version)[0], { headers: requestOf(version)[1] });
+    expectRefusal(await ask('1'));
+    expect(await ask('2')).toMatchObject({ status: 200, text: 'dogs 2' });
+    expectRefusal(await ask('9'));
+    expectRefusal(await call('/birds'));
+  });
+
+  it('refuses without the edge, at the guard', async () => {
+    const { call } = await startActive({ controllers, extras: { mount: { edge: false } } });
+    expectRefusal(await call('/cats'));
+    expect((await call('/open')).status).toBe(200);
+    expect((await call('/nowhere')).status).toBe(404);
+  });
+
+  it('refuses without the guard, at the edge', async () => {
+    const { call } = await startActive({ controllers, extras: { mount: { guard: false } } });
+    expectRefusal(await call('/cats'));
+    expectRefusal(await call('/nowhere'));
+    expect((await call('/open')).status).toBe(200);
+  });
+
+  it('refuses OPTIONS where the application does without CORS', async () => {
+    const { call } = await startActive({ controllers });
+    expectRefusal(await call('/cats', { method: 'OPTIONS' }));
+  });
+
+  it('works without body parsers', async () => {
+    const { call } = await startActive({ controllers, create: { bodyParser: false } });
+    expectRefusal(await call('/cats', { method: 'POST', headers: JSON_TYPE, body: '{' }));
+    expectRefusal(await call('/nowhere'));
+  });
+
+  it('knows the handlers where the adapter reports each route that is taken', async () => {
+    const routes: string[] = [];
+    const { call } = await startActive({
+      controllers,
+      main: (app) =>
+        (app.getHttpAdapter() as unknown as { setOnRouteTriggered?: (f: (method: number, path: string) => void) => void })
+          .setOnRouteTriggered?.((_method, path) => void routes.push(path)),
+    });
+    expect((await call('/open')).status).toBe(200);
+    expectRefusal(await call('/cats'));
+    expect(routes).toContain('/open');
+  });
+});
+
+/** Uploads until the answer is there; tells the status and how much was sent by then. */
+async function upload(port: number, path: string, size: number): Promise<[number, number]> {
+  const { request } = await import('node:http');
+  return new Promise((resolve, reject) => {
+    const chunk = Buffer.alloc(2 ** 16, 97);
+    let sent = 0;
+    const outgoing = request({
+      host: '127.0.0.1',
+      port,
+      path,
+      method: 'POST',
+      agent: false,
+      headers: { 'content-type': 'application/json', 'content-length': size },
+    });
+    outgoing.on('response', (incoming) => {
+      resolve([incoming.statusCode ?? 0, sent]);
+      outgoing.destroy();
+    });
+    outgoing.on('error', (error) => (sent === 0 ? reject(error) : undefined));
+    const pump = (): void => {
+      while (sent < size && !outgoing.destroyed) {
+        sent += chunk.length;
+        if (!outgoing.write(chunk)) return void outgoing.once('drain', pump);
+      }
+    };
+    pump();
+  });
+}
