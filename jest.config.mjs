@@ -24,10 +24,11 @@ const nest11 = '<rootDir>/test/nest11/node_modules/@nestjs';
 export default {
   projects: [
     { ...common, displayName: 'unit', roots: ['<rootDir>/libs/maintenance/src'], testMatch: ['**/*.spec.ts'] },
-    { ...e2e, displayName: 'nest12', testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'] },
+    { ...e2e, displayName: 'nest12', globals: { NEST_MAJOR: '12' }, testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'] },
     {
       ...e2e,
       displayName: 'nest11',
+      globals: { NEST_MAJOR: '11' },
       testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'],
       moduleNameMapper: { ...common.moduleNameMapper, '^@nestjs/([^/]+)(.*)$': `${nest11}/$1$2` },
     },

@@ -4,6 +4,9 @@ import { Chromium, findChromium, type Page } from './chromium.js';
 import { LOWEST_CONTRAST } from './contrast.js';
 import { PageServer, send } from './page-server.js';
 
+// A browser is slow to start on a busy machine, and the page takes its time on purpose.
+jest.setTimeout(30_000);
+
 const executable = findChromium();
 const seconds = (count: number): number => Date.now() + count * 1000;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -25,7 +28,7 @@ if (!executable && !required)
   beforeAll(async () => {
     if (!executable) throw new Error('chromium not found, install with apt-get install chromium');
     browser = await Chromium.start(executable);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await browser?.close();

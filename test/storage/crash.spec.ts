@@ -28,7 +28,7 @@ describe('a writer killed at a random moment', () => {
         await pause(Math.random() * 30);
         await killed.kill();
 
-        const files = await readdir(place).catch(() => []);
+        const files = await readdir(place).catch((): string[] => []);
         if (files.some((file) => file !== 'state.json')) interrupted++;
         const confirmed = killed.confirmed.at(-1)?.revision ?? 0;
         const found = files.includes('state.json') ? (await readState(path)).revision : 0;

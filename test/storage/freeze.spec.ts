@@ -22,18 +22,21 @@ describe('a writer that stands still for longer than its lock lasts', () => {
         const place = join(folder, String(index));
         const path = join(place, 'state.json');
         const frozen = new WriterProcess(path, 'frozen');
-        await frozen.start();
-        await frozen.confirms(1);
-        await pause(Math.random() * 30);
-        frozen.signal('SIGSTOP');
-        if ((await readdir(place)).includes('state.json.lock')) overtaken++;
-
         const other = new WriterProcess(path, 'other', 3);
-        await other.start();
-        await other.end();
-        frozen.signal('SIGCONT');
-        await frozen.confirms(frozen.confirmed.length + 3);
-        await frozen.kill();
+        try {
+          await frozen.start();
+          await frozen.confirms(1);
+          await pause(Math.random() * 30);
+          frozen.signal('SIGSTOP');
+          if ((await readdir(place)).includes('state.json.lock')) overtaken++;
+          await other.start();
+          await other.end();
+          frozen.signal('SIGCONT');
+          await frozen.confirms(frozen.confirmed.length + 3);
+        } finally {
+          await frozen.kill();
+          await other.kill();
+        }
 
         const { markers } = await readState(path);
         for (const { revision, marker } of [...frozen.confirmed, ...other.confirmed]) {

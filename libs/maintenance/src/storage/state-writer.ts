@@ -13,6 +13,8 @@ export interface Written {
   state: MaintenanceState | null;
   /** What was done; `null`: nothing, as it would have changed nothing. */
   change: Change | null;
+  /** Whether the storage held content that was not a state, which the change replaced. */
+  replacedCorrupt: boolean;
 }
 
 /** Writers that meet again and again give up after this many milliseconds. */
@@ -42,11 +44,11 @@ export class StateWriter {
       const { state: base, version, isCorrupt } = await this.#readForChange();
       const now = this.clock.now();
       const change = work(base?.windows ?? [], now) ?? (isCorrupt ? REPAIR : null);
-      if (change === null) return { state: base, change };
+      if (change === null) return { state: base, change, replacedCorrupt: false };
       const next = nextState(base, change, origin, now, lineage);
       try {
         const written = await this.storage.write(next, version);
-        return { state: await this.#readBack(next, written), change };
+        return { state: await this.#readBack(next, written), change, replacedCorrupt: isCorrupt };
       } catch (error) {
         if (!isStorageError(error) || error.code !== 'conflict') throw this.#storageError(error);
         if (performance.now() > deadline) {

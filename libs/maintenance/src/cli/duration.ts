@@ -1,0 +1,34 @@
+const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 };
+const DURATION = /^(?:(?<d>\d+)d)?(?:(?<h>\d+)h)?(?:(?<m>\d+)m)?(?:(?<s>\d+)s)?$/;
+
+/** Ten years: what is longer was not meant, and would leave the range of dates. */
+const LONGEST = 3_650 * UNITS.d;
+
+/**
+ * Reads a span of time such as `30m`, `2h`, `1h30m`, `90s` or `1d`.
+ *
+ * @returns milliseconds; `undefined` for text without units, for nothing at all, and for more than ten years
+ */
+export function parseDuration(text: string): number | undefined {
+  const parts = DURATION.exec(text.replace(/\s+/g, '').toLowerCase())?.groups;
+  if (!parts) return undefined;
+  let total = 0;
+  for (const [unit, milliseconds] of Object.entries(UNITS)) total += Number(parts[unit] ?? 0) * milliseconds;
+  return total > 0 && total <= LONGEST ? total : undefined;
+}
+
+/** A span of time for people, in its two largest units: `1 h 30 min`. */
+export function showDuration(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1_000);
+  const days = Math.floor(seconds / 86_400);
+  const hours = Math.floor(seconds / 3_600) % 24;
+  const minutes = Math.floor(seconds / 60) % 60;
+  if (days > 0) return join(`${days} ${days === 1 ? 'day' : 'days'}`, hours, 'h');
+  if (hours > 0) return join(`${hours} h`, minutes, 'min');
+  if (minutes > 0) return join(`${minutes} min`, minutes < 10 ? seconds % 60 : 0, 's');
+  return `${seconds} s`;
+}
+
+function join(first: string, count: number, unit: string): string {
+  return count === 0 ? first : `${first} ${count} ${unit}`;
+}

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { closeWindows, openWindow, type Change, type ChangeOrigin } from '../state/changes.js';
+import { SystemClock, type Clock } from '../state/clock.js';
+import { MaintenanceForcedError } from '../state/forced-error.js';
+import type { HistoryEntry, MaintenanceState } from '../state/maintenance-state.js';
+import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import { isActiveAt, isPlannedAt } from '../state/maintenance-window.js';
+import { StateMonitor } from '../state/state-monitor.js';
+import { statusOf } from '../state/status-of.js';
+import { readDisableOptions, readEnableOptions, type DisableOptions, type EnableOptions, type GivenFields } from '../state/window-options.js';
+import { StateWriter, type Written } from '../storage/state-writer.js';
+import { operator } from './operator.js';
+import type { Target } from './target.js';
+
+/** What a command found. */
+export interface Report {
+  status: MaintenanceStatus;
+  /** The moment for which the status holds, in milliseconds since the epoch. */
+  now: number;
+  history: HistoryEntry[];
+}
+
+/** What a command did. */
+export interface ChangeReport extends Report {
+  /** `null`: nothing, as it would have changed nothing. */
+  change: Change | null;
+  /** Whether the storage held content that was not a state, which the change replaced. */
+  replacedCorrupt: boolean;
+}
+
+/** What `on` is told; the times in milliseconds since the epoch, the duration in milliseconds. */
+export interface OnRequest extends Pick<EnableOptions, 'scope' | 'mode' | 'message' | 'retryAfter'> {
+  startsAt?: number;
+  endsAt?: number;
+  /** Instead of an end: counted from the start. */
+  duration?: number;
+}
+
+/** A window was named that is not there. The message lists those that are. */
+export class NoSuchWindowError extends Error {
+  override readonly name = 'NoSuchWindowError';
+}
+
+/** Reads the storage once. What is wrong with it is in the status. */
+export async function readStatus(target: Target, clock: Clock = new SystemClock()): Promise<Report> {
+  const monitor = monitorOf(target, clock);
+  await monitor.refresh();
+  return reportOf(monitor, target, clock);
+}
+
+/**
+ * Opens a window, or changes the active one of the same scope and mode.
+ *
+ * @throws {@link InvalidWindowError}, {@link MaintenanceForcedError}, {@link MaintenanceStorageError}
+ */
+export async function turnOn(target: Target, request: OnRequest, clock: Clock = new SystemClock()): Promise<ChangeReport> {
+  assertNotForced(target);
+  // What makes no sense is refused whether or not the storage can be read.
+  fieldsOf(request, clock.now());
+  const origin = originOfCommand();
+  const written = await new StateWriter(target.storage, clock).change(
+    (windows, now) => openWindow(windows, fieldsOf(request, now), now, randomBytes(4).toString('hex'), origin.by),
+    origin,
+  );
+  return changeReportOf(written, target, clock);
+}
+
+/**
+ * Ends windows.
+ *
+ * @throws {@link NoSuchWindowError}, {@link MaintenanceForcedError}, {@link MaintenanceStorageError}
+ */
+export async function turnOff(target: Target, which: DisableOptions, clock: Clock = new SystemClock()): Promise<ChangeReport> {
+  assertNotForced(target);
+  const selected = readDisableOptions(which);
+  const written = await new StateWriter(target.storage, clock).change(
+    (windows, now) => closeWindows(windows, selected, now),
+    originOfCommand(),
+  );
+  if (written.change === null && selected.id !== undefined) assertNoOthers(written.state, selected, clock.now());
+  return changeReportOf(written, target, clock);
+}
+
+function fieldsOf({ startsAt, endsAt, duration, ...rest }: OnRequest, now: number): GivenFields {
+  const end = duration === undefined ? endsAt : (startsAt ?? now) + duration;
+  return readEnableOptions(
+    {
+      ...rest,
+      startsAt: startsAt === undefined ? undefined : new Date(startsAt),
+      endsAt: end === undefined ? undefined : new Date(end),
+    },
+    now,
+  );
+}
+
+// Who names a window means to end something: where others are open, "nothing is on" would be the wrong answer.
+function assertNoOthers(state: MaintenanceState | null, { id, scope }: DisableOptions, now: number): void {
+  const there = (state?.windows ?? []).filter((window) => isActiveAt(window, now) || isPlannedAt(window, now));
+  if (there.length === 0) return;
+  const shown = there.map((window) => `${window.id} (${isActiveAt(window, now) ? 'on' : 'planned'}, scope ${window.scope})`);
+  throw new NoSuchWindowError(
+    `No window has the id ${JSON.stringify(id)}${scope === undefined ? '' : ` and the scope ${JSON.stringify(scope)}`}; ` +
+      `nothing was changed. There ${there.length === 1 ? 'is' : 'are'}: ${shown.join(', ')}.`,
+  );
+}
+
+function assertNotForced({ enabled }: Target): void {
+  if (enabled !== undefined) throw new MaintenanceForcedError(enabled);
+}
+
+function originOfCommand(): ChangeOrigin {
+  return { by: operator(), via: 'cli' };
+}
+
+// It is never started, so that it neither watches nor polls: it turns a state into a status, as it does for the application.
+function monitorOf({ storage, enabled, onStorageFailure }: Target, clock: Clock): StateMonitor {
+  return new StateMonitor({ source: storage, clock, refreshInterval: Infinity, onStorageFailure, enabled });
+}
+
+function reportOf(monitor: StateMonitor, { storage }: Target, clock: Clock): Report {
+  return { status: statusOf(monitor, storage), now: clock.now(), history: monitor.state?.history ?? [] };
+}
+
+function changeReportOf({ state, change, replacedCorrupt }: Written, target: Target, clock: Clock): ChangeReport {
+  const monitor = monitorOf(target, clock);
+  monitor.adopt(state);
+  return { ...reportOf(monitor, target, clock), change, replacedCorrupt };
+}

@@ -1,0 +1,23 @@
+import { visible } from './visible.js';
+
+/** Prints lines for a person; no control character of what was stored reaches the terminal. */
+export function printLines(stream: NodeJS.WriteStream, lines: readonly string[]): Promise<void> {
+  return print(stream, lines.map((line) => `${visible(line)}\n`).join(''));
+}
+
+/** Writes text and waits until it is written, or nobody reads any more. */
+export function print(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  tolerateClosedPipe(stream);
+  return new Promise((resolve) => stream.write(text, () => resolve()));
+}
+
+/** Lets a reader go away early, as in `status | head -1`: what was done is done, whoever reads of it. */
+export function tolerateClosedPipe(stream: NodeJS.WriteStream): void {
+  if (!stream.listeners('error').includes(failed)) stream.on('error', failed);
+}
+
+function failed(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return;
+  process.exitCode = 1;
+  process.stderr.write(`error: could not write the output: ${visible(error.message)}\n`);
+}

@@ -1,0 +1,128 @@
+import type { HistoryEntry } from '../state/maintenance-state.js';
+import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import { EVERYTHING, isActiveAt, publicWindow, startOf, type MaintenanceWindow } from '../state/maintenance-window.js';
+import { showDuration } from './duration.js';
+import type { ChangeReport, Report } from './operations.js';
+
+/** The report of `status` for a person, line by line. */
+export function statusLines({ status, now, history }: Report, withHistory = false): string[] {
+  return [
+    headline(status),
+    ...windowSections(status, now),
+    ...(withHistory ? ['', ...section('history', historyLines(history))] : []),
+    '',
+    ...storageSection(status),
+  ];
+}
+
+/** The report of `on` or `off` for a person, line by line. */
+export function changeLines(report: ChangeReport, nothing: string): string[] {
+  const { status, now, change, replacedCorrupt } = report;
+  const ended = change?.action === 'off' ? change.concerned.map(publicWindow) : [];
+  return [
+    `${headline(status)} ${change ? deed(report) : nothing}`,
+    ...(replacedCorrupt ? ['What was stored was corrupt, and has been replaced.'] : []),
+    ...blocks('ended', ended, (window) => windowLines(window, now)),
+    ...windowSections(status, now),
+    '',
+    ...storageSection(status),
+  ];
+}
+
+/** Where the storage is: its kind and the whole path or address. */
+export function storageLine({ kind, location }: { kind: string; location: string }): string {
+  return `${kind} ${location}`;
+}
+
+function headline({ active, source, windows }: MaintenanceStatus): string {
+  if (source === 'configuration') {
+    return (
+      `Maintenance is forced ${active ? 'ON' : 'off'} by the option \`enabled\` (environment: MAINTENANCE_MODE). ` +
+      'What is stored does not count.'
+    );
+  }
+  if (!active) return 'Maintenance is off.';
+  const scopes = new Set(windows.active.map(({ scope }) => scope));
+  return scopes.has(EVERYTHING) ? 'Maintenance is ON.' : `Maintenance is ON for ${[...scopes].join(', ')}.`;
+}
+
+function deed({ change, now }: ChangeReport): string {
+  const concerned = change?.concerned ?? [];
+  if (change?.action === 'change') return 'The window was changed.';
+  if (change?.action === 'on') {
+    return concerned.some((window) => isActiveAt(window, now)) ? 'A window was opened.' : 'A window was planned.';
+  }
+  if (concerned.length === 0) return '';
+  return concerned.length === 1 ? 'One window was ended.' : `${concerned.length} windows were ended.`;
+}
+
+function windowSections({ windows }: MaintenanceStatus, now: number): string[] {
+  return [
+    ...blocks('on', windows.active, (window) => windowLines(window, now)),
+    ...blocks('planned', windows.planned, (window) => windowLines(window, now)),
+  ];
+}
+
+function windowLines(window: MaintenanceWindow, now: number): string[] {
+  const { id, scope, mode, startsAt, endsAt, message, retryAfter, createdBy } = window;
+  const start = startOf(window) > now ? 'from' : 'since';
+  return [
+    `${what(scope, mode)}, id ${id}`,
+    `${start} ${moment(startsAt, now)}${endsAt === null ? ', until it is turned off' : ''}`,
+    ...(endsAt === null ? [] : [`until ${moment(endsAt, now)}`]),
+    ...(message ? [`"${message}"`] : []),
+    ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter === 0 ? 'none' : `${retryAfter} s`}`]),
+    ...(createdBy ? [`by ${createdBy}`] : []),
+  ];
+}
+
+function historyLines(history: readonly HistoryEntry[]): string[] {
+  if (history.length === 0) return ['nothing yet'];
+  return history.flatMap(({ at, action, by, via, revision, windows }) => [
+    `${withoutMilliseconds(String(at))}  ${action.padEnd(6)}  by ${by ?? 'somebody'}${via ? ` (${via})` : ''}, revision ${revision}`,
+    ...windows.map((window) => `  ${historyWindow(window)}`),
+  ]);
+}
+
+// Of what is in the history, only the id is certain to be there.
+function historyWindow({ id, scope, mode, startsAt, endsAt, message }: HistoryEntry['windows'][number]): string {
+  const parts = [
+    what(scope, mode),
+    startsAt && `from ${withoutMilliseconds(String(startsAt))}`,
+    endsAt && `until ${withoutMilliseconds(String(endsAt))}`,
+    message && `"${message}"`,
+    `id ${id}`,
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+function storageSection({ storage, revision, source }: MaintenanceStatus): string[] {
+  const what = storage.healthy ? (revision === 0 ? [] : [`revision ${revision}`]) : [];
+  const problem = storage.error && source === 'configuration' ? [`can't be read: ${storage.error}`] : [];
+  return section('storage', [storageLine(storage), ...what, ...problem]);
+}
+
+function what(scope: string | undefined, mode: string | undefined): string {
+  return `${scope === EVERYTHING ? 'everything' : `scope ${scope ?? '?'}`} (${mode ?? '?'})`;
+}
+
+function moment(iso: string, now: number): string {
+  const distance = Date.parse(iso) - now;
+  const shown = showDuration(Math.abs(distance));
+  if (Math.abs(distance) < 1_000) return `${withoutMilliseconds(iso)} (now)`;
+  return `${withoutMilliseconds(iso)} (${distance > 0 ? `in ${shown}` : `${shown} ago`})`;
+}
+
+function withoutMilliseconds(iso: string): string {
+  return iso.replace(/\.\d+(?=Z$)/, '');
+}
+
+function blocks<T>(label: string, items: readonly T[], linesOf: (item: T) => string[]): string[] {
+  return items.flatMap((item) => ['', ...section(label, linesOf(item))]);
+}
+
+const LABEL_WIDTH = 'planned  '.length;
+
+function section(label: string, lines: readonly string[]): string[] {
+  return lines.map((line, index) => (index === 0 ? label : '').padEnd(LABEL_WIDTH) + line);
+}

@@ -1,0 +1,85 @@
+import { optionsFromEnvironment } from '../options/environment.js';
+import type { MaintenanceModuleOptions } from '../options/maintenance-options.js';
+import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
+import type { StorageFailurePolicy } from '../state/state-monitor.js';
+import type { StateStorage } from '../storage/state-storage.js';
+import { storageFromUrl } from '../storage/storage-url.js';
+import { UsageError } from './usage-error.js';
+
+/** What a command works on. */
+export interface Target {
+  storage: StateStorage;
+  /** Set where `enabled` or `MAINTENANCE_MODE` forces the answer. */
+  enabled?: boolean;
+  onStorageFailure: StorageFailurePolicy;
+  /** Releases the storage if the command opened it. */
+  close(): Promise<void>;
+}
+
+type Settings = Pick<MaintenanceModuleOptions, 'storage' | 'enabled' | 'onStorageFailure'>;
+
+/** What an application has of its own, where the program is one of an application. */
+export interface ApplicationParts {
+  storage?: StateStorage;
+  options?: Settings;
+}
+
+// Not all that the module reads: a setting of the page that makes no sense must not keep anybody from turning it off.
+const VARIABLES = ['MAINTENANCE_STORAGE', 'MAINTENANCE_MODE', 'MAINTENANCE_ON_STORAGE_FAILURE'];
+
+/** Finds the storage: the one that `--storage` names, else the application's own, else what the environment says. */
+export class TargetFinder {
+  /**
+   * @param environment - called when a command needs it: for help it need not be readable
+   * @param application - the parts of the application that the program belongs to
+   */
+  constructor(
+    private readonly environment: () => NodeJS.ProcessEnv,
+    private readonly application: () => ApplicationParts = () => ({}),
+  ) {}
+
+  /**
+   * @param url - what `--storage` says
+   * @throws {@link UsageError} if that is not the URL of a storage
+   * @throws {@link MaintenanceOptionsError} if the environment can't be used
+   */
+  find(url: string | undefined): Target {
+    const own = this.application();
+    const settings = own.options ?? this.#settingsOfEnvironment();
+    const storage = url === undefined ? (own.storage ?? configuredStorage(settings.storage)) : namedStorage(url);
+    return {
+      storage,
+      enabled: settings.enabled,
+      onStorageFailure: settings.onStorageFailure ?? 'last-known',
+      close: async () => {
+        if (storage !== own.storage) await storage.close?.();
+      },
+    };
+  }
+
+  #settingsOfEnvironment(): Settings {
+    const environment = this.environment();
+    return optionsFromEnvironment(Object.fromEntries(VARIABLES.map((name) => [name, environment[name]])));
+  }
+}
+
+function namedStorage(url: string): StateStorage {
+  try {
+    return storageFromUrl(url);
+  } catch (error) {
+    throw new UsageError(`--storage can't be used: ${reasonOf(error)}.`, { cause: error });
+  }
+}
+
+function configuredStorage(storage: Settings['storage']): StateStorage {
+  if (typeof storage === 'object') return storage;
+  try {
+    return storageFromUrl(storage);
+  } catch (error) {
+    throw new MaintenanceOptionsError(`MAINTENANCE_STORAGE can't be used: ${reasonOf(error)}.`, { cause: error });
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,259 @@
+import { Controller, Get, Injectable, Post, Res, UnauthorizedException, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { SkipMaintenance, type ExemptOptions } from 'nestjs-maintenance';
+import { join } from 'node:path';
+import { ServeStaticModule } from '@nestjs/serve-static';
+import { ADAPTERS, start, type Running, type Setup } from './application.js';
+import { CatsController, HealthController, OpenController } from './controllers.js';
+
+@Controller()
+class ShopController {
+  @Get('docs')
+  docs(): string {
+    return 'docs';
+  }
+
+  @Get('docs/*')
+  below(): string {
+    return 'below docs';
+  }
+
+  @Get('admin/docs/secret')
+  secret(): string {
+    return 'secret';
+  }
+
+  @Get('raw')
+  raw(@Res() response: { send: (body: string) => void; header: (name: string, value: string) => void }): void {
+    response.header('Cache-Control', 'public, max-age=3600');
+    response.send('raw');
+  }
+
+  @Post('orders')
+  order(): string {
+    return 'ordered';
+  }
+
+  @SkipMaintenance()
+  @Get('skipped')
+  skipped(): string {
+    return 'skipped';
+  }
+}
+
+/** Finds the user in a header, as a session would; refuses who names a bad one. */
+@Injectable()
+class AuthGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const request = context.switchToHttp().getRequest<{ headers: Record<string, string>; user?: unknown }>();
+    const { 'x-role': role, 'x-roles': roles } = request.headers;
+    if (role === 'unknown') throw new UnauthorizedException();
+    if (role) request.user = { role };
+    if (roles) request.user = { roles: roles.split(' ') };
+    return true;
+  }
+}
+
+const controllers = [ShopController, CatsController, HealthController, OpenController];
+
+describe.each(ADAPTERS)('on %s, while a full window is active', (adapter) => {
+  let running: Running;
+  const startActive = async (exempt: ExemptOptions, setup: Setup = {}): Promise<Running['call']> => {
+    running = await start(adapter, { controllers, ...setup, options: { exempt, ...setup.options } });
+    await running.maintenance.enable();
+    return running.call;
+  };
+  afterEach(() => running.close());
+
+  it('admits exempt paths, whole and in normal form', async () => {
+    const call = await startActive({ urls: ['/docs/{*rest}', '/cats/', /^\/orders?$/i, 'docs'] });
+    for (const path of ['/docs', '/docs/a/b', '/docs/a?b=c', '/docs/caf%C3%A9', '/cats', '/cats?x=1']) {
+      expect([path, (await call(path)).status]).toEqual([path, 200]);
+    }
+    // With the slash it is another path to Fastify's router, and exempt all the same.
+    for (const path of ['/docs/', '/cats/']) {
+      expect([path, (await call(path)).status]).toEqual([path, path === '/docs/' || adapter === 'express' ? 200 : 404]);
+    }
+    expect((await call('/orders', { method: 'POST' })).status).toBe(201);
+    for (const path of [
+      '/cats/tom',
+      '/CATS',
+      '/Docs',
+      '/docsx',
+      '/admin/docs/secret',
+      '/docs/../admin',
+      '/docs/%2e%2e/admin',
+      '/docs/a//b',
+      '//docs',
+      '/docs/a%2fb',
+      '/docs/a\\b',
+      '/docs;x=1',
+      '/d%6fcs',
+      '/cats//',
+      '/orders/1',
+    ]) {
+      expect([path, (await call(path)).status]).toEqual([path, 503]);
+    }
+  });
+
+  it('admits probes by GET and HEAD, and nothing that looks like one', async () => {
+    const call = await startActive({});
+    expect((await call('/health')).text).toBe('healthy');
+    expect((await call('/health/')).status).toBe(adapter === 'express' ? 200 : 404);
+    expect((await call('/health', { method: 'HEAD' })).status).toBe(200);
+    for (const path of ['/healthz', '/livez', '/readyz', '/robots.txt']) expect((await call(path)).status).toBe(404);
+    expect((await call('/health', { method: 'POST' })).status).toBe(503);
+    for (const path of [
+      '/health/../admin',
+      '//admin',
+      '/%68ealth',
+      '/health%2f..%2fadmin',
+      '/HEALTH',
+      '/health;x=/admin',
+      '/admin?x=/health',
+      '/health/x',
+      '/x/health',
+      '/./health',
+      '/health/.',
+      '/health//',
+      '/health%3b',
+      '/healt%68',
+      '/health%00',
+      'http://localhost/health',
+      '/admin#/health',
+    ]) {
+      expect([path, (await call(path)).status]).not.toEqual([path, 200]);
+    }
+  });
+
+  it('admits probes with the global prefix, and can refuse them', async () => {
+    const main: Setup['main'] = (app) => void app.setGlobalPrefix('api', { exclude: ['admin'] });
+    const call = await startActive({}, { main });
+    expect((await call('/api/health')).status).toBe(200);
+    expect((await call('/health')).status).toBe(404);
+    expect((await call('/api/api/health')).status).toBe(503);
+    await running.close();
+    expect((await (await startActive({ probes: false }))('/health')).status).toBe(503);
+  });
+
+  it('admits addresses, not what a header claims', async () => {
+    let call = await startActive({ ips: ['127.0.0.0/8', '::1'] });
+    expect((await call('/cats')).status).toBe(200);
+    expect((await call('/nowhere')).status).toBe(404);
+    await running.close();
+
+    call = await startActive({ ips: ['10.0.0.1', '2001:db8::/32'] });
+    for (const claimed of ['10.0.0.1', '2001:db8::7']) {
+      const headers = { 'x-forwarded-for': claimed, 'x-real-ip': claimed, forwarded: `for=${claimed}` };
+      expect((await call('/cats', { headers })).status).toBe(503);
+    }
+    await running.close();
+
+    call = await startActive({ ips: ['10.0.0.1', '2001:db8::/32'] }, {
+      fastify: { trustProxy: true },
+      main: (app) => {
+        if (adapter === 'express') (app.getHttpAdapter().getInstance() as { set: (k: string, v: unknown) => void }).set('trust proxy', true);
+      },
+    });
+    for (const [claimed, status] of [
+      ['10.0.0.1', 200],
+      ['::ffff:10.0.0.1', 200],
+      ['2001:db8::7', 200],
+      ['10.0.0.2', 503],
+      ['2001:db9::7', 503],
+      ['garbage', 503],
+    ] as const) {
+      expect([claimed, (await call('/cats', { headers: { 'x-forwarded-for': claimed } })).status]).toEqual([claimed, status]);
+    }
+  });
+
+  describe('with roles', () => {
+    const auth = { providers: [{ provide: APP_GUARD, useClass: AuthGuard }] };
+    const as = (role: string): { headers: Record<string, string> } => ({ headers: { 'x-role': role } });
+
+    it('admits users whose role is exempt', async () => {
+      const call = await startActive({ roles: ['staff', 'superuser'] }, auth);
+      expect((await call('/cats', as('staff'))).status).toBe(200);
+      expect((await call('/cats', { headers: { 'x-roles': 'customer superuser' } })).status).toBe(200);
+      expect((await call('/cats', as('customer'))).status).toBe(503);
+      expect((await call('/cats')).status).toBe(503);
+      // Nobody has found a user where no handler is.
+      expect((await call('/nowhere', as('staff'))).status).toBe(503);
+    });
+
+    it('lets errors of parsers and earlier guards stand where a role could admit', async () => {
+      const call = await startActive({ roles: ['staff'] }, auth);
+      expect((await call('/cats', as('unknown'))).status).toBe(401);
+      const body = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{' };
+      expect((await call('/cats', body)).status).toBe(400);
+    });
+
+    it('refuses before guards and parsers where nothing could admit', async () => {
+      const call = await startActive({}, auth);
+      expect((await call('/cats', as('unknown'))).status).toBe(503);
+    });
+
+    it('asks the application who it is, also where no handler is', async () => {
+      const call = await startActive({
+        roles: ['staff'],
+        user: async (request: { headers: Record<string, string> }) => Promise.resolve({ roles: [request.headers['x-who']] }),
+      });
+      const headers = { 'x-who': 'staff' };
+      expect((await call('/cats', { headers })).status).toBe(200);
+      expect((await call('/nowhere', { headers })).status).toBe(404);
+      expect((await call('/nowhere', { headers: { 'x-who': 'guest' } })).status).toBe(503);
+    });
+
+    it('refuses where the question throws', async () => {
+      const call = await startActive({
+        roles: ['staff'],
+        user: () => {
+          throw new Error('the session store is down');
+        },
+      });
+      expect((await call('/cats')).status).toBe(503);
+      expect((await call('/nowhere')).status).toBe(503);
+    });
+  });
+
+  it("asks the application's own condition, after the role", async () => {
+    const asked: string[] = [];
+    const call = await startActive({
+      roles: ['staff'],
+      user: (request: { headers: Record<string, string> }) => ({ role: request.headers['x-who'] }),
+      when: (context) => {
+        asked.push(context.getHandler().name);
+        const { headers } = context.switchToHttp().getRequest<{ headers: Record<string, string> }>();
+        if (headers['x-pass'] === 'throw') throw new Error('no');
+        return Promise.resolve(headers['x-pass'] === 'yes');
+      },
+    });
+    expect((await call('/cats', { headers: { 'x-pass': 'yes' } })).status).toBe(200);
+    expect((await call('/cats', { headers: { 'x-pass': 'no' } })).status).toBe(503);
+    expect((await call('/cats', { headers: { 'x-pass': 'throw' } })).status).toBe(503);
+    expect(asked).toEqual(['list', 'list', 'list']);
+    expect((await call('/cats', { headers: { 'x-who': 'staff' } })).status).toBe(200);
+    expect((await call('/skipped', { headers: { 'x-pass': 'no' } })).status).toBe(200);
+    expect((await call('/nowhere', { headers: { 'x-pass': 'yes' } })).status).toBe(503);
+    expect(asked).toHaveLength(3);
+  });
+
+  it('admits everything in tests, if asked to', async () => {
+    expect((await (await startActive({ tests: true }))('/cats')).status).toBe(200);
+    await running.close();
+    expect((await (await startActive({ tests: false }))('/cats')).status).toBe(503);
+  });
+
+  it('keeps what exempt visitors see out of shared caches', async () => {
+    const call = await startActive(
+      { ips: ['127.0.0.1'] },
+      { imports: [ServeStaticModule.forRoot({ rootPath: join(__dirname, 'fixtures/public'), serveRoot: '/static', ...(adapter === 'fastify' && { renderPath: '/*' }) })] },
+    );
+    for (const path of ['/cats', '/raw', '/static/file.txt', '/nowhere']) {
+      expect([path, (await call(path)).headers['cache-control']]).toEqual([path, 'private, no-store']);
+    }
+    expect((await call('/skipped')).headers['cache-control']).toBeUndefined();
+    await running.maintenance.disable();
+    expect((await call('/raw')).headers['cache-control']).toBe('public, max-age=3600');
+  });
+});

@@ -1,0 +1,318 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  Catch,
+  Controller,
+  Get,
+  HttpException,
+  Injectable,
+  Logger,
+  Render,
+  Res,
+  UseFilters,
+  type ArgumentsHost,
+  type CallHandler,
+  type ExceptionFilter,
+  type ExecutionContext,
+  type INestApplication,
+  type LoggerService,
+  type NestInterceptor,
+  type PipeTransform,
+} from '@nestjs/common';
+import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE, HttpAdapterHost } from '@nestjs/core';
+import Handlebars from 'handlebars';
+import type { Observable } from 'rxjs';
+import { SkipMaintenance, type EnableOptions, type ResponseOptions } from 'nestjs-maintenance';
+import { ADAPTERS, start, type Running, type Setup } from './application.js';
+import { CatsController } from './controllers.js';
+
+const HTML = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
+
+/** Answers every exception with a body, a status and headers of its own. */
+@Catch()
+class CatchAll implements ExceptionFilter {
+  constructor(private readonly host: HttpAdapterHost) {}
+
+  catch(exception: unknown, host: ArgumentsHost): void {
+    const { httpAdapter } = this.host;
+    const response: unknown = host.switchToHttp().getResponse();
+    httpAdapter.setHeader(response, 'Cache-Control', 'public, max-age=60');
+    httpAdapter.setHeader(response, 'Retry-After', '1');
+    httpAdapter.reply(response, { caught: exception instanceof HttpException ? exception.getResponse() : null }, 500);
+  }
+}
+
+@Injectable()
+class Wrap implements NestInterceptor {
+  intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return next.handle();
+  }
+}
+
+@Injectable()
+class Reject implements PipeTransform {
+  transform(): never {
+    throw new HttpException('the pipe', 400);
+  }
+}
+
+@UseFilters(CatchAll)
+@Controller('filtered')
+class FilteredController {
+  @Get()
+  get(): string {
+    return 'filtered';
+  }
+}
+
+@SkipMaintenance()
+@Controller('views')
+class ViewsController {
+  @Get('rendered')
+  @Render('view.hbs')
+  rendered(): object {
+    return { name: 'rendered' };
+  }
+
+  @Get('res')
+  res(@Res() response: { render?: (view: string, locals: object) => void; view?: (view: string, locals: object) => void }): void {
+    const locals = { name: 'res' };
+    if (response.view) response.view('view.hbs', locals);
+    else response.render?.('view.hbs', locals);
+  }
+}
+
+function template(source: string): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'template-')), 'page.hbs');
+  writeFileSync(file, source);
+  return file;
+}
+
+describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
+  let running: Running;
+  const startActive = async (
+    response: ResponseOptions = {},
+    window: EnableOptions = {},
+    setup: Setup = {},
+  ): Promise<Running['call']> => {
+    running = await start(adapter, { controllers: [CatsController, FilteredController], ...setup, options: { response } });
+    await running.maintenance.enable(window);
+    return running.call;
+  };
+  afterEach(() => running.close());
+
+  it('gets what its Accept header prefers', async () => {
+    const call = await startActive();
+    for (const [accept, type] of [
+      [HTML.accept, 'html'],
+      ['text/html', 'html'],
+      ['text/*', 'html'],
+      ['application/xhtml+xml', 'html'],
+      ['text/html;q=0.9, application/json;q=0.8', 'html'],
+      ['text/html;q=0.8, application/json;q=0.9', 'json'],
+      ['text/html;q=0, */*', 'json'],
+      ['*/*', 'json'],
+      ['application/*', 'json'],
+      ['application/problem+json', 'json'],
+      ['image/png', 'json'],
+      ['', 'json'],
+      ['nonsense', 'json'],
+      [';;;,,,', 'json'],
+    ]) {
+      const reply = await call('/cats', { headers: { accept } as Record<string, string> });
+      const expected = type === 'html' ? 'text/html; charset=utf-8' : 'application/problem+json';
+      expect([accept, reply.status, reply.headers['content-type']]).toEqual([accept, 503, expected]);
+    }
+  });
+
+  it('gets a complete problem document', async () => {
+    const endsAt = new Date(Date.now() + 600_000).toISOString();
+    const call = await startActive({}, { message: 'Back <soon>', endsAt });
+    const reply = await call('/cats');
+    const body = reply.json();
+    expect(body).toEqual({
+      type: 'about:blank',
+      title: 'Service Unavailable',
+      status: 503,
+      detail: 'Back <soon>',
+      statusCode: 503,
+      message: 'Back <soon>',
+      error: 'Service Unavailable',
+      retryAfter: expect.any(Number) as number,
+      startsAt: expect.any(String) as string,
+      endsAt,
+      scope: '*',
+      mode: 'full',
+    });
+    expect(body.retryAfter).toBeGreaterThan(590);
+    expect(body.retryAfter).toBeLessThanOrEqual(600);
+    expect(reply.headers['retry-after']).toBe(String(body.retryAfter));
+  });
+
+  it('gets the page, self-contained and escaped', async () => {
+    const call = await startActive({}, { message: '<script>alert("{{x}}")</script>' });
+    const reply = await call('/nowhere', { headers: HTML });
+    expect(reply.status).toBe(503);
+    expect(reply.text).toContain('&lt;script&gt;');
+    expect(reply.text).not.toContain('<script>alert');
+    expect(reply.text).not.toMatch(/(?:src|href)="https?:/);
+    const policy = String(reply.headers['content-security-policy']);
+    expect(policy).toMatch(/default-src 'none'/);
+    expect(policy).toMatch(/script-src 'sha256-/);
+    expect(reply.headers['content-length']).toBe(String(Buffer.byteLength(reply.text)));
+    expect((await call('/cats', { method: 'HEAD', headers: HTML })).text).toBe('');
+  });
+
+  it('gets the status and the delay that the options say', async () => {
+    let call = await startActive({ statusCode: 418, retryAfter: 120 });
+    expect(await call('/cats')).toMatchObject({ status: 418, headers: { 'retry-after': '120' } });
+    expect((await call('/cats')).json()).toMatchObject({ status: 418, title: "I'm a Teapot", retryAfter: 120 });
+    await running.close();
+    call = await startActive({ retryAfter: 0 });
+    expect((await call('/cats')).headers['retry-after']).toBeUndefined();
+    expect((await call('/cats')).json()).toMatchObject({ retryAfter: null });
+    await running.close();
+    call = await startActive({}, { retryAfter: 7 });
+    expect((await call('/cats')).headers['retry-after']).toBe('7');
+  });
+
+  it('gets one format only, if the application says so', async () => {
+    let call = await startActive({ type: 'html' });
+    expect((await call('/cats')).headers['content-type']).toMatch(/html/);
+    await running.close();
+    call = await startActive({ type: 'json' });
+    expect((await call('/cats', { headers: HTML })).headers['content-type']).toMatch(/json/);
+    await running.close();
+    call = await startActive({ type: (request: { url: string }) => (request.url.startsWith('/cats') ? 'html' : 'json') });
+    expect((await call('/cats')).headers['content-type']).toMatch(/html/);
+    expect((await call('/nowhere', { headers: HTML })).headers['content-type']).toMatch(/json/);
+  });
+
+  it('is redirected, if it would get the page', async () => {
+    let call = await startActive({ redirectUrl: '/cats/tom' });
+    const reply = await call('/cats', { headers: HTML });
+    expect(reply).toMatchObject({ status: 302, text: '', headers: { location: '/cats/tom', 'cache-control': 'no-store' } });
+    expect(reply.headers.vary).toMatch(/Accept/);
+    expect((await call('/cats')).status).toBe(503);
+    expect((await call('/cats/tom', { headers: HTML })).text).toBe('one cat');
+    await running.close();
+
+    call = await startActive({ redirectUrl: 'https://status.example.com/now' });
+    expect((await call('/cats', { headers: HTML })).headers.location).toBe('https://status.example.com/now');
+    const there = await call('/cats', { headers: { ...HTML, host: 'Status.example.com' } });
+    expect(there.status).toBe(503);
+    expect(there.headers['content-type']).toMatch(/html/);
+  });
+
+  it("gets the application's own template and context", async () => {
+    const call = await startActive(
+      {
+        template: template('<h1>{{title}}</h1>{{message}} {{shop}} {{mode}} {{endsAt}}'),
+        context: (request: { url: string }) => Promise.resolve({ shop: `shop ${request.url}`, message: 'never' }),
+      },
+      { message: 'Tom & Jerry' },
+    );
+    const reply = await call('/cats', { headers: HTML });
+    expect(reply.text).toBe('<h1>Down for maintenance</h1>Tom &amp; Jerry shop /cats full ');
+    expect(reply.headers['content-security-policy']).toBeUndefined();
+    expect((await call('/cats')).json()).toMatchObject({ shop: 'shop /cats', message: 'Tom & Jerry' });
+    await running.maintenance.enable({ message: 'Changed' });
+    expect((await call('/cats', { headers: HTML })).text).toContain('Changed');
+  });
+
+  it('gets a plain page where the template fails, and no custom members where the context does', async () => {
+    const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation();
+    let call = await startActive({ template: template('{{lookup shop.x "y"}}{{missing_helper 1}}') }, { message: '<b>' });
+    const plain = await call('/cats', { headers: HTML });
+    expect(plain.status).toBe(503);
+    expect(plain.headers['retry-after']).toBe('3600');
+    expect(plain.text).toContain('&lt;b&gt;');
+    await running.close();
+    call = await startActive({
+      context: () => {
+        throw new Error('no database');
+      },
+    });
+    expect((await call('/cats')).json()).toMatchObject({ status: 503 });
+    expect((await call('/cats', { headers: HTML })).text).toMatch(/<h1/);
+    expect(logged).toHaveBeenCalledWith(expect.stringContaining('no database'));
+    logged.mockRestore();
+  });
+
+  it("keeps status, headers and page through the application's global filters, pipes and interceptors", async () => {
+    const providers = [
+      { provide: APP_FILTER, useClass: CatchAll },
+      { provide: APP_INTERCEPTOR, useClass: Wrap },
+      { provide: APP_PIPE, useClass: Reject },
+    ];
+    const main: Setup['main'] = (app: INestApplication) => void app.useGlobalFilters(new CatchAll(app.get(HttpAdapterHost)));
+    for (const edge of [true, false]) {
+      const call = await startActive({}, { message: 'Back soon' }, { providers, main, controllers: [CatsController], extras: { mount: { edge } } });
+      for (const headers of [{}, HTML]) {
+        const reply = await call('/cats', { headers: headers as Record<string, string> });
+        expect(reply).toMatchObject({ status: 503, headers: { 'retry-after': '3600', 'cache-control': 'no-store' } });
+        expect(reply.text).toContain('Back soon');
+        expect(reply.text).not.toContain('caught');
+      }
+      if (edge) await running.close();
+    }
+  });
+
+  it('keeps status and headers, and a complete body, through a catch-all on the controller', async () => {
+    const call = await startActive({}, { message: 'Back soon' }, { extras: { mount: { edge: false } } });
+    const reply = await call('/filtered');
+    expect(reply).toMatchObject({ status: 503, headers: { 'retry-after': '3600', 'cache-control': 'no-store' } });
+    expect(reply.headers.etag).toBeUndefined();
+    expect(reply.json()).toMatchObject({ caught: { status: 503, detail: 'Back soon', retryAfter: 3600, mode: 'full' } });
+  });
+
+  it('is not logged', async () => {
+    const lines: unknown[] = [];
+    const write = (line: unknown): void => void lines.push(line);
+    const logger: LoggerService = { log: write, warn: write, error: write, fatal: write };
+    const call = await startActive({}, {}, { create: { logger } });
+    lines.length = 0;
+    for (const path of ['/cats', '/nowhere', '/filtered']) await call(path);
+    expect(lines).toEqual([]);
+    await running.maintenance.disable();
+    expect(lines).toEqual([expect.stringMatching(/Maintenance is off/)]);
+  });
+
+  it('is told of several windows together', async () => {
+    const call = await startActive({}, { message: 'long', endsAt: new Date(Date.now() + 3_600_000) });
+    await running.maintenance.enable({ mode: 'read-only', message: 'short', endsAt: new Date(Date.now() + 60_000) });
+    expect((await call('/cats', { method: 'POST' })).json()).toMatchObject({ message: 'long', mode: 'full' });
+    await running.maintenance.enable({ mode: 'read-only', endsAt: null, message: 'endless' });
+    expect((await call('/cats', { method: 'POST' })).json()).toMatchObject({ message: 'endless', mode: 'read-only', retryAfter: 3600 });
+    expect((await call('/cats')).json()).toMatchObject({ message: 'long', mode: 'full' });
+  });
+
+  it('leaves the status to views', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'views-'));
+    writeFileSync(join(folder, 'view.hbs'), '{{name}} {{maintenanceMode}} {{maintenance.revision}} {{maintenance.windows.active.0.message}}');
+    const call = await startActive({}, { message: 'now' }, {
+      controllers: [ViewsController],
+      main: async (app) => {
+        const instance = app.getHttpAdapter().getInstance() as {
+          engine?: (extension: string, engine: unknown) => void;
+          set: (key: string, value: unknown) => void;
+          register: (plugin: unknown, options: unknown) => Promise<void>;
+        };
+        if (adapter === 'fastify') {
+          const { default: view } = await import('@fastify/view');
+          return void (await instance.register(view, { engine: { handlebars: Handlebars }, root: folder }));
+        }
+        const { readFile } = await import('node:fs/promises');
+        const engine = (path: string, locals: object, done: (error: unknown, html?: string) => void): void =>
+          void readFile(path, 'utf8').then((source) => done(null, Handlebars.compile(source)(locals)), done);
+        instance.engine?.('hbs', engine);
+        instance.set('views', folder);
+      },
+    });
+    expect((await call('/views/rendered')).text).toBe('rendered true 1 now');
+    expect((await call('/views/res')).text).toBe('res true 1 now');
+    await running.maintenance.disable();
+    expect((await call('/views/rendered')).text).toBe('rendered false 2 ');
+  });
+});
