@@ -25,6 +25,12 @@ if (!executable && !required)
     page.evaluate(`document.querySelector(${JSON.stringify(selector)}).innerText`);
   const back = (timeout?: number): Promise<void> => page.until('document.querySelector("#shop")', timeout);
 
+  const asked = async (method: string, times: number): Promise<void> => {
+    const deadline = seconds(10);
+    while (server.count(method) < times && Date.now() < deadline) await sleep(50);
+    expect(server.count(method)).toBeGreaterThanOrEqual(times);
+  };
+
   beforeAll(async () => {
     if (!executable) throw new Error('chromium not found, install with apt-get install chromium');
     browser = await Chromium.start(executable);
@@ -243,9 +249,9 @@ if (!executable && !required)
       await hurry();
       await page.goto(server.origin);
       server.instead = (response) => response.destroy();
-      while (server.count('HEAD') < 2) await sleep(50);
+      await asked('HEAD', 2);
       server.instead = (response) => response.writeHead(502).end();
-      while (server.count('HEAD') < 4) await sleep(50);
+      await asked('HEAD', 4);
       expect(await text('h1')).toBe('Under maintenance');
       server.instead = null;
       server.refusal = null;
@@ -256,7 +262,7 @@ if (!executable && !required)
       server.refusal = { endsAt: seconds(1) };
       await page.goto(server.origin);
       server.instead = (response) => response.writeHead(204).end();
-      while (server.count('GET') < 2) await sleep(50);
+      await asked('GET', 2);
       await sleep(2500);
       expect(server.count('GET')).toBe(2);
     });
@@ -277,7 +283,7 @@ if (!executable && !required)
       server.refusal = { endsAt: seconds(1) };
       await page.goto(server.origin);
       server.instead = (response) => send(response, 503, '<h1>No healthy upstream</h1>');
-      while (server.count('HEAD') < 2) await sleep(50);
+      await asked('HEAD', 2);
       expect(await text('h1')).toBe('Under maintenance');
       expect(await text('[role=timer]')).toBe('any moment now');
     });

@@ -22,11 +22,14 @@ describe('a writer killed at a random moment', () => {
         const place = join(folder, String(index));
         const path = join(place, 'state.json');
         const killed = new WriterProcess(path, 'killed');
-        await killed.start();
-        // Some rounds catch the very first write, which makes the file and its folder.
-        if (index % 5 !== 0) await killed.confirms(1);
-        await pause(Math.random() * 30);
-        await killed.kill();
+        try {
+          await killed.start();
+          // Some rounds catch the very first write, which makes the file and its folder.
+          if (index % 5 !== 0) await killed.confirms(1);
+          await pause(Math.random() * 30);
+        } finally {
+          await killed.kill();
+        }
 
         const files = await readdir(place).catch((): string[] => []);
         if (files.some((file) => file !== 'state.json')) interrupted++;

@@ -80,13 +80,19 @@ export async function readState(path: string): Promise<WriterState> {
   return state;
 }
 
-/** Runs `rounds` rounds, several at a time: most of a round is waiting. */
+/** Runs `rounds` rounds, several at a time: most of a round is waiting. Ends when all that were begun have ended. */
 export async function inRounds(rounds: number, round: (index: number) => Promise<void>): Promise<void> {
   let next = 0;
   const lane = async (): Promise<void> => {
-    while (next < rounds) await round(next++);
+    try {
+      while (next < rounds) await round(next++);
+    } finally {
+      next = rounds;
+    }
   };
-  await Promise.all(Array.from({ length: Math.min(rounds, 16) }, lane));
+  const lanes = await Promise.allSettled(Array.from({ length: Math.min(rounds, 16) }, lane));
+  const failed = lanes.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
 }
 
 export function pause(milliseconds: number): Promise<void> {

@@ -18,6 +18,8 @@ export interface Report {
   /** The moment for which the status holds, in milliseconds since the epoch. */
   now: number;
   history: HistoryEntry[];
+  /** Whether the storage holds anything. */
+  isStored: boolean;
 }
 
 /** What a command did. */
@@ -118,7 +120,12 @@ function monitorOf({ storage, enabled, onStorageFailure }: Target, clock: Clock)
 }
 
 function reportOf(monitor: StateMonitor, { storage }: Target, clock: Clock): Report {
-  return { status: statusOf(monitor, storage), now: clock.now(), history: monitor.state?.history ?? [] };
+  return {
+    status: statusOf(monitor, storage),
+    now: clock.now(),
+    history: monitor.state?.history ?? [],
+    isStored: monitor.state !== null,
+  };
 }
 
 function changeReportOf({ state, change, replacedCorrupt }: Written, target: Target, clock: Clock): ChangeReport {

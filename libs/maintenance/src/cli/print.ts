@@ -1,3 +1,4 @@
+import { toIso } from '../state/dates.js';
 import type { HistoryEntry } from '../state/maintenance-state.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { EVERYTHING, isActiveAt, publicWindow, startOf, type MaintenanceWindow } from '../state/maintenance-window.js';
@@ -5,13 +6,14 @@ import { showDuration } from './duration.js';
 import type { ChangeReport, Report } from './operations.js';
 
 /** The report of `status` for a person, line by line. */
-export function statusLines({ status, now, history }: Report, withHistory = false): string[] {
+export function statusLines(report: Report, withHistory = false): string[] {
+  const { status, now, history } = report;
   return [
     headline(status),
     ...windowSections(status, now),
     ...(withHistory ? ['', ...section('history', historyLines(history))] : []),
     '',
-    ...storageSection(status),
+    ...storageSection(report),
   ];
 }
 
@@ -25,7 +27,7 @@ export function changeLines(report: ChangeReport, nothing: string): string[] {
     ...blocks('ended', ended, (window) => windowLines(window, now)),
     ...windowSections(status, now),
     '',
-    ...storageSection(status),
+    ...storageSection(report),
   ];
 }
 
@@ -79,7 +81,7 @@ function windowLines(window: MaintenanceWindow, now: number): string[] {
 function historyLines(history: readonly HistoryEntry[]): string[] {
   if (history.length === 0) return ['nothing yet'];
   return history.flatMap(({ at, action, by, via, revision, windows }) => [
-    `${withoutMilliseconds(String(at))}  ${action.padEnd(6)}  by ${by ?? 'somebody'}${via ? ` (${via})` : ''}, revision ${revision}`,
+    `${utc(at)}  ${action.padEnd(6)}  by ${by ?? 'somebody'}${via ? ` (${via})` : ''}, revision ${revision}`,
     ...windows.map((window) => `  ${historyWindow(window)}`),
   ]);
 }
@@ -88,18 +90,17 @@ function historyLines(history: readonly HistoryEntry[]): string[] {
 function historyWindow({ id, scope, mode, startsAt, endsAt, message }: HistoryEntry['windows'][number]): string {
   const parts = [
     what(scope, mode),
-    startsAt && `from ${withoutMilliseconds(String(startsAt))}`,
-    endsAt && `until ${withoutMilliseconds(String(endsAt))}`,
+    startsAt && `from ${utc(startsAt)}`,
+    endsAt && `until ${utc(endsAt)}`,
     message && `"${message}"`,
     `id ${id}`,
   ];
   return parts.filter(Boolean).join(', ');
 }
 
-function storageSection({ storage, revision, source }: MaintenanceStatus): string[] {
-  const what = storage.healthy ? (revision === 0 ? [] : [`revision ${revision}`]) : [];
-  const problem = storage.error && source === 'configuration' ? [`can't be read: ${storage.error}`] : [];
-  return section('storage', [storageLine(storage), ...what, ...problem]);
+function storageSection({ status: { storage, revision }, isStored }: Report): string[] {
+  const content = isStored ? `revision ${revision}` : 'nothing is stored there yet';
+  return section('storage', [storageLine(storage), storage.error === undefined ? content : `fails: ${storage.error}`]);
 }
 
 function what(scope: string | undefined, mode: string | undefined): string {
@@ -109,12 +110,14 @@ function what(scope: string | undefined, mode: string | undefined): string {
 function moment(iso: string, now: number): string {
   const distance = Date.parse(iso) - now;
   const shown = showDuration(Math.abs(distance));
-  if (Math.abs(distance) < 1_000) return `${withoutMilliseconds(iso)} (now)`;
-  return `${withoutMilliseconds(iso)} (${distance > 0 ? `in ${shown}` : `${shown} ago`})`;
+  if (Math.abs(distance) < 1_000) return `${utc(iso)} (now)`;
+  return `${utc(iso)} (${distance > 0 ? `in ${shown}` : `${shown} ago`})`;
 }
 
-function withoutMilliseconds(iso: string): string {
-  return iso.replace(/\.\d+(?=Z$)/, '');
+// As --at and --until take it. What is no date stays as it is.
+function utc(date: unknown): string {
+  const time = Date.parse(String(date));
+  return Number.isNaN(time) ? String(date) : toIso(time).replace(/\.\d+Z$/, 'Z');
 }
 
 function blocks<T>(label: string, items: readonly T[], linesOf: (item: T) => string[]): string[] {

@@ -1,4 +1,5 @@
 import type { INestApplication } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import { HttpMount } from './http-mount.js';
 
 /**
@@ -20,12 +21,11 @@ export function useMaintenance(app: INestApplication): void {
   mountOf(app).placeEdge();
 }
 
+// Not app.get(HttpMount): where a provider is missing, Nest ends the process before anybody can say what to do.
 function mountOf(app: INestApplication): HttpMount {
-  try {
-    return app.get(HttpMount, { strict: false });
-  } catch (error) {
-    throw new Error('useMaintenance(app): add MaintenanceModule.forRoot() to the imports of the root module first.', {
-      cause: error,
-    });
+  for (const { providers } of app.get(ModulesContainer).values()) {
+    const mount: unknown = providers.get(HttpMount)?.instance;
+    if (mount instanceof HttpMount) return mount;
   }
+  throw new Error('useMaintenance(app): add MaintenanceModule.forRoot() to the imports of the root module first.');
 }

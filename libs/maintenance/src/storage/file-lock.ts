@@ -34,12 +34,18 @@ export async function lockFile(path: string, deadline: number, beforeWaiting: ()
       // A lock that can't be released has become somebody else's, or will be stale soon.
       return Object.assign(held, { release: () => release().catch(() => undefined) });
     } catch (error) {
-      if (codeOf(error) !== 'ELOCKED') throw error;
+      if (!isTaken(error)) throw error;
     }
     await beforeWaiting();
     if (performance.now() >= deadline) throw stillLocked(lockfilePath);
     await sleep(5 + Math.random() * 20);
   }
+}
+
+function isTaken(error: unknown): boolean {
+  if (codeOf(error) === 'ELOCKED') return true;
+  // Somebody took the new lock for the stale one that was there before, while proper-lockfile was still looking at it.
+  return codeOf(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall !== 'mkdir';
 }
 
 function stillLocked(lockfilePath: string): MaintenanceStorageError {

@@ -1,0 +1,37 @@
+import type { OnApplicationBootstrap } from '@nestjs/common';
+import { Command, CommandRunner, SubCommand } from 'nest-commander';
+import { inheritFromProgram } from './inherit-from-program.js';
+import { OFF, OffCommand } from './off.command.js';
+import { ON, OnCommand } from './on.command.js';
+import { STATUS, StatusCommand } from './status.command.js';
+
+// nest-commander finds options by the name of the class, so that no command of the application may have the same: hence the
+// long names.
+
+@SubCommand(ON)
+export class MaintenanceOnSubCommand extends OnCommand {}
+
+@SubCommand(OFF)
+export class MaintenanceOffSubCommand extends OffCommand {}
+
+@SubCommand(STATUS)
+export class MaintenanceStatusSubCommand extends StatusCommand {}
+
+/** `maintenance`, the parent of the commands in a program of an application. */
+@Command({
+  name: 'maintenance',
+  description: 'turn maintenance on and off, and show what is on',
+  subCommands: [MaintenanceOnSubCommand, MaintenanceOffSubCommand, MaintenanceStatusSubCommand],
+})
+export class MaintenanceParentCommand extends CommandRunner implements OnApplicationBootstrap {
+  onApplicationBootstrap(): void {
+    inheritFromProgram(this.command).addHelpCommand();
+  }
+
+  /** Runs only where no subcommand was named that is one. */
+  override run([unknown]: string[]): Promise<void> {
+    if (unknown === undefined) return this.command.help({ error: true });
+    const known = this.command.commands.map((command) => command.name()).join(', ');
+    return this.command.error(`error: unknown command '${unknown}'. The commands are ${known}.`);
+  }
+}

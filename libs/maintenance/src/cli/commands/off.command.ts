@@ -1,0 +1,38 @@
+import { Option } from 'nest-commander';
+import type { DisableOptions } from '../../state/window-options.js';
+import { turnOff } from '../operations.js';
+import { changeLines } from '../print.js';
+import type { Target } from '../target.js';
+import { readName } from '../values.js';
+import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
+
+/** @internal */
+export const OFF = { name: 'off', description: 'turn maintenance off: end the windows that are on' };
+
+/** `off`, wherever it stands. */
+export abstract class OffCommand extends StorageCommand<StorageOptions & DisableOptions> {
+  protected override async perform(target: Target, { scope, id, all }: StorageOptions & DisableOptions): Promise<Outcome> {
+    const report = await turnOff(target, { scope, id, all });
+    const { active, planned } = report.status.windows;
+    const isMore = active.length > 0 || planned.length > 0;
+    return {
+      lines: changeLines(report, isMore ? 'No window that was asked for is on, so nothing was changed.' : 'Nothing was on.'),
+      json: { ...report.status, changed: report.change !== null },
+    };
+  }
+
+  @Option({ flags: '--scope <name>', description: 'only windows of this scope' })
+  parseScope(text: string, previous?: string): string {
+    return readName(text, previous);
+  }
+
+  @Option({ flags: '--id <id>', description: 'only this window, be it on or planned' })
+  parseId(text: string, previous?: string): string {
+    return readName(text, previous);
+  }
+
+  @Option({ flags: '--all', description: 'planned windows too' })
+  parseAll(): boolean {
+    return true;
+  }
+}

@@ -1,0 +1,39 @@
+import { Help, Option } from 'nest-commander';
+import { readStatus } from '../operations.js';
+import { statusLines } from '../print.js';
+import type { Target } from '../target.js';
+import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
+
+/** @internal */
+export const STATUS = { name: 'status', description: 'show what is on, and what is planned' };
+
+/** Exit code of `status` while maintenance is on. */
+const IS_ON = 3;
+
+interface StatusOptions extends StorageOptions {
+  history?: boolean;
+}
+
+/** `status`, wherever it stands. */
+export abstract class StatusCommand extends StorageCommand<StatusOptions> {
+  protected override async perform(target: Target, options: StatusOptions): Promise<Outcome> {
+    const report = await readStatus(target);
+    const { status, history } = report;
+    const json = { ...status, ...(options.history && { history }) };
+    // A forced answer needs no storage; any other would be a guess.
+    const isKnown = status.storage.healthy || status.source === 'configuration';
+    if (!isKnown) return { lines: [], json, error: status.storage.error };
+    return { lines: statusLines(report, options.history), json, ...(status.active && { exitCode: IS_ON }) };
+  }
+
+  @Option({ flags: '--history', description: 'also what was changed: when, by whom and from where' })
+  parseHistory(): boolean {
+    return true;
+  }
+
+  @Help('after')
+  exitCodes(): string {
+    return `
+Exit codes: 0 maintenance is off, 3 it is on, 1 the storage can't be read.`;
+  }
+}

@@ -1,0 +1,1 @@
+export { MaintenanceCliModule } from './maintenance-cli.module.js';

@@ -1,0 +1,75 @@
+import { Module } from '@nestjs/common';
+import { Command, CommandFactory, CommandRunnerService, InjectCommander, type CommandRunner } from 'nest-commander';
+import { OFF, OffCommand } from './commands/off.command.js';
+import { ON, OnCommand } from './commands/on.command.js';
+import { STATUS, StatusCommand } from './commands/status.command.js';
+import { loadEnvFile } from './env-file.js';
+import { printLines, tolerateClosedPipe } from './output.js';
+import { TargetFinder } from './target.js';
+
+@Command(ON)
+class StandaloneOnCommand extends OnCommand {}
+
+@Command(OFF)
+class StandaloneOffCommand extends OffCommand {}
+
+@Command(STATUS)
+class StandaloneStatusCommand extends StatusCommand {}
+
+/** The environment as the application in this folder would see it. */
+function environment(): NodeJS.ProcessEnv {
+  loadEnvFile(process.cwd(), process.env);
+  return process.env;
+}
+
+@Module({
+  providers: [
+    StandaloneOnCommand,
+    StandaloneOffCommand,
+    StandaloneStatusCommand,
+    { provide: TargetFinder, useFactory: () => new TargetFinder(environment) },
+  ],
+})
+class StandaloneModule {
+  constructor(@InjectCommander() program: CommandRunner['command']) {
+    program
+      .name('nestjs-maintenance')
+      .description('Turns maintenance of a NestJS application on and off, and shows what is on.')
+      .addHelpText('after', '\nExit codes: 0 done (status: off), 1 failed, 2 wrong usage, 3 status: on.');
+  }
+}
+
+/** Exit code for a command line that can't be understood. */
+const USAGE = 2;
+
+/**
+ * Runs the program, and leaves its exit code in `process.exitCode`.
+ *
+ * @param argv - as in `process.argv`
+ * @param version - what `--version` prints
+ */
+export async function run(argv: string[], version: string): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) tolerateClosedPipe(stream);
+  const program = await CommandFactory.createWithoutRunning(StandaloneModule, {
+    logger: false,
+    version,
+    errorHandler: (error) => {
+      throw error;
+    },
+    serviceErrorHandler: ended,
+  });
+  await program.get(CommandRunnerService).run(argv);
+  await program.close();
+  // What a storage may leave open, a connection for example, must not keep the operator waiting.
+  setTimeout(() => process.exit(), 1_000).unref();
+}
+
+/** Commander throws whatever would end the process, after it has said why. */
+async function ended(error: Error & { code?: string; exitCode?: number }): Promise<void> {
+  if (error.code?.startsWith('commander.')) {
+    process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+    return;
+  }
+  process.exitCode = 1;
+  await printLines(process.stderr, [`error: ${error.message}`]);
+}
