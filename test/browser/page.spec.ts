@@ -295,6 +295,8 @@ if (!executable && !required)
       await page.until(
         'document.querySelector("[role=status]").innerText === "Changes should be accepted again by now."',
       );
+      await page.evaluate('dispatchEvent(new Event("online"))');
+      await sleep(300);
       expect(server.requests).toEqual(['GET /']);
       await page.evaluate('document.querySelector("a").click()');
       await back();

@@ -236,7 +236,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
 it('leaves the variables that it reads to the configuration of the application', async () => {
   withEnvironment({ MAINTENANCE_RETRY_AFTER: '5' });
   const found: ConfigType<typeof maintenanceConfig>[] = [];
-  @Module({ imports: [ConfigModule.forRoot({ ignoreEnvFile: true }) as DynamicModule, MaintenanceModule.forRoot(memory()), ConfigModule.forFeature(maintenanceConfig)] })
+  @Module({ imports: [ConfigModule.forRoot({ ignoreEnvFile: true }), MaintenanceModule.forRoot(memory()), ConfigModule.forFeature(maintenanceConfig)] })
   class AppModule {
     constructor(@Inject(maintenanceConfig.KEY) config: ConfigType<typeof maintenanceConfig>) {
       found.push(config);

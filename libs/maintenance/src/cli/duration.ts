@@ -17,15 +17,16 @@ export function parseDuration(text: string): number | undefined {
   return total > 0 && total <= LONGEST ? total : undefined;
 }
 
-/** A span of time for people, in its two largest units: `1 h 30 min`. */
+/** A span of time for people, as exact as they want it: `2 days 3 h`, `1 h 30 min`, `4 min 5 s`. */
 export function showDuration(milliseconds: number): string {
-  const seconds = Math.round(milliseconds / 1_000);
+  const grain = milliseconds >= UNITS.d ? UNITS.h : milliseconds >= 10 * UNITS.m ? UNITS.m : UNITS.s;
+  const seconds = (Math.round(milliseconds / grain) * grain) / 1_000;
   const days = Math.floor(seconds / 86_400);
   const hours = Math.floor(seconds / 3_600) % 24;
   const minutes = Math.floor(seconds / 60) % 60;
   if (days > 0) return join(`${days} ${days === 1 ? 'day' : 'days'}`, hours, 'h');
   if (hours > 0) return join(`${hours} h`, minutes, 'min');
-  if (minutes > 0) return join(`${minutes} min`, minutes < 10 ? seconds % 60 : 0, 's');
+  if (minutes > 0) return join(`${minutes} min`, seconds % 60, 's');
   return `${seconds} s`;
 }
 

@@ -1,5 +1,5 @@
 import { toIso } from '../state/dates.js';
-import type { HistoryEntry } from '../state/maintenance-state.js';
+import { HANDWRITTEN, type HistoryEntry } from '../state/maintenance-state.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { EVERYTHING, isActiveAt, publicWindow, startOf, type MaintenanceWindow } from '../state/maintenance-window.js';
 import { showDuration } from './duration.js';
@@ -24,7 +24,7 @@ export function changeLines(report: ChangeReport, nothing: string): string[] {
   return [
     `${headline(status)} ${change ? deed(report) : nothing}`,
     ...(replacedCorrupt ? ['What was stored was corrupt, and has been replaced.'] : []),
-    ...blocks('ended', ended, (window) => windowLines(window, now)),
+    ...blocks('ended', ended, (window) => [nameOf(window), startLine(window, now)]),
     ...windowSections(status, now),
     '',
     ...storageSection(report),
@@ -66,16 +66,24 @@ function windowSections({ windows }: MaintenanceStatus, now: number): string[] {
 }
 
 function windowLines(window: MaintenanceWindow, now: number): string[] {
-  const { id, scope, mode, startsAt, endsAt, message, retryAfter, createdBy } = window;
-  const start = startOf(window) > now ? 'from' : 'since';
+  const { endsAt, message, retryAfter, createdBy } = window;
   return [
-    `${what(scope, mode)}, id ${id}`,
-    `${start} ${moment(startsAt, now)}${endsAt === null ? ', until it is turned off' : ''}`,
+    nameOf(window),
+    `${startLine(window, now)}${endsAt === null ? ', until it is turned off' : ''}`,
     ...(endsAt === null ? [] : [`until ${moment(endsAt, now)}`]),
     ...(message ? [`"${message}"`] : []),
     ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter === 0 ? 'none' : `${retryAfter} s`}`]),
     ...(createdBy ? [`by ${createdBy}`] : []),
   ];
+}
+
+function nameOf({ id, scope, mode }: MaintenanceWindow): string {
+  return `${what(scope, mode)}, id ${id}`;
+}
+
+function startLine(window: MaintenanceWindow, now: number): string {
+  if (window.id === HANDWRITTEN) return 'written by hand';
+  return `${startOf(window) > now ? 'from' : 'since'} ${moment(window.startsAt, now)}`;
 }
 
 function historyLines(history: readonly HistoryEntry[]): string[] {

@@ -1,8 +1,10 @@
 import { Logger } from '@nestjs/common';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Refusal } from '../policy/refusal.js';
+import type { Clock } from '../state/clock.js';
 import type { Answer } from './answer.js';
 import { preferredFormat } from './negotiation.js';
+import { DEFAULT_PAGE_CSP } from './page/default-page.js';
 import type { PageRenderer } from './page/page-renderer.js';
 import { plainPage } from './page/plain-page.js';
 import { problemOf, type Problem } from './problem.js';
@@ -20,6 +22,7 @@ export class Responder {
   constructor(
     private readonly options: ResolvedOptions['response'],
     private readonly pages: PageRenderer,
+    private readonly clock: Clock,
   ) {}
 
   /** The status of every refusal. */
@@ -50,11 +53,13 @@ export class Responder {
     const problem = problemOf(refusal, this.options.statusCode);
     const headers: Record<string, string> = { 'Content-Type': 'text/html; charset=utf-8' };
     try {
-      const page = await this.pages.render(problem, await this.#custom(request));
+      const page = await this.pages.render(problem, await this.#custom(request), this.clock.now());
       if (page.contentSecurityPolicy) headers['Content-Security-Policy'] = page.contentSecurityPolicy;
       return { status: problem.statusCode, headers, body: Buffer.from(page.html) };
     } catch (error) {
       this.#logger.error(`The maintenance page could not be rendered, a plain one goes out: ${reasonOf(error)}`);
+      // Whatever policy the application has, it is not made for this page.
+      headers['Content-Security-Policy'] = DEFAULT_PAGE_CSP;
       const html = plainPage({ title: 'Down for maintenance', message: problem.message, statusCode: problem.statusCode });
       return { status: problem.statusCode, headers, body: Buffer.from(html) };
     }

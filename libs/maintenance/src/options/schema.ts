@@ -13,7 +13,7 @@ const milliseconds = v.pipe(
 );
 const fun = v.function('a function');
 
-function oneOf<const Names extends readonly string[]>(...names: Names) {
+function oneOf<const Names extends readonly string[]>(...names: Names): v.PicklistSchema<Names, string> {
   return v.picklist(names, `one of ${names.map((name) => `"${name}"`).join(', ')}`);
 }
 

@@ -90,8 +90,9 @@ const policy: Provider = {
 
 const responder: Provider = {
   provide: Responder,
-  inject: [OPTIONS],
-  useFactory: async ({ response }: ResolvedOptions) => new Responder(response, await PageRenderer.create(response.template)),
+  inject: [OPTIONS, Clock],
+  useFactory: async ({ response }: ResolvedOptions, clock: Clock) =>
+    new Responder(response, await PageRenderer.create(response.template), clock),
 };
 
 const mount: Provider = {

@@ -13,10 +13,10 @@ export const OFF = { name: 'off', description: 'turn maintenance off: end the wi
 export abstract class OffCommand extends StorageCommand<StorageOptions & DisableOptions> {
   protected override async perform(target: Target, { scope, id, all }: StorageOptions & DisableOptions): Promise<Outcome> {
     const report = await turnOff(target, { scope, id, all });
-    const { active, planned } = report.status.windows;
-    const isMore = active.length > 0 || planned.length > 0;
+    const nothing = scope === undefined ? 'Nothing was on.' : `Nothing was on with the scope ${scope}.`;
+    const isPlanned = report.status.windows.planned.length > 0;
     return {
-      lines: changeLines(report, isMore ? 'No window that was asked for is on, so nothing was changed.' : 'Nothing was on.'),
+      lines: changeLines(report, isPlanned ? `${nothing} To end what is planned too, add --all.` : nothing),
       json: { ...report.status, changed: report.change !== null },
     };
   }

@@ -4,6 +4,7 @@ import type * as Handlebars from 'handlebars';
 import { MaintenanceOptionsError } from '../../options/maintenance-options-error.js';
 import type { Problem } from '../problem.js';
 import { DEFAULT_PAGE, DEFAULT_PAGE_CSP } from './default-page.js';
+import { pageTimes } from './page-times.js';
 
 /** A rendered page, with the policy that its own style and script need. */
 export interface Page {
@@ -13,9 +14,6 @@ export interface Page {
 }
 
 type Template = Handlebars.TemplateDelegate;
-
-/** Reloads of a page without scripts are this far apart at least and at most, in seconds. */
-const REFRESH = { least: 30, most: 300 };
 
 /** Renders the page: the built-in one, or the application's. What two visitors would both see is rendered once. */
 export class PageRenderer {
@@ -51,14 +49,16 @@ export class PageRenderer {
   /**
    * @param problem - what the page says
    * @param custom - members of the application's own; with them, each visitor's page is rendered anew
+   * @param now - milliseconds since the epoch
    */
-  async render(problem: Problem, custom: object | null): Promise<Page> {
-    const key = custom ? null : JSON.stringify(problem);
+  async render(problem: Problem, custom: object | null, now: number): Promise<Page> {
+    const context = contextOf(problem, now);
+    const key = custom ? null : JSON.stringify(context);
     if (key !== null && this.#last?.key === key) return this.#last.page;
     this.#template ??= compile(DEFAULT_PAGE);
     const template = await this.#template;
     const page = {
-      html: template({ ...custom, ...contextOf(problem) }),
+      html: template({ ...custom, ...context }),
       contentSecurityPolicy: this.contentSecurityPolicy,
     };
     if (key !== null) this.#last = { key, page };
@@ -75,13 +75,12 @@ async function compile(source: string): Promise<Template> {
   return own.compile(source);
 }
 
-function contextOf(problem: Problem): object {
+function contextOf(problem: Problem, now: number): object {
   const readOnly = problem.mode === 'read-only';
-  const { least, most } = REFRESH;
   return {
     ...problem,
     title: readOnly ? 'Read-only for now' : 'Down for maintenance',
     readOnly,
-    refreshSeconds: Math.min(most, Math.max(least, problem.retryAfter ?? most)),
+    ...pageTimes(problem, now),
   };
 }

@@ -1,0 +1,73 @@
+import eslint from '@eslint/js';
+import tseslint from 'typescript-eslint';
+
+/** The rooms of the library that each room may import; imports point inwards. */
+const ROOMS = {
+  state: [],
+  storage: ['state'],
+  policy: ['state'],
+  testing: ['state', 'storage'],
+};
+
+const everyRoom = ['state', 'storage', 'policy', 'http', 'admin', 'cli', 'testing', 'options', 'wiring'];
+
+const directions = Object.entries(ROOMS).map(([room, allowed]) => ({
+  files: [`libs/maintenance/src/${room}/**/*.ts`],
+  ignores: ['**/*.spec.ts'],
+  rules: {
+    'no-restricted-imports': [
+      'error',
+      {
+        patterns: [
+          {
+            group: everyRoom
+              .filter((other) => other !== room && !allowed.includes(other))
+              .flatMap((other) => [`../${other}/**`, `../../${other}/**`]),
+            message: `${room}/ may import from ${allowed.length > 0 ? allowed.join(' and ') : 'no other room'} only.`,
+          },
+          ...(room === 'state' ? [{ group: ['@nestjs/**', 'node:*'], message: 'state/ is pure: no Nest, no I/O.' }] : []),
+        ],
+      },
+    ],
+  },
+}));
+
+export default tseslint.config(
+  { ignores: ['**/dist/**', '**/node_modules/**', '**/coverage/**'] },
+  eslint.configs.recommended,
+  ...tseslint.configs.recommendedTypeChecked,
+  {
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/explicit-function-return-type': ['error', { allowExpressions: true }],
+      '@typescript-eslint/no-extraneous-class': 'off',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      // An async function without await turns what it throws into a rejection, which is the point of it.
+      '@typescript-eslint/require-await': 'off',
+      eqeqeq: ['error', 'always'],
+      'no-console': 'error',
+    },
+  },
+  {
+    files: ['**/*.mjs', '**/bin/*.js'],
+    extends: [tseslint.configs.disableTypeChecked],
+    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', setTimeout: 'readonly', Buffer: 'readonly' } },
+    rules: { 'no-console': 'off', '@typescript-eslint/explicit-function-return-type': 'off' },
+  },
+  {
+    files: ['**/*.spec.ts', 'test/**/*.ts'],
+    rules: {
+      // What servers, child processes and browsers send is checked by the expectations, not by types.
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/unbound-method': 'off',
+      '@typescript-eslint/explicit-function-return-type': 'off',
+    },
+  },
+  ...directions,
+);

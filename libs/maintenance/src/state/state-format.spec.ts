@@ -1,0 +1,57 @@
+import { HANDWRITTEN, type MaintenanceState } from './maintenance-state.js';
+import { parseState, serializeState, StateFormatError } from './state-format.js';
+
+const state: MaintenanceState = {
+  format: 1,
+  lineage: 'line',
+  revision: 3,
+  windows: [
+    {
+      id: 'a',
+      scope: '*',
+      mode: 'full',
+      startsAt: '2026-12-01T02:00:00.000Z',
+      endsAt: null,
+      createdAt: '2026-12-01T02:00:00.000Z',
+      unknown: [1, { two: 2 }],
+    },
+  ],
+  history: [{ revision: 3, at: '2026-12-01T02:00:00.000Z', action: 'on', windows: [{ id: 'a', scope: '*', mode: 'full', startsAt: '', endsAt: null }], more: 1 }],
+  later: { version: 'keeps' },
+};
+
+it('reads back what it wrote, unknown members included', () => {
+  expect(parseState(serializeState(state))).toEqual(state);
+});
+
+it.each([
+  ['1', true],
+  ['0', false],
+  [' 1\n', true],
+])('reads %j as on or off', (text, on) => {
+  const read = parseState(text);
+  expect(read).toMatchObject({ lineage: HANDWRITTEN, revision: 0, windows: on ? [{ scope: '*', mode: 'full', endsAt: null }] : [] });
+});
+
+it.each([
+  ['nothing', '', /empty/],
+  ['words', 'on', /not JSON, nor just 1 or 0/],
+  ['half of it', serializeState(state).slice(0, 90), /not JSON/],
+  ['an array', '[]', /^format/],
+  ['another number', '2', /content/],
+  ['null', 'null', /content/],
+  ['a later format', JSON.stringify({ ...state, format: 2 }), /^format/],
+  ['a revision that is none', JSON.stringify({ ...state, revision: -1 }), /^revision/],
+  ['no lineage', JSON.stringify({ ...state, lineage: '' }), /^lineage/],
+  ['no windows', JSON.stringify({ ...state, windows: undefined }), /^windows/],
+  ['a window of an unknown mode', JSON.stringify({ ...state, windows: [{ ...state.windows[0], mode: 'x' }] }), /^windows\.0\.mode/],
+  ['a window with a bad start', JSON.stringify({ ...state, windows: [{ ...state.windows[0], startsAt: 'x' }] }), /^windows\.0\.startsAt/],
+  ['a window without an end', JSON.stringify({ ...state, windows: [{ ...state.windows[0], endsAt: undefined }] }), /^windows\.0\.endsAt/],
+])('refuses %s', (_name, text, reason) => {
+  expect(() => parseState(text)).toThrow(StateFormatError);
+  expect(() => parseState(text)).toThrow(reason);
+});
+
+it.each([['a history that is none', 7], ['entries that are none', [7, { revision: 'x' }]]])('reads a state with %s', (_name, history) => {
+  expect(parseState(JSON.stringify({ ...state, history })).history).toEqual([]);
+});

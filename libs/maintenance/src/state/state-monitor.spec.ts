@@ -1,0 +1,200 @@
+import { ManualClock } from '../testing/manual-clock.js';
+import type { MaintenanceState } from './maintenance-state.js';
+import { READ_TIMEOUT, StateMonitor, type StateMonitorOptions } from './state-monitor.js';
+
+const START = '2026-12-01T00:00:00.000Z';
+const INTERVAL = 5_000;
+
+/** A source under the test's control. */
+class Source {
+  state: MaintenanceState | null = null;
+  error: Error | null = null;
+  hangs = false;
+  reads = 0;
+
+  async read(): Promise<{ state: MaintenanceState; version: string } | null> {
+    this.reads++;
+    if (this.hangs) return new Promise(() => undefined);
+    if (this.error) throw this.error;
+    return Promise.resolve(this.state && { state: this.state, version: String(this.state.revision) });
+  }
+}
+
+function on(revision: number, lineage = 'line', endsAt: string | null = null): MaintenanceState {
+  const window = { id: 'a', scope: '*', mode: 'full' as const, startsAt: START, endsAt, createdAt: START };
+  return { format: 1, lineage, revision, windows: [window], history: [] };
+}
+const off = (revision: number, lineage = 'line'): MaintenanceState => ({ ...on(revision, lineage), windows: [] });
+
+let source: Source;
+let clock: ManualClock;
+let monitor: StateMonitor;
+let changes: number;
+let health: (string | null)[];
+
+function create(options: Partial<StateMonitorOptions> = {}): StateMonitor {
+  changes = 0;
+  health = [];
+  return (monitor = new StateMonitor({
+    source,
+    clock,
+    refreshInterval: INTERVAL,
+    onStorageFailure: 'last-known',
+    changed: () => void changes++,
+    healthChanged: (error) => void health.push(error && error.message),
+    ...options,
+  }));
+}
+const isOn = (): boolean => monitor.situation().forced ?? monitor.situation().active.length > 0;
+const later = (ms: number): Promise<void> => clock.moveTo(clock.now() + ms);
+
+beforeEach(() => {
+  source = new Source();
+  clock = new ManualClock(START);
+});
+afterEach(async () => {
+  await monitor.stop();
+  expect(clock.pending).toBe(0);
+});
+
+it('reads at the start, then at least once in each interval', async () => {
+  source.state = on(1);
+  await create().start();
+  expect(isOn()).toBe(true);
+  for (let round = 1; round <= 20; round++) {
+    source.state = round % 2 ? off(round + 1) : on(round + 1);
+    await later(INTERVAL);
+    expect(isOn()).toBe(round % 2 === 0);
+  }
+  expect(source.reads).toBeLessThanOrEqual(26);
+});
+
+it('takes no older revision of its lineage, and any of another', async () => {
+  source.state = on(5);
+  await create().start();
+  source.state = off(4);
+  await monitor.refresh();
+  expect(isOn()).toBe(true);
+  source.state = off(1, 'other');
+  await monitor.refresh();
+  expect(isOn()).toBe(false);
+  source.state = on(5);
+  await monitor.refresh();
+  expect(isOn()).toBe(true);
+  source.state = null;
+  await monitor.refresh();
+  expect(isOn()).toBe(false);
+});
+
+it('has one reader, however many ask, and each sees a read that began after asking', async () => {
+  await create().start();
+  const before = source.reads;
+  const first = monitor.refresh();
+  source.state = on(1);
+  await Promise.all([first, ...Array.from({ length: 50 }, () => monitor.refresh())]);
+  expect(source.reads - before).toBe(2);
+  expect(isOn()).toBe(true);
+});
+
+it('announces a change once, and a boundary at its moment', async () => {
+  await create().start();
+  changes = 0;
+  source.state = on(1, 'line', '2026-12-01T00:01:00.000Z');
+  await monitor.refresh();
+  await monitor.refresh();
+  expect(changes).toBe(1);
+  await clock.moveTo('2026-12-01T00:00:59.999Z');
+  expect([isOn(), changes]).toEqual([true, 1]);
+  await clock.moveTo('2026-12-01T00:01:00.000Z');
+  expect([isOn(), changes]).toEqual([false, 2]);
+});
+
+it('notices an edit by hand that left the revision as it was', async () => {
+  source.state = on(1);
+  await create().start();
+  source.state = off(1);
+  await monitor.refresh();
+  expect(isOn()).toBe(false);
+});
+
+describe.each([
+  ['last-known', true, false],
+  ['on', true, true],
+  ['off', false, false],
+] as const)('with the policy %s', (onStorageFailure, afterOn, atFirst) => {
+  it('decides while the source fails', async () => {
+    source.error = new Error('gone');
+    await create({ onStorageFailure }).start();
+    expect(isOn()).toBe(atFirst);
+    expect(monitor.situation().source).toBe('fallback');
+    expect(monitor.health).toEqual({ healthy: false, lastReadAt: null, error: 'gone' });
+
+    source.error = null;
+    source.state = on(1);
+    await later(INTERVAL);
+    expect([isOn(), monitor.situation().source]).toEqual([true, 'storage']);
+    source.error = new Error('gone again');
+    await later(INTERVAL);
+    expect([isOn(), monitor.situation().source]).toEqual([afterOn, onStorageFailure === 'last-known' ? 'last-known' : 'fallback']);
+    expect(health).toEqual(['gone', null, 'gone again']);
+  });
+});
+
+it('lets a last known window end by the clock', async () => {
+  source.state = on(1, 'line', '2026-12-01T00:01:00.000Z');
+  await create().start();
+  source.error = new Error('gone');
+  await clock.moveTo('2026-12-01T00:01:00.000Z');
+  expect([isOn(), monitor.situation().source]).toEqual([false, 'last-known']);
+});
+
+it('waits longer and longer for a source that fails, and half a minute at most', async () => {
+  source.error = new Error('gone');
+  await create().start();
+  const reads = source.reads;
+  await later(10 * 60_000);
+  expect(source.reads - reads).toBeLessThan(30);
+  expect(source.reads - reads).toBeGreaterThan(18);
+  source.error = null;
+  source.state = on(1);
+  await later(30_000);
+  expect(isOn()).toBe(true);
+  expect(health).toEqual(['gone', null]);
+});
+
+it('does not wait for a source that hangs', async () => {
+  source.hangs = true;
+  const started = create().start();
+  await later(READ_TIMEOUT);
+  await started;
+  expect(monitor.health.error).toMatch(/no answer within 5 s/);
+  source.hangs = false;
+  source.state = on(1);
+  await later(INTERVAL);
+  expect(isOn()).toBe(true);
+});
+
+it('stays with what is configured', async () => {
+  source.state = on(1);
+  await create({ enabled: false }).start();
+  expect([isOn(), monitor.situation().source]).toEqual([false, 'configuration']);
+});
+
+it('reads when the source notifies, and no more after the end', async () => {
+  let notify: () => void = () => undefined;
+  let isWatched = true;
+  const watch = (changed: () => void): Promise<() => Promise<void>> => {
+    notify = changed;
+    return Promise.resolve(() => Promise.resolve(void (isWatched = false)));
+  };
+  await create({ source: { read: () => source.read(), watch } }).start();
+  source.state = on(1);
+  notify();
+  await later(0);
+  expect(isOn()).toBe(true);
+  await monitor.stop();
+  expect(isWatched).toBe(false);
+  const reads = source.reads;
+  await later(INTERVAL * 10);
+  expect(source.reads).toBe(reads);
+});
