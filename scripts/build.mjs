@@ -1,15 +1,47 @@
-// Builds the library as ES modules and as CommonJS, then the applications. TypeScript's own incremental state makes a
-// second run cheap.
+// Builds the library as ES modules and as CommonJS, then the applications that use it. What is up to date stays as it is.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const library = 'libs/maintenance';
+const shared = ['tsconfig.base.json', 'package-lock.json', 'scripts/build.mjs'];
 
 function tsc(project) {
   const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }
 
-const library = 'libs/maintenance';
-tsc(`${library}/tsconfig.json`);
-tsc(`${library}/tsconfig.cjs.json`);
-mkdirSync(`${library}/dist/cjs`, { recursive: true });
-writeFileSync(`${library}/dist/cjs/package.json`, '{ "type": "commonjs" }\n');
+function newest(path) {
+  const { mtimeMs, isDirectory } = statOf(path);
+  return isDirectory ? Math.max(mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name)))) : mtimeMs;
+}
+
+function statOf(path) {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return { mtimeMs: stat?.mtimeMs ?? 0, isDirectory: stat?.isDirectory() ?? false };
+}
+
+function build(folder, inputs, compile) {
+  const stamp = `${folder}/dist/.built`;
+  if (newest(stamp) > Math.max(...inputs.map(newest))) return;
+  // What a change removed from the sources must not stay behind.
+  rmSync(`${folder}/dist`, { recursive: true, force: true });
+  compile();
+  writeFileSync(stamp, '');
+}
+
+build(
+  library,
+  [`${library}/src`, `${library}/tsconfig.json`, `${library}/tsconfig.cjs.json`, `${library}/package.json`, ...shared],
+  () => {
+    tsc(`${library}/tsconfig.json`);
+    tsc(`${library}/tsconfig.cjs.json`);
+    writeFileSync(`${library}/dist/cjs/package.json`, '{ "type": "commonjs" }\n');
+  },
+);
+chmodSync(`${library}/bin/nestjs-maintenance.js`, 0o755);
+for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md']) copyFileSync(file, `${library}/${file}`);
+
+for (const app of ['apps/demo', 'apps/cli']) {
+  build(app, [`${app}/src`, `${app}/tsconfig.json`, `${library}/dist/.built`, ...shared], () => tsc(`${app}/tsconfig.json`));
+}

@@ -103,4 +103,4 @@ it.each(LANES)('garbage in the file gets the policy "%s" on %s, and `off` repair
   }
   expect(corrupt.count).toBeGreaterThan(FILES / LANES.length / 4);
   await close();
-});
+}, 300_000);
