@@ -224,6 +224,29 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     expect((await call('/open')).status).toBe(200);
   });
 
+  it('keeps CORS headers wherever the application sets them', async () => {
+    const origin = 'https://shop.example.com';
+    const expectCors = async (call: Running['call']): Promise<void> => {
+      for (const path of ['/cats', '/nowhere']) {
+        const reply = await call(path, { headers: { origin } });
+        expectRefusal(reply);
+        expect(reply.headers['access-control-allow-origin']).toBe(origin);
+        expect(reply.headers.vary).toMatch(/Origin/);
+      }
+    };
+    await expectCors((await startActive({ controllers, create: { cors: { origin: [origin] } } })).call);
+    await running?.close();
+    if (adapter === 'express') {
+      const { default: cors } = await import('cors');
+      await expectCors((await startActive({ controllers, main: (app) => void app.use(cors({ origin: [origin] })) })).call);
+    } else {
+      const { default: cors } = await import('@fastify/cors');
+      const main = (app: INestApplication): Promise<unknown> =>
+        (app as unknown as { register: (plugin: unknown, options: object) => Promise<unknown> }).register(cors, { origin: [origin] });
+      await expectCors((await startActive({ controllers, main: async (app) => void (await main(app)) })).call);
+    }
+  });
+
   it('refuses OPTIONS where the application does without CORS', async () => {
     const { call } = await startActive({ controllers });
     expectRefusal(await call('/cats', { method: 'OPTIONS' }));

@@ -16,6 +16,8 @@ interface Owner {
 
 /** The Nest handlers behind a routed function: several where controllers inherit one. */
 export class RoutedHandlers {
+  // The marks outlive an application; only its own controllers count.
+  readonly #controllers = new Set<Class>();
   #hasForced = false;
 
   constructor(private readonly reader: HandlerRulesReader) {}
@@ -40,7 +42,9 @@ export class RoutedHandlers {
   /** The rules of the handlers behind a routed function; none where it is not one of a Nest controller. */
   rulesOf(routed: object): HandlerRules[] {
     const owners = (Reflect.getMetadata(CONTROLLERS, routed) ?? []) as Owner[];
-    return owners.map(({ controller, handler }) => this.reader.rulesOf(controller, handler));
+    return owners
+      .filter(({ controller }) => this.#controllers.has(controller))
+      .map(({ controller, handler }) => this.reader.rulesOf(controller, handler));
   }
 
   /** Whether some handler is closed even while maintenance is off. */
@@ -49,6 +53,7 @@ export class RoutedHandlers {
   }
 
   #mark(owner: Owner): void {
+    this.#controllers.add(owner.controller);
     const owners = (Reflect.getOwnMetadata(CONTROLLERS, owner.handler) ?? []) as Owner[];
     if (!owners.some(({ controller }) => controller === owner.controller)) {
       Reflect.defineMetadata(CONTROLLERS, [...owners, owner], owner.handler);

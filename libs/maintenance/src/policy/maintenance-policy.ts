@@ -57,21 +57,21 @@ export class MaintenancePolicy {
     const { rules, request, context } = visit;
     const { exemptions } = this.options;
 
-    // 1. The handler's decorators.
+    // The handler's decorators.
     if (rules?.verdict === 'refuse') return this.#refuse(NO_WINDOWS);
     if (rules?.verdict === 'admit') return 'admitted';
 
-    // 2. No active window covers the visit.
+    // No active window covers the visit.
     const covering = covers(this.monitor.situation(), visit);
     if (!covering) return 'admitted';
 
-    // 3. The module's own endpoints.
+    // The module's own endpoints.
     if (rules?.isAdmin) return 'exempt';
 
-    // 4. Tests, addresses, paths, probes, the redirect's target.
+    // Tests, addresses, paths, probes, the redirect's target.
     if (isExemptRequest(exemptions, request)) return 'exempt';
 
-    // 6. The user's role, then the application's own condition.
+    // The user's role, then the application's own condition.
     if (asksWho(exemptions)) {
       if (rules && !context) return 'undecided';
       return isExemptVisitor(exemptions, request, context).then(
@@ -83,7 +83,7 @@ export class MaintenancePolicy {
       );
     }
 
-    // 7. Nothing speaks for the visit.
+    // Nothing speaks for the visit.
     return this.#refuse(covering);
   }
 

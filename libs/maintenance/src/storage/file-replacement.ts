@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { chown, mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { codeOf, isRoot, orNull } from './file-errors.js';
 
 const SUFFIX = /^\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\.tmp$/;
@@ -52,16 +52,21 @@ export async function temporariesOf(path: string): Promise<string[]> {
 
 /** Makes a folder where it is missing. What root makes belongs to the owner of the nearest folder that was there. */
 export async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
-  if (first === undefined) return;
-  const parent = dirname(first);
-  const owner = await stat(parent);
-  let folder = parent;
-  for (const part of relative(parent, path).split(sep)) {
-    await syncFolder(folder);
-    folder = join(folder, part);
-    if (isRoot()) await chown(folder, owner.uid, owner.gid);
+  // Not mkdir's `recursive`, which never returns where a folder exists in which none can be made, as in /proc.
+  if (await orNull(stat(path))) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeFolder(parent);
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return; // another process was faster
+    throw error;
   }
+  if (isRoot()) {
+    const { uid, gid } = await stat(parent);
+    await chown(path, uid, gid);
+  }
+  await syncFolder(parent);
 }
 
 async function dress(file: FileHandle, path: string): Promise<void> {

@@ -10,7 +10,6 @@ import {
   readdir,
   readFile,
   readlink,
-  rename,
   rm,
   rmdir,
   stat,
@@ -226,7 +225,7 @@ describe('FileStateStorage', () => {
       expect(error.message).toMatch(/^EACCES: the user "uid \d+"/);
     });
 
-    it('is unavailable where a folder is, a part of the path is a file, or links lead in a circle', async () => {
+    it('is unavailable where a folder is, a part of the path is a file, nothing can be made, or links go in a circle', async () => {
       await mkdir(path);
       const directory = await failureOf(storage.read());
       expect(directory).toMatchObject({
@@ -244,6 +243,9 @@ describe('FileStateStorage', () => {
       expect(await failureOf(below.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
 
       await symlink('loop', join(folder, 'loop'));
+      const dead = new FileStateStorage('/proc/nowhere/state.json');
+      expect(await failureOf(dead.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
+
       const loop = new FileStateStorage(join(folder, 'loop'));
       expect(await failureOf(loop.read())).toMatchObject({
         code: 'unavailable',
@@ -611,7 +613,7 @@ describe('FileStateStorage', () => {
       await storage.report(reportOf('a'));
       await chmod(reports(), 0o000);
       expect(await asNobody(() => failureOf(storage.reports()))).toMatchObject({ code: 'denied' });
-      await rename(reports(), join(folder, 'moved'));
+      await chmod(reports(), 0o700);
     });
   });
 });
