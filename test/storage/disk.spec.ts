@@ -4,8 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const folder = mkdtempSync(join(tmpdir(), 'disk-'));
-const { status, stderr, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder]);
-if (status !== 0) console.warn(`Skipped, because a small disk could not be mounted: ${error?.message ?? stderr}`);
+const { status, stderr, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder], {
+  encoding: 'utf8',
+});
+const reason = error?.message ?? stderr;
+if (status !== 0) {
+  process.stderr.write(`Skipped, because a small disk could not be mounted: ${reason}\n`);
+  rmSync(folder, { recursive: true });
+}
 
 (status === 0 ? describe : describe.skip)('a disk', () => {
   const path = join(folder, 'state.json');
@@ -13,7 +19,7 @@ if (status !== 0) console.warn(`Skipped, because a small disk could not be mount
     spawnSync(process.execPath, [join(__dirname, 'writer.mjs'), path, name, '1'], { input: 'go\n', encoding: 'utf8' });
 
   afterAll(() => {
-    if (status === 0) execFileSync('umount', [folder]);
+    execFileSync('umount', [folder]);
     rmSync(folder, { recursive: true });
   });
 

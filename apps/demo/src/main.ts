@@ -1,3 +1,4 @@
+import type { INestApplication } from '@nestjs/common';
 import { settingsFrom, type Settings } from './settings.js';
 import { welcome } from './welcome.js';
 
@@ -6,16 +7,16 @@ async function main(): Promise<void> {
   const app = await createShop(adapter);
   app.enableShutdownHooks();
   await app.listen(port, host);
-  console.log(welcome(app, adapter));
+  process.stdout.write(welcome(app, adapter));
 }
 
 // Only the adapter in use is loaded.
-async function createShop(adapter: Settings['adapter']) {
+async function createShop(adapter: Settings['adapter']): Promise<INestApplication> {
   if (adapter === 'fastify') return (await import('./adapters/fastify-shop.js')).createFastifyShop();
   return (await import('./adapters/express-shop.js')).createExpressShop();
 }
 
 main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
 });

@@ -10,12 +10,14 @@ try {
   const missing = missingPackage(error);
   if (missing === undefined) throw error;
   const others = missing === 'nest-commander' ? '' : ` ${missing}`;
-  console.error(`error: the command line needs the package ${missing}: run \`npm install nest-commander${others}\` first.`);
+  console.error(
+    `error: the command line needs the package ${missing}: run \`npm install nest-commander${others}\` first.`,
+  );
   process.exitCode = 1;
 }
 
 // A package, not a file of this one.
 function missingPackage(error) {
   if (!['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes(error?.code)) return undefined;
-  return /^Cannot find (?:package|module) '((?:@[\w.-]+\/)?[\w-][\w.-]*)/.exec(error.message)?.[1];
+  return /^Cannot find (?:package|module) '((?:@[\w.-]+\/)?[\w-][\w.-]*)['/]/.exec(error.message)?.[1];
 }

@@ -7,7 +7,13 @@ import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { isActiveAt, isPlannedAt } from '../state/maintenance-window.js';
 import { StateMonitor } from '../state/state-monitor.js';
 import { statusOf } from '../state/status-of.js';
-import { readDisableOptions, readEnableOptions, type DisableOptions, type EnableOptions, type GivenFields } from '../state/window-options.js';
+import {
+  readDisableOptions,
+  readEnableOptions,
+  type DisableOptions,
+  type EnableOptions,
+  type GivenFields,
+} from '../state/window-options.js';
 import { StateWriter, type Written } from '../storage/state-writer.js';
 import { operator } from './operator.js';
 import type { Target } from './target.js';
@@ -55,7 +61,11 @@ export async function readStatus(target: Target, clock: Clock = new SystemClock(
  *
  * @throws {@link InvalidWindowError}, {@link MaintenanceForcedError}, {@link MaintenanceStorageError}
  */
-export async function turnOn(target: Target, request: OnRequest, clock: Clock = new SystemClock()): Promise<ChangeReport> {
+export async function turnOn(
+  target: Target,
+  request: OnRequest,
+  clock: Clock = new SystemClock(),
+): Promise<ChangeReport> {
   assertNotForced(target);
   // What makes no sense is refused whether or not the storage can be read.
   fieldsOf(request, clock.now());
@@ -72,7 +82,11 @@ export async function turnOn(target: Target, request: OnRequest, clock: Clock = 
  *
  * @throws {@link NoSuchWindowError}, {@link MaintenanceForcedError}, {@link MaintenanceStorageError}
  */
-export async function turnOff(target: Target, which: DisableOptions, clock: Clock = new SystemClock()): Promise<ChangeReport> {
+export async function turnOff(
+  target: Target,
+  which: DisableOptions,
+  clock: Clock = new SystemClock(),
+): Promise<ChangeReport> {
   assertNotForced(target);
   const selected = readDisableOptions(which);
   const written = await new StateWriter(target.storage, clock).change(
@@ -99,7 +113,9 @@ function fieldsOf({ startsAt, endsAt, duration, ...rest }: OnRequest, now: numbe
 function assertNoOthers(state: MaintenanceState | null, { id, scope }: DisableOptions, now: number): void {
   const there = (state?.windows ?? []).filter((window) => isActiveAt(window, now) || isPlannedAt(window, now));
   if (there.length === 0) return;
-  const shown = there.map((window) => `${window.id} (${isActiveAt(window, now) ? 'on' : 'planned'}, scope ${window.scope})`);
+  const shown = there.map(
+    (window) => `${window.id} (${isActiveAt(window, now) ? 'on' : 'planned'}, scope ${window.scope})`,
+  );
   throw new NoSuchWindowError(
     `No window has the id ${JSON.stringify(id)}${scope === undefined ? '' : ` and the scope ${JSON.stringify(scope)}`}; ` +
       `nothing was changed. There ${there.length === 1 ? 'is' : 'are'}: ${shown.join(', ')}.`,

@@ -13,11 +13,15 @@ export function print(stream: NodeJS.WriteStream, text: string): Promise<void> {
 
 /** Lets a reader go away early, as in `status | head -1`: what was done is done, whoever reads of it. */
 export function tolerateClosedPipe(stream: NodeJS.WriteStream): void {
+  const failed = stream === process.stderr ? errorsFailed : outputFailed;
   if (!stream.listeners('error').includes(failed)) stream.on('error', failed);
 }
 
-function failed(error: NodeJS.ErrnoException): void {
+function outputFailed(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') return;
   process.exitCode = 1;
   process.stderr.write(`error: could not write the output: ${visible(error.message)}\n`);
 }
+
+// There is no place left to say it.
+function errorsFailed(): void {}

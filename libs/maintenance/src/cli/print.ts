@@ -22,13 +22,18 @@ export function changeLines(report: ChangeReport, nothing: string): string[] {
   const { status, now, change, replacedCorrupt } = report;
   const ended = change?.action === 'off' ? change.concerned.map(publicWindow) : [];
   return [
-    `${headline(status)} ${change ? deed(report) : nothing}`,
+    `${headline(status)} ${change ? deed(report) : nothing}`.trimEnd(),
     ...(replacedCorrupt ? ['What was stored was corrupt, and has been replaced.'] : []),
     ...blocks('ended', ended, (window) => [nameOf(window), startLine(window, now)]),
     ...windowSections(status, now),
     '',
     ...storageSection(report),
   ];
+}
+
+/** The report of `on` or `off` for a program. */
+export function changeJson({ status, change, replacedCorrupt }: ChangeReport): object {
+  return { ...status, changed: change !== null, ...(replacedCorrupt && { replacedCorrupt }) };
 }
 
 /** Where the storage is: its kind and the whole path or address. */

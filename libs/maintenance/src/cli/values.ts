@@ -13,7 +13,8 @@ class InvalidValueError extends Error {
 /** Refuses an option that is given twice, where one of the two would be dropped without a word. */
 function once<T>(read: (text: string) => T): Reader<T> {
   return (text, previous) => {
-    if (previous !== undefined) throw new InvalidValueError(`It was given before, as ${JSON.stringify(previous)}; give it once.`);
+    if (previous !== undefined)
+      throw new InvalidValueError(`It was given before, as ${JSON.stringify(previous)}; give it once.`);
     return read(text);
   };
 }

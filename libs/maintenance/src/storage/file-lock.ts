@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from './file-errors.js';
 import { MaintenanceStorageError } from './maintenance-storage-error.js';
 
-// The least that proper-lockfile allows. Breaking a lock too early costs its holder a retry, waiting costs an operator time.
+// Milliseconds, the least that proper-lockfile allows: a lock broken too early costs its holder a retry, a longer wait
+// costs an operator time.
 const STALE = 2000;
 
 export interface FileLock {
@@ -14,8 +15,9 @@ export interface FileLock {
 /**
  * Takes the lock of a file, between processes and within one.
  *
- * It makes writers queue, and is not what keeps them apart: a lock whose holder stood still for two seconds is taken from it,
- * and proper-lockfile has moments in which two processes take it at once. {@link FileStateStorage} is safe without it.
+ * It makes writers queue, and is not what keeps them apart: a lock whose holder stood still for two seconds is taken
+ * from it, and proper-lockfile has moments in which two processes take it at once. `FileStateStorage` is safe without
+ * it.
  *
  * @param deadline - when to give up, on the clock of `performance.now()`
  * @param beforeWaiting - called before each wait; what it throws ends the attempt

@@ -13,14 +13,14 @@ export interface ReplaceOptions {
 }
 
 /**
- * Replaces a file, or makes it: readers see the old content or the new, never a part. An existing file keeps its mode and, as
- * far as this user may, its owner; a new one is for its owner alone, and where root makes it that is the folder's owner, so
- * that a command run as root does not lock the application out.
+ * Replaces a file, or makes it: readers see the old content or the new, never a part. An existing file keeps its mode
+ * and, as far as this user may, its owner; a new one is for its owner alone, and where root makes it that is the
+ * folder's owner, so that a command run as root does not lock the application out.
  */
 export async function replaceFile(path: string, bytes: Buffer, options: ReplaceOptions): Promise<void> {
-  // Not write-file-atomic: on a full disk it publishes what fits, because it makes one write(2) and ignores how much that
-  // wrote; its temporary names repeat between containers, where every process has the same pid; and it has no hook that
-  // runs after its fsync.
+  // Not write-file-atomic: on a full disk it publishes what fits, because it calls write(2) once and ignores how much
+  // that wrote; its temporary names repeat between containers, where processes have the same pid; and it offers no hook
+  // between its fsync and its rename.
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     const file = await open(temporary, 'wx', 0o600);

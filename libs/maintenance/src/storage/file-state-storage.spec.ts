@@ -31,7 +31,7 @@ const NOBODY = 65534;
 const SOMEBODY = { uid: 12345, gid: 23456 };
 
 const root = process.getuid?.() === 0;
-if (!root) console.warn('Not run as root: the tests of owners are skipped, because only root may give files away.');
+if (!root) process.stderr.write('The tests of owners are skipped: only root may give files away.\n');
 const itAsRoot = root ? it : it.skip;
 
 let folder: string;
@@ -225,7 +225,7 @@ describe('FileStateStorage', () => {
       expect(error.message).toMatch(/^EACCES: the user "uid \d+"/);
     });
 
-    it('is unavailable where a folder is, a part of the path is a file, nothing can be made, or links go in a circle', async () => {
+    it('is unavailable where the path can not lead to a file', async () => {
       await mkdir(path);
       const directory = await failureOf(storage.read());
       expect(directory).toMatchObject({
@@ -243,8 +243,10 @@ describe('FileStateStorage', () => {
       expect(await failureOf(below.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
 
       await symlink('loop', join(folder, 'loop'));
-      const dead = new FileStateStorage('/proc/nowhere/state.json');
-      expect(await failureOf(dead.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
+      if (process.platform === 'linux') {
+        const dead = new FileStateStorage('/proc/nowhere/state.json');
+        expect(await failureOf(dead.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
+      }
 
       const loop = new FileStateStorage(join(folder, 'loop'));
       expect(await failureOf(loop.read())).toMatchObject({

@@ -22,12 +22,12 @@ export interface FileStateStorageOptions {
 }
 
 /**
- * Keeps the state in a file: for one machine, where any number of processes may read and write it. On a network file system,
- * and for several machines, use S3 or Redis.
+ * Keeps the state in a file: for one machine, where any number of processes may read and write it. For several
+ * machines, and instead of a network file system, use S3 or Redis.
  *
- * A write replaces the file as a whole and returns when a power cut can't undo it. An existing file keeps its owner and mode; a
- * link to it stays. A missing folder is made. A new file can be read by its owner only, who is the folder's owner where root
- * makes it. Reading writes nothing, so that a read-only mount is enough for an application that only reads.
+ * A write replaces the file as a whole and returns when a power cut can't undo it. An existing file keeps its owner and
+ * mode; a link to it stays. A missing folder is made. A new file can be read by its owner only, who is the folder's
+ * owner where root makes it. Reading writes nothing: a read-only mount is enough for an application that only reads.
  *
  * @example
  * ```ts
@@ -124,9 +124,9 @@ export class FileStateStorage implements StateStorage {
         for (const leftover of await temporariesOf(target)) await rm(leftover, { force: true });
         await replaceFile(target, bytes, {
           durable: true,
-          // Two writers that both believe to hold the lock can't both pass: each made its temporary file before it looked for
-          // others, so the later one sees the earlier, or finds its rename done and another version. And a writer that stood
-          // still while others removed its temporary file has nothing left to rename.
+          // Two writers that both believe to hold the lock can't both pass: each made its temporary file before it
+          // looked for others, so the later one sees the earlier, or finds its rename done and another version. And a
+          // writer that stood still while others removed its temporary file has nothing left to rename.
           beforeRename: async (temporary) => {
             const temporaries = await temporariesOf(target);
             const alone = temporaries.length === 1 && temporaries[0] === temporary;

@@ -30,8 +30,8 @@ const TIMEOUT = 30_000;
 const WRITERS = 20;
 
 /**
- * Describes what the module relies on in a {@link StateStorage}, as tests for Jest, or for Vitest with `globals: true`. A storage
- * of your own that passes them can take the place of the built-in ones.
+ * Describes what the module relies on in a {@link StateStorage}, as tests for Jest, or for Vitest with `globals: true`.
+ * A storage of your own that passes them can take the place of the built-in ones.
  *
  * Tests of what a storage may leave out, `watch` and `report`, pass where it does.
  *

@@ -41,7 +41,7 @@ export class MemoryStateStorage implements StateStorage {
     this.now = options.now ?? Date.now;
   }
 
-  /** Makes every following call fail with `error`, until `fail(null)`. Watchers stay, and hear nothing from a call that fails. */
+  /** Makes every following read, write and report fail with `error`, until `fail(null)`. */
   fail(error: Error | null): void {
     this.failure = error;
   }

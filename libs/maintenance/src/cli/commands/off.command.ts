@@ -1,7 +1,7 @@
 import { Option } from 'nest-commander';
 import type { DisableOptions } from '../../state/window-options.js';
 import { turnOff } from '../operations.js';
-import { changeLines } from '../print.js';
+import { changeJson, changeLines } from '../print.js';
 import type { Target } from '../target.js';
 import { readName } from '../values.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
@@ -11,13 +11,16 @@ export const OFF = { name: 'off', description: 'turn maintenance off: end the wi
 
 /** `off`, wherever it stands. */
 export abstract class OffCommand extends StorageCommand<StorageOptions & DisableOptions> {
-  protected override async perform(target: Target, { scope, id, all }: StorageOptions & DisableOptions): Promise<Outcome> {
+  protected override async perform(
+    target: Target,
+    { scope, id, all }: StorageOptions & DisableOptions,
+  ): Promise<Outcome> {
     const report = await turnOff(target, { scope, id, all });
     const nothing = scope === undefined ? 'Nothing was on.' : `Nothing was on with the scope ${scope}.`;
     const isPlanned = report.status.windows.planned.length > 0;
     return {
       lines: changeLines(report, isPlanned ? `${nothing} To end what is planned too, add --all.` : nothing),
-      json: { ...report.status, changed: report.change !== null },
+      json: changeJson(report),
     };
   }
 

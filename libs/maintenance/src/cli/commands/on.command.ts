@@ -1,7 +1,7 @@
 import { Help, Option } from 'nest-commander';
 import type { MaintenanceMode } from '../../state/maintenance-window.js';
 import { turnOn } from '../operations.js';
-import { changeLines } from '../print.js';
+import { changeJson, changeLines } from '../print.js';
 import type { Target } from '../target.js';
 import { UsageError } from '../usage-error.js';
 import { readDuration, readMode, readName, readSeconds, readText, readTime } from '../values.js';
@@ -37,7 +37,7 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
     });
     return {
       lines: changeLines(report, 'It was on like that before, so nothing was changed.'),
-      json: { ...report.status, changed: report.change !== null },
+      json: changeJson(report),
     };
   }
 
@@ -61,17 +61,26 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
     return readTime(text, previous);
   }
 
-  @Option({ flags: '--until <time>', description: 'end then, such as 2026-12-01T04:00Z (default: when it is turned off)' })
+  @Option({
+    flags: '--until <time>',
+    description: 'end then, such as 2026-12-01T04:00Z (default: when it is turned off)',
+  })
   parseUntil(text: string, previous?: number): number {
     return readTime(text, previous);
   }
 
-  @Option({ flags: '--for <duration>', description: 'end that long after the start, such as 30m, 2h, 1h30m, 90s or 1d' })
+  @Option({
+    flags: '--for <duration>',
+    description: 'end that long after the start, such as 30m, 2h, 1h30m, 90s or 1d',
+  })
   parseFor(text: string, previous?: number): number {
     return readDuration(text, previous);
   }
 
-  @Option({ flags: '--retry-after <seconds>', description: 'the Retry-After header (default: what is left of the window)' })
+  @Option({
+    flags: '--retry-after <seconds>',
+    description: 'the Retry-After header (default: what is left of the window)',
+  })
   parseRetryAfter(text: string, previous?: number): number {
     return readSeconds(text, previous);
   }

@@ -6,7 +6,7 @@ import { storageLine } from '../print.js';
 import { TargetFinder, type Target } from '../target.js';
 import { UsageError } from '../usage-error.js';
 import { readText } from '../values.js';
-import { visibleJson } from '../visible.js';
+import { visible, visibleJson } from '../visible.js';
 import { inheritFromProgram } from './inherit-from-program.js';
 
 /** The options that every command takes. */
@@ -25,7 +25,10 @@ export interface Outcome {
 }
 
 /** A command that works on the storage: finds it, runs, prints, and says what failed without a stack trace. */
-export abstract class StorageCommand<Options extends StorageOptions> extends CommandRunner implements OnApplicationBootstrap {
+export abstract class StorageCommand<Options extends StorageOptions>
+  extends CommandRunner
+  implements OnApplicationBootstrap
+{
   constructor(@Inject(TargetFinder) private readonly finder: TargetFinder) {
     super();
   }
@@ -59,7 +62,7 @@ export abstract class StorageCommand<Options extends StorageOptions> extends Com
       await target?.close();
     }
     // Last, because the program may end the process here.
-    if (usageError) this.command.error(`error: ${usageError.message}`);
+    if (usageError) this.command.error(`error: ${visible(usageError.message)}`);
   }
 
   async #print({ lines, json, exitCode, error }: Outcome, target: Target, options: Options): Promise<void> {
@@ -71,6 +74,9 @@ export abstract class StorageCommand<Options extends StorageOptions> extends Com
 
   async #fail(message: string, target: Target | undefined): Promise<void> {
     process.exitCode = 1;
-    await printLines(process.stderr, [`error: ${message}`, ...(target ? [`storage: ${storageLine(target.storage)}`] : [])]);
+    await printLines(process.stderr, [
+      `error: ${message}`,
+      ...(target ? [`storage: ${storageLine(target.storage)}`] : []),
+    ]);
   }
 }

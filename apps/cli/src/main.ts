@@ -1,0 +1,5 @@
+import 'reflect-metadata';
+import { CommandFactory } from 'nest-commander';
+import { ProgramModule } from './program.module.js';
+
+await CommandFactory.run(ProgramModule);

@@ -1,0 +1,149 @@
+import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import type { MaintenanceWindow } from '../state/maintenance-window.js';
+import type { ChangeReport, Report } from './operations.js';
+import { changeJson, changeLines, statusLines } from './print.js';
+
+const NOW = Date.parse('2026-12-01T02:00:00Z');
+
+function windowOf(fields: Partial<MaintenanceWindow> = {}): MaintenanceWindow {
+  const startsAt = '2026-12-01T01:00:00.000Z';
+  return { id: 'a1', scope: '*', mode: 'full', startsAt, endsAt: null, createdAt: startsAt, ...fields };
+}
+
+const PLANNED = windowOf({
+  id: 'b2',
+  scope: 'payments',
+  mode: 'read-only',
+  startsAt: '2026-12-01T12:00:00.000Z',
+  endsAt: '2026-12-01T14:00:00.000Z',
+});
+
+function reportOf(
+  { active = [], planned = [] }: Partial<MaintenanceStatus['windows']> = {},
+  fields: Partial<MaintenanceStatus> = {},
+): Report {
+  const storage = { kind: 'file', location: '/srv/state.json', healthy: true, lastReadAt: null };
+  const windows = { active, planned };
+  return {
+    status: { active: active.length > 0, source: 'storage', revision: 7, windows, storage, ...fields },
+    now: NOW,
+    history: [],
+    isStored: true,
+  };
+}
+
+function changeOf(report: Report, change: ChangeReport['change'], replacedCorrupt = false): ChangeReport {
+  return { ...report, change, replacedCorrupt };
+}
+
+describe('statusLines', () => {
+  it('shows each window, the planned ones too, and the storage', () => {
+    const window = windowOf({ message: 'Back at four', createdBy: 'ann@web1', retryAfter: 60 });
+    expect(statusLines(reportOf({ active: [window], planned: [PLANNED] }))).toEqual([
+      'Maintenance is ON.',
+      '',
+      'on       everything (full), id a1',
+      '         since 2026-12-01T01:00:00Z (1 h ago), until it is turned off',
+      '         "Back at four"',
+      '         Retry-After: 60 s',
+      '         by ann@web1',
+      '',
+      'planned  scope payments (read-only), id b2',
+      '         from 2026-12-01T12:00:00Z (in 10 h)',
+      '         until 2026-12-01T14:00:00Z (in 12 h)',
+      '',
+      'storage  file /srv/state.json',
+      '         revision 7',
+    ]);
+  });
+
+  it('says when only a part is closed', () => {
+    const report = reportOf({ active: [windowOf({ scope: 'a' }), windowOf({ scope: 'b' }), windowOf({ scope: 'a' })] });
+    expect(statusLines(report)[0]).toBe('Maintenance is ON for a, b.');
+  });
+
+  it('says when nothing is stored', () => {
+    expect(statusLines({ ...reportOf({}, { revision: 0 }), isStored: false })).toEqual([
+      'Maintenance is off.',
+      '',
+      'storage  file /srv/state.json',
+      '         nothing is stored there yet',
+    ]);
+  });
+
+  it('says when the answer is forced, and what ails a storage that then does not matter', () => {
+    const storage = { kind: 'file', location: '/srv/state.json', healthy: false, lastReadAt: null, error: 'no way' };
+    const lines = statusLines(reportOf({}, { active: true, source: 'configuration', storage }));
+    expect(lines[0]).toMatch(/^Maintenance is forced ON by the option `enabled` \(environment: MAINTENANCE_MODE\)/);
+    expect(lines.at(-1)).toBe('         fails: no way');
+  });
+
+  it('shows a state written by hand without inventing a date', () => {
+    const window = windowOf({ id: 'handwritten', startsAt: '1970-01-01T00:00:00.000Z' });
+    expect(statusLines(reportOf({ active: [window] })).join('\n')).not.toContain('1970');
+  });
+
+  it('shows the history, as far as it can be read', () => {
+    const { id, scope, mode, startsAt, endsAt } = PLANNED;
+    const history: unknown = [
+      {
+        revision: 2,
+        at: '2026-12-01T01:30:00.123Z',
+        action: 'off',
+        by: 'ann@web1',
+        via: 'cli',
+        windows: [{ id, scope, mode, startsAt, endsAt, message: 'Hi' }],
+      },
+      { revision: 1, at: 'long ago', action: 'on', windows: [{ id: 'x' }] },
+    ];
+    const report = { ...reportOf(), history: history as Report['history'] };
+    expect(statusLines(report, true).slice(2, 6)).toEqual([
+      'history  2026-12-01T01:30:00Z  off     by ann@web1 (cli), revision 2',
+      '           scope payments (read-only), from 2026-12-01T12:00:00Z, until 2026-12-01T14:00:00Z, "Hi", id b2',
+      '         long ago  on      by somebody, revision 1',
+      '           scope ? (?), id x',
+    ]);
+    expect(statusLines(reportOf(), true)).toContain('history  nothing yet');
+  });
+});
+
+describe('changeLines', () => {
+  const ended = windowOf();
+
+  it.each([
+    ['a window opened', reportOf({ active: [ended] }), { action: 'on' as const, concerned: [ended] }, 'ON. A window was opened.'],
+    ['one planned', reportOf({ planned: [PLANNED] }), { action: 'on' as const, concerned: [PLANNED] }, 'off. A window was planned.'],
+    ['one changed', reportOf({ active: [ended] }), { action: 'change' as const, concerned: [ended] }, 'ON. The window was changed.'],
+    ['one ended', reportOf(), { action: 'off' as const, concerned: [ended] }, 'off. One window was ended.'],
+    ['more ended', reportOf(), { action: 'off' as const, concerned: [ended, PLANNED] }, 'off. 2 windows were ended.'],
+    ['nothing', reportOf(), null, 'off. Nothing was on.'],
+  ])('begins with what holds now, then says what was done: %s', (_, report, change, line) => {
+    const made = change && { ...change, windows: [] };
+    expect(changeLines(changeOf(report, made), 'Nothing was on.')[0]).toBe(`Maintenance is ${line}`);
+  });
+
+  it('shows what was ended, and what replaced content that was corrupt', () => {
+    const change = { action: 'off' as const, windows: [], concerned: [ended] };
+    expect(changeLines(changeOf(reportOf(), change, true), '').slice(1, 5)).toEqual([
+      'What was stored was corrupt, and has been replaced.',
+      '',
+      'ended    everything (full), id a1',
+      '         since 2026-12-01T01:00:00Z (1 h ago)',
+    ]);
+  });
+
+  it('lets no secret of a window into what is printed', () => {
+    const secret = { ...ended, bypass: { hash: 'secret', key: 'secret' } };
+    const report = changeOf(reportOf(), { action: 'off', windows: [], concerned: [secret] });
+    expect(changeLines(report, '').join() + JSON.stringify(changeJson(report))).not.toContain('secret');
+  });
+});
+
+describe('changeJson', () => {
+  it('is the status, and whether anything was changed', () => {
+    const report = reportOf();
+    expect(changeJson(changeOf(report, null))).toEqual({ ...report.status, changed: false });
+    const repair = { action: 'off' as const, windows: [], concerned: [] };
+    expect(changeJson(changeOf(report, repair, true))).toEqual({ ...report.status, changed: true, replacedCorrupt: true });
+  });
+});

@@ -1,0 +1,61 @@
+import { lock } from 'proper-lockfile';
+import { lockFile } from './file-lock.js';
+
+jest.mock('proper-lockfile', () => ({ lock: jest.fn() }));
+
+const lockMock = jest.mocked(lock);
+const nothing = async (): Promise<void> => undefined;
+
+function errorOf(code: string, syscall?: string): Error {
+  return Object.assign(new Error(code), { code, syscall });
+}
+
+beforeEach(() => lockMock.mockReset().mockResolvedValue(nothing));
+
+describe('lockFile', () => {
+  it('waits while somebody holds the lock, and asks before each wait', async () => {
+    lockMock.mockRejectedValueOnce(errorOf('ELOCKED')).mockRejectedValueOnce(errorOf('ELOCKED'));
+    const beforeWaiting = jest.fn(nothing);
+    await lockFile('/somewhere/state.json', Infinity, beforeWaiting);
+    expect(lockMock).toHaveBeenCalledTimes(3);
+    expect(beforeWaiting).toHaveBeenCalledTimes(2);
+  });
+
+  it('tries again where its new lock was taken for a stale one', async () => {
+    lockMock.mockRejectedValueOnce(errorOf('ENOENT', 'stat'));
+    await lockFile('/somewhere/state.json', Infinity, nothing);
+    expect(lockMock).toHaveBeenCalledTimes(2);
+  });
+
+  it.each([errorOf('ENOENT', 'mkdir'), errorOf('EACCES', 'mkdir')])(
+    'fails where no lock can be made',
+    async (error) => {
+      lockMock.mockRejectedValueOnce(error);
+      await expect(lockFile('/somewhere/state.json', Infinity, nothing)).rejects.toBe(error);
+    },
+  );
+
+  it('stops waiting when it is told to', async () => {
+    lockMock.mockRejectedValue(errorOf('ELOCKED'));
+    const conflict = new Error('conflict');
+    await expect(lockFile('/somewhere/state.json', Infinity, () => Promise.reject(conflict))).rejects.toBe(conflict);
+    expect(lockMock).toHaveBeenCalledTimes(1);
+  });
+
+  it('tries once after the deadline, then names the lock', async () => {
+    await expect(lockFile('/somewhere/state.json', 0, nothing)).resolves.toMatchObject({ lost: false });
+    lockMock.mockReset().mockRejectedValue(errorOf('ELOCKED'));
+    const attempt = lockFile('/somewhere/state.json', 0, nothing);
+    await expect(attempt).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(attempt).rejects.toThrow('another process holds the lock /somewhere/state.json.lock');
+  });
+
+  it('knows when the lock was lost, and does not mind that it can no longer be released', async () => {
+    lockMock.mockResolvedValue(() => Promise.reject(errorOf('ERELEASED')));
+    const held = await lockFile('/somewhere/state.json', Infinity, nothing);
+    expect(held.lost).toBe(false);
+    lockMock.mock.calls[0]![1]!.onCompromised!(errorOf('ECOMPROMISED'));
+    expect(held.lost).toBe(true);
+    await expect(held.release()).resolves.toBeUndefined();
+  });
+});

@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+
+export const REPOSITORY = resolve(__dirname, '../..');
+export const PACKAGE = join(REPOSITORY, 'libs/maintenance');
+export const BIN = join(PACKAGE, 'bin/nestjs-maintenance.js');
+
+/** Longer than any command takes on a busy machine: one that does not end by itself is killed, and fails the test. */
+const PATIENCE = 25_000;
+
+export interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  cwd: string;
+  env?: Record<string, string>;
+  /** What node runs. */
+  program?: string[];
+  uid?: number;
+  /** A file for stdout instead of a pipe; `'closed'`: a pipe whose reader has gone. */
+  stdout?: number | 'closed';
+}
+
+/** Runs the command line as a process of its own. */
+export function run(args: string[], { cwd, env, program = [BIN], uid, stdout }: RunOptions): Promise<Ended> {
+  const child = spawn(process.execPath, [...program, ...args], {
+    cwd,
+    env: { PATH: process.env.PATH, HOME: cwd, ...env },
+    stdio: ['ignore', typeof stdout === 'number' ? stdout : 'pipe', 'pipe'],
+    timeout: PATIENCE,
+    killSignal: 'SIGKILL',
+    ...(uid !== undefined && { uid, gid: uid }),
+  });
+  const ended: Ended = { code: null, stdout: '', stderr: '' };
+  if (stdout === 'closed') child.stdout?.destroy();
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (ended.stdout += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (ended.stderr += text));
+  return new Promise((done, failed) => {
+    child.on('error', failed);
+    child.on('close', (code) => done({ ...ended, code }));
+  });
+}
+
+const root = mkdtempSync(join(tmpdir(), 'maintenance-cli-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+/** A folder of its own for each test, with these files. Readable for every user, as the tests run some commands as another. */
+export function folderWith(files: Record<string, string> = {}): string {
+  mkdirSync(root, { recursive: true, mode: 0o755 });
+  const folder = mkdtempSync(join(root, 'app-'));
+  for (const [name, content] of Object.entries({ 'package.json': '{}', ...files })) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), content);
+  }
+  return folder;
+}
