@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
@@ -47,12 +47,14 @@ export function run(args: string[], { cwd, env, program = [BIN], uid, stdout }: 
 }
 
 const root = mkdtempSync(join(tmpdir(), 'maintenance-cli-'));
+// Some commands run as another user.
+chmodSync(root, 0o755);
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-/** A folder of its own for each test, with these files. Readable for every user, as the tests run some commands as another. */
+/** The folder of an application, with these files; one of its own for each test. */
 export function folderWith(files: Record<string, string> = {}): string {
-  mkdirSync(root, { recursive: true, mode: 0o755 });
   const folder = mkdtempSync(join(root, 'app-'));
+  chmodSync(folder, 0o755);
   for (const [name, content] of Object.entries({ 'package.json': '{}', ...files })) {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), content);

@@ -96,6 +96,15 @@ describe.each(ADAPTERS)('on %s, while a full window is active', (adapter) => {
     }
   });
 
+  it('ignores one trailing slash, of the request and of the pattern', async () => {
+    const call = await startActive({ urls: ['/docs/{*rest}', /^\/cats\/$/] });
+    for (const path of ['/docs', '/docs/', '/docs/a', '/docs/a/', '/cats', '/cats/']) {
+      expect([path, (await call(path)).status]).not.toEqual([path, 503]);
+    }
+    expect((await call('/docs//')).status).toBe(503);
+    expect((await call('/')).status).toBe(503);
+  });
+
   it('admits probes by GET and HEAD, and nothing that looks like one', async () => {
     const call = await startActive({});
     expect((await call('/health')).text).toBe('healthy');

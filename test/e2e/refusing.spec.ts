@@ -1,7 +1,19 @@
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { Module, RequestMethod, VersioningType, type INestApplication } from '@nestjs/common';
+import {
+  Controller,
+  Module,
+  Post,
+  RequestMethod,
+  UseGuards,
+  VersioningType,
+  type INestApplication,
+  type MiddlewareConsumer,
+  type NestModule,
+} from '@nestjs/common';
 import { RouterModule } from '@nestjs/core';
 import { ServeStaticModule } from '@nestjs/serve-static';
+import { MaintenanceGuard, useMaintenance } from 'nestjs-maintenance';
 import { ADAPTERS, start, type Adapter, type Registration, type Running, type Setup } from './application.js';
 import type { Call, Reply } from './client.js';
 import {
@@ -22,6 +34,23 @@ const JSON_TYPE = { 'content-type': 'application/json' };
 
 @Module({ controllers: [MixedController] })
 class NestedModule {}
+
+class OwnGuard extends MaintenanceGuard {}
+
+@UseGuards(MaintenanceGuard)
+@Controller('guarded')
+class GuardedController {
+  @Post('class')
+  post(): string {
+    return 'posted';
+  }
+
+  @UseGuards(OwnGuard)
+  @Post('other')
+  other(): string {
+    return 'posted';
+  }
+}
 
 const controllers = [
   CatsController,
@@ -217,11 +246,37 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     expect((await call('/nowhere')).status).toBe(404);
   });
 
-  it('refuses without the guard, at the edge', async () => {
-    const { call } = await startActive({ controllers, extras: { mount: { guard: false } } });
-    expectRefusal(await call('/cats'));
+  it('leaves handlers that no guard would refuse alone', async () => {
+    const { call } = await startActive({ controllers: [CatsController, GuardedController], extras: { mount: { guard: false } } });
+    expect((await call('/cats')).status).toBe(200);
     expectRefusal(await call('/nowhere'));
-    expect((await call('/open')).status).toBe(200);
+    for (const path of ['/guarded/class', '/guarded/other']) {
+      expectRefusal(await call(path, { method: 'POST', headers: JSON_TYPE, body: '{' }));
+    }
+  });
+
+  it('does not let middleware answer in its place', async () => {
+    const answer = (_request: unknown, response: { end: (body: string) => void }): void => response.end('middleware');
+    @Module({})
+    class AnsweringModule implements NestModule {
+      configure(consumer: MiddlewareConsumer): void {
+        consumer.apply(answer).forRoutes('cats', 'proxied/*rest', 'open');
+      }
+    }
+    const { call } = await startActive({
+      controllers,
+      imports: [AnsweringModule],
+      main: (app) => {
+        useMaintenance(app);
+        app.use('/mounted', answer);
+      },
+    });
+    for (const path of ['/cats', '/proxied/x', '/mounted', '/mounted/x']) {
+      expect([path, (await call(path)).status]).toEqual([path, 503]);
+    }
+    expect((await call('/open')).text).toBe('middleware');
+    await running?.maintenance.disable();
+    for (const path of ['/cats', '/proxied/x', '/mounted']) expect((await call(path)).text).toBe('middleware');
   });
 
   it('keeps CORS headers wherever the application sets them', async () => {
@@ -237,8 +292,11 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     await expectCors((await startActive({ controllers, create: { cors: { origin: [origin] } } })).call);
     await running?.close();
     if (adapter === 'express') {
-      const { default: cors } = await import('cors');
-      await expectCors((await startActive({ controllers, main: (app) => void app.use(cors({ origin: [origin] })) })).call);
+      const cors = (_request: unknown, response: ServerResponse, next: () => void): void => {
+        response.setHeader('Access-Control-Allow-Origin', origin).setHeader('Vary', 'Origin');
+        next();
+      };
+      await expectCors((await startActive({ controllers, main: (app) => void app.use(cors) })).call);
     } else {
       const { default: cors } = await import('@fastify/cors');
       const main = (app: INestApplication): Promise<unknown> =>

@@ -14,12 +14,26 @@ describe('parseDuration', () => {
     expect(parseDuration(text)).toBe(seconds * 1_000);
   });
 
-  it.each(['', ' ', '30', '0m', '0h0m', '-5m', '1.5h', '5 minutes', '30m2h', '5m5m', '1w', '1y', 'm', '1e3s', '3651d', '∞'])(
-    'refuses %j',
-    (text) => {
-      expect(parseDuration(text)).toBeUndefined();
-    },
-  );
+  it.each([
+    '',
+    ' ',
+    '30',
+    '0m',
+    '0h0m',
+    '-5m',
+    '1.5h',
+    '5 minutes',
+    '30m2h',
+    '5m5m',
+    '1w',
+    '1y',
+    'm',
+    '1e3s',
+    '3651d',
+    '∞',
+  ])('refuses %j', (text) => {
+    expect(parseDuration(text)).toBeUndefined();
+  });
 });
 
 describe('showDuration', () => {

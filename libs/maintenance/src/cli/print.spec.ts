@@ -1,11 +1,11 @@
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
-import type { MaintenanceWindow } from '../state/maintenance-window.js';
+import type { StoredWindow } from '../state/maintenance-window.js';
 import type { ChangeReport, Report } from './operations.js';
 import { changeJson, changeLines, statusLines } from './print.js';
 
 const NOW = Date.parse('2026-12-01T02:00:00Z');
 
-function windowOf(fields: Partial<MaintenanceWindow> = {}): MaintenanceWindow {
+function windowOf(fields: Partial<StoredWindow> = {}): StoredWindow {
   const startsAt = '2026-12-01T01:00:00.000Z';
   return { id: 'a1', scope: '*', mode: 'full', startsAt, endsAt: null, createdAt: startsAt, ...fields };
 }
@@ -111,9 +111,24 @@ describe('changeLines', () => {
   const ended = windowOf();
 
   it.each([
-    ['a window opened', reportOf({ active: [ended] }), { action: 'on' as const, concerned: [ended] }, 'ON. A window was opened.'],
-    ['one planned', reportOf({ planned: [PLANNED] }), { action: 'on' as const, concerned: [PLANNED] }, 'off. A window was planned.'],
-    ['one changed', reportOf({ active: [ended] }), { action: 'change' as const, concerned: [ended] }, 'ON. The window was changed.'],
+    [
+      'a window opened',
+      reportOf({ active: [ended] }),
+      { action: 'on' as const, concerned: [ended] },
+      'ON. A window was opened.',
+    ],
+    [
+      'one planned',
+      reportOf({ planned: [PLANNED] }),
+      { action: 'on' as const, concerned: [PLANNED] },
+      'off. A window was planned.',
+    ],
+    [
+      'one changed',
+      reportOf({ active: [ended] }),
+      { action: 'change' as const, concerned: [ended] },
+      'ON. The window was changed.',
+    ],
     ['one ended', reportOf(), { action: 'off' as const, concerned: [ended] }, 'off. One window was ended.'],
     ['more ended', reportOf(), { action: 'off' as const, concerned: [ended, PLANNED] }, 'off. 2 windows were ended.'],
     ['nothing', reportOf(), null, 'off. Nothing was on.'],
@@ -144,6 +159,10 @@ describe('changeJson', () => {
     const report = reportOf();
     expect(changeJson(changeOf(report, null))).toEqual({ ...report.status, changed: false });
     const repair = { action: 'off' as const, windows: [], concerned: [] };
-    expect(changeJson(changeOf(report, repair, true))).toEqual({ ...report.status, changed: true, replacedCorrupt: true });
+    expect(changeJson(changeOf(report, repair, true))).toEqual({
+      ...report.status,
+      changed: true,
+      replacedCorrupt: true,
+    });
   });
 });

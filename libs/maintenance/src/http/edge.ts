@@ -1,16 +1,9 @@
-import type { HandlerRules } from '../policy/handler-rules.js';
 import type { Decision, MaintenancePolicy } from '../policy/maintenance-policy.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { PolicyRequest } from '../policy/request-path.js';
 import { sealExempt, sealRefused, type Answer, type RawResponse } from './answer.js';
 import type { AnswerableRequest, Responder } from './responder.js';
-import type { RoutedHandlers } from './routed-handlers.js';
-
-/** What the router would do with a request: the Nest handlers that may take it, or `'unclear'`. */
-export type Route = HandlerRules[] | 'unclear';
-
-/** Where no Nest handler is: an unknown URL, a static file. */
-export const NO_HANDLER: Route = [];
+import type { Route, RoutedHandlers } from './routed-handlers.js';
 
 /** A request at the edge, whichever the adapter. */
 export interface EdgeVisitor {
@@ -45,6 +38,18 @@ export class Edge {
     else this.#carryOut(decision, visitor);
   }
 
+  /** The refusal that is certain already, without waiting for anything; `null` if there is none. */
+  foresee(request: PolicyRequest, route: Route): Refusal | null {
+    const decision = this.#decide(request, route);
+    return typeof decision === 'object' && !(decision instanceof Promise) ? decision : null;
+  }
+
+  /** Ends the request with a refusal. */
+  refuse(refusal: Refusal, { request, response, send }: EdgeVisitor): void {
+    sealRefused(response, this.responder.statusCode, refusal.retryAfter);
+    void this.responder.answer(refusal, request).then(send);
+  }
+
   #decide(request: PolicyRequest, route: Route): Decision | Promise<Decision> {
     if (route === 'unclear') return 'undecided';
     if (route.length === 0) return this.policy.decide({ rules: null, request, context: null });
@@ -56,13 +61,8 @@ export class Edge {
   }
 
   #carryOut(decision: Decision, visitor: EdgeVisitor): void {
-    if (typeof decision === 'object') return void this.#refuse(decision, visitor);
+    if (typeof decision === 'object') return this.refuse(decision, visitor);
     if (decision === 'exempt') sealExempt(visitor.response);
     visitor.proceed();
-  }
-
-  async #refuse(refusal: Refusal, { request, response, send }: EdgeVisitor): Promise<void> {
-    sealRefused(response, this.responder.statusCode, refusal.retryAfter);
-    send(await this.responder.answer(refusal, request));
   }
 }

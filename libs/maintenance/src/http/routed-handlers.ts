@@ -4,8 +4,15 @@ import type { HandlerRules, HandlerRulesReader } from '../policy/handler-rules.j
 // Nest copies a method's metadata, not its class's, onto the function that it gives to the router. A mark on the method that
 // leads to its controllers therefore tells the edge, which sees only routed functions, whose handler it has before it.
 const CONTROLLERS = Symbol.for('nestjs-maintenance:controllers');
-/** Nest's key of the path that `@Get()` and its like leave on a method. */
+/** Nest's keys of what `@Get()` and its like leave on a method, and `@UseGuards()` on a method or a class. */
 const ROUTE_PATH = 'path';
+const GUARDS = '__guards__';
+
+/** What the router would do with a request: the Nest handlers that may take it, or `'unclear'`. */
+export type Route = HandlerRules[] | 'unclear';
+
+/** Where no Nest handler is: an unknown URL, a static file. */
+export const NO_HANDLER: Route = [];
 
 type Class = abstract new (...args: never[]) => unknown;
 type Handler = (...args: never[]) => unknown;
@@ -20,7 +27,11 @@ export class RoutedHandlers {
   readonly #controllers = new Set<Class>();
   #hasForced = false;
 
-  constructor(private readonly reader: HandlerRulesReader) {}
+  /** @param guard - the guard that handlers name by themselves; `null` where it guards all of them */
+  constructor(
+    private readonly reader: HandlerRulesReader,
+    private readonly guard: Class | null,
+  ) {}
 
   /** Marks the handlers of all controllers. Has to come before Nest registers the routes. */
   mark(discovery: DiscoveryService): void {
@@ -39,17 +50,36 @@ export class RoutedHandlers {
     }
   }
 
-  /** The rules of the handlers behind a routed function; none where it is not one of a Nest controller. */
-  rulesOf(routed: object): HandlerRules[] {
-    const owners = (Reflect.getMetadata(CONTROLLERS, routed) ?? []) as Owner[];
-    return owners
-      .filter(({ controller }) => this.#controllers.has(controller))
-      .map(({ controller, handler }) => this.reader.rulesOf(controller, handler));
+  /** The handlers behind a routed function; none where it is not one of a Nest controller. */
+  routeOf(routed: object): Route {
+    const owners = this.#ownersOf(routed);
+    // The edge must not refuse what no guard would.
+    if (owners.some((owner) => !this.#isGuarded(owner))) return 'unclear';
+    return owners.map(({ controller, handler }) => this.reader.rulesOf(controller, handler));
+  }
+
+  /** Whether a routed function is one of the module's own endpoints. */
+  isAdmin(routed: object): boolean {
+    return this.#ownersOf(routed).some(({ controller, handler }) => this.reader.rulesOf(controller, handler).isAdmin);
   }
 
   /** Whether some handler is closed even while maintenance is off. */
   get hasForced(): boolean {
     return this.#hasForced;
+  }
+
+  #ownersOf(routed: object): Owner[] {
+    const owners = (Reflect.getMetadata(CONTROLLERS, routed) ?? []) as Owner[];
+    return owners.filter(({ controller }) => this.#controllers.has(controller));
+  }
+
+  #isGuarded({ controller, handler }: Owner): boolean {
+    const { guard } = this;
+    if (!guard) return true;
+    const named = [controller, handler].flatMap((target) => (Reflect.getMetadata(GUARDS, target) ?? []) as unknown[]);
+    return named.some(
+      (used) => used === guard || used instanceof guard || (typeof used === 'function' && used.prototype instanceof guard),
+    );
   }
 
   #mark(owner: Owner): void {

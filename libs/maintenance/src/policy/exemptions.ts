@@ -26,10 +26,10 @@ export function isExemptRequest(rules: ExemptionRules, request: PolicyRequest | 
   if (!request) return false;
   if (rules.matchesAddress(request.ip)) return true;
   const path = normalPath(request.url);
-  return (
-    path !== undefined &&
-    (rules.matchesPath(path) || path === rules.redirectPath || (rules.probes && isProbe(request.method, path, rules)))
-  );
+  if (path === undefined) return false;
+  // One trailing slash is ignored, in the request as in a pattern that ends after one.
+  if (rules.matchesPath(path) || (path !== '/' && rules.matchesPath(`${path}/`))) return true;
+  return path === rules.redirectPath || (rules.probes && isProbe(request.method, path, rules));
 }
 
 function isProbe(method: string, path: string, rules: ExemptionRules): boolean {

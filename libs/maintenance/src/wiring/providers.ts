@@ -3,6 +3,7 @@ import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { Subject } from 'rxjs';
 import { Edge } from '../http/edge.js';
 import { HttpMount } from '../http/http-mount.js';
+import { MaintenanceGuard } from '../http/maintenance.guard.js';
 import { PageRenderer } from '../http/page/page-renderer.js';
 import { Responder } from '../http/responder.js';
 import { RoutedHandlers } from '../http/routed-handlers.js';
@@ -107,7 +108,7 @@ const mount: Provider = {
     source: StateStorage,
     extras: MaintenanceModuleExtras,
   ) => {
-    const handlers = new RoutedHandlers(reader);
+    const handlers = new RoutedHandlers(reader, extras.mount?.guard === false ? MaintenanceGuard : null);
     const edge = extras.mount?.edge === false ? null : new Edge(rules, handlers, answers);
     const locals = viewLocals(() => statusOf(state, source));
     return new HttpMount(host, { edge, handlers, viewLocals: locals }, answers);

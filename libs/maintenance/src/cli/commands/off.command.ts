@@ -6,10 +6,10 @@ import type { Target } from '../target.js';
 import { readName } from '../values.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
 
-/** @internal */
+/** How the command is called and described, wherever it stands. */
 export const OFF = { name: 'off', description: 'turn maintenance off: end the windows that are on' };
 
-/** `off`, wherever it stands. */
+/** `off`; where it stands in a program is up to the classes that extend it. */
 export abstract class OffCommand extends StorageCommand<StorageOptions & DisableOptions> {
   protected override async perform(
     target: Target,

@@ -7,7 +7,7 @@ import { UsageError } from '../usage-error.js';
 import { readDuration, readMode, readName, readSeconds, readText, readTime } from '../values.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
 
-/** @internal */
+/** How the command is called and described, wherever it stands. */
 export const ON = { name: 'on', description: 'turn maintenance on, now or at a time; change the window that is on' };
 
 interface OnOptions extends StorageOptions {
@@ -20,7 +20,7 @@ interface OnOptions extends StorageOptions {
   retryAfter?: number;
 }
 
-/** `on`, wherever it stands. */
+/** `on`; where it stands in a program is up to the classes that extend it. */
 export abstract class OnCommand extends StorageCommand<OnOptions> {
   protected override async perform(target: Target, options: OnOptions): Promise<Outcome> {
     if (options.until !== undefined && options.for !== undefined) {

@@ -4,7 +4,7 @@ import { statusLines } from '../print.js';
 import type { Target } from '../target.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
 
-/** @internal */
+/** How the command is called and described, wherever it stands. */
 export const STATUS = { name: 'status', description: 'show what is on, and what is planned' };
 
 /** Exit code of `status` while maintenance is on. */
@@ -14,7 +14,7 @@ interface StatusOptions extends StorageOptions {
   history?: boolean;
 }
 
-/** `status`, wherever it stands. */
+/** `status`; where it stands in a program is up to the classes that extend it. */
 export abstract class StatusCommand extends StorageCommand<StatusOptions> {
   protected override async perform(target: Target, options: StatusOptions): Promise<Outcome> {
     const report = await readStatus(target);

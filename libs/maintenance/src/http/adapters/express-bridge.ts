@@ -2,7 +2,8 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { NextFunction, Request, Response } from 'express';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { Answer, RawResponse } from '../answer.js';
-import { NO_HANDLER, type EdgeVisitor, type Route } from '../edge.js';
+import type { EdgeVisitor } from '../edge.js';
+import { NO_HANDLER, type Route } from '../routed-handlers.js';
 import type { BridgeParts, HttpBridge } from './http-bridge.js';
 
 /** The parts of Express's router that tell what it would do with a request. */
@@ -82,14 +83,15 @@ export class ExpressBridge implements HttpBridge {
     const rules: HandlerRules[] = [];
     for (const layer of this.adapter.getInstance<ExpressApplication>().router.stack) {
       if (!layer.route || !takes(layer.route.methods, method) || !matches(layer, path)) continue;
-      const found = layer.route.stack.flatMap(({ handle }) => this.parts.handlers.rulesOf(handle));
-      if (found.length === 0) {
+      const found = layer.route.stack.map(({ handle }) => this.parts.handlers.routeOf(handle));
+      if (found.some((route) => route === 'unclear')) return 'unclear';
+      if (found.every((route) => route.length === 0)) {
         // Nest wraps handlers, marks and all, where something wants to hear of each route that is taken.
         if (this.adapter.getOnRouteTriggered?.()) return 'unclear';
         // A route that is not of a controller answers by itself.
         break;
       }
-      rules.push(...found);
+      rules.push(...(found as HandlerRules[][]).flat());
     }
     return rules;
   }

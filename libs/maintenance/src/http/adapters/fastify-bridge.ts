@@ -1,8 +1,9 @@
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
-import type { HandlerRules } from '../../policy/handler-rules.js';
+import type { Refusal } from '../../policy/refusal.js';
 import type { Answer, RawResponse } from '../answer.js';
-import { NO_HANDLER, type EdgeVisitor, type Route } from '../edge.js';
+import type { Edge, EdgeVisitor } from '../edge.js';
+import { NO_HANDLER, type Route } from '../routed-handlers.js';
 import type { BridgeParts, HttpBridge } from './http-bridge.js';
 
 /** The methods of Nest's adapter that register a route. */
@@ -11,20 +12,32 @@ const VERBS = [
   ...['search', 'query', 'propfind', 'proppatch', 'mkcol', 'copy', 'move', 'lock', 'unlock'],
 ] as (keyof AbstractHttpAdapter)[];
 
-const RULES = Symbol('nestjs-maintenance:rules');
+const ROUTE = Symbol('nestjs-maintenance:route');
 interface MarkedConfig {
-  [RULES]?: HandlerRules[];
+  [ROUTE]?: Route;
 }
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
 type Verb = (path: string, handler: object) => unknown;
+type Middleware = (request: object, response: unknown, next: () => void) => unknown;
+type Hook = (request: FastifyRequest, reply: FastifyReply, done: () => void) => unknown;
+type MiddlewareFactory = (path: string, callback: Middleware) => unknown;
+
+/** What Nest's adapter for Fastify has beyond its type. */
+interface HookedAdapter {
+  use: (...args: unknown[]) => unknown;
+  createMiddlewareFactory: (method: number) => MiddlewareFactory | Promise<MiddlewareFactory>;
+  setOnRequestHook: (hook: Hook) => void;
+}
 
 /**
  * Fastify: the edge is a hook that runs after all `onRequest` hooks, CORS among them, and before a body is read. By then the
  * router has chosen the route.
  */
 export class FastifyBridge implements HttpBridge {
-  /** The rules of the route that Nest is registering. */
-  #registering: HandlerRules[] = [];
+  /** The route that Nest is registering. */
+  #registering: { route: Route; isAdmin: boolean } | null = null;
+  /** Raw requests that will be refused for certain. */
+  readonly #refused = new WeakMap<object, Refusal>();
 
   constructor(
     private readonly adapter: AbstractHttpAdapter,
@@ -35,13 +48,19 @@ export class FastifyBridge implements HttpBridge {
     const { viewLocals, edge } = this.parts;
     const instance = this.adapter.getInstance<FastifyInstance>();
     this.#followRoutes(instance);
+    if (edge) {
+      this.#holdMiddlewareBack(edge);
+      this.#guardNotFound();
+    }
     instance.addHook('preParsing', (request, reply, _payload, done) => {
       const { locals } = reply as { locals?: object | null };
       if (locals) Object.defineProperties(locals, viewLocals);
-      if (!edge || edge.isIdle) done();
-      else edge.pass(this.#visitor(request, reply, () => done()), this.#routeOf(request));
+      if (!edge) return done();
+      const refusal = this.#refused.get(request.raw);
+      if (refusal) edge.refuse(refusal, this.#visitor(request, reply, done));
+      else if (edge.isIdle) done();
+      else edge.pass(this.#visitor(request, reply, done), this.#routeOf(request));
     });
-    if (edge) this.#guardNotFound();
   }
 
   /** The hook has its place already. */
@@ -64,32 +83,63 @@ export class FastifyBridge implements HttpBridge {
 
   #routeOf(request: FastifyRequest): Route {
     if (request.is404) return NO_HANDLER;
-    const rules = (request.routeOptions.config as MarkedConfig)[RULES];
+    const route = (request.routeOptions.config as MarkedConfig)[ROUTE];
     // Nest wraps handlers, marks and all, where something wants to hear of each route that is taken.
-    return rules ?? (this.adapter.getOnRouteTriggered?.() ? 'unclear' : NO_HANDLER);
+    return route ?? (this.adapter.getOnRouteTriggered?.() ? 'unclear' : NO_HANDLER);
   }
 
-  // Fastify keeps no metadata of a handler, so the rules go into the route's config while Nest registers it.
+  // Nest's middleware runs before a plugin's CORS hook may have set its headers: too early to answer, but not to see that it
+  // must not answer in our place.
+  #holdMiddlewareBack(edge: Edge): void {
+    const adapter = this.adapter as unknown as HookedAdapter;
+    // The adapter's own hook comes before everything that Nest and plugins add; somebody else may want it too.
+    let others: Hook = (_request, _reply, done) => done();
+    const setOnRequestHook = adapter.setOnRequestHook.bind(adapter);
+    setOnRequestHook((request, reply, done) => {
+      if (!edge.isIdle) {
+        const refusal = edge.foresee(request, this.#routeOf(request));
+        if (refusal) this.#refused.set(request.raw, refusal);
+      }
+      return others(request, reply, done);
+    });
+    adapter.setOnRequestHook = (hook) => void (others = hook);
+    const held = (middleware: unknown): unknown => {
+      if (typeof middleware !== 'function') return middleware;
+      const run = middleware as Middleware;
+      return ((request, response, next) =>
+        this.#refused.has(request) ? next() : run(request, response, next)) satisfies Middleware;
+    };
+    const use = adapter.use.bind(adapter);
+    adapter.use = (...args) => use(...args.map(held));
+    const create = adapter.createMiddlewareFactory.bind(adapter);
+    adapter.createMiddlewareFactory = async (method) => {
+      const factory = await create(method);
+      return (path, callback) => factory(path, held(callback) as Middleware);
+    };
+  }
+
+  // Fastify keeps no metadata of a handler, so the route goes into Fastify's config of it while Nest registers it.
   #followRoutes(instance: FastifyInstance): void {
+    const { handlers } = this.parts;
     const verbs = this.adapter as unknown as Record<string, Verb | undefined>;
     for (const verb of VERBS) {
       const register = verbs[verb]?.bind(this.adapter);
       if (!register) continue;
       verbs[verb] = (path, handler) => {
-        this.#registering = this.parts.handlers.rulesOf(handler ?? {});
+        this.#registering = { route: handlers.routeOf(handler ?? {}), isAdmin: handlers.isAdmin(handler ?? {}) };
         try {
           const result = register(path, handler);
-          if (this.#registering.some((rules) => rules.isAdmin)) tolerate(() => register(`${path}/`, handler));
+          if (this.#registering.isAdmin) tolerate(() => register(`${path}/`, handler));
           return result;
         } finally {
-          this.#registering = [];
+          this.#registering = null;
         }
       };
     }
-    instance.addHook('onRoute', (route) => {
-      if (this.#registering.length === 0) return;
-      route.config = { ...route.config, [RULES]: this.#registering } as RouteOptions['config'];
-      if (this.#registering.some((rules) => rules.isAdmin)) route.preParsing = [forgetTypeOfNothing];
+    instance.addHook('onRoute', (options) => {
+      const { route, isAdmin } = this.#registering ?? { route: NO_HANDLER, isAdmin: false };
+      if (route.length > 0) options.config = { ...options.config, [ROUTE]: route } as RouteOptions['config'];
+      if (isAdmin) options.preParsing = [forgetTypeOfNothing];
     });
   }
 

@@ -40,7 +40,7 @@ export class PageRenderer {
       return new PageRenderer(await compile(readFileSync(file, 'utf8')), undefined);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw new MaintenanceOptionsError(`the option \`response.template\` can't be used: ${file}: ${reason}`, {
+      throw new MaintenanceOptionsError(`the option \`response.template\` (environment: MAINTENANCE_TEMPLATE) can't be used: ${file}: ${reason}`, {
         cause: error,
       });
     }

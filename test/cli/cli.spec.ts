@@ -1,0 +1,517 @@
+import {
+  chmodSync,
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+} from 'node:fs';
+import { hostname, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { BIN, folderWith, PACKAGE, REPOSITORY, run, type Ended, type RunOptions } from './program.js';
+
+const FILE = 'maintenance-state.json';
+const NOBODY = 65534;
+const isRoot = process.getuid?.() === 0;
+const itOnLinux = process.platform === 'linux' ? it.concurrent : it.skip;
+const itAsRoot = isRoot ? it.concurrent : it.skip;
+
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const iso = expect.stringMatching(ISO) as string;
+const me = `${userInfo().username}@${hostname()}`;
+
+/** Runs commands in one folder, one after the other. */
+function at(cwd: string, options: Omit<RunOptions, 'cwd'> = {}) {
+  return (...args: string[]): Promise<Ended> => run(args, { cwd, ...options });
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function jsonOf({ stdout }: Ended): any {
+  return JSON.parse(stdout);
+}
+
+/** A failure as an operator should meet it: on stderr, short, without a stack trace; nothing on stdout. */
+function expectFailure(ended: Ended, code: number, ...sentences: (string | RegExp)[]): void {
+  expect(ended).toMatchObject({ code, stdout: '' });
+  expect(ended.stderr).toMatch(/^error: /);
+  expect(ended.stderr).not.toMatch(/^\s+at /m);
+  expect(ended.stderr.trimEnd().split('\n').length).toBeLessThanOrEqual(2);
+  for (const sentence of sentences) {
+    if (typeof sentence === 'string') expect(ended.stderr).toContain(sentence);
+    else expect(ended.stderr).toMatch(sentence);
+  }
+}
+
+describe('on, status, off', () => {
+  it.concurrent('turn maintenance on and off, and name the storage in full', async () => {
+    const folder = folderWith();
+    const command = at(folder);
+    const storage = `storage  file ${join(folder, FILE)}`;
+
+    const before = await command('status');
+    expect(before).toMatchObject({ code: 0, stderr: '' });
+    expect(before.stdout).toMatch(/^Maintenance is off\.\n/);
+    expect(before.stdout).toContain(storage);
+    expect(readdirSync(folder)).toEqual(['package.json']);
+
+    const on = await command('on', '--message', 'Back at four');
+    expect(on).toMatchObject({ code: 0, stderr: '' });
+    expect(on.stdout).toMatch(/^Maintenance is ON\. A window was opened\.\n/);
+    expect(on.stdout).toContain(storage);
+
+    const during = await command('status');
+    expect(during).toMatchObject({ code: 3, stderr: '' });
+    for (const part of ['Maintenance is ON.', '"Back at four"', 'until it is turned off', `by ${me}`, storage]) {
+      expect(during.stdout).toContain(part);
+    }
+
+    const off = await command('off');
+    expect(off).toMatchObject({ code: 0, stderr: '' });
+    expect(off.stdout).toMatch(/^Maintenance is off\. One window was ended\.\n/);
+    expect(off.stdout).toContain(storage);
+
+    expect((await command('status')).code).toBe(0);
+  });
+
+  it.concurrent('print one JSON document on request', async () => {
+    const folder = folderWith();
+    const command = at(folder);
+    const storage = { kind: 'file', location: join(folder, FILE), healthy: true, lastReadAt: iso };
+
+    const on = await command('on', '--json', '--mode', 'read-only', '--retry-after', '120', '--for', '90s');
+    expect(on).toMatchObject({ code: 0, stderr: '' });
+    const window = {
+      id: expect.any(String),
+      scope: '*',
+      mode: 'read-only',
+      startsAt: iso,
+      endsAt: iso,
+      retryAfter: 120,
+      createdAt: iso,
+      createdBy: me,
+    };
+    const windows = { active: [window], planned: [] };
+    expect(jsonOf(on)).toEqual({ active: true, source: 'storage', revision: 1, windows, storage, changed: true });
+    const [opened] = jsonOf(on).windows.active;
+    expect(Date.parse(opened.endsAt) - Date.parse(opened.startsAt)).toBe(90_000);
+
+    const status = await command('status', '--json');
+    expect(status).toMatchObject({ code: 3, stderr: '' });
+    expect(jsonOf(status)).toEqual({
+      active: true,
+      source: 'storage',
+      revision: 1,
+      windows: { active: [opened], planned: [] },
+      storage,
+    });
+
+    const off = await command('off', '--json');
+    const none = { active: [], planned: [] };
+    expect(jsonOf(off)).toEqual({
+      active: false,
+      source: 'storage',
+      revision: 2,
+      windows: none,
+      storage,
+      changed: true,
+    });
+  });
+
+  it.concurrent('say that nothing was changed, and exit with 0', async () => {
+    const command = at(folderWith());
+    const off = await command('off');
+    expect(off).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing was on.') });
+    await command('on', '--message', 'Hi');
+    const on = await command('on', '--message', 'Hi');
+    expect(on).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing was changed') });
+    expect(jsonOf(await command('on', '--json'))).toMatchObject({ changed: false, revision: 1 });
+    expect(jsonOf(await command('off', '--json', '--scope', 'payments'))).toMatchObject({
+      changed: false,
+      revision: 1,
+    });
+  });
+
+  it.concurrent('change the window that is on', async () => {
+    const command = at(folderWith());
+    const [first] = jsonOf(await command('on', '--json', '--message', 'One')).windows.active;
+    const report = await command('on', '--json', '--until', '2999-01-01T00:00Z');
+    expect(jsonOf(report)).toMatchObject({
+      changed: true,
+      windows: { active: [{ id: first.id, message: 'One', endsAt: '2999-01-01T00:00:00.000Z' }] },
+    });
+  });
+
+  it.concurrent('plan a window, which off leaves alone and off --all ends', async () => {
+    const command = at(folderWith());
+    const on = await command('on', '--at', '2999-01-01T03:00+01:00', '--for', '1h30m', '--scope', 'payments');
+    expect(on).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^Maintenance is off\. A window was planned\./),
+    });
+    const status = await command('status', '--json');
+    expect(status.code).toBe(0);
+    expect(jsonOf(status).windows.planned).toMatchObject([
+      { scope: 'payments', startsAt: '2999-01-01T02:00:00.000Z', endsAt: '2999-01-01T03:30:00.000Z' },
+    ]);
+    const off = await command('off');
+    expect(off).toMatchObject({ code: 0, stdout: expect.stringContaining('add --all') });
+    expect(jsonOf(await command('off', '--all', '--json'))).toMatchObject({ changed: true, windows: { planned: [] } });
+  });
+
+  it.concurrent('end the windows of one scope, or one window', async () => {
+    const command = at(folderWith());
+    await command('on', '--scope', 'payments');
+    await command('on', '--scope', 'search');
+    const status = await command('status');
+    expect(status.stdout).toMatch(/^Maintenance is ON for payments, search\./);
+    const off = jsonOf(await command('off', '--scope', 'payments', '--json'));
+    expect(off.windows.active).toMatchObject([{ scope: 'search' }]);
+    const { id } = off.windows.active[0];
+    expectFailure(await command('off', '--id', 'nope'), 1, 'No window has the id "nope"', `${id} (on, scope search)`);
+    expect(await command('off', '--id', id)).toMatchObject({ code: 0 });
+    const nothing = await command('off', '--id', 'nope');
+    expect(nothing).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing was on.') });
+  });
+
+  it.concurrent('keep both of two changes made at once', async () => {
+    const command = at(folderWith());
+    const both = await Promise.all([command('on', '--scope', 'a'), command('on', '--scope', 'b')]);
+    expect(both.map(({ code }) => code)).toEqual([0, 0]);
+    expect(jsonOf(await command('status', '--json'))).toMatchObject({ revision: 2, windows: { active: [{}, {}] } });
+  });
+
+  it.concurrent('write the history, and status --history prints it', async () => {
+    const command = at(folderWith());
+    await command('on', '--scope', 'payments', '--message', 'Hi');
+    await command('off');
+    const status = await command('status', '--history');
+    expect(status.code).toBe(0);
+    expect(status.stdout).toMatch(
+      new RegExp(
+        `history  \\S+Z  off     by ${me} \\(cli\\), revision 2\n +scope payments.*"Hi".*\n +\\S+Z  on      by ${me}`,
+      ),
+    );
+    const { history } = jsonOf(await command('status', '--history', '--json'));
+    expect(history).toMatchObject([
+      { revision: 2, action: 'off', by: me, via: 'cli' },
+      { revision: 1, action: 'on', by: me, via: 'cli', windows: [{ scope: 'payments', message: 'Hi' }] },
+    ]);
+  });
+
+  itAsRoot('name a user who has no name', async () => {
+    const folder = folderWith();
+    chmodSync(folder, 0o777);
+    const on = await at(folder, { uid: 54321 })('on', '--json');
+    expect(jsonOf(on).windows.active[0].createdBy).toBe(`uid 54321@${hostname()}`);
+  });
+});
+
+describe('wrong usage', () => {
+  it.concurrent.each([
+    [['unknown'], "unknown command 'unknown'"],
+    [['maintenance', 'on'], "unknown command 'maintenance'"],
+    [['status', '--nope'], "unknown option '--nope'"],
+    [['--json', 'status'], "unknown option '--json'"],
+    [['status', 'extra'], 'too many arguments'],
+    [['on', '--message'], 'argument missing'],
+    [['on', '--at', 'tomorrow'], /ISO 8601 with a time zone, such as 2026-12-01T02:00Z/],
+    [['on', '--at', '2999-12-01T02:00'], /ISO 8601 with a time zone/],
+    [['on', '--until', '2999-02-30T02:00Z'], /a date that exists/],
+    [['on', '--until', '2020-01-01T00:00Z'], 'is in the past'],
+    [['on', '--at', '2999-01-02T00:00Z', '--until', '2999-01-01T00:00Z'], 'is not after the start'],
+    [['on', '--until', '2999-01-01T00:00Z', '--for', '1h'], '--until and --for'],
+    [['on', '--for', '30'], /30m, 2h, 1h30m, 90s or 1d/],
+    [['on', '--for', '0m'], /30m, 2h/],
+    [['on', '--mode', 'half'], 'full or read-only'],
+    [['on', '--retry-after', '1.5'], 'a whole number of seconds'],
+    [['on', '--scope', ''], 'Write a name'],
+    [['on', '--scope', 'a', '--scope', 'b'], 'give it once'],
+    [['off', '--id', ' '], 'Write a name'],
+    [['status', '--storage', '/var/lib/state.json'], /write file:path, such as file:/],
+    [['on', '--storage', 'file:'], 'names no file'],
+  ])('%j exits with 2 and says what would be right', async (args, sentence) => {
+    const folder = folderWith();
+    const ended = await at(folder)(...args);
+    expectFailure(ended, 2, sentence);
+    expect(readdirSync(folder)).toEqual(['package.json']);
+  });
+
+  it.concurrent('without a command prints the help to stderr and exits with 2', async () => {
+    const ended = await at(folderWith())();
+    expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('Usage: nestjs-maintenance') });
+  });
+});
+
+describe('help', () => {
+  const { version } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')) as { version: string };
+
+  it.concurrent.each([
+    [['--help'], 'Usage: nestjs-maintenance [options] [command]'],
+    [['help', 'off'], 'Usage: nestjs-maintenance off [options]'],
+    [['on', '--help'], '--retry-after <seconds>'],
+    [['status', '--help'], '3 it is on'],
+    [['--version'], version],
+  ])('%j exits with 0', async (args, text) => {
+    const ended = await at(folderWith({ '.env': 'MAINTENANCE_MODE=unusable' }))(...args);
+    expect(ended).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining(text) });
+  });
+});
+
+describe('the storage', () => {
+  const ON = '1';
+
+  /** The file that `status` reads. */
+  async function storageOf(cwd: string, env: Record<string, string> = {}, ...args: string[]): Promise<string> {
+    return jsonOf(await run(['status', '--json', ...args], { cwd, env })).storage.location;
+  }
+
+  it.concurrent('is a file beside the nearest package.json above', async () => {
+    const folder = folderWith({ 'src/deep/index.js': '', [FILE]: ON });
+    expect(await at(join(folder, 'src/deep'))('status')).toMatchObject({ code: 3 });
+    expect(await storageOf(join(folder, 'src/deep'))).toBe(join(folder, FILE));
+  });
+
+  it.concurrent('is what MAINTENANCE_STORAGE says, unless --storage says something else', async () => {
+    const folder = folderWith();
+    const env = { MAINTENANCE_STORAGE: 'file:data/state.json' };
+    expect(await storageOf(folder, env)).toBe(join(folder, 'data/state.json'));
+    expect(await storageOf(folder, env, '--storage', 'file:other.json')).toBe(join(folder, 'other.json'));
+  });
+
+  it.concurrent('is found in .env, as the application would', async () => {
+    const folder = folderWith({ '.env': '\ufeffMAINTENANCE_STORAGE="file:a.json" # where\r\nOTHER=1\r\n' });
+    expect(await storageOf(folder)).toBe(join(folder, 'a.json'));
+    expect(await storageOf(folder, { MAINTENANCE_STORAGE: 'file:b.json' })).toBe(join(folder, 'b.json'));
+    expect(await storageOf(folder, { MAINTENANCE_STORAGE: '' })).toBe(join(folder, FILE));
+  });
+
+  itAsRoot('is not guessed where .env can not be read', async () => {
+    const folder = folderWith({ '.env': 'MAINTENANCE_STORAGE=file:a.json' });
+    chmodSync(join(folder, '.env'), 0o600);
+    expectFailure(await at(folder, { uid: NOBODY })('status'), 1, `${join(folder, '.env')} may name the storage`);
+  });
+
+  it.concurrent('that the environment names wrongly is named, without credentials', async () => {
+    const ended = await at(folderWith(), { env: { MAINTENANCE_STORAGE: 'ftp://ann:secret@host/x' } })('off');
+    expectFailure(ended, 1, "MAINTENANCE_STORAGE can't be used", 'file:path');
+    expect(ended.stderr).not.toContain('secret');
+  });
+
+  it.concurrent('that is corrupt is reported, and replaced by on and by off', async () => {
+    const folder = folderWith({ [FILE]: '{"format":1', 'off.json': 'nonsense' });
+    const command = at(folder);
+    const location = join(folder, FILE);
+    expectFailure(await command('status'), 1, `${location} holds no maintenance state`, '`on` or `off` replaces it');
+    const json = await command('status', '--json');
+    expect(json).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: /) });
+    expect(jsonOf(json)).toMatchObject({ source: 'fallback', storage: { healthy: false, error: expect.any(String) } });
+
+    const on = await command('on');
+    expect(on).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringContaining('corrupt, and has been replaced'),
+    });
+    expect((await command('status')).code).toBe(3);
+
+    const off = await command('off', '--json', '--storage', 'file:off.json');
+    expect(off).toMatchObject({ code: 0, stderr: '' });
+    expect(jsonOf(off)).toMatchObject({ active: false, changed: true, replacedCorrupt: true });
+    expect((await command('status', '--storage', 'file:off.json')).code).toBe(0);
+  });
+
+  it.concurrent('that can not be written fails on and off', async () => {
+    const folder = folderWith({ [FILE]: ON });
+    chmodSync(join(folder, FILE), 0o644);
+    chmodSync(folder, 0o555);
+    const command = at(folder, isRoot ? { uid: NOBODY } : {});
+    const location = join(folder, FILE);
+    expectFailure(await command('on', '--scope', 'a'), 1, 'EACCES', `storage: file ${location}`);
+    expectFailure(await command('off', '--json'), 1, 'EACCES', folder);
+    expect((await command('status')).code).toBe(3);
+    expect(readFileSync(location, 'utf8')).toBe(ON);
+    chmodSync(folder, 0o755);
+  });
+
+  it.concurrent('that is a folder fails every command', async () => {
+    const command = at(folderWith());
+    for (const name of ['status', 'on', 'off']) {
+      expectFailure(await command(name, '--storage', 'file:.'), 1, 'is a folder');
+    }
+  });
+});
+
+describe('maintenance that is forced', () => {
+  it.concurrent.each([
+    ['true', 'ON', 3],
+    ['off', 'off', 0],
+  ])('by MAINTENANCE_MODE=%s can not be switched, and status says so', async (mode, shown, code) => {
+    const folder = folderWith({ '.env': `MAINTENANCE_MODE=${mode}` });
+    const command = at(folder);
+    for (const name of ['on', 'off']) {
+      expectFailure(
+        await command(name),
+        1,
+        `forced ${shown.toLowerCase()} by the option \`enabled\``,
+        'MAINTENANCE_MODE',
+      );
+    }
+    expect(existsSync(join(folder, FILE))).toBe(false);
+    const status = await command('status');
+    expect(status).toMatchObject({ code, stdout: expect.stringContaining(`Maintenance is forced ${shown}`) });
+    const json = jsonOf(await command('status', '--json', '--storage', 'file:.'));
+    expect(json).toMatchObject({ active: code === 3, source: 'configuration', storage: { healthy: false } });
+  });
+
+  it.concurrent('by a word that is neither is refused; other settings do not matter here', async () => {
+    const folder = folderWith();
+    expectFailure(await at(folder, { env: { MAINTENANCE_MODE: 'maybe' } })('off'), 1, 'MAINTENANCE_MODE', '"maybe"');
+    expect(await at(folder, { env: { MAINTENANCE_EXEMPT_PROBES: 'maybe' } })('off')).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+  });
+});
+
+describe('the terminal', () => {
+  it.concurrent('gets no control character of what is stored', async () => {
+    const command = at(folderWith());
+    const message = 'a\u001b[2Jb\u009b31m\u202ec\nd';
+    const on = await command('on', '--message', message, '--scope', 'x\u0007');
+    const status = await command('status', '--history');
+    for (const { stdout } of [on, status]) {
+      expect(stdout).toContain('"a\\u001b[2Jb\\u009b31m\\u202ec\\nd"');
+      // eslint-disable-next-line no-control-regex
+      expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+    }
+    expect(jsonOf(await command('status', '--json')).windows.active[0].message).toBe(message);
+  });
+
+  it.concurrent('may go away before the command is done', async () => {
+    const command = at(folderWith(), { stdout: 'closed' });
+    expect(await command('on')).toMatchObject({ code: 0, stderr: '' });
+    expect(await command('status', '--history')).toMatchObject({ code: 3, stderr: '' });
+    expect(await command('--help')).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  itOnLinux('that takes nothing more makes the command fail', async () => {
+    const full = openSync('/dev/full', 'w');
+    const ended = await at(folderWith(), { stdout: full })('status');
+    closeSync(full);
+    expectFailure(ended, 1, 'could not write the output');
+  });
+});
+
+describe('without a package that it needs', () => {
+  /** A copy of the package with these of its dependencies. */
+  function installWith(...names: string[]): string {
+    const folder = folderWith();
+    const home = join(folder, 'node_modules/nestjs-maintenance');
+    for (const part of ['bin', 'dist/esm', 'package.json'])
+      cpSync(join(PACKAGE, part), join(home, part), { recursive: true });
+    for (const name of names) {
+      const link = join(folder, 'node_modules', name);
+      mkdirSync(join(link, '..'), { recursive: true });
+      symlinkSync(join(REPOSITORY, 'node_modules', name), link);
+    }
+    return folder;
+  }
+
+  it.concurrent.each([
+    ['nest-commander', ['@nestjs', 'valibot'], 'run `npm install nest-commander` first'],
+    ['@nestjs/common', ['nest-commander', 'valibot'], 'run `npm install nest-commander @nestjs/common` first'],
+  ])('%s: says what to install', async (missing, others, sentence) => {
+    const folder = installWith(...others);
+    const ended = await at(folder, { program: ['node_modules/nestjs-maintenance/bin/nestjs-maintenance.js'] })(
+      'status',
+    );
+    expectFailure(ended, 1, `needs the package ${missing}`, sentence);
+    expect(ended.stderr.trimEnd()).not.toContain('\n');
+  });
+});
+
+describe("an application's own program", () => {
+  const shop = [join(REPOSITORY, 'apps/cli/dist/main.js')];
+  const fixture = [join(REPOSITORY, 'test/cli/fixtures/program.mjs')];
+
+  it.concurrent('has the commands below maintenance, beside its own', async () => {
+    const folder = folderWith();
+    const command = at(folder, { program: shop });
+    const on = await command('maintenance', 'on', '--for', '30m');
+    expect(on).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining(join(folder, FILE)) });
+    expect(await command('orders:count')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('under maintenance'),
+    });
+    const status = await command('maintenance', 'status', '--json');
+    expect(status).toMatchObject({ code: 3, stderr: '' });
+    expect(jsonOf(status).windows.active).toMatchObject([{ scope: '*', createdBy: me }]);
+    expect(await command('maintenance', 'off')).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it.concurrent.each([
+    [['maintenance'], 'Usage: '],
+    [['maintenance', 'nope'], 'The commands are on, off, status.'],
+    [['maintenance', 'on', 'extra'], 'too many arguments'],
+    [['maintenance', 'on', '--for', '30'], '30m'],
+    [['maintenance', 'on', '--until', '2020-01-01T00:00Z'], 'in the past'],
+  ])('%j: leaves the exit code for wrong usage to commander, or to the program', async (args, text) => {
+    const cwd = folderWith();
+    const byCommander = await run(args, { cwd, program: shop });
+    expect(byCommander).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(text) });
+    const byProgram = await run(args, { cwd, program: fixture });
+    expect(byProgram).toMatchObject({ code: 64, stdout: '', stderr: expect.stringContaining(text) });
+  });
+
+  it.concurrent('shows help', async () => {
+    const command = at(folderWith(), { program: fixture });
+    expect(await command('maintenance', 'on', '--help')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('--for'),
+    });
+    expect(await command('maintenance', 'help', 'off')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('--all'),
+    });
+  });
+
+  it.concurrent('keeps a command of its own that has the name of ours', async () => {
+    const ended = await at(folderWith(), { program: fixture })('status', '--colour', 'red');
+    expect(ended).toMatchObject({ code: 0, stdout: 'own {"colour":"red"}\n' });
+  });
+
+  it.concurrent('works on the storage of its MaintenanceModule, unless --storage names another', async () => {
+    const folder = folderWith();
+    const options = { storage: 'file:own.json' };
+    const env = { PROGRAM_OPTIONS: JSON.stringify(options), MAINTENANCE_STORAGE: 'file:environment.json' };
+    const command = at(folder, { program: fixture, env });
+    expect(jsonOf(await command('maintenance', 'on', '--json'))).toMatchObject({
+      storage: { location: join(folder, 'own.json') },
+    });
+    const named = await command('maintenance', 'status', '--json', '--storage', 'file:named.json');
+    expect(jsonOf(named)).toMatchObject({ active: false, storage: { location: join(folder, 'named.json') } });
+  });
+
+  it.concurrent('works on what the environment says where it has no MaintenanceModule', async () => {
+    const folder = folderWith({ '.env': 'MAINTENANCE_STORAGE=file:not-loaded.json' });
+    const env = { MAINTENANCE_STORAGE: 'file:environment.json' };
+    const status = await at(folder, { program: fixture, env })('maintenance', 'status', '--json');
+    expect(jsonOf(status).storage.location).toBe(join(folder, 'environment.json'));
+    const byDefault = await at(folder, { program: fixture })('maintenance', 'status', '--json');
+    expect(jsonOf(byDefault).storage.location).toBe(join(folder, FILE));
+  });
+
+  it.concurrent('obeys the option `enabled` of its MaintenanceModule', async () => {
+    const env = { PROGRAM_OPTIONS: '{"enabled":true}', MAINTENANCE_MODE: 'off' };
+    const command = at(folderWith(), { program: fixture, env });
+    expectFailure(await command('maintenance', 'off'), 1, 'forced on');
+    expect((await command('maintenance', 'status')).code).toBe(3);
+  });
+});
+
+it('is executable', () => {
+  expect(readFileSync(BIN, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+});
