@@ -1,6 +1,8 @@
 import {
+  accessSync,
   chmodSync,
   closeSync,
+  constants,
   cpSync,
   existsSync,
   mkdirSync,
@@ -514,4 +516,5 @@ describe("an application's own program", () => {
 
 it('is executable', () => {
   expect(readFileSync(BIN, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+  accessSync(BIN, constants.X_OK);
 });
