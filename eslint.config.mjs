@@ -25,7 +25,9 @@ const directions = Object.entries(ROOMS).map(([room, allowed]) => ({
               .flatMap((other) => [`../${other}/**`, `../../${other}/**`]),
             message: `${room}/ may import from ${allowed.length > 0 ? allowed.join(' and ') : 'no other room'} only.`,
           },
-          ...(room === 'state' ? [{ group: ['@nestjs/**', 'node:*'], message: 'state/ is pure: no Nest, no I/O.' }] : []),
+          ...(room === 'state'
+            ? [{ group: ['@nestjs/**', 'node:*'], message: 'state/ is pure: no Nest, no I/O.' }]
+            : []),
         ],
       },
     ],
@@ -52,7 +54,15 @@ export default tseslint.config(
   {
     files: ['**/*.mjs', '**/bin/*.js'],
     extends: [tseslint.configs.disableTypeChecked],
-    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', setTimeout: 'readonly', Buffer: 'readonly' } },
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        URL: 'readonly',
+        setTimeout: 'readonly',
+        Buffer: 'readonly',
+      },
+    },
     rules: { 'no-console': 'off', '@typescript-eslint/explicit-function-return-type': 'off' },
   },
   {

@@ -7,7 +7,9 @@ const library = 'libs/maintenance';
 const shared = ['tsconfig.base.json', 'package-lock.json', 'scripts/build.mjs'];
 
 function tsc(project) {
-  const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], { stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], {
+    stdio: 'inherit',
+  });
   if (status !== 0) process.exit(status ?? 1);
 }
 
@@ -43,5 +45,7 @@ chmodSync(`${library}/bin/nestjs-maintenance.js`, 0o755);
 for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md']) copyFileSync(file, `${library}/${file}`);
 
 for (const app of ['apps/demo', 'apps/cli']) {
-  build(app, [`${app}/src`, `${app}/tsconfig.json`, `${library}/dist/.built`, ...shared], () => tsc(`${app}/tsconfig.json`));
+  build(app, [`${app}/src`, `${app}/tsconfig.json`, `${library}/dist/.built`, ...shared], () =>
+    tsc(`${app}/tsconfig.json`),
+  );
 }

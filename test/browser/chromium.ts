@@ -99,7 +99,7 @@ export class Chromium {
   private receive(text: string): void {
     const messages = (this.unread + text).split('\0');
     this.unread = messages.pop() ?? '';
-    for (const message of messages.map((json) => JSON.parse(json) as Json)) {
+    for (const message of messages.map((json) => JSON.parse(json))) {
       const waiting = this.pending.get(message.id);
       this.pending.delete(message.id);
       if (message.error) waiting?.reject(new Error(message.error.message));

@@ -1,4 +1,13 @@
-import { Controller, Get, Injectable, Post, Res, UnauthorizedException, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Injectable,
+  Post,
+  Res,
+  UnauthorizedException,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { SkipMaintenance, type ExemptOptions } from 'nestjs-maintenance';
 import { join } from 'node:path';
@@ -158,12 +167,16 @@ describe.each(ADAPTERS)('on %s, while a full window is active', (adapter) => {
     }
     await running.close();
 
-    call = await startActive({ ips: ['10.0.0.1', '2001:db8::/32'] }, {
-      fastify: { trustProxy: true },
-      main: (app) => {
-        if (adapter === 'express') (app.getHttpAdapter().getInstance() as { set: (k: string, v: unknown) => void }).set('trust proxy', true);
+    call = await startActive(
+      { ips: ['10.0.0.1', '2001:db8::/32'] },
+      {
+        fastify: { trustProxy: true },
+        main: (app) => {
+          if (adapter === 'express')
+            (app.getHttpAdapter().getInstance() as { set: (k: string, v: unknown) => void }).set('trust proxy', true);
+        },
       },
-    });
+    );
     for (const [claimed, status] of [
       ['10.0.0.1', 200],
       ['::ffff:10.0.0.1', 200],
@@ -172,7 +185,10 @@ describe.each(ADAPTERS)('on %s, while a full window is active', (adapter) => {
       ['2001:db9::7', 503],
       ['garbage', 503],
     ] as const) {
-      expect([claimed, (await call('/cats', { headers: { 'x-forwarded-for': claimed } })).status]).toEqual([claimed, status]);
+      expect([claimed, (await call('/cats', { headers: { 'x-forwarded-for': claimed } })).status]).toEqual([
+        claimed,
+        status,
+      ]);
     }
   });
 
@@ -205,7 +221,8 @@ describe.each(ADAPTERS)('on %s, while a full window is active', (adapter) => {
     it('asks the application who it is, also where no handler is', async () => {
       const call = await startActive({
         roles: ['staff'],
-        user: async (request: { headers: Record<string, string> }) => Promise.resolve({ roles: [request.headers['x-who']] }),
+        user: async (request: { headers: Record<string, string> }) =>
+          Promise.resolve({ roles: [request.headers['x-who']] }),
       });
       const headers = { 'x-who': 'staff' };
       expect((await call('/cats', { headers })).status).toBe(200);
@@ -256,7 +273,15 @@ describe.each(ADAPTERS)('on %s, while a full window is active', (adapter) => {
   it('keeps what exempt visitors see out of shared caches', async () => {
     const call = await startActive(
       { ips: ['127.0.0.1'] },
-      { imports: [ServeStaticModule.forRoot({ rootPath: join(__dirname, 'fixtures/public'), serveRoot: '/static', ...(adapter === 'fastify' && { renderPath: '/*' }) })] },
+      {
+        imports: [
+          ServeStaticModule.forRoot({
+            rootPath: join(__dirname, 'fixtures/public'),
+            serveRoot: '/static',
+            ...(adapter === 'fastify' && { renderPath: '/*' }),
+          }),
+        ],
+      },
     );
     for (const path of ['/cats', '/raw', '/static/file.txt', '/nowhere']) {
       expect([path, (await call(path)).headers['cache-control']]).toEqual([path, 'private, no-store']);

@@ -76,7 +76,9 @@ class ViewsController {
   }
 
   @Get('res')
-  res(@Res() response: { render?: (view: string, locals: object) => void; view?: (view: string, locals: object) => void }): void {
+  res(
+    @Res() response: { render?: (view: string, locals: object) => void; view?: (view: string, locals: object) => void },
+  ): void {
     const locals = { name: 'res' };
     if (response.view) response.view('view.hbs', locals);
     else response.render?.('view.hbs', locals);
@@ -96,7 +98,11 @@ describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
     window: EnableOptions = {},
     setup: Setup = {},
   ): Promise<Running['call']> => {
-    running = await start(adapter, { controllers: [CatsController, FilteredController], ...setup, options: { response } });
+    running = await start(adapter, {
+      controllers: [CatsController, FilteredController],
+      ...setup,
+      options: { response },
+    });
     await running.maintenance.enable(window);
     return running.call;
   };
@@ -184,7 +190,9 @@ describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
     call = await startActive({ type: 'json' });
     expect((await call('/cats', { headers: HTML })).headers['content-type']).toMatch(/json/);
     await running.close();
-    call = await startActive({ type: (request: { url: string }) => (request.url.startsWith('/cats') ? 'html' : 'json') });
+    call = await startActive({
+      type: (request: { url: string }) => (request.url.startsWith('/cats') ? 'html' : 'json'),
+    });
     expect((await call('/cats')).headers['content-type']).toMatch(/html/);
     expect((await call('/nowhere', { headers: HTML })).headers['content-type']).toMatch(/json/);
   });
@@ -192,7 +200,11 @@ describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
   it('is redirected, if it would get the page', async () => {
     let call = await startActive({ redirectUrl: '/cats/tom' });
     const reply = await call('/cats', { headers: HTML });
-    expect(reply).toMatchObject({ status: 302, text: '', headers: { location: '/cats/tom', 'cache-control': 'no-store' } });
+    expect(reply).toMatchObject({
+      status: 302,
+      text: '',
+      headers: { location: '/cats/tom', 'cache-control': 'no-store' },
+    });
     expect(reply.headers.vary).toMatch(/Accept/);
     expect((await call('/cats')).status).toBe(503);
     expect((await call('/cats/tom', { headers: HTML })).text).toBe('one cat');
@@ -223,7 +235,10 @@ describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
 
   it('gets a plain page where the template fails, and no custom members where the context does', async () => {
     const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation();
-    let call = await startActive({ template: template('{{lookup shop.x "y"}}{{missing_helper 1}}') }, { message: '<b>' });
+    let call = await startActive(
+      { template: template('{{lookup shop.x "y"}}{{missing_helper 1}}') },
+      { message: '<b>' },
+    );
     const plain = await call('/cats', { headers: HTML });
     expect(plain.status).toBe(503);
     expect(plain.headers['retry-after']).toBe('3600');
@@ -246,11 +261,16 @@ describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
       { provide: APP_INTERCEPTOR, useClass: Wrap },
       { provide: APP_PIPE, useClass: Reject },
     ];
-    const main: Setup['main'] = (app: INestApplication) => void app.useGlobalFilters(new CatchAll(app.get(HttpAdapterHost)));
+    const main: Setup['main'] = (app: INestApplication) =>
+      void app.useGlobalFilters(new CatchAll(app.get(HttpAdapterHost)));
     for (const edge of [true, false]) {
-      const call = await startActive({}, { message: 'Back soon' }, { providers, main, controllers: [CatsController], extras: { mount: { edge } } });
+      const call = await startActive(
+        {},
+        { message: 'Back soon' },
+        { providers, main, controllers: [CatsController], extras: { mount: { edge } } },
+      );
       for (const headers of [{}, HTML]) {
-        const reply = await call('/cats', { headers: headers as Record<string, string> });
+        const reply = await call('/cats', { headers: headers });
         expect(reply).toMatchObject({ status: 503, headers: { 'retry-after': '3600', 'cache-control': 'no-store' } });
         expect(reply.text).toContain('Back soon');
         expect(reply.text).not.toContain('caught');
@@ -264,7 +284,9 @@ describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
     const reply = await call('/filtered');
     expect(reply).toMatchObject({ status: 503, headers: { 'retry-after': '3600', 'cache-control': 'no-store' } });
     expect(reply.headers.etag).toBeUndefined();
-    expect(reply.json()).toMatchObject({ caught: { status: 503, detail: 'Back soon', retryAfter: 3600, mode: 'full' } });
+    expect(reply.json()).toMatchObject({
+      caught: { status: 503, detail: 'Back soon', retryAfter: 3600, mode: 'full' },
+    });
   });
 
   it('is not logged', async () => {
@@ -284,32 +306,43 @@ describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
     await running.maintenance.enable({ mode: 'read-only', message: 'short', endsAt: new Date(Date.now() + 60_000) });
     expect((await call('/cats', { method: 'POST' })).json()).toMatchObject({ message: 'long', mode: 'full' });
     await running.maintenance.enable({ mode: 'read-only', endsAt: null, message: 'endless' });
-    expect((await call('/cats', { method: 'POST' })).json()).toMatchObject({ message: 'endless', mode: 'read-only', retryAfter: 3600 });
+    expect((await call('/cats', { method: 'POST' })).json()).toMatchObject({
+      message: 'endless',
+      mode: 'read-only',
+      retryAfter: 3600,
+    });
     expect((await call('/cats')).json()).toMatchObject({ message: 'long', mode: 'full' });
   });
 
   it('leaves the status to views', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'views-'));
-    writeFileSync(join(folder, 'view.hbs'), '{{name}} {{maintenanceMode}} {{maintenance.revision}} {{maintenance.windows.active.0.message}}');
-    const call = await startActive({}, { message: 'now' }, {
-      controllers: [ViewsController],
-      main: async (app) => {
-        const instance = app.getHttpAdapter().getInstance() as {
-          engine?: (extension: string, engine: unknown) => void;
-          set: (key: string, value: unknown) => void;
-          register: (plugin: unknown, options: unknown) => Promise<void>;
-        };
-        if (adapter === 'fastify') {
-          const { default: view } = await import('@fastify/view');
-          return void (await instance.register(view, { engine: { handlebars: Handlebars }, root: folder }));
-        }
-        const { readFile } = await import('node:fs/promises');
-        const engine = (path: string, locals: object, done: (error: unknown, html?: string) => void): void =>
-          void readFile(path, 'utf8').then((source) => done(null, Handlebars.compile(source)(locals)), done);
-        instance.engine?.('hbs', engine);
-        instance.set('views', folder);
+    writeFileSync(
+      join(folder, 'view.hbs'),
+      '{{name}} {{maintenanceMode}} {{maintenance.revision}} {{maintenance.windows.active.0.message}}',
+    );
+    const call = await startActive(
+      {},
+      { message: 'now' },
+      {
+        controllers: [ViewsController],
+        main: async (app) => {
+          const instance = app.getHttpAdapter().getInstance() as {
+            engine?: (extension: string, engine: unknown) => void;
+            set: (key: string, value: unknown) => void;
+            register: (plugin: unknown, options: unknown) => Promise<void>;
+          };
+          if (adapter === 'fastify') {
+            const { default: view } = await import('@fastify/view');
+            return void (await instance.register(view, { engine: { handlebars: Handlebars }, root: folder }));
+          }
+          const { readFile } = await import('node:fs/promises');
+          const engine = (path: string, locals: object, done: (error: unknown, html?: string) => void): void =>
+            void readFile(path, 'utf8').then((source) => done(null, Handlebars.compile(source)(locals)), done);
+          instance.engine?.('hbs', engine);
+          instance.set('views', folder);
+        },
       },
-    });
+    );
     expect((await call('/views/rendered')).text).toBe('rendered true 1 now');
     expect((await call('/views/res')).text).toBe('res true 1 now');
     await running.maintenance.disable();

@@ -2,7 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Injectable, Module, type INestApplication, type ModuleMetadata, type Provider, type Type } from '@nestjs/common';
+import {
+  Injectable,
+  Module,
+  type INestApplication,
+  type ModuleMetadata,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { NestFactory } from '@nestjs/core';
@@ -50,7 +57,11 @@ export async function start(adapter: Adapter, setup: Setup = {}): Promise<Runnin
   const options: MaintenanceModuleOptions = { storage: `file:${stateFile}`, ...setup.options };
   const { imports = [], controllers = [], providers = [] } = setup;
 
-  @Module({ imports: [register(setup.registration ?? 'forRoot', options, setup.extras ?? {}), ...imports], controllers, providers })
+  @Module({
+    imports: [register(setup.registration ?? 'forRoot', options, setup.extras ?? {}), ...imports],
+    controllers,
+    providers,
+  })
   class AppModule {}
 
   const server = adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter(setup.fastify);

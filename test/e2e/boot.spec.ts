@@ -57,23 +57,51 @@ describe('options that can not be used stop the application', () => {
     ['a URL of no storage', { storage: 'ftp://x/y' }, /`storage`.*"ftp:\/\/x\/y".*file:/],
     ['a path without a scheme', { storage: '/var/lib/state.json' }, /`storage`.*write file:path/],
     ['a file URL without a file', { storage: 'file:' }, /`storage`/],
-    ['a policy that does not exist', { onStorageFailure: 'panic' }, /`onStorageFailure` must be one of "last-known", "on", "off", not "panic"/],
+    [
+      'a policy that does not exist',
+      { onStorageFailure: 'panic' },
+      /`onStorageFailure` must be one of "last-known", "on", "off", not "panic"/,
+    ],
     ['a short token', { adminToken: 'short' }, /`adminToken` must be at least 16 characters long, not what was given/],
     ['a path in no syntax', { exempt: { urls: ['/docs/(.*'] } }, /`exempt\.urls`.*"\/docs\/\(\.\*"/],
     ['an unnamed wildcard', { exempt: { urls: ['/docs/*'] } }, /`exempt\.urls`.*\{\*rest\}/],
     ['an address that is none', { exempt: { ips: ['10.0.0.300'] } }, /`exempt\.ips`.*"10\.0\.0\.300"/],
     ['a short form of an address', { exempt: { ips: ['10.1'] } }, /`exempt\.ips`.*"10\.1"/],
     ['a prefix that is too long', { exempt: { ips: ['10.0.0.0/33'] } }, /`exempt\.ips`.*\/33/],
-    ['a status without a body', { response: { statusCode: 204 } }, /`response\.statusCode` must be a 2xx, 4xx or 5xx status that has a body, not 204/],
+    [
+      'a status without a body',
+      { response: { statusCode: 204 } },
+      /`response\.statusCode` must be a 2xx, 4xx or 5xx status that has a body, not 204/,
+    ],
     ['a status that is none', { response: { statusCode: 99 } }, /`response\.statusCode`/],
     ['a negative delay', { response: { retryAfter: -1 } }, /`response\.retryAfter` must be 0 or more/],
-    ['a format that does not exist', { response: { type: 'xml' } }, /`response\.type` must be "auto", "html", "json" or a function/],
-    ['a template that is not there', { response: { template: '/nowhere/page.hbs' } }, /`response\.template`.*\/nowhere\/page\.hbs/],
+    [
+      'a format that does not exist',
+      { response: { type: 'xml' } },
+      /`response\.type` must be "auto", "html", "json" or a function/,
+    ],
+    [
+      'a template that is not there',
+      { response: { template: '/nowhere/page.hbs' } },
+      /`response\.template`.*\/nowhere\/page\.hbs/,
+    ],
     ['a redirect without a scheme', { response: { redirectUrl: 'status.example.com' } }, /`response\.redirectUrl`/],
     ['a redirect to another scheme', { response: { redirectUrl: 'javascript:alert(1)' } }, /`response\.redirectUrl`/],
-    ['a redirect to another host in disguise', { response: { redirectUrl: '//evil.example' } }, /`response\.redirectUrl`/],
-    ['admin endpoints for everybody', { admin: true }, /`admin`.*`adminToken`.*MAINTENANCE_ADMIN_TOKEN.*`admin\.guards`/],
-    ['a part of admin that does not exist', { admin: { guard: [] }, adminToken: 'x'.repeat(16) }, /unknown option `admin\.guard`/],
+    [
+      'a redirect to another host in disguise',
+      { response: { redirectUrl: '//evil.example' } },
+      /`response\.redirectUrl`/,
+    ],
+    [
+      'admin endpoints for everybody',
+      { admin: true },
+      /`admin`.*`adminToken`.*MAINTENANCE_ADMIN_TOKEN.*`admin\.guards`/,
+    ],
+    [
+      'a part of admin that does not exist',
+      { admin: { guard: [] }, adminToken: 'x'.repeat(16) },
+      /unknown option `admin\.guard`/,
+    ],
   ];
   it.each(UNUSABLE)('%s', async (_name, options, message) => {
     const attempt = async (): Promise<unknown> => boot(MaintenanceModule.forRoot(options as Options));
@@ -84,7 +112,9 @@ describe('options that can not be used stop the application', () => {
   it('a template that is not Handlebars', async () => {
     const template = join(mkdtempSync(join(tmpdir(), 'template-')), 'page.hbs');
     writeFileSync(template, '{{#if}');
-    await expect(boot(MaintenanceModule.forRoot({ ...memory(), response: { template } }))).rejects.toThrow(/`response\.template`.*page\.hbs/);
+    await expect(boot(MaintenanceModule.forRoot({ ...memory(), response: { template } }))).rejects.toThrow(
+      /`response\.template`.*page\.hbs/,
+    );
   });
 
   it('those of a factory too', async () => {
@@ -92,7 +122,9 @@ describe('options that can not be used stop the application', () => {
     await expect(boot(MaintenanceModule.forRootAsync({ useFactory }))).rejects.toThrow(/unknown option `typo`/);
     await expect(async () => boot(MaintenanceModule.forRootAsync({}))).rejects.toThrow(/exactly one of `useFactory`/);
     class NoFactory {}
-    await expect(async () => boot(MaintenanceModule.forRootAsync({ useClass: NoFactory as never }))).rejects.toThrow(/NoFactory needs a method createMaintenanceOptions/);
+    await expect(async () => boot(MaintenanceModule.forRootAsync({ useClass: NoFactory as never }))).rejects.toThrow(
+      /NoFactory needs a method createMaintenanceOptions/,
+    );
   });
 
   it('a second registration', async () => {
@@ -112,23 +144,28 @@ describe('options that can not be used stop the application', () => {
     ['MAINTENANCE_TEMPLATE', '/nowhere.hbs', /\/nowhere\.hbs/],
   ])('%s=%s', async (name, value, message) => {
     withEnvironment({ [name]: value });
-    await expect(boot(MaintenanceModule.forRoot(name === 'MAINTENANCE_STORAGE' ? {} : memory()))).rejects.toThrow(message);
+    await expect(boot(MaintenanceModule.forRoot(name === 'MAINTENANCE_STORAGE' ? {} : memory()))).rejects.toThrow(
+      message,
+    );
   });
 });
 
 describe.each(ADAPTERS)('on %s', (adapter) => {
-  it.each(['forRoot', 'useFactory', 'useClass', 'useExisting'] as Registration[])('registers by %s', async (registration) => {
-    const running = await start(adapter, {
-      registration,
-      controllers: [CatsController],
-      options: { response: { retryAfter: 42 }, adminToken: 'x'.repeat(16) },
-      extras: { admin: { path: 'ops' }, mount: { guard: true } },
-    });
-    await running.maintenance.enable();
-    expect((await running.call('/cats')).headers['retry-after']).toBe('42');
-    expect((await running.call('/ops', { headers: { authorization: `Bearer ${'x'.repeat(16)}` } })).status).toBe(200);
-    await running.close();
-  });
+  it.each(['forRoot', 'useFactory', 'useClass', 'useExisting'] as Registration[])(
+    'registers by %s',
+    async (registration) => {
+      const running = await start(adapter, {
+        registration,
+        controllers: [CatsController],
+        options: { response: { retryAfter: 42 }, adminToken: 'x'.repeat(16) },
+        extras: { admin: { path: 'ops' }, mount: { guard: true } },
+      });
+      await running.maintenance.enable();
+      expect((await running.call('/cats')).headers['retry-after']).toBe('42');
+      expect((await running.call('/ops', { headers: { authorization: `Bearer ${'x'.repeat(16)}` } })).status).toBe(200);
+      await running.close();
+    },
+  );
 
   it('takes what the environment says, unless code says otherwise', async () => {
     withEnvironment({
@@ -141,7 +178,10 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       MAINTENANCE_EXEMPT_PROBES: 'false',
       MAINTENANCE_ADMIN_TOKEN: '',
     });
-    const running = await start(adapter, { controllers: [CatsController], options: { response: { statusCode: 503, type: undefined } } });
+    const running = await start(adapter, {
+      controllers: [CatsController],
+      options: { response: { statusCode: 503, type: undefined } },
+    });
     const reply = await running.call('/cats');
     expect(reply).toMatchObject({ status: 503, headers: { 'retry-after': '77' } });
     expect(reply.headers['content-type']).toMatch(/html/);
@@ -153,19 +193,25 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
 
   it('starts in a testing module, with a storage and a clock of the test', async () => {
     let now = Date.parse('2026-12-01T00:00Z');
-    const testing = await Test.createTestingModule({ imports: [MaintenanceModule.forRoot()], controllers: [CatsController] })
+    const testing = await Test.createTestingModule({
+      imports: [MaintenanceModule.forRoot()],
+      controllers: [CatsController],
+    })
       .overrideProvider(StateStorage)
       .useValue(new MemoryStateStorage())
       .overrideProvider(Clock)
       .useValue({ now: () => now, wake: () => () => undefined })
       .compile();
-    const app = testing.createNestApplication<INestApplication>(adapterOf(adapter) as ExpressAdapter, { logger: false });
+    const app = testing.createNestApplication<INestApplication>(adapterOf(adapter) as ExpressAdapter, {
+      logger: false,
+    });
     await app.listen(0, '127.0.0.1');
     const { port } = app.getHttpServer().address() as { port: number };
     await app.get(MaintenanceService).enable({ startsAt: '2026-12-01T01:00Z', endsAt: '2026-12-01T02:00Z' });
     const statusAt = async (time: string, path = '/cats'): Promise<number> => {
       now = Date.parse(time);
-      return (await call(port, path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{' })).status;
+      return (await call(port, path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{' }))
+        .status;
     };
     expect(await statusAt('2026-12-01T00:59:59.999Z')).toBe(400);
     expect(await statusAt('2026-12-01T01:00Z')).toBe(503);
@@ -187,10 +233,14 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         app.enableCors();
         useMaintenance(app);
         useMaintenance(app);
-        if (adapter === 'express') (app as INestApplication & { useStaticAssets: (path: string) => void }).useStaticAssets(folder);
+        if (adapter === 'express')
+          (app as INestApplication & { useStaticAssets: (path: string) => void }).useStaticAssets(folder);
         else {
           const { default: fastifyStatic } = await import('@fastify/static');
-          await (app as unknown as { register: (plugin: unknown, options: object) => Promise<void> }).register(fastifyStatic, { root: folder });
+          await (app as unknown as { register: (plugin: unknown, options: object) => Promise<void> }).register(
+            fastifyStatic,
+            { root: folder },
+          );
         }
       },
     });
@@ -236,7 +286,13 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
 it('leaves the variables that it reads to the configuration of the application', async () => {
   withEnvironment({ MAINTENANCE_RETRY_AFTER: '5' });
   const found: ConfigType<typeof maintenanceConfig>[] = [];
-  @Module({ imports: [ConfigModule.forRoot({ ignoreEnvFile: true }), MaintenanceModule.forRoot(memory()), ConfigModule.forFeature(maintenanceConfig)] })
+  @Module({
+    imports: [
+      ConfigModule.forRoot({ ignoreEnvFile: true }),
+      MaintenanceModule.forRoot(memory()),
+      ConfigModule.forFeature(maintenanceConfig),
+    ],
+  })
   class AppModule {
     constructor(@Inject(maintenanceConfig.KEY) config: ConfigType<typeof maintenanceConfig>) {
       found.push(config);

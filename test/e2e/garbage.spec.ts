@@ -6,7 +6,9 @@ import { CatsController } from './controllers.js';
 /** Mutated state files in all; the long form of the tests uses more. */
 const FILES = Number(process.env.GARBAGE_FILES ?? 500);
 const POLICIES: StorageFailurePolicy[] = ['last-known', 'on', 'off'];
-const LANES = POLICIES.flatMap((policy) => ADAPTERS.map((adapter) => [policy, adapter] as [StorageFailurePolicy, Adapter]));
+const LANES = POLICIES.flatMap((policy) =>
+  ADAPTERS.map((adapter) => [policy, adapter] as [StorageFailurePolicy, Adapter]),
+);
 
 const STATE = JSON.stringify({
   format: 1,
@@ -74,33 +76,42 @@ function isJson(bytes: Buffer): boolean {
   }
 }
 
-it.each(LANES)('garbage in the file gets the policy "%s" on %s, and `off` repairs it', async (onStorageFailure, adapter) => {
-  const { maintenance, call, stateFile, close } = await start(adapter, {
-    controllers: [CatsController],
-    options: { onStorageFailure },
-  });
-  const seed = Math.floor(Math.random() * 2 ** 32);
-  const random = seeded(seed);
-  const corrupt = { count: 0 };
-  let lastKnown = false;
-  for (let index = 0; index < FILES / LANES.length; index++) {
-    const bytes = mutate(random);
-    writeFileSync(stateFile, bytes);
-    const status = await maintenance.refresh();
-    const where = `seed ${seed}, file ${index}: ${JSON.stringify(bytes.toString())}`;
-    const readable = status.storage.healthy;
-    if (!isJson(bytes)) expect([where, readable]).toEqual([where, false]);
-    const failing: boolean = onStorageFailure === 'last-known' ? lastKnown : onStorageFailure === 'on';
-    const expected: boolean = readable ? status.windows.active.some(({ scope, mode }) => scope === '*' && mode === 'full') : failing;
-    expect([where, (await call('/cats')).status]).toEqual([where, expected ? 503 : 200]);
-    if (readable) lastKnown = expected;
-    else corrupt.count++;
-    if (index % 10 === 9) {
-      expect([where, await maintenance.disable({ all: true })]).toMatchObject([where, { active: false, storage: { healthy: true } }]);
-      expect((await call('/cats')).status).toBe(200);
-      lastKnown = false;
+it.each(LANES)(
+  'garbage in the file gets the policy "%s" on %s, and `off` repairs it',
+  async (onStorageFailure, adapter) => {
+    const { maintenance, call, stateFile, close } = await start(adapter, {
+      controllers: [CatsController],
+      options: { onStorageFailure },
+    });
+    const seed = Math.floor(Math.random() * 2 ** 32);
+    const random = seeded(seed);
+    const corrupt = { count: 0 };
+    let lastKnown = false;
+    for (let index = 0; index < FILES / LANES.length; index++) {
+      const bytes = mutate(random);
+      writeFileSync(stateFile, bytes);
+      const status = await maintenance.refresh();
+      const where = `seed ${seed}, file ${index}: ${JSON.stringify(bytes.toString())}`;
+      const readable = status.storage.healthy;
+      if (!isJson(bytes)) expect([where, readable]).toEqual([where, false]);
+      const failing: boolean = onStorageFailure === 'last-known' ? lastKnown : onStorageFailure === 'on';
+      const expected: boolean = readable
+        ? status.windows.active.some(({ scope, mode }) => scope === '*' && mode === 'full')
+        : failing;
+      expect([where, (await call('/cats')).status]).toEqual([where, expected ? 503 : 200]);
+      if (readable) lastKnown = expected;
+      else corrupt.count++;
+      if (index % 10 === 9) {
+        expect([where, await maintenance.disable({ all: true })]).toMatchObject([
+          where,
+          { active: false, storage: { healthy: true } },
+        ]);
+        expect((await call('/cats')).status).toBe(200);
+        lastKnown = false;
+      }
     }
-  }
-  expect(corrupt.count).toBeGreaterThan(FILES / LANES.length / 4);
-  await close();
-}, 300_000);
+    expect(corrupt.count).toBeGreaterThan(FILES / LANES.length / 4);
+    await close();
+  },
+  300_000,
+);

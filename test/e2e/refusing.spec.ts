@@ -73,7 +73,9 @@ const imports = (adapter: Adapter): NonNullable<Setup['imports']> => [
 ];
 
 const LANES = ADAPTERS.flatMap((adapter) =>
-  (['forRoot', 'useFactory'] as Registration[]).map((registration) => [adapter, registration] as [Adapter, Registration]),
+  (['forRoot', 'useFactory'] as Registration[]).map(
+    (registration) => [adapter, registration] as [Adapter, Registration],
+  ),
 );
 
 /** What every refusal has, whatever was asked for. */
@@ -89,7 +91,12 @@ describe.each(LANES)('on %s, by %s, a full window', (adapter, registration) => {
   let running: Running;
 
   beforeAll(async () => {
-    running = await start(adapter, { registration, controllers, imports: imports(adapter), main: (app) => app.enableCors() });
+    running = await start(adapter, {
+      registration,
+      controllers,
+      imports: imports(adapter),
+      main: (app) => app.enableCors(),
+    });
   });
   afterAll(() => running.close());
 
@@ -128,7 +135,12 @@ describe.each(LANES)('on %s, by %s, a full window', (adapter, registration) => {
       if (request?.method === 'HEAD') expect(reply.text).toBe('');
       else {
         expect(reply.headers['content-type']).toBe('application/problem+json');
-        expect(reply.json()).toMatchObject({ status: 503, statusCode: 503, title: 'Service Unavailable', mode: 'full' });
+        expect(reply.json()).toMatchObject({
+          status: 503,
+          statusCode: 503,
+          title: 'Service Unavailable',
+          mode: 'full',
+        });
       }
     });
 
@@ -202,7 +214,9 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       controllers,
       imports: imports(adapter),
       main: (app) =>
-        void app.setGlobalPrefix('api', { exclude: [{ path: 'closed/{*rest}', method: RequestMethod.ALL }, 'open', 'cats/tom'] }),
+        void app.setGlobalPrefix('api', {
+          exclude: [{ path: 'closed/{*rest}', method: RequestMethod.ALL }, 'open', 'cats/tom'],
+        }),
     });
     for (const path of ['/api/cats', '/cats/tom', '/api/nowhere', '/nowhere', '/static/file.txt', '/api', '/']) {
       expectRefusal(await call(path));
@@ -213,12 +227,12 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     expect((await call('/closed/open')).text).toBe('open');
   });
 
-  const VERSIONS: [string, (app: INestApplication) => unknown, (version: string) => [string, Record<string, string>]][] = [
-    [
-      'URI',
-      (app) => app.enableVersioning({ type: VersioningType.URI }),
-      (version) => [`/v${version}/dogs`, {}],
-    ],
+  const VERSIONS: [
+    string,
+    (app: INestApplication) => unknown,
+    (version: string) => [string, Record<string, string>],
+  ][] = [
+    ['URI', (app) => app.enableVersioning({ type: VersioningType.URI }), (version) => [`/v${version}/dogs`, {}]],
     [
       'header',
       (app) => app.enableVersioning({ type: VersioningType.HEADER, header: 'X-Version' }),
@@ -247,7 +261,10 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   });
 
   it('leaves handlers that no guard would refuse alone', async () => {
-    const { call } = await startActive({ controllers: [CatsController, GuardedController], extras: { mount: { guard: false } } });
+    const { call } = await startActive({
+      controllers: [CatsController, GuardedController],
+      extras: { mount: { guard: false } },
+    });
     expect((await call('/cats')).status).toBe(200);
     expectRefusal(await call('/nowhere'));
     for (const path of ['/guarded/class', '/guarded/other']) {
@@ -300,7 +317,9 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     } else {
       const { default: cors } = await import('@fastify/cors');
       const main = (app: INestApplication): Promise<unknown> =>
-        (app as unknown as { register: (plugin: unknown, options: object) => Promise<unknown> }).register(cors, { origin: [origin] });
+        (app as unknown as { register: (plugin: unknown, options: object) => Promise<unknown> }).register(cors, {
+          origin: [origin],
+        });
       await expectCors((await startActive({ controllers, main: async (app) => void (await main(app)) })).call);
     }
   });
@@ -321,8 +340,11 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     const { call } = await startActive({
       controllers,
       main: (app) =>
-        (app.getHttpAdapter() as unknown as { setOnRouteTriggered?: (f: (method: number, path: string) => void) => void })
-          .setOnRouteTriggered?.((_method, path) => void routes.push(path)),
+        (
+          app.getHttpAdapter() as unknown as {
+            setOnRouteTriggered?: (f: (method: number, path: string) => void) => void;
+          }
+        ).setOnRouteTriggered?.((_method, path) => void routes.push(path)),
     });
     expect((await call('/open')).status).toBe(200);
     expectRefusal(await call('/cats'));

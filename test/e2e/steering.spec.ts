@@ -46,7 +46,8 @@ function stored(file: string): MaintenanceState {
 
 describe.each(ADAPTERS)('on %s', (adapter) => {
   let running: Running;
-  const open = async (setup: Setup = {}): Promise<Running> => (running = await start(adapter, { controllers, ...setup }));
+  const open = async (setup: Setup = {}): Promise<Running> =>
+    (running = await start(adapter, { controllers, ...setup }));
   afterEach(() => running.close());
 
   describe('the service', () => {
@@ -75,7 +76,11 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       const changed = await maintenance.enable({ message: 'Back late' });
       expect(changed.revision).toBe(2);
       expect(changed.windows.active[0]).toEqual({ ...on.windows.active[0], message: 'Back late' });
-      expect(stored(stateFile)).toMatchObject({ format: 1, revision: 2, history: [{ action: 'change', via: 'code' }, { action: 'on' }] });
+      expect(stored(stateFile)).toMatchObject({
+        format: 1,
+        revision: 2,
+        history: [{ action: 'change', via: 'code' }, { action: 'on' }],
+      });
 
       await expect(maintenance.disable()).resolves.toMatchObject({ active: false, revision: 3 });
       expect((await call('/cats')).status).toBe(200);
@@ -129,7 +134,9 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         await expect(maintenance.enable(window as never)).rejects.toBeInstanceOf(InvalidWindowError);
       }
       await expect(maintenance.disable({ ids: 'x' } as never)).rejects.toBeInstanceOf(InvalidWindowError);
-      await expect(maintenance.enable({ endsAt: '2099-01-01T10:00' })).rejects.toThrow(/time zone, such as 2026-12-01T02:00Z/);
+      await expect(maintenance.enable({ endsAt: '2099-01-01T10:00' })).rejects.toThrow(
+        /time zone, such as 2026-12-01T02:00Z/,
+      );
       expect(existsSync(stateFile)).toBe(false);
     });
 
@@ -137,7 +144,13 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       let { maintenance, call } = await open({ options: { enabled: true } });
       expect(maintenance.status()).toMatchObject({ active: true, source: 'configuration' });
       expect(maintenance.isActive('anything')).toBe(true);
-      expect((await call('/cats')).json()).toMatchObject({ status: 503, startsAt: null, endsAt: null, scope: '*', mode: 'full' });
+      expect((await call('/cats')).json()).toMatchObject({
+        status: 503,
+        startsAt: null,
+        endsAt: null,
+        scope: '*',
+        mode: 'full',
+      });
       await expect(maintenance.enable()).rejects.toBeInstanceOf(MaintenanceForcedError);
       await expect(maintenance.disable()).rejects.toThrow(/MAINTENANCE_MODE/);
       await running.close();
@@ -187,7 +200,11 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       expect(status.storage.error).toContain(stateFile);
       expect((await call('/cats')).status).toBe(503);
       rmSync(stateFile, { recursive: true });
-      expect(await maintenance.refresh()).toMatchObject({ active: false, source: 'storage', storage: { healthy: true } });
+      expect(await maintenance.refresh()).toMatchObject({
+        active: false,
+        source: 'storage',
+        storage: { healthy: true },
+      });
     });
   });
 
@@ -210,7 +227,12 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   describe('the admin endpoints', () => {
     const admin: Setup = { options: { adminToken: TOKEN }, extras: { admin: true } };
     const openAdmin = async (setup: Setup = {}): Promise<Running> =>
-      open({ ...admin, ...setup, options: { ...admin.options, ...setup.options }, extras: { ...admin.extras, ...setup.extras } });
+      open({
+        ...admin,
+        ...setup,
+        options: { ...admin.options, ...setup.options },
+        extras: { ...admin.extras, ...setup.extras },
+      });
     const post = (path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Reply> =>
       running.call(`/maintenance-mode/${path}`, {
         method: 'POST',
@@ -223,7 +245,10 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       expect((await call('/maintenance-mode', { headers: AUTHORIZED })).json()).toEqual(maintenance.status());
       const on = await post('on', { message: 'Back soon' });
       expect(on.status).toBe(200);
-      expect(on.json()).toMatchObject({ active: true, windows: { active: [{ message: 'Back soon', createdBy: 'token' }] } });
+      expect(on.json()).toMatchObject({
+        active: true,
+        windows: { active: [{ message: 'Back soon', createdBy: 'token' }] },
+      });
       expect(stored(stateFile).history[0]).toMatchObject({ via: 'http', by: 'token' });
       expect((await call('/cats')).status).toBe(503);
       const status = await call('/maintenance-mode', { headers: AUTHORIZED });
@@ -252,15 +277,54 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       ['no token to read', 401, '', {}],
       ['a foreign origin', 403, 'on', { method: 'POST', headers: { ...AUTHORIZED, origin: 'https://evil.example' } }],
       ['the null origin', 403, 'on', { method: 'POST', headers: { ...AUTHORIZED, origin: 'null' } }],
-      ['a cross-site request', 403, 'on', { method: 'POST', headers: { ...AUTHORIZED, 'sec-fetch-site': 'cross-site' } }],
+      [
+        'a cross-site request',
+        403,
+        'on',
+        { method: 'POST', headers: { ...AUTHORIZED, 'sec-fetch-site': 'cross-site' } },
+      ],
       ['a same-site request', 403, 'on', { method: 'POST', headers: { ...AUTHORIZED, 'sec-fetch-site': 'same-site' } }],
       ['text', 415, 'on', { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'text/plain' }, body: '{}' }],
-      ['a form', 415, 'on', { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'application/x-www-form-urlencoded' }, body: 'a=b' }],
-      ['malformed JSON', 400, 'on', { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'application/json' }, body: '{' }],
-      ['an array', 400, 'on', { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'application/json' }, body: '[]' }],
-      ['an unknown member', 400, 'on', { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'application/json' }, body: '{"x":1}' }],
-      ['a date that is none', 400, 'on', { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'application/json' }, body: '{"endsAt":"soon"}' }],
-      ['an unknown selector', 400, 'off', { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'application/json' }, body: '{"x":1}' }],
+      [
+        'a form',
+        415,
+        'on',
+        {
+          method: 'POST',
+          headers: { ...AUTHORIZED, 'content-type': 'application/x-www-form-urlencoded' },
+          body: 'a=b',
+        },
+      ],
+      [
+        'malformed JSON',
+        400,
+        'on',
+        { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'application/json' }, body: '{' },
+      ],
+      [
+        'an array',
+        400,
+        'on',
+        { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'application/json' }, body: '[]' },
+      ],
+      [
+        'an unknown member',
+        400,
+        'on',
+        { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'application/json' }, body: '{"x":1}' },
+      ],
+      [
+        'a date that is none',
+        400,
+        'on',
+        { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'application/json' }, body: '{"endsAt":"soon"}' },
+      ],
+      [
+        'an unknown selector',
+        400,
+        'off',
+        { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'application/json' }, body: '{"x":1}' },
+      ],
     ];
     it('refuse what they must, and change nothing', async () => {
       const { call, maintenance } = await openAdmin();
@@ -269,9 +333,13 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         expect([name, reply.status]).toEqual([name, status]);
         expect(reply.headers['www-authenticate'] ?? '').toMatch(status === 401 ? /^Bearer/ : /^$/);
       }
-      for (const path of ['on', 'off']) expect((await call(`/maintenance-mode/${path}`, { headers: AUTHORIZED })).status).toBe(404);
+      for (const path of ['on', 'off'])
+        expect((await call(`/maintenance-mode/${path}`, { headers: AUTHORIZED })).status).toBe(404);
       expect(maintenance.status().revision).toBe(0);
-      expect((await post('on', undefined, { origin: `http://127.0.0.1:${running.port}`, host: `127.0.0.1:${running.port}` })).status).toBe(200);
+      expect(
+        (await post('on', undefined, { origin: `http://127.0.0.1:${running.port}`, host: `127.0.0.1:${running.port}` }))
+          .status,
+      ).toBe(200);
     });
 
     it('tell that maintenance is forced, and that the storage fails', async () => {
@@ -290,7 +358,8 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         extras: { admin: { path: 'ops/switch', imports: [AccountsModule], guards: [AdminGuard] } },
         main: (app) => void app.setGlobalPrefix('api'),
       });
-      const on = (headers: Record<string, string>): Promise<Reply> => call('/api/ops/switch/on', { method: 'POST', headers });
+      const on = (headers: Record<string, string>): Promise<Reply> =>
+        call('/api/ops/switch/on', { method: 'POST', headers });
       expect((await on(AUTHORIZED)).status).toBe(401);
       expect((await on({ 'x-user': 'admin-ann' })).status).toBe(401);
       expect((await on({ ...AUTHORIZED, 'x-user': 'admin-ann' })).status).toBe(200);

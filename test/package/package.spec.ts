@@ -67,7 +67,9 @@ let tarball: string;
 
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'pack-'));
-  const { stdout } = await run('npm', ['pack', '-w', 'nestjs-maintenance', '--json', '--pack-destination', folder], { cwd: ROOT });
+  const { stdout } = await run('npm', ['pack', '-w', 'nestjs-maintenance', '--json', '--pack-destination', folder], {
+    cwd: ROOT,
+  });
   expect(stdout).toContain('nestjs-maintenance');
   tarball = join(folder, readdirSync(folder)[0] ?? '');
 }, 120_000);
@@ -84,7 +86,10 @@ async function install(major: 11 | 12, type: 'module' | 'commonjs'): Promise<str
     'reflect-metadata': '^0.2.2',
     rxjs: '^7.8.2',
   };
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'fresh', version: '1.0.0', private: true, type, dependencies }));
+  writeFileSync(
+    join(folder, 'package.json'),
+    JSON.stringify({ name: 'fresh', version: '1.0.0', private: true, type, dependencies }),
+  );
   await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'], { cwd: folder });
   return folder;
 }
@@ -93,35 +98,53 @@ async function compiles(folder: string, options: Record<string, string>): Promis
   writeFileSync(join(folder, 'typed.ts'), TYPED);
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-  const common = ['--noEmit', '--strict', '--experimentalDecorators', '--emitDecoratorMetadata', '--target', 'es2022', '--skipLibCheck'];
-  await run(process.execPath, [tsc, ...common, '--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types'), ...flags, 'typed.ts'], { cwd: folder }).catch(
-    (error: { stdout: string }) => {
-      throw new Error(error.stdout);
-    },
-  );
+  const common = [
+    '--noEmit',
+    '--strict',
+    '--experimentalDecorators',
+    '--emitDecoratorMetadata',
+    '--target',
+    'es2022',
+    '--skipLibCheck',
+  ];
+  await run(
+    process.execPath,
+    [tsc, ...common, '--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types'), ...flags, 'typed.ts'],
+    { cwd: folder },
+  ).catch((error: { stdout: string }) => {
+    throw new Error(error.stdout);
+  });
 }
 
 it.each([
   ['ESM on Nest 12', 12, 'module', 'esm'],
   ['CommonJS on Nest 12', 12, 'commonjs', 'cjs'],
   ['CommonJS on Nest 11', 11, 'commonjs', 'cjs'],
-] as const)('a fresh application, %s, starts with the packed package and nothing optional', async (_name, major, type, source) => {
-  const folder = await install(major, type);
-  expect(readdirSync(join(folder, 'node_modules'))).not.toContain('nest-commander');
-  writeFileSync(join(folder, 'main.js'), SOURCES[source]);
-  const { stdout } = await run(process.execPath, ['main.js'], { cwd: folder });
-  expect(JSON.parse(stdout)).toEqual([[200], [503], [503, true], [200]]);
-  // Beside the application's own package.json, as the documentation says.
-  expect(readdirSync(folder)).toContain('maintenance-state.json');
+] as const)(
+  'a fresh application, %s, starts with the packed package and nothing optional',
+  async (_name, major, type, source) => {
+    const folder = await install(major, type);
+    expect(readdirSync(join(folder, 'node_modules'))).not.toContain('nest-commander');
+    writeFileSync(join(folder, 'main.js'), SOURCES[source]);
+    const { stdout } = await run(process.execPath, ['main.js'], { cwd: folder });
+    expect(JSON.parse(stdout)).toEqual([[200], [503], [503, true], [200]]);
+    // Beside the application's own package.json, as the documentation says.
+    expect(readdirSync(folder)).toContain('maintenance-state.json');
 
-  await compiles(folder, { module: 'nodenext', moduleResolution: 'nodenext' });
-  if (type === 'commonjs' && major === 11) {
-    await compiles(folder, { module: 'commonjs', moduleResolution: 'node10', ignoreDeprecations: '6.0' });
-  }
+    await compiles(folder, { module: 'nodenext', moduleResolution: 'nodenext' });
+    if (type === 'commonjs' && major === 11) {
+      await compiles(folder, { module: 'commonjs', moduleResolution: 'node10', ignoreDeprecations: '6.0' });
+    }
 
-  const bin = spawn(process.execPath, [join(folder, 'node_modules/nestjs-maintenance/bin/nestjs-maintenance.js'), 'status'], { cwd: folder });
-  let complaint = '';
-  bin.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
-  const code = await new Promise((done) => bin.on('close', done));
-  expect([code, complaint]).toEqual([1, expect.stringContaining('npm install nest-commander')]);
-}, 240_000);
+    const bin = spawn(
+      process.execPath,
+      [join(folder, 'node_modules/nestjs-maintenance/bin/nestjs-maintenance.js'), 'status'],
+      { cwd: folder },
+    );
+    let complaint = '';
+    bin.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
+    const code = await new Promise((done) => bin.on('close', done));
+    expect([code, complaint]).toEqual([1, expect.stringContaining('npm install nest-commander')]);
+  },
+  240_000,
+);

@@ -26,7 +26,13 @@ export type { InstanceReport } from './state/instance-report.js';
 export { InvalidWindowError } from './state/invalid-window-error.js';
 export type { ChangeSource, HistoryEntry, MaintenanceState } from './state/maintenance-state.js';
 export type { MaintenanceStatus, StatusSource } from './state/maintenance-status.js';
-export type { MaintenanceMode, MaintenanceWindow, StoredWindow, WindowBypass, WindowRecurrence } from './state/maintenance-window.js';
+export type {
+  MaintenanceMode,
+  MaintenanceWindow,
+  StoredWindow,
+  WindowBypass,
+  WindowRecurrence,
+} from './state/maintenance-window.js';
 export type { StorageFailurePolicy } from './state/state-monitor.js';
 export type { DisableOptions, EnableOptions } from './state/window-options.js';
 export { FileStateStorage } from './storage/file-state-storage.js';

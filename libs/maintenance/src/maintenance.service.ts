@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { Subject, type Observable } from 'rxjs';
+import { type Subject, type Observable } from 'rxjs';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import { closeWindows, openWindow, type ChangeOrigin } from './state/changes.js';
 import { Clock } from './state/clock.js';
@@ -9,7 +9,12 @@ import type { MaintenanceStatus } from './state/maintenance-status.js';
 import { EVERYTHING } from './state/maintenance-window.js';
 import { StateMonitor } from './state/state-monitor.js';
 import { statusOf } from './state/status-of.js';
-import { readDisableOptions, readEnableOptions, type DisableOptions, type EnableOptions } from './state/window-options.js';
+import {
+  readDisableOptions,
+  readEnableOptions,
+  type DisableOptions,
+  type EnableOptions,
+} from './state/window-options.js';
 import { StateStorage } from './storage/state-storage.js';
 import { StateWriter, type Written } from './storage/state-writer.js';
 import { CHANGES, OPTIONS } from './tokens.js';
@@ -105,7 +110,8 @@ export class MaintenanceService {
     this.#assertNotForced();
     readEnableOptions(window, this.clock.now());
     return this.#apply(
-      (windows, now) => openWindow(windows, readEnableOptions(window, now), now, randomBytes(4).toString('hex'), origin.by),
+      (windows, now) =>
+        openWindow(windows, readEnableOptions(window, now), now, randomBytes(4).toString('hex'), origin.by),
       origin,
     );
   }

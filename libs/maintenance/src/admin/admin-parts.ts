@@ -26,7 +26,11 @@ export function adminParts(option: boolean | AdminOptions): AdminParts {
     providers: [
       SameOriginGuard,
       AdminTokenGuard,
-      { provide: PROTECTION, inject: [OPTIONS], useFactory: (options: ResolvedOptions) => assertProtected(options, guards) },
+      {
+        provide: PROTECTION,
+        inject: [OPTIONS],
+        useFactory: (options: ResolvedOptions) => assertProtected(options, guards),
+      },
     ],
   };
 }

@@ -71,7 +71,12 @@ export function createAdminController(
 }
 
 function originOf({ user }: BodyRequest): ChangeOrigin {
-  const { username, email, name, id, sub } = (typeof user === 'object' && user !== null ? user : {}) as Record<string, unknown>;
-  const named = [username, email, name, id, sub].find((value) => typeof value === 'string' || typeof value === 'number');
+  const { username, email, name, id, sub } = (typeof user === 'object' && user !== null ? user : {}) as Record<
+    string,
+    unknown
+  >;
+  const named = [username, email, name, id, sub].find(
+    (value) => typeof value === 'string' || typeof value === 'number',
+  );
   return { via: 'http', by: named === undefined ? 'token' : String(named) };
 }

@@ -17,13 +17,16 @@ export function jsonBodyOf({ headers }: BodyRequest, body: unknown): object {
   const { 'content-length': length, 'transfer-encoding': encoding, 'content-type': type } = headers;
   if (encoding === undefined && (length === undefined || length === '0')) return {};
   if (!/^application\/(?:[\w.-]+\+)?json *(?:;|$)/i.test(type ?? '')) {
-    throw new UnsupportedMediaTypeException(`The body must be application/json, not ${type ?? 'without a type'}. ${EXAMPLE}`);
+    throw new UnsupportedMediaTypeException(
+      `The body must be application/json, not ${type ?? 'without a type'}. ${EXAMPLE}`,
+    );
   }
   if (body === undefined || body === null) {
     throw new BadRequestException(
       'There is a body, but the application did not parse it (`bodyParser: false`?), so nothing was changed. Put a JSON parser before the endpoints.',
     );
   }
-  if (typeof body !== 'object' || Array.isArray(body)) throw new BadRequestException(`The body is no object. ${EXAMPLE}`);
+  if (typeof body !== 'object' || Array.isArray(body))
+    throw new BadRequestException(`The body is no object. ${EXAMPLE}`);
   return body;
 }

@@ -10,7 +10,10 @@ export interface Answer {
 }
 
 /** Node's response, of HTTP/1 or of HTTP/2. */
-export type RawResponse = Pick<ServerResponse, 'setHeader' | 'removeHeader' | 'statusCode' | 'headersSent' | 'getHeader'>;
+export type RawResponse = Pick<
+  ServerResponse,
+  'setHeader' | 'removeHeader' | 'statusCode' | 'headersSent' | 'getHeader'
+>;
 
 /**
  * Makes sure that a refused response leaves with the status and the headers of the refusal, whoever writes it: our responder, or

@@ -60,7 +60,11 @@ export class Responder {
       this.#logger.error(`The maintenance page could not be rendered, a plain one goes out: ${reasonOf(error)}`);
       // Whatever policy the application has, it is not made for this page.
       headers['Content-Security-Policy'] = DEFAULT_PAGE_CSP;
-      const html = plainPage({ title: 'Down for maintenance', message: problem.message, statusCode: problem.statusCode });
+      const html = plainPage({
+        title: 'Down for maintenance',
+        message: problem.message,
+        statusCode: problem.statusCode,
+      });
       return { status: problem.statusCode, headers, body: Buffer.from(html) };
     }
   }

@@ -78,7 +78,8 @@ export class RoutedHandlers {
     if (!guard) return true;
     const named = [controller, handler].flatMap((target) => (Reflect.getMetadata(GUARDS, target) ?? []) as unknown[]);
     return named.some(
-      (used) => used === guard || used instanceof guard || (typeof used === 'function' && used.prototype instanceof guard),
+      (used) =>
+        used === guard || used instanceof guard || (typeof used === 'function' && used.prototype instanceof guard),
     );
   }
 

@@ -11,7 +11,6 @@ import type { MaintenanceModuleOptions } from './maintenance-options.js';
  * constructor(@Inject(maintenanceConfig.KEY) config: ConfigType<typeof maintenanceConfig>) {}
  * ```
  */
-export const maintenanceConfig = registerAs(
-  'maintenance',
-  (): MaintenanceModuleOptions => optionsFromEnvironment(process.env),
+export const maintenanceConfig = registerAs('maintenance', (): MaintenanceModuleOptions =>
+  optionsFromEnvironment(process.env),
 );

@@ -129,7 +129,9 @@ function assertSchema(schema: v.GenericSchema, value: unknown, named: (path: str
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     const parent = path.includes('.') ? path.slice(0, path.lastIndexOf('.') + 1) : '';
     throw new MaintenanceOptionsError(
-      `unknown option \`${path}\`. Known here: ${knownAt(schema, parent).map((name) => `\`${parent}${name}\``).join(', ')}.`,
+      `unknown option \`${path}\`. Known here: ${knownAt(schema, parent)
+        .map((name) => `\`${parent}${name}\``)
+        .join(', ')}.`,
     );
   }
   const subject = path === '' ? 'the options' : `the ${named(path)}`;

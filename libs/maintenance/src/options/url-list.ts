@@ -10,7 +10,7 @@ const ONLY_IN_EXPRESSIONS = /[\^$|\\()[\]+?]|\.\*|\{\d+(?:,\d*)?\}/;
  */
 export function parseUrlList(text: string): (string | RegExp)[] {
   const items: (string | RegExp)[] = [];
-  for (let rest = text.trim(); rest !== ''; ) {
+  for (let rest = text.trim(); rest !== '';) {
     const [literal, source, flags] = LITERAL.exec(rest) ?? [];
     if (literal !== undefined && source !== undefined && ONLY_IN_EXPRESSIONS.test(source)) {
       items.push(expression(source, flags ?? ''));

@@ -25,21 +25,35 @@ it.each([
   expect(compileAddresses(entries)(address)).toBe(expected);
 });
 
-it.each(['', '10', '10.1', '10.0.0.256', '012.0.0.1', '10.0.0.0/', '10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/8/8', '::1/129', 'fe80::1%eth0', 'host'])(
-  'refuses %j',
-  (entry) => {
-    expect(() => compileAddresses([entry])).toThrow(/neither an IP address nor a CIDR block such as/);
-  },
-);
+it.each([
+  '',
+  '10',
+  '10.1',
+  '10.0.0.256',
+  '012.0.0.1',
+  '10.0.0.0/',
+  '10.0.0.0/33',
+  '10.0.0.0/-1',
+  '10.0.0.0/8/8',
+  '::1/129',
+  'fe80::1%eth0',
+  'host',
+])('refuses %j', (entry) => {
+  expect(() => compileAddresses([entry])).toThrow(/neither an IP address nor a CIDR block such as/);
+});
 
 it("agrees with Node's own block list", () => {
   const address = fc.oneof(fc.ipV4(), fc.ipV6());
-  const block = fc.oneof(fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })), fc.tuple(fc.ipV6(), fc.integer({ min: 0, max: 128 })));
+  const block = fc.oneof(
+    fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })),
+    fc.tuple(fc.ipV6(), fc.integer({ min: 0, max: 128 })),
+  );
   fc.assert(
     fc.property(fc.array(block, { maxLength: 8 }), address, (blocks, client) => {
       const kind = (text: string): 'ipv6' | 'ipv4' => (text.includes(':') ? 'ipv6' : 'ipv4');
       // On purpose, a mapped address counts as IPv4 here, and no IPv6 block holds an IPv4 address.
-      const isMixed = (text: string): boolean => text.includes(':') && (text.includes('.') || /^(::|0:0:0:0:0:)ffff:/i.test(text));
+      const isMixed = (text: string): boolean =>
+        text.includes(':') && (text.includes('.') || /^(::|0:0:0:0:0:)ffff:/i.test(text));
       fc.pre(!isMixed(client) && !blocks.some(([network]) => isMixed(network)));
       const list = new BlockList();
       for (const [network, length] of blocks) {

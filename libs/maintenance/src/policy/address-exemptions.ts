@@ -29,7 +29,8 @@ export function compileAddresses(entries: readonly string[]): (address: string |
 function parseBlock(entry: string): [Address, number] {
   const [address = '', length, ...rest] = entry.trim().split('/');
   const network = parseStrictly(address);
-  if (!network || rest.length > 0 || (length !== undefined && !/^\d{1,3}$/.test(length))) throw new Error(unusable(entry));
+  if (!network || rest.length > 0 || (length !== undefined && !/^\d{1,3}$/.test(length)))
+    throw new Error(unusable(entry));
   const bits = network.kind() === 'ipv4' ? 32 : 128;
   const prefix = length === undefined ? bits : Number(length);
   if (prefix > bits) throw new Error(unusable(entry));

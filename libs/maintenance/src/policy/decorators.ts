@@ -39,7 +39,8 @@ export const ForceMaintenance = (): CustomDecorator<symbol> => SetMetadata(FORCE
  * export class CheckoutController {}
  * ```
  */
-export const MaintenanceScope = (...scopes: [string, ...string[]]): CustomDecorator<symbol> => SetMetadata(SCOPES, scopes);
+export const MaintenanceScope = (...scopes: [string, ...string[]]): CustomDecorator<symbol> =>
+  SetMetadata(SCOPES, scopes);
 
 /**
  * Says whether a handler reads or writes, where the HTTP method says something else: a window in the mode `read-only` admits

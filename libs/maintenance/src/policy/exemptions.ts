@@ -60,6 +60,7 @@ export async function isExemptVisitor(
 function rolesOf(user: unknown): string[] {
   if (typeof user !== 'object' || user === null) return [];
   const { roles, role } = user as { roles?: unknown; role?: unknown };
-  const listed = roles instanceof Set ? [...(roles as Set<unknown>)] : Array.isArray(roles) ? (roles as unknown[]) : [roles];
+  const listed =
+    roles instanceof Set ? [...(roles as Set<unknown>)] : Array.isArray(roles) ? (roles as unknown[]) : [roles];
   return [...listed, role].filter((name) => typeof name === 'string');
 }

@@ -27,7 +27,9 @@ describe('opening', () => {
   it('makes a window that starts now and has no end', () => {
     expect(opened([], {}, 'ann')).toEqual({
       action: 'on',
-      windows: [{ id: 'new', scope: '*', mode: 'full', startsAt: iso(0), endsAt: null, createdAt: iso(0), createdBy: 'ann' }],
+      windows: [
+        { id: 'new', scope: '*', mode: 'full', startsAt: iso(0), endsAt: null, createdAt: iso(0), createdBy: 'ann' },
+      ],
       concerned: [expect.objectContaining({ id: 'new' })],
     });
   });
@@ -40,12 +42,18 @@ describe('opening', () => {
     ['the delay', { retryAfter: 60 }, { retryAfter: 60 }],
     ['who made it', { createdBy: 'bob' }, { createdBy: 'bob' }],
   ])('changes %s of the active window and keeps the rest', (_name, options, changed) => {
-    expect(opened([active], options, 'somebody')).toMatchObject({ action: 'change', windows: [{ ...active, ...changed }] });
+    expect(opened([active], options, 'somebody')).toMatchObject({
+      action: 'change',
+      windows: [{ ...active, ...changed }],
+    });
   });
 
   it.each<[string, EnableOptions]>([
     ['nothing is given', {}],
-    ['everything is as it is', { message: 'Back soon', endsAt: active.endsAt, startsAt: active.startsAt, createdBy: 'ann' }],
+    [
+      'everything is as it is',
+      { message: 'Back soon', endsAt: active.endsAt, startsAt: active.startsAt, createdBy: 'ann' },
+    ],
     ['a moment is spelled otherwise', { endsAt: new Date(NOW + 50 * 60_000).toISOString().replace('.000Z', '+00:00') }],
   ])('changes nothing where %s', (_name, options) => {
     expect(opened([active], options)).toBeNull();
@@ -66,7 +74,9 @@ describe('opening', () => {
   });
 
   it('refuses a start after the end that stands', () => {
-    expect(() => opened([{ ...active, endsAt: iso(50) }], { startsAt: iso(0), endsAt: iso(0) })).toThrow(InvalidWindowError);
+    expect(() => opened([{ ...active, endsAt: iso(50) }], { startsAt: iso(0), endsAt: iso(0) })).toThrow(
+      InvalidWindowError,
+    );
   });
 });
 
@@ -89,9 +99,12 @@ describe('closing', () => {
     expect(change?.windows.map(({ id }) => id)).toEqual(all.map(({ id }) => id).filter((id) => !ended.includes(id)));
   });
 
-  it.each([[{ id: 'none' }], [{ scope: 'none' }], [{ id: 'o' }], [{ id: 'a', scope: 'payments' }]])('ends nothing by %j', (which) => {
-    expect(closeWindows(all, which, NOW)).toBeNull();
-  });
+  it.each([[{ id: 'none' }], [{ scope: 'none' }], [{ id: 'o' }], [{ id: 'a', scope: 'payments' }]])(
+    'ends nothing by %j',
+    (which) => {
+      expect(closeWindows(all, which, NOW)).toBeNull();
+    },
+  );
 });
 
 describe('the next state', () => {
@@ -107,25 +120,44 @@ describe('the next state', () => {
 
   it('counts on, keeps what it does not know, and remembers', () => {
     const next = nextState(base, change([active]), { by: 'ann', via: 'cli' }, NOW, 'other');
-    expect(next).toMatchObject({ lineage: 'line', revision: 8, future: { kept: true }, windows: [{ extra: { kept: true } }] });
-    expect(next.history).toMatchObject([{ revision: 8, at: iso(0), by: 'ann', via: 'cli', windows: [{ id: 'a' }] }, { note: 'kept' }]);
+    expect(next).toMatchObject({
+      lineage: 'line',
+      revision: 8,
+      future: { kept: true },
+      windows: [{ extra: { kept: true } }],
+    });
+    expect(next.history).toMatchObject([
+      { revision: 8, at: iso(0), by: 'ann', via: 'cli', windows: [{ id: 'a' }] },
+      { note: 'kept' },
+    ]);
   });
 
   it('starts a lineage where there was none, or only a hand-written one', () => {
     expect(nextState(null, change([]), { via: 'code' }, NOW, 'fresh')).toMatchObject({ lineage: 'fresh', revision: 1 });
     const handwritten = { ...base, lineage: 'handwritten', revision: 0 };
-    expect(nextState(handwritten, change([]), { via: 'code' }, NOW, 'fresh')).toMatchObject({ lineage: 'fresh', revision: 1 });
+    expect(nextState(handwritten, change([]), { via: 'code' }, NOW, 'fresh')).toMatchObject({
+      lineage: 'fresh',
+      revision: 1,
+    });
   });
 
   it('drops windows that are over, and old history', () => {
     const long = { ...base, history: Array.from({ length: HISTORY_LIMIT }, () => base.history[0]!) };
-    const next = nextState(long, change([active, { ...active, id: 'over', endsAt: iso(-1) }]), { via: 'code' }, NOW, '');
+    const next = nextState(
+      long,
+      change([active, { ...active, id: 'over', endsAt: iso(-1) }]),
+      { via: 'code' },
+      NOW,
+      '',
+    );
     expect(next.windows.map(({ id }) => id)).toEqual(['a']);
     expect(next.history).toHaveLength(HISTORY_LIMIT);
   });
 
   it('keeps secrets out of the history', () => {
     const secret = { ...active, bypass: { hash: 'secret', key: 'secret' } };
-    expect(JSON.stringify(nextState(null, change([secret]), { via: 'code' }, NOW, 'x').history)).not.toContain('secret');
+    expect(JSON.stringify(nextState(null, change([secret]), { via: 'code' }, NOW, 'x').history)).not.toContain(
+      'secret',
+    );
   });
 });

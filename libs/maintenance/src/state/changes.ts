@@ -1,5 +1,11 @@
 import { toIso } from './dates.js';
-import { HANDWRITTEN, HISTORY_LIMIT, type ChangeSource, type HistoryEntry, type MaintenanceState } from './maintenance-state.js';
+import {
+  HANDWRITTEN,
+  HISTORY_LIMIT,
+  type ChangeSource,
+  type HistoryEntry,
+  type MaintenanceState,
+} from './maintenance-state.js';
 import { endOf, isActiveAt, isPlannedAt, startOf, type StoredWindow } from './maintenance-window.js';
 import { assertEnd, type DisableOptions, type GivenFields } from './window-options.js';
 
@@ -51,10 +57,7 @@ export function openWindow(
 // A window under a lease belongs to the code that holds it, an occurrence to its series.
 function isOperators(window: StoredWindow, { scope, mode }: GivenFields): boolean {
   return (
-    window.scope === scope &&
-    window.mode === mode &&
-    window.leaseUntil === undefined &&
-    window.recurrence === undefined
+    window.scope === scope && window.mode === mode && window.leaseUntil === undefined && window.recurrence === undefined
   );
 }
 

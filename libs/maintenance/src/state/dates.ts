@@ -13,7 +13,12 @@ export function parseDate(text: string): number | undefined {
   // Date.parse takes the 30th of February for the 2nd of March.
   const lastDay = new Date(Date.UTC(Number(fields.year), Number(fields.month), 0)).getUTCDate();
   if (Number(fields.day) > lastDay) return undefined;
-  const time = Date.parse(text.replace(',', '.').toUpperCase().replace(/([+-]\d{2})(\d{2})$/, '$1:$2'));
+  const time = Date.parse(
+    text
+      .replace(',', '.')
+      .toUpperCase()
+      .replace(/([+-]\d{2})(\d{2})$/, '$1:$2'),
+  );
   return Number.isNaN(time) ? undefined : time;
 }
 

@@ -19,7 +19,14 @@ export interface HistoryEntry {
   /** From where. */
   via?: ChangeSource;
   /** The windows concerned, as far as a reader needs them. */
-  windows: { id: string; scope: string; mode: MaintenanceMode; startsAt: string; endsAt: string | null; message?: string }[];
+  windows: {
+    id: string;
+    scope: string;
+    mode: MaintenanceMode;
+    startsAt: string;
+    endsAt: string | null;
+    message?: string;
+  }[];
   [extra: string]: unknown;
 }
 

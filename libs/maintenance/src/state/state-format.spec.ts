@@ -16,7 +16,15 @@ const state: MaintenanceState = {
       unknown: [1, { two: 2 }],
     },
   ],
-  history: [{ revision: 3, at: '2026-12-01T02:00:00.000Z', action: 'on', windows: [{ id: 'a', scope: '*', mode: 'full', startsAt: '', endsAt: null }], more: 1 }],
+  history: [
+    {
+      revision: 3,
+      at: '2026-12-01T02:00:00.000Z',
+      action: 'on',
+      windows: [{ id: 'a', scope: '*', mode: 'full', startsAt: '', endsAt: null }],
+      more: 1,
+    },
+  ],
   later: { version: 'keeps' },
 };
 
@@ -30,7 +38,11 @@ it.each([
   [' 1\n', true],
 ])('reads %j as on or off', (text, on) => {
   const read = parseState(text);
-  expect(read).toMatchObject({ lineage: HANDWRITTEN, revision: 0, windows: on ? [{ scope: '*', mode: 'full', endsAt: null }] : [] });
+  expect(read).toMatchObject({
+    lineage: HANDWRITTEN,
+    revision: 0,
+    windows: on ? [{ scope: '*', mode: 'full', endsAt: null }] : [],
+  });
 });
 
 it.each([
@@ -44,14 +56,29 @@ it.each([
   ['a revision that is none', JSON.stringify({ ...state, revision: -1 }), /^revision/],
   ['no lineage', JSON.stringify({ ...state, lineage: '' }), /^lineage/],
   ['no windows', JSON.stringify({ ...state, windows: undefined }), /^windows/],
-  ['a window of an unknown mode', JSON.stringify({ ...state, windows: [{ ...state.windows[0], mode: 'x' }] }), /^windows\.0\.mode/],
-  ['a window with a bad start', JSON.stringify({ ...state, windows: [{ ...state.windows[0], startsAt: 'x' }] }), /^windows\.0\.startsAt/],
-  ['a window without an end', JSON.stringify({ ...state, windows: [{ ...state.windows[0], endsAt: undefined }] }), /^windows\.0\.endsAt/],
+  [
+    'a window of an unknown mode',
+    JSON.stringify({ ...state, windows: [{ ...state.windows[0], mode: 'x' }] }),
+    /^windows\.0\.mode/,
+  ],
+  [
+    'a window with a bad start',
+    JSON.stringify({ ...state, windows: [{ ...state.windows[0], startsAt: 'x' }] }),
+    /^windows\.0\.startsAt/,
+  ],
+  [
+    'a window without an end',
+    JSON.stringify({ ...state, windows: [{ ...state.windows[0], endsAt: undefined }] }),
+    /^windows\.0\.endsAt/,
+  ],
 ])('refuses %s', (_name, text, reason) => {
   expect(() => parseState(text)).toThrow(StateFormatError);
   expect(() => parseState(text)).toThrow(reason);
 });
 
-it.each([['a history that is none', 7], ['entries that are none', [7, { revision: 'x' }]]])('reads a state with %s', (_name, history) => {
+it.each([
+  ['a history that is none', 7],
+  ['entries that are none', [7, { revision: 'x' }]],
+])('reads a state with %s', (_name, history) => {
   expect(parseState(JSON.stringify({ ...state, history })).history).toEqual([]);
 });

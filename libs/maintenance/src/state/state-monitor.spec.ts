@@ -135,7 +135,10 @@ describe.each([
     expect([isOn(), monitor.situation().source]).toEqual([true, 'storage']);
     source.error = new Error('gone again');
     await later(INTERVAL);
-    expect([isOn(), monitor.situation().source]).toEqual([afterOn, onStorageFailure === 'last-known' ? 'last-known' : 'fallback']);
+    expect([isOn(), monitor.situation().source]).toEqual([
+      afterOn,
+      onStorageFailure === 'last-known' ? 'last-known' : 'fallback',
+    ]);
     expect(health).toEqual(['gone', null, 'gone again']);
   });
 });

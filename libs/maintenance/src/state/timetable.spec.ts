@@ -5,7 +5,15 @@ const at = (time: string): number => Date.parse(`2026-12-01T${time}Z`);
 
 function window(id: string, startsAt: string, endsAt: string | null, more: Partial<StoredWindow> = {}): StoredWindow {
   const iso = (time: string): string => new Date(at(time)).toISOString();
-  return { id, scope: '*', mode: 'full', startsAt: iso(startsAt), endsAt: endsAt && iso(endsAt), createdAt: iso('00:00'), ...more };
+  return {
+    id,
+    scope: '*',
+    mode: 'full',
+    startsAt: iso(startsAt),
+    endsAt: endsAt && iso(endsAt),
+    createdAt: iso('00:00'),
+    ...more,
+  };
 }
 
 const ids = (windows: readonly StoredWindow[]): string[] => windows.map(({ id }) => id);

@@ -89,7 +89,9 @@ export function readDisableOptions(which: unknown): DisableOptions {
 function members(value: unknown, known: string[], what: string): Record<string, unknown> {
   if (value === undefined || value === null) return {};
   if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new InvalidWindowError(`Expected an object with the members ${known.join(', ')} for ${what}, not ${show(value)}.`);
+    throw new InvalidWindowError(
+      `Expected an object with the members ${known.join(', ')} for ${what}, not ${show(value)}.`,
+    );
   }
   const unknown = Object.keys(value).find((name) => !known.includes(name));
   if (unknown !== undefined) {
@@ -102,7 +104,9 @@ function text(given: Record<string, unknown>, name: string, emptyAllowed = false
   const value = given[name];
   if (value === undefined) return undefined;
   if (typeof value !== 'string' || (value.trim() === '' && !emptyAllowed)) {
-    throw new InvalidWindowError(`\`${name}\` must be ${emptyAllowed ? 'a' : 'a non-empty'} string, not ${show(value)}.`);
+    throw new InvalidWindowError(
+      `\`${name}\` must be ${emptyAllowed ? 'a' : 'a non-empty'} string, not ${show(value)}.`,
+    );
   }
   return value;
 }

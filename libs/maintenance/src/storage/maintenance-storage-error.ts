@@ -29,11 +29,7 @@ export class MaintenanceStorageError extends Error {
   /** The version of corrupt content. */
   readonly version?: string;
 
-  constructor(
-    code: MaintenanceStorageErrorCode,
-    message: string,
-    options: { version?: string; cause?: unknown } = {},
-  ) {
+  constructor(code: MaintenanceStorageErrorCode, message: string, options: { version?: string; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.code = code;
     if (options.version !== undefined) this.version = options.version;
@@ -44,7 +40,8 @@ export class MaintenanceStorageError extends Error {
 export function toStorageError(error: unknown, subject: string): MaintenanceStorageError {
   if (error instanceof MaintenanceStorageError) return error;
   const reason = error instanceof Error ? error.message : String(error);
-  if (!isStorageError(error)) return new MaintenanceStorageError('unavailable', `${subject}: ${reason}`, { cause: error });
+  if (!isStorageError(error))
+    return new MaintenanceStorageError('unavailable', `${subject}: ${reason}`, { cause: error });
   return new MaintenanceStorageError(error.code, reason, { version: error.version, cause: error });
 }
 

@@ -14,7 +14,9 @@ interface AnyFactory {
 /** @throws {@link MaintenanceOptionsError} unless exactly one source of options is named */
 export function asyncOptions({ inject = [], useFactory, useClass, useExisting }: Sources): Provider[] {
   if ([useFactory, useClass, useExisting].filter(Boolean).length !== 1) {
-    throw new MaintenanceOptionsError('forRootAsync() needs exactly one of `useFactory`, `useClass` and `useExisting`.');
+    throw new MaintenanceOptionsError(
+      'forRootAsync() needs exactly one of `useFactory`, `useClass` and `useExisting`.',
+    );
   }
   if (useFactory) return [{ provide: GIVEN_OPTIONS, inject, useFactory }];
   const factory = (useClass ?? useExisting)!;

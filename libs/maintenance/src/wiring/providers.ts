@@ -39,9 +39,12 @@ const storage: Provider = {
       return storageFromUrl(storage);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw new MaintenanceOptionsError(`the option \`storage\` (environment: MAINTENANCE_STORAGE) can't be used: ${reason}.`, {
-        cause: error,
-      });
+      throw new MaintenanceOptionsError(
+        `the option \`storage\` (environment: MAINTENANCE_STORAGE) can't be used: ${reason}.`,
+        {
+          cause: error,
+        },
+      );
     }
   },
 };

@@ -33,7 +33,7 @@ export class ExpressBridge implements HttpBridge {
     const registerParserMiddleware = adapter.registerParserMiddleware?.bind(adapter);
     adapter.registerParserMiddleware = (...args: [string?, boolean?]) => {
       this.placeEdge();
-      return registerParserMiddleware?.(...args);
+      return registerParserMiddleware?.(...args) as unknown;
     };
     this.#guardNotFound();
   }
@@ -64,11 +64,15 @@ export class ExpressBridge implements HttpBridge {
   // A request that the edge let on in doubt, and that no handler took in the end, has nobody else who refuses it.
   #guardNotFound(): void {
     const { adapter, parts } = this;
-    const setNotFoundHandler = adapter.setNotFoundHandler?.bind(adapter) as ((...args: unknown[]) => unknown) | undefined;
+    const setNotFoundHandler = adapter.setNotFoundHandler?.bind(adapter) as
+      ((...args: unknown[]) => unknown) | undefined;
     adapter.setNotFoundHandler = (handler: Handler, ...rest: unknown[]) => {
       const refuseFirst: Handler = (request, response, next) => {
         if (!parts.edge || parts.edge.isIdle) return handler(request, response, next);
-        parts.edge.pass(this.#visitor(request, response, () => handler(request, response, next)), NO_HANDLER);
+        parts.edge.pass(
+          this.#visitor(request, response, () => handler(request, response, next)),
+          NO_HANDLER,
+        );
       };
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };

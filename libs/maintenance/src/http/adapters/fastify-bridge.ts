@@ -138,7 +138,7 @@ export class FastifyBridge implements HttpBridge {
     }
     instance.addHook('onRoute', (options) => {
       const { route, isAdmin } = this.#registering ?? { route: NO_HANDLER, isAdmin: false };
-      if (route.length > 0) options.config = { ...options.config, [ROUTE]: route } as RouteOptions['config'];
+      if (route.length > 0) options.config = { ...options.config, [ROUTE]: route };
       if (isAdmin) options.preParsing = [forgetTypeOfNothing];
     });
   }
@@ -146,11 +146,15 @@ export class FastifyBridge implements HttpBridge {
   // Fastify gets here from hooks too, before ours has run.
   #guardNotFound(): void {
     const { adapter, parts } = this;
-    const setNotFoundHandler = adapter.setNotFoundHandler?.bind(adapter) as ((...args: unknown[]) => unknown) | undefined;
+    const setNotFoundHandler = adapter.setNotFoundHandler?.bind(adapter) as
+      ((...args: unknown[]) => unknown) | undefined;
     adapter.setNotFoundHandler = (handler: Handler, ...rest: unknown[]) => {
       const refuseFirst: Handler = (request, reply) => {
         if (!parts.edge || parts.edge.isIdle) return handler(request, reply);
-        parts.edge.pass(this.#visitor(request, reply, () => void handler(request, reply)), NO_HANDLER);
+        parts.edge.pass(
+          this.#visitor(request, reply, () => void handler(request, reply)),
+          NO_HANDLER,
+        );
       };
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };
@@ -175,6 +179,7 @@ function forgetTypeOfNothing(
 ): void {
   const { headers } = request;
   const length = headers['content-length'];
-  if (headers['transfer-encoding'] === undefined && (length === undefined || length === '0')) delete headers['content-type'];
+  if (headers['transfer-encoding'] === undefined && (length === undefined || length === '0'))
+    delete headers['content-type'];
   done();
 }

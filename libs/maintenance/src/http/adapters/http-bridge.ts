@@ -1,4 +1,6 @@
 import type { Answer, RawResponse } from '../answer.js';
+import type { Edge } from '../edge.js';
+import type { RoutedHandlers } from '../routed-handlers.js';
 
 /** What the module needs of an HTTP adapter beyond what Nest's adapters have in common. */
 export interface HttpBridge {
@@ -15,8 +17,8 @@ export interface HttpBridge {
 /** What a bridge is made with. */
 export interface BridgeParts {
   /** `null`: the application does without. */
-  edge: import('../edge.js').Edge | null;
-  handlers: import('../routed-handlers.js').RoutedHandlers;
+  edge: Edge | null;
+  handlers: RoutedHandlers;
   /** The members that views see, made anew for each request. */
   viewLocals: PropertyDescriptorMap;
 }

@@ -40,9 +40,12 @@ export class PageRenderer {
       return new PageRenderer(await compile(readFileSync(file, 'utf8')), undefined);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw new MaintenanceOptionsError(`the option \`response.template\` (environment: MAINTENANCE_TEMPLATE) can't be used: ${file}: ${reason}`, {
-        cause: error,
-      });
+      throw new MaintenanceOptionsError(
+        `the option \`response.template\` (environment: MAINTENANCE_TEMPLATE) can't be used: ${file}: ${reason}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 
