@@ -1,5 +1,5 @@
 import type { AbstractHttpAdapter } from '@nestjs/core';
-import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Refusal } from '../../policy/refusal.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { Edge, EdgeVisitor } from '../edge.js';
