@@ -7,6 +7,10 @@ import {
   UnauthorizedException,
   type CanActivate,
   type ExecutionContext,
+  Module,
+  RequestMethod,
+  type MiddlewareConsumer,
+  type NestModule,
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { SkipMaintenance, type ExemptOptions } from 'nestjs-maintenance';
@@ -114,6 +118,50 @@ describe.each(ADAPTERS)('on %s, while a full window is active', (adapter) => {
     expect((await call('/')).status).toBe(503);
   });
 
+  it('admits paths however they are spelled in the pattern', async () => {
+    const call = await startActive({ urls: ['/caf%C3%A9', '/a%20b'] });
+    for (const path of ['/caf%C3%A9', '/a%20b']) expect([path, (await call(path)).status]).toEqual([path, 404]);
+  });
+
+  it('admits through middleware that is bound to controllers and methods', async () => {
+    const seen: string[] = [];
+    const note = (request: { method: string }, _response: unknown, next: () => void): void => {
+      seen.push(request.method);
+      next();
+    };
+    @Module({})
+    class NotingModule implements NestModule {
+      configure(consumer: MiddlewareConsumer): void {
+        consumer.apply(note).forRoutes(OpenController, { path: 'skipped', method: RequestMethod.ALL });
+        consumer.apply(note).forRoutes({ path: '{*splat}', method: RequestMethod.GET });
+      }
+    }
+    const call = await startActive({}, { imports: [NotingModule] });
+    expect((await call('/open')).text).toBe('open');
+    expect((await call('/skipped')).text).toBe('skipped');
+    expect(seen.length).toBeGreaterThan(0);
+    seen.length = 0;
+    expect((await call('/cats')).status).toBe(503);
+    expect(seen).toEqual([]);
+  });
+
+  it('admits handlers that their constructor has bound', async () => {
+    @SkipMaintenance()
+    @Controller('bound')
+    class BoundController {
+      constructor() {
+        this.get = this.get.bind(this);
+      }
+
+      @Get()
+      get(): string {
+        return 'bound';
+      }
+    }
+    const call = await startActive({}, { controllers: [BoundController] });
+    expect((await call('/bound')).text).toBe('bound');
+  });
+
   it('admits probes by GET and HEAD, and nothing that looks like one', async () => {
     const call = await startActive({});
     expect((await call('/health')).text).toBe('healthy');
@@ -150,6 +198,9 @@ describe.each(ADAPTERS)('on %s, while a full window is active', (adapter) => {
     expect((await call('/api/health')).status).toBe(200);
     expect((await call('/health')).status).toBe(404);
     expect((await call('/api/api/health')).status).toBe(503);
+    await running.close();
+    const slashed = await startActive({}, { main: (app) => void app.setGlobalPrefix('/api/') });
+    expect((await slashed('/api/health')).status).toBe(200);
     await running.close();
     expect((await (await startActive({ probes: false }))('/health')).status).toBe(503);
   });

@@ -23,7 +23,7 @@ import {
 import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE, HttpAdapterHost } from '@nestjs/core';
 import Handlebars from 'handlebars';
 import type { Observable } from 'rxjs';
-import { SkipMaintenance, type EnableOptions, type ResponseOptions } from 'nestjs-maintenance';
+import { MaintenanceScope, SkipMaintenance, type EnableOptions, type ResponseOptions } from 'nestjs-maintenance';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
 import { CatsController } from './controllers.js';
 
@@ -255,6 +255,57 @@ describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
     logged.mockRestore();
   });
 
+  it('is answered whatever the functions of the application do', async () => {
+    const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation();
+    const circular: Record<string, unknown> = {};
+    circular.self = circular;
+    const nothing = Object.create(null) as object;
+    const throwing = (thrown: unknown) => (): never => {
+      throw thrown as Error;
+    };
+    const FUNCTIONS: ResponseOptions[] = [
+      { context: () => ({ big: 5n }) },
+      { context: () => circular },
+      { context: () => 'text' as never },
+      { context: () => null as never },
+      { context: throwing(nothing) },
+      { context: () => Promise.reject(nothing) },
+      { type: throwing(nothing) },
+      { type: (() => Promise.reject(new Error('no'))) as never },
+      { type: (() => 'xml') as never },
+    ];
+    for (const response of FUNCTIONS) {
+      for (const edge of [true, false]) {
+        const call = await startActive(response, {}, { extras: { mount: { edge } } });
+        expect((await call('/cats')).json()).toMatchObject({ status: 503, mode: 'full' });
+        expect((await call('/cats', { headers: HTML })).status).toBe(503);
+        await running.close();
+      }
+    }
+    running = await start(adapter, { options: { response: { type: (() => Promise.resolve('html')) as never } } });
+    await running.maintenance.enable();
+    expect((await running.call('/nowhere')).headers['content-type']).toMatch(/html/);
+    logged.mockRestore();
+  });
+
+  it('is redirected to where any browser finds it', async () => {
+    for (const [redirectUrl, location] of [
+      ['/日本', '/%E6%97%A5%E6%9C%AC'],
+      ['/café?a=b#c', '/caf%C3%A9?a=b#c'],
+      ['https://例え.example/', 'https://xn--r8jz45g.example/'],
+    ] as const) {
+      const call = await startActive({ redirectUrl });
+      const reply = await call('/cats', { headers: HTML });
+      expect(reply).toMatchObject({ status: 302, headers: { location } });
+      if (redirectUrl.startsWith('/')) expect((await call(location, { headers: HTML })).status).toBe(404);
+      await running.close();
+    }
+    const call = await startActive({ redirectUrl: 'https://shop.example.com/x' });
+    for (const host of ['shop.example.com', 'Shop.example.com:443']) {
+      expect((await call('/cats', { headers: { ...HTML, host } })).status).toBe(503);
+    }
+  });
+
   it("keeps status, headers and page through the application's global filters, pipes and interceptors", async () => {
     const providers = [
       { provide: APP_FILTER, useClass: CatchAll },
@@ -287,6 +338,48 @@ describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
     expect(reply.json()).toMatchObject({
       caught: { status: 503, detail: 'Back soon', retryAfter: 3600, mode: 'full' },
     });
+  });
+
+  it('keeps its status through a filter that redirects', async () => {
+    @Catch()
+    class Redirecting implements ExceptionFilter {
+      catch(_exception: unknown, host: ArgumentsHost): void {
+        running.app.getHttpAdapter().redirect(host.switchToHttp().getResponse(), 302, '/error');
+      }
+    }
+    @UseFilters(Redirecting)
+    @Controller('redirecting')
+    class RedirectingController {
+      @Get()
+      get(): string {
+        return '';
+      }
+    }
+    const call = await startActive(
+      {},
+      {},
+      { controllers: [RedirectingController], extras: { mount: { edge: false } } },
+    );
+    expect(await call('/redirecting')).toMatchObject({ status: 503, headers: { 'retry-after': '3600' } });
+  });
+
+  it('tells of the window that closes the handler, not of one like it', async () => {
+    abstract class Base {
+      @Get()
+      get(): string {
+        return '';
+      }
+    }
+    @MaintenanceScope('a')
+    @Controller('a')
+    class A extends Base {}
+    @MaintenanceScope('b')
+    @Controller('b')
+    class B extends Base {}
+    const call = await startActive({}, { scope: 'a', message: 'a' }, { controllers: [A, B] });
+    await running.maintenance.enable({ scope: 'b', message: 'b' });
+    expect((await call('/a')).json()).toMatchObject({ scope: 'a', message: 'a' });
+    expect((await call('/b')).json()).toMatchObject({ scope: 'b', message: 'b' });
   });
 
   it('is not logged', async () => {

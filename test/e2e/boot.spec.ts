@@ -32,6 +32,9 @@ async function boot(...imports: (DynamicModule | Promise<DynamicModule>)[]): Pro
   return 'booted';
 }
 
+const circular: Record<string, unknown> = { password: 's3cret' };
+circular.self = circular;
+
 const memory = (): { storage: MemoryStateStorage } => ({ storage: new MemoryStateStorage() });
 
 /** Changes the environment for one test. */
@@ -92,6 +95,17 @@ describe('options that can not be used stop the application', () => {
       { response: { redirectUrl: '//evil.example' } },
       /`response\.redirectUrl`/,
     ],
+    ['a redirect that would not be recognised', { response: { redirectUrl: '/a//b' } }, /`response\.redirectUrl`/],
+    ['a redirect that can not be decoded', { response: { redirectUrl: '/%zz' } }, /`response\.redirectUrl`/],
+    ['a redirect with a line break', { response: { redirectUrl: '/closed\r\nX: 1' } }, /`response\.redirectUrl`/],
+    ['a token that no header can carry', { adminToken: 'a-token-from-a-file\n' }, /`adminToken`.*visible ASCII/],
+    ['a circular object', { storage: circular }, /`storage` must be a StateStorage.*not an object/],
+    ['a number of another kind', { refreshInterval: 5n }, /`refreshInterval`.*not 5/],
+    [
+      'a URL with a password',
+      { storage: 'mysql://user:p@ss@host/db?secret=x' },
+      /^(?!.*(?:ss@|p@|secret=x)).*mysql:\/\/\*\*\*@host/,
+    ],
     [
       'admin endpoints for everybody',
       { admin: true },
@@ -120,6 +134,11 @@ describe('options that can not be used stop the application', () => {
   it('those of a factory too', async () => {
     const useFactory = (): Options => ({ typo: 1 }) as Options;
     await expect(boot(MaintenanceModule.forRootAsync({ useFactory }))).rejects.toThrow(/unknown option `typo`/);
+    for (const nothing of [undefined, null, { useFactory: 5 }]) {
+      await expect(async () => boot(MaintenanceModule.forRootAsync(nothing as never))).rejects.toThrow(
+        /exactly one of `useFactory`/,
+      );
+    }
     await expect(async () => boot(MaintenanceModule.forRootAsync({}))).rejects.toThrow(/exactly one of `useFactory`/);
     class NoFactory {}
     await expect(async () => boot(MaintenanceModule.forRootAsync({ useClass: NoFactory as never }))).rejects.toThrow(

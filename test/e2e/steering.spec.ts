@@ -8,6 +8,8 @@ import {
   MaintenanceStorageError,
   type MaintenanceState,
   type MaintenanceStatus,
+  type StateStorage,
+  type VersionedState,
 } from 'nestjs-maintenance';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
 import type { Call, Reply } from './client.js';
@@ -208,6 +210,49 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     });
   });
 
+  it('checks what a storage of the application gives', async () => {
+    const content: { state: unknown; version: string } = { state: null, version: '1' };
+    const storage: StateStorage = {
+      kind: 'own',
+      location: 'own://place',
+      read: async () => structuredClone(content) as VersionedState,
+      write: async (state) => {
+        Object.assign(content, { state: structuredClone(state), version: String(Number(content.version) + 1) });
+        return content.version;
+      },
+    };
+    for (const state of [
+      {},
+      { windows: {} },
+      { format: 1, lineage: 'x', revision: 1, windows: [null], history: [] },
+      'text',
+      7,
+    ]) {
+      content.state = state;
+      const { maintenance, call } = await open({ options: { storage } });
+      expect(maintenance.status().storage).toMatchObject({
+        healthy: false,
+        error: expect.stringContaining('own://place') as string,
+      });
+      expect((await call('/cats')).status).toBe(200);
+      await maintenance.enable();
+      expect((await call('/cats')).status).toBe(503);
+      await running.close();
+    }
+    await open();
+  });
+
+  it('takes a state that somebody put back', async () => {
+    const { maintenance, stateFile, call } = await open();
+    await maintenance.enable();
+    const backup = readFileSync(stateFile);
+    for (const message of ['a', 'b', 'c']) await maintenance.enable({ message });
+    await maintenance.disable();
+    writeFileSync(stateFile, backup);
+    await expect(maintenance.enable({ message: 'now' })).resolves.toMatchObject({ active: true, revision: 2 });
+    expect((await call('/cats')).status).toBe(503);
+  });
+
   it.each([
     ['last-known', false],
     ['on', true],
@@ -375,6 +420,36 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       expect((await post('off', { scope: 'payments' })).status).toBe(adapter === 'express' ? 400 : 200);
       expect(running.maintenance.isActive()).toBe(true);
     });
+
+    if (adapter === 'fastify') {
+      it('read a body that HTTP/2 announces by its frames alone', async () => {
+        await openAdmin({ fastify: { http2: true } });
+        const { connect } = await import('node:http2');
+        const session = connect(`http://127.0.0.1:${running.port}`);
+        const send = async (path: string, body?: string): Promise<unknown> => {
+          const stream = session.request(
+            {
+              ':method': 'POST',
+              ':path': `/maintenance-mode/${path}`,
+              'content-type': 'application/json',
+              ...AUTHORIZED,
+            },
+            { endStream: body === undefined },
+          );
+          if (body !== undefined) stream.end(body);
+          let text = '';
+          for await (const chunk of stream) text += String(chunk);
+          return JSON.parse(text);
+        };
+        expect(await send('on', '{"scope":"payments"}')).toMatchObject({
+          windows: { active: [{ scope: 'payments' }] },
+        });
+        expect(await send('off', '{"scope":"other"}')).toMatchObject({ windows: { active: [{ scope: 'payments' }] } });
+        expect(await send('off')).toMatchObject({ active: false });
+        const closed = new Promise((resolve) => session.close(() => resolve(undefined)));
+        await closed;
+      });
+    }
 
     it('are not there unless asked for', async () => {
       const { call } = await open({ options: { adminToken: TOKEN } });

@@ -48,8 +48,8 @@ export class MaintenanceModule implements NestModule, OnApplicationShutdown {
    * @param options - options and extras; what is left out comes from the environment, then from the defaults
    * @throws {@link MaintenanceOptionsError} for options that can't be used, when the application starts
    */
-  static forRoot(options: MaintenanceModuleOptions & MaintenanceModuleExtras = {}): DynamicModule {
-    const { isGlobal, admin, mount, ...given } = options;
+  static forRoot(options?: MaintenanceModuleOptions & MaintenanceModuleExtras): DynamicModule {
+    const { isGlobal, admin, mount, ...given } = options ?? {};
     return define({ isGlobal, admin, mount }, [{ provide: GIVEN_OPTIONS, useValue: given }]);
   }
 
@@ -68,7 +68,7 @@ export class MaintenanceModule implements NestModule, OnApplicationShutdown {
    * ```
    */
   static forRootAsync(options: MaintenanceModuleAsyncOptions): DynamicModule {
-    const { imports, inject, useFactory, useClass, useExisting, ...extras } = options;
+    const { imports, inject, useFactory, useClass, useExisting, ...extras } = options ?? {};
     return define(extras, asyncOptions({ inject, useFactory, useClass, useExisting }), imports);
   }
 
@@ -90,15 +90,18 @@ export class MaintenanceModule implements NestModule, OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.monitor.stop();
-    await this.storage.close?.();
+    try {
+      await this.monitor.stop();
+    } finally {
+      await this.storage.close?.();
+    }
   }
 }
 
 function define(
   extras: MaintenanceModuleExtras,
   given: Provider[],
-  imports: DynamicModule['imports'] = [],
+  imports?: DynamicModule['imports'],
 ): DynamicModule {
   assertExtras(extras);
   const admin = adminParts(extras.admin ?? false);
@@ -106,7 +109,7 @@ function define(
   return {
     module: MaintenanceModule,
     global: extras.isGlobal ?? true,
-    imports: [...imports, ...admin.imports, ConfigModule.forFeature(maintenanceConfig), DiscoveryModule],
+    imports: [...(imports ?? []), ...admin.imports, ConfigModule.forFeature(maintenanceConfig), DiscoveryModule],
     controllers: admin.controllers,
     providers: [
       ...given,

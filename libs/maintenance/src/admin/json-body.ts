@@ -1,8 +1,11 @@
 import { BadRequestException, UnsupportedMediaTypeException } from '@nestjs/common';
+import { hasBody, type RawRequest } from '../http/has-body.js';
 
 /** What the endpoints look at in a request; the requests of Express and of Fastify both have it. */
 export interface BodyRequest {
   headers: Record<string, string | undefined>;
+  /** Node's request behind Fastify's. */
+  raw?: RawRequest;
   user?: unknown;
 }
 
@@ -13,9 +16,9 @@ const EXAMPLE = 'Send a JSON object such as {"message": "Back at four", "endsAt"
  *
  * @throws UnsupportedMediaTypeException (415) for a body that is not JSON, BadRequestException (400) for one that is no object
  */
-export function jsonBodyOf({ headers }: BodyRequest, body: unknown): object {
-  const { 'content-length': length, 'transfer-encoding': encoding, 'content-type': type } = headers;
-  if (encoding === undefined && (length === undefined || length === '0')) return {};
+export function jsonBodyOf({ headers, raw }: BodyRequest, body: unknown): object {
+  const { 'content-type': type } = headers;
+  if (!hasBody(raw ?? { headers })) return {};
   if (!/^application\/(?:[\w.-]+\+)?json *(?:;|$)/i.test(type ?? '')) {
     throw new UnsupportedMediaTypeException(
       `The body must be application/json, not ${type ?? 'without a type'}. ${EXAMPLE}`,

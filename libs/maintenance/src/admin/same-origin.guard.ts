@@ -23,7 +23,10 @@ export class SameOriginGuard implements CanActivate {
 }
 
 function isOriginOf(host: string, origin: string): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+  if (!URL.canParse(origin)) return false;
+  const { protocol, host: expected } = new URL(origin);
+  const own = `${protocol}//${host}`;
+  return URL.canParse(own) && new URL(own).host === expected;
 }
 
 function foreign(header: string): ForbiddenException {

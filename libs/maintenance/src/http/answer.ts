@@ -9,11 +9,14 @@ export interface Answer {
   body: Buffer;
 }
 
+/** Marks a response that our own redirect may leave with. */
+const OWN_REDIRECT = Symbol('nestjs-maintenance:redirect');
+
 /** Node's response, of HTTP/1 or of HTTP/2. */
 export type RawResponse = Pick<
   ServerResponse,
   'setHeader' | 'removeHeader' | 'statusCode' | 'headersSent' | 'getHeader'
->;
+> & { [OWN_REDIRECT]?: boolean };
 
 /**
  * Makes sure that a refused response leaves with the status and the headers of the refusal, whoever writes it: our responder, or
@@ -22,8 +25,8 @@ export type RawResponse = Pick<
 export function sealRefused(response: RawResponse, status: number, retryAfter: number | null): void {
   if (response.headersSent) return;
   onHeaders(response as ServerResponse, () => {
-    // A redirect stays one; Retry-After would delay it (RFC 9110, section 10.2.3).
-    if (!isRedirect(response.statusCode)) {
+    // Retry-After would delay the redirect (RFC 9110, section 10.2.3).
+    if (!response[OWN_REDIRECT]) {
       response.statusCode = status;
       if (retryAfter !== null) response.setHeader('Retry-After', String(retryAfter));
     }
@@ -33,12 +36,13 @@ export function sealRefused(response: RawResponse, status: number, retryAfter: n
   });
 }
 
+/** Lets an answer of ours through as it is, if it is a redirect. */
+export function noteRedirect(response: RawResponse, answer: Answer): void {
+  response[OWN_REDIRECT] = answer.status === 302;
+}
+
 /** Keeps what an exempt visitor sees out of shared caches, whatever the handler says. */
 export function sealExempt(response: RawResponse): void {
   if (response.headersSent) return;
   onHeaders(response as ServerResponse, () => response.setHeader('Cache-Control', 'private, no-store'));
-}
-
-function isRedirect(status: number): boolean {
-  return status === 302;
 }

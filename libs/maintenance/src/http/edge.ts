@@ -1,7 +1,7 @@
 import type { Decision, MaintenancePolicy } from '../policy/maintenance-policy.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { PolicyRequest } from '../policy/request-path.js';
-import { sealExempt, sealRefused, type Answer, type RawResponse } from './answer.js';
+import { noteRedirect, sealExempt, sealRefused, type Answer, type RawResponse } from './answer.js';
 import type { AnswerableRequest, Responder } from './responder.js';
 import type { Route, RoutedHandlers } from './routed-handlers.js';
 
@@ -47,7 +47,10 @@ export class Edge {
   /** Ends the request with a refusal. */
   refuse(refusal: Refusal, { request, response, send }: EdgeVisitor): void {
     sealRefused(response, this.responder.statusCode, refusal.retryAfter);
-    void this.responder.answer(refusal, request).then(send);
+    void this.responder.answer(refusal, request).then((answer) => {
+      noteRedirect(response, answer);
+      send(answer);
+    });
   }
 
   #decide(request: PolicyRequest, route: Route): Decision | Promise<Decision> {
@@ -56,8 +59,7 @@ export class Edge {
     const decisions = route.map((rules) => this.policy.decide({ rules, request, context: null }));
     const [first = 'undecided'] = decisions;
     // Versions and hosts of one path may be decided differently; which of them it is, the router knows.
-    const kind = (decision: unknown): unknown => (typeof decision === 'object' ? 'refused' : decision);
-    return decisions.every((decision) => kind(decision) === kind(first)) ? first : 'undecided';
+    return decisions.every((decision) => kindOf(decision) === kindOf(first)) ? first : 'undecided';
   }
 
   #carryOut(decision: Decision, visitor: EdgeVisitor): void {
@@ -65,4 +67,9 @@ export class Edge {
     if (decision === 'exempt') sealExempt(visitor.response);
     visitor.proceed();
   }
+}
+
+/** Two refusals are the same if the same window governs them. */
+function kindOf(decision: Decision | Promise<Decision>): unknown {
+  return typeof decision === 'object' && !(decision instanceof Promise) ? (decision.window?.id ?? null) : decision;
 }

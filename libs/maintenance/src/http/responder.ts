@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { Clock } from '../state/clock.js';
+import { reasonOf } from '../state/reason-of.js';
 import type { Answer } from './answer.js';
 import { preferredFormat } from './negotiation.js';
 import { DEFAULT_PAGE_CSP } from './page/default-page.js';
@@ -13,6 +14,8 @@ import { problemOf, type Problem } from './problem.js';
 export interface AnswerableRequest {
   readonly headers: Record<string, string | string[] | undefined>;
   readonly url: string;
+  /** With the port, by the adapter's trust-proxy setting. */
+  readonly host?: string;
 }
 
 /** Makes the answer to a refused request: page, problem document or redirect. */
@@ -30,15 +33,15 @@ export class Responder {
     return this.options.statusCode;
   }
 
-  /** The problem document, with the members that the application adds. */
+  /** The problem document, with the members that the application adds. Never rejects. */
   async problem(refusal: Refusal, request: AnswerableRequest | null): Promise<Problem> {
     const custom = request && (await this.#custom(request));
     return { ...custom, ...problemOf(refusal, this.options.statusCode) };
   }
 
-  /** The answer in the format that the request asks for. */
+  /** The answer in the format that the request asks for. Never rejects. */
   async answer(refusal: Refusal, request: AnswerableRequest): Promise<Answer> {
-    if (this.#format(request) === 'json') return this.#json(await this.problem(refusal, request));
+    if ((await this.#format(request)) === 'json') return this.#json(await this.problem(refusal, request));
     const target = this.#redirectTarget(request);
     if (target !== null) return { status: 302, headers: { Location: target }, body: Buffer.alloc(0) };
     return this.#page(refusal, request);
@@ -69,25 +72,30 @@ export class Responder {
     }
   }
 
-  #format(request: AnswerableRequest): 'html' | 'json' {
+  async #format(request: AnswerableRequest): Promise<'html' | 'json'> {
     const { type } = this.options;
-    const accept = headerOf(request, 'accept');
-    if (type === 'auto') return preferredFormat(accept);
-    if (typeof type === 'string') return type;
-    try {
-      return type(request) === 'html' ? 'html' : 'json';
-    } catch (error) {
-      this.#logger.error(`\`response.type\` threw, so the Accept header decides: ${reasonOf(error)}`);
-      return preferredFormat(accept);
+    if (typeof type === 'string' && type !== 'auto') return type;
+    if (typeof type === 'function') {
+      try {
+        const chosen = await (type as (request: AnswerableRequest) => unknown)(request);
+        if (chosen === 'html' || chosen === 'json') return chosen;
+        this.#logger.error('`response.type` gave neither "html" nor "json", so the Accept header decides.');
+      } catch (error) {
+        this.#logger.error(`\`response.type\` threw, so the Accept header decides: ${reasonOf(error)}`);
+      }
     }
+    return preferredFormat(headerOf(request, 'accept'));
   }
 
   async #custom(request: AnswerableRequest): Promise<object | null> {
     if (!this.options.context) return null;
     try {
-      return await this.options.context(request);
+      const members = await this.options.context(request);
+      // What can't be made JSON would fail later, in the hands of whoever sends it.
+      JSON.stringify(members);
+      return { ...members };
     } catch (error) {
-      this.#logger.error(`\`response.context\` threw, its members are left out: ${reasonOf(error)}`);
+      this.#logger.error(`The members of \`response.context\` are left out: ${reasonOf(error)}`);
       return null;
     }
   }
@@ -95,18 +103,24 @@ export class Responder {
   #redirectTarget(request: AnswerableRequest): string | null {
     const { redirectUrl } = this.options;
     if (redirectUrl === undefined) return null;
-    if (redirectUrl.startsWith('/')) return redirectUrl;
+    if (redirectUrl.startsWith('/')) {
+      const { pathname, search, hash } = new URL(redirectUrl, 'http://localhost');
+      return pathname + search + hash;
+    }
+    const target = new URL(redirectUrl);
     // There, the redirect would come back for ever.
-    const host = headerOf(request, 'host') ?? headerOf(request, ':authority');
-    return host?.toLowerCase() === new URL(redirectUrl).host ? null : redirectUrl;
+    const hosts = [request.host, headerOf(request, 'host'), headerOf(request, ':authority')];
+    return hosts.some((host) => isHostOf(target, host)) ? null : target.href;
   }
+}
+
+/** Whether a `Host` header names the host of the URL, the port of its scheme written out or not. */
+function isHostOf({ protocol, host: expected }: URL, host: string | undefined): boolean {
+  const url = `${protocol}//${host}`;
+  return host !== undefined && URL.canParse(url) && new URL(url).host === expected;
 }
 
 function headerOf({ headers }: AnswerableRequest, name: string): string | undefined {
   const value = headers[name];
   return Array.isArray(value) ? value[0] : value;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

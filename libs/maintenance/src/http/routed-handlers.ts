@@ -40,19 +40,24 @@ export class RoutedHandlers {
       if (typeof metatype !== 'function') continue;
       const prototype = metatype.prototype as Record<string, Handler>;
       for (const name of scanner.getAllMethodNames(prototype)) {
-        const inUse = (instance as Record<string, Handler> | undefined)?.[name];
-        for (const handler of new Set([prototype[name], inUse])) {
-          if (typeof handler === 'function' && Reflect.hasMetadata(ROUTE_PATH, handler)) {
-            this.#mark({ controller: metatype as unknown as Class, handler });
-          }
-        }
+        const declared = prototype[name];
+        if (typeof declared !== 'function' || !Reflect.hasMetadata(ROUTE_PATH, declared)) continue;
+        // What Nest routes is the instance's method, which its constructor may have bound or wrapped.
+        const inUse = (instance as Record<string, Handler> | undefined)?.[name] ?? declared;
+        for (const handler of new Set([declared, inUse]))
+          this.#mark({ controller: metatype as unknown as Class, handler });
       }
     }
   }
 
-  /** The handlers behind a routed function; none where it is not one of a Nest controller. */
-  routeOf(routed: object): Route {
+  /**
+   * The handlers behind a routed function; none where it is not one of a Nest controller.
+   *
+   * @param wraps - whether Nest wraps handlers to tell of each route that is taken. Before Nest 12, marks get lost in that.
+   */
+  routeOf(routed: object, wraps = false): Route {
     const owners = this.#ownersOf(routed);
+    if (owners.length === 0 && wraps && (routed as Handler).length === 0) return 'unclear';
     // The edge must not refuse what no guard would.
     if (owners.some((owner) => !this.#isGuarded(owner))) return 'unclear';
     return owners.map(({ controller, handler }) => this.reader.rulesOf(controller, handler));

@@ -2,11 +2,22 @@ import type { MaintenanceStatus } from '../state/maintenance-status.js';
 
 /**
  * What views see: `maintenance`, the status, and `maintenanceMode`, whether it is on. Getters, so that nothing is computed for a
- * request that renders no view.
+ * request that renders no view. An application that has locals of these names keeps its own.
  */
 export function viewLocals(status: () => MaintenanceStatus): PropertyDescriptorMap {
   return {
-    maintenance: { get: status, enumerable: true, configurable: true },
-    maintenanceMode: { get: () => status().active, enumerable: true, configurable: true },
+    maintenance: local('maintenance', status),
+    maintenanceMode: local('maintenanceMode', () => status().active),
+  };
+}
+
+function local(name: string, get: () => unknown): PropertyDescriptor {
+  return {
+    get,
+    set(this: object, value: unknown) {
+      Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
+    },
+    enumerable: true,
+    configurable: true,
   };
 }

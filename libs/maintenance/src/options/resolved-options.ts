@@ -1,5 +1,6 @@
 import { compileAddresses } from '../policy/address-exemptions.js';
 import type { ExemptionRules } from '../policy/exemptions.js';
+import { normalPath } from '../policy/request-path.js';
 import { compilePaths } from '../policy/url-exemptions.js';
 import type { StorageFailurePolicy } from '../state/state-monitor.js';
 import { variableOf } from './environment.js';
@@ -75,7 +76,5 @@ function compiled<T>(name: string, compile: () => T): T {
 }
 
 function redirectPathOf(redirectUrl: string | undefined): string | undefined {
-  if (!redirectUrl?.startsWith('/')) return undefined;
-  const { pathname } = new URL(redirectUrl, 'http://localhost');
-  return decodeURI(pathname.length > 1 && pathname.endsWith('/') ? pathname.slice(0, -1) : pathname);
+  return redirectUrl?.startsWith('/') ? normalPath(new URL(redirectUrl, 'http://localhost').pathname) : undefined;
 }

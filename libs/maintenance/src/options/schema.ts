@@ -1,4 +1,6 @@
 import * as v from 'valibot';
+import { normalPath } from '../policy/request-path.js';
+import { withoutCredentials } from '../state/without-credentials.js';
 import type { MaintenanceModuleOptions } from './maintenance-options.js';
 import { MaintenanceOptionsError } from './maintenance-options-error.js';
 
@@ -75,7 +77,14 @@ const options = v.strictObject(
     enabled: v.optional(flag),
     refreshInterval: v.optional(milliseconds),
     onStorageFailure: v.optional(oneOf('last-known', 'on', 'off')),
-    adminToken: v.optional(v.pipe(text, v.minLength(16, 'at least 16 characters long'))),
+    adminToken: v.optional(
+      v.pipe(
+        text,
+        v.minLength(16, 'at least 16 characters long'),
+        // What a header can carry after "Bearer": anything else could never match (RFC 6750, section 2.1).
+        v.regex(/^[\x21-\x7e]+$/, 'of visible ASCII characters, without spaces or a line break at the end'),
+      ),
+    ),
     exempt: v.optional(exempt),
     response: v.optional(response),
   },
@@ -101,9 +110,11 @@ const extras = v.strictObject(
   'an object',
 );
 
+// A path that is not in normal form would not be recognised when the visitor comes back with it.
 function isRedirectUrl(url: string): boolean {
-  if (url.startsWith('/')) return !url.startsWith('//') && !url.includes('\\') && URL.canParse(url, 'http://localhost');
-  return /^https?:\/\//i.test(url) && URL.canParse(url);
+  if (/[\s\\]|^\/\//.test(url)) return false;
+  if (!url.startsWith('/')) return /^https?:\/\//i.test(url) && URL.canParse(url);
+  return URL.canParse(url, 'http://localhost') && normalPath(new URL(url, 'http://localhost').pathname) !== undefined;
 }
 
 /**
@@ -161,8 +172,12 @@ function unwrap(schema: unknown): unknown {
 
 function show(path: string, value: unknown): string {
   if (/token/i.test(path)) return 'what was given';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  // Objects may hold anything, keys of a storage among it.
+  if (typeof value === 'object') return 'an object';
   if (typeof value === 'function') return 'a function';
-  const shown = JSON.stringify(value) ?? String(value);
+  const shown = typeof value === 'string' ? withoutCredentials(JSON.stringify(value)) : String(value);
   return shown.length > 100 ? `${shown.slice(0, 100)}...` : shown;
 }
 

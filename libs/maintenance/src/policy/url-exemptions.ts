@@ -35,8 +35,9 @@ function whole({ source, flags }: RegExp): RegExp {
   return new RegExp(`^(?:${source})$`, flags.replace(/[gy]/g, ''));
 }
 
-// As in Nest's decorators, a path may come without its first slash.
-function normalize(path: string): string {
+// As in Nest's decorators, a path may come without its first slash. Requests are compared decoded, so patterns are too.
+function normalize(pattern: string): string {
+  const path = pattern.includes('%') ? decodeURI(pattern) : pattern;
   const absolute = path.startsWith('/') || path.startsWith('{/') ? path : `/${path}`;
   return absolute.length > 1 && absolute.endsWith('/') ? absolute.slice(0, -1) : absolute;
 }

@@ -10,7 +10,11 @@ export class StateFormatError extends Error {
 
 const date = v.pipe(
   v.string(),
-  v.check((text) => parseDate(text) !== undefined, 'not an ISO 8601 date with a time zone'),
+  // Everything that decides reads it with Date.parse, which is pickier than we are in what an operator types.
+  v.check(
+    (text) => parseDate(text) !== undefined && !Number.isNaN(Date.parse(text)),
+    'not an ISO 8601 date with a time zone',
+  ),
 );
 
 const storedWindow = v.looseObject({
@@ -20,7 +24,7 @@ const storedWindow = v.looseObject({
   startsAt: date,
   endsAt: v.nullable(date),
   message: v.optional(v.string()),
-  retryAfter: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  retryAfter: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
   createdAt: date,
   createdBy: v.optional(v.string()),
   leaseUntil: v.optional(date),
@@ -76,7 +80,16 @@ export function parseState(text: string): MaintenanceState {
   } catch {
     throw new StateFormatError(trimmed === '' ? 'it is empty' : 'it is not JSON, nor just 1 or 0');
   }
-  const result = v.safeParse(state, json);
+  return checked(json);
+}
+
+/** @throws {@link StateFormatError} if the value, which a storage gave, is not a state */
+export function assertState(value: unknown): asserts value is MaintenanceState {
+  checked(value);
+}
+
+function checked(value: unknown): MaintenanceState {
+  const result = v.safeParse(state, value);
   if (result.success) return result.output as MaintenanceState;
   const [issue] = result.issues;
   throw new StateFormatError(`${v.getDotPath(issue) ?? 'the content'}: ${issue.message}`);

@@ -86,6 +86,46 @@ it('takes no older revision of its lineage, and any of another', async () => {
   expect(isOn()).toBe(false);
 });
 
+it('takes an older revision that stays: a backup was put back', async () => {
+  source.state = on(5);
+  await create().start();
+  source.state = off(2);
+  await later(50_000);
+  expect(isOn()).toBe(true);
+  await later(20_000);
+  expect(isOn()).toBe(false);
+});
+
+it('does not let a read that was overtaken undo a write', async () => {
+  let answer: (state: MaintenanceState | null) => void = () => undefined;
+  const answers: (MaintenanceState | null)[] = [];
+  await create().start();
+  await monitor.stop();
+  create({
+    source: {
+      read: async () => {
+        const state =
+          answers.length > 0 ? answers.shift()! : await new Promise<MaintenanceState | null>((done) => (answer = done));
+        return state && { state, version: '' };
+      },
+    },
+  });
+  const started = monitor.start();
+  await later(0);
+  monitor.adopt(on(1));
+  answers.push(on(1));
+  answer(null);
+  await started;
+  expect(isOn()).toBe(true);
+});
+
+it('follows a write of its own, whatever was known before', async () => {
+  source.state = on(5);
+  await create().start();
+  monitor.adopt(off(3));
+  expect(isOn()).toBe(false);
+});
+
 it('has one reader, however many ask, and each sees a read that began after asking', async () => {
   await create().start();
   const before = source.reads;
@@ -168,6 +208,7 @@ it('waits longer and longer for a source that fails, and half a minute at most',
 it('does not wait for a source that hangs', async () => {
   source.hangs = true;
   const started = create().start();
+  await later(0);
   await later(READ_TIMEOUT);
   await started;
   expect(monitor.health.error).toMatch(/no answer within 5 s/);

@@ -1,8 +1,10 @@
 import type { Clock } from './clock.js';
 import { toIso } from './dates.js';
+import { inTime } from './in-time.js';
 import type { MaintenanceState } from './maintenance-state.js';
 import type { StatusSource } from './maintenance-status.js';
 import type { StoredWindow } from './maintenance-window.js';
+import { reasonOf } from './reason-of.js';
 import { Timetable } from './timetable.js';
 
 /** What decides while the storage fails. */
@@ -47,12 +49,17 @@ export interface SourceHealth {
 export const READ_TIMEOUT = 5_000;
 /** The longest pause between two attempts to read a source that fails, in milliseconds. */
 const LONGEST_BACKOFF = 30_000;
+/**
+ * An older revision is a read that was overtaken, or came from a cache; one that stays for so many milliseconds is a backup that
+ * somebody has put back.
+ */
+const OLDER_REVISION_PATIENCE = 60_000;
 
 const NO_WINDOWS: readonly StoredWindow[] = [];
 
 /**
- * Holds the snapshot that every decision reads, and keeps it fresh: one reader in the process, however many callers. An older
- * revision never replaces a newer one of its lineage.
+ * Holds the snapshot that every decision reads, and keeps it fresh: one reader in the process, however many callers. A read that
+ * gives an older revision of the same lineage replaces nothing.
  */
 export class StateMonitor {
   readonly #options: StateMonitorOptions;
@@ -65,6 +72,8 @@ export class StateMonitor {
 
   #reading: Promise<void> | null = null;
   #nextReading: Promise<void> | null = null;
+  #writes = 0;
+  #olderSince: number | null = null;
   #failures = 0;
   #cancelPoll: () => void = () => undefined;
   #cancelBoundary: () => void = () => undefined;
@@ -79,14 +88,8 @@ export class StateMonitor {
   /** Reads the source once, then follows it until {@link stop}. Never rejects: a source that fails is a situation too. */
   async start(): Promise<void> {
     this.#isRunning = true;
-    const watch = this.#options.source
-      .watch?.(() => void this.refresh())
-      .then(async (end) => {
-        if (this.#isRunning) this.#endWatch = end;
-        else await end();
-      });
     // The poll does without notifications, and the read that follows says what is wrong.
-    if (watch) await this.#inTime(watch).catch(() => undefined);
+    await this.#inTime(() => this.#watch()).catch(() => undefined);
     await this.refresh();
   }
 
@@ -113,16 +116,20 @@ export class StateMonitor {
     return this.#nextReading;
   }
 
-  /** Takes over what the source holds, without asking it. */
+  /** Takes over what a write has left in the source. Reads that began before it count no more. */
   adopt(state: MaintenanceState | null): void {
+    this.#writes++;
+    this.#take(state, true);
+  }
+
+  #take(state: MaintenanceState | null, isCertain: boolean): void {
     this.#lastReadAt = toIso(this.#options.clock.now());
     const wasHealthy = this.#error === null;
     const isFirst = !this.#isKnown;
     this.#error = null;
     this.#failures = 0;
     if (!wasHealthy) this.#options.healthChanged?.(null);
-    const isOlder = state !== null && state.lineage === this.#state?.lineage && state.revision < this.#state.revision;
-    if (!isOlder) {
+    if (isCertain || !this.#isOvertaken(state)) {
       const isSame = state?.lineage === this.#state?.lineage && state?.revision === this.#state?.revision;
       const isEdited = isSame && JSON.stringify(state?.windows) !== JSON.stringify(this.#state?.windows);
       this.#isKnown = true;
@@ -134,6 +141,17 @@ export class StateMonitor {
       }
     }
     if (!wasHealthy) this.#announce();
+  }
+
+  #isOvertaken(state: MaintenanceState | null): boolean {
+    const isOlder = state !== null && state.lineage === this.#state?.lineage && state.revision < this.#state.revision;
+    if (!isOlder) {
+      this.#olderSince = null;
+      return false;
+    }
+    const now = this.#options.clock.now();
+    this.#olderSince ??= now;
+    return now - this.#olderSince < OLDER_REVISION_PATIENCE;
   }
 
   /** What holds now. From memory. */
@@ -158,21 +176,33 @@ export class StateMonitor {
     return {
       healthy: this.#error === null && this.#isKnown,
       lastReadAt: this.#lastReadAt,
-      ...(this.#error && { error: this.#error.message }),
+      ...(this.#error && { error: reasonOf(this.#error) }),
     };
   }
 
+  async #watch(): Promise<void> {
+    const end = await this.#options.source.watch?.(() => {
+      if (this.#isRunning) void this.refresh();
+    });
+    if (this.#isRunning) this.#endWatch = end ?? null;
+    else await end?.();
+  }
+
   async #read(): Promise<void> {
+    const writes = this.#writes;
     try {
-      const found = await this.#inTime(this.#options.source.read());
-      this.adopt(found?.state ?? null);
+      const found = await this.#inTime(() => this.#options.source.read());
+      if (writes !== this.#writes) return await this.#read();
+      this.#take(found?.state ?? null, false);
     } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(String(error)));
+      this.#fail(error instanceof Error ? error : new Error(reasonOf(error)));
     }
     this.#poll();
   }
 
   #fail(error: Error): void {
+    // Who has ended the monitor has ended the source too.
+    if (!this.#isRunning) return;
     const isNews = this.#error === null;
     const isOther = this.#error?.message !== error.message;
     this.#error = error;
@@ -193,12 +223,8 @@ export class StateMonitor {
     this.#cancelPoll = clock.wake(() => void this.refresh(), pause * (0.8 + 0.2 * Math.random()));
   }
 
-  #inTime<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const tooLate = (): void => reject(new Error(`no answer within ${READ_TIMEOUT / 1000} s`));
-      const cancel = this.#options.clock.wake(tooLate, READ_TIMEOUT);
-      work.then(resolve, reject).finally(cancel);
-    });
+  #inTime<T>(work: () => Promise<T>): Promise<T> {
+    return inTime(work, this.#options.clock, READ_TIMEOUT);
   }
 
   #announce(): void {

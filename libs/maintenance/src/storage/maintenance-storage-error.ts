@@ -1,3 +1,5 @@
+import { reasonOf } from '../state/reason-of.js';
+
 /**
  * What went wrong with a storage.
  *
@@ -39,7 +41,7 @@ export class MaintenanceStorageError extends Error {
 /** The error as a storage's error: with the code it has, in a copy of the package or in another, else as `unavailable`. */
 export function toStorageError(error: unknown, subject: string): MaintenanceStorageError {
   if (error instanceof MaintenanceStorageError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = reasonOf(error);
   if (!isStorageError(error))
     return new MaintenanceStorageError('unavailable', `${subject}: ${reason}`, { cause: error });
   return new MaintenanceStorageError(error.code, reason, { version: error.version, cause: error });

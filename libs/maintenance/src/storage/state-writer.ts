@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { nextState, type Change, type ChangeOrigin } from '../state/changes.js';
 import type { Clock } from '../state/clock.js';
+import { inTime } from '../state/in-time.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
 import type { StoredWindow } from '../state/maintenance-window.js';
 import { isStorageError, MaintenanceStorageError, toStorageError } from './maintenance-storage-error.js';
-import type { StateStorage } from './state-storage.js';
+import { StateReader } from './state-reader.js';
+import type { StateStorage, VersionedState } from './state-storage.js';
 
 /** How a change of the state came out. */
 export interface Written {
@@ -19,13 +21,19 @@ export interface Written {
 
 /** Writers that meet again and again give up after this many milliseconds. */
 const PATIENCE = 10_000;
+/** A storage that takes longer for one call counts as failed, in milliseconds. */
+const CALL_TIMEOUT = 10_000;
 
 /** Changes the stored state by compare-and-set, and reads it back before it says so. */
 export class StateWriter {
+  readonly #reader: StateReader;
+
   constructor(
     private readonly storage: StateStorage,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#reader = new StateReader(storage);
+  }
 
   /**
    * Applies `work` to the windows that are stored. On a conflict it reads again and retries. Content that is not a state is
@@ -47,7 +55,7 @@ export class StateWriter {
       if (change === null) return { state: base, change, replacedCorrupt: false };
       const next = nextState(base, change, origin, now, lineage);
       try {
-        const written = await this.storage.write(next, version);
+        const written = await inTime(() => this.storage.write(next, version), this.clock, CALL_TIMEOUT);
         return { state: await this.#readBack(next, written), change, replacedCorrupt: isCorrupt };
       } catch (error) {
         if (!isStorageError(error) || error.code !== 'conflict') throw this.#storageError(error);
@@ -62,7 +70,7 @@ export class StateWriter {
 
   async #readForChange(): Promise<{ state: MaintenanceState | null; version: string | null; isCorrupt: boolean }> {
     try {
-      const found = await this.storage.read();
+      const found = await this.#read();
       return { state: found?.state ?? null, version: found?.version ?? null, isCorrupt: false };
     } catch (error) {
       if (isStorageError(error) && error.code === 'corrupt' && error.version !== undefined) {
@@ -75,7 +83,7 @@ export class StateWriter {
   }
 
   async #readBack(next: MaintenanceState, version: string): Promise<MaintenanceState> {
-    const found = await this.storage.read().catch((error: unknown) => {
+    const found = await this.#read().catch((error: unknown) => {
       throw this.#storageError(error, ' (after the write, which may have taken effect)');
     });
     const isOurs = found?.version === version;
@@ -86,6 +94,10 @@ export class StateWriter {
       `${this.storage.location}: revision ${next.revision} was written but could not be read back; the storage holds ` +
         `${found ? `revision ${found.state.revision} of another lineage` : 'nothing'}.`,
     );
+  }
+
+  #read(): Promise<VersionedState | null> {
+    return inTime(() => this.#reader.read(), this.clock, CALL_TIMEOUT);
   }
 
   #storageError(error: unknown, note = ''): MaintenanceStorageError {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { withoutCredentials } from '../state/without-credentials.js';
 import { FileStateStorage } from './file-state-storage.js';
 import type { StateStorage } from './state-storage.js';
 
@@ -18,7 +19,7 @@ export function storageFromUrl(url: string | undefined): StateStorage {
   const scheme = /^([a-z][a-z\d+.-]+):/i.exec(url)?.[1]?.toLowerCase();
   if (scheme === 'file') return new FileStateStorage(pathOf(url));
   throw new Error(
-    `${JSON.stringify(withoutCredentials(url))} is not the URL of a storage; write file:path, such as file:/var/lib/app/maintenance.json`,
+    `${JSON.stringify(withoutCredentials(url).replace(/\?.*$/s, '?...'))} is not the URL of a storage; write file:path, such as file:/var/lib/app/maintenance.json`,
   );
 }
 
@@ -34,8 +35,4 @@ function pathOf(url: string): string {
   const path = url.startsWith('file://') ? fileURLToPath(url) : url.slice('file:'.length);
   if (path === '' || path.endsWith('/')) throw new Error(`${JSON.stringify(url)} names no file`);
   return resolve(path);
-}
-
-function withoutCredentials(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//***@');
 }

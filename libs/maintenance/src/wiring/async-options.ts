@@ -13,9 +13,10 @@ interface AnyFactory {
 
 /** @throws {@link MaintenanceOptionsError} unless exactly one source of options is named */
 export function asyncOptions({ inject = [], useFactory, useClass, useExisting }: Sources): Provider[] {
-  if ([useFactory, useClass, useExisting].filter(Boolean).length !== 1) {
+  const sources = [useFactory, useClass, useExisting].filter((source) => source !== undefined && source !== null);
+  if (sources.length !== 1 || typeof sources[0] !== 'function') {
     throw new MaintenanceOptionsError(
-      'forRootAsync() needs exactly one of `useFactory`, `useClass` and `useExisting`.',
+      'forRootAsync() needs exactly one of `useFactory`, a function, and `useClass` or `useExisting`, a class.',
     );
   }
   if (useFactory) return [{ provide: GIVEN_OPTIONS, inject, useFactory }];

@@ -16,8 +16,10 @@ import { HandlerRulesReader } from '../policy/handler-rules.js';
 import { MaintenancePolicy } from '../policy/maintenance-policy.js';
 import { Clock, SystemClock } from '../state/clock.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import { reasonOf } from '../state/reason-of.js';
 import { StateMonitor } from '../state/state-monitor.js';
 import { statusOf } from '../state/status-of.js';
+import { StateReader } from '../storage/state-reader.js';
 import { StateStorage } from '../storage/state-storage.js';
 import { storageFromUrl } from '../storage/storage-url.js';
 import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS } from '../tokens.js';
@@ -38,9 +40,8 @@ const storage: Provider = {
     try {
       return storageFromUrl(storage);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
       throw new MaintenanceOptionsError(
-        `the option \`storage\` (environment: MAINTENANCE_STORAGE) can't be used: ${reason}.`,
+        `the option \`storage\` (environment: MAINTENANCE_STORAGE) can't be used: ${reasonOf(error)}.`,
         {
           cause: error,
         },
@@ -59,8 +60,9 @@ const monitor: Provider = {
     changes: Subject<MaintenanceStatus>,
   ): Promise<StateMonitor> => {
     const log = new StateLog(source.location);
+    const reader = new StateReader(source);
     const started: StateMonitor = new StateMonitor({
-      source,
+      source: { read: () => reader.read(), ...(source.watch && { watch: (changed) => source.watch!(changed) }) },
       clock,
       refreshInterval,
       onStorageFailure,
@@ -87,7 +89,7 @@ const policy: Provider = {
       retryAfter: response.retryAfter,
       failed: (error) =>
         new Logger('Maintenance').error(
-          `\`exempt.user\` or \`exempt.when\` threw, so the request was refused: ${error instanceof Error ? error.message : String(error)}`,
+          `\`exempt.user\` or \`exempt.when\` threw, so the request was refused: ${reasonOf(error)}`,
         ),
     }),
 };
@@ -119,8 +121,8 @@ const mount: Provider = {
 };
 
 function prefixOf(config: ApplicationConfig): string {
-  const prefix = config.getGlobalPrefix();
-  return prefix && !prefix.startsWith('/') ? `/${prefix}` : prefix;
+  const prefix = config.getGlobalPrefix().replace(/^\/+|\/+$/g, '');
+  return prefix && `/${prefix}`;
 }
 
 /** What the module provides whatever its options. */

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { EVERYTHING, type MaintenanceWindow } from '../state/maintenance-window.js';
+import { reasonOf } from '../state/reason-of.js';
 import type { StorageFailurePolicy } from '../state/state-monitor.js';
 
 /** One line in the log for each change of the state or of the storage's health. */
@@ -20,7 +21,7 @@ export class StateLog {
   healthChanged(error: Error | null, policy: StorageFailurePolicy): void {
     if (error === null) return this.#logger.log(`The storage ${this.location} works again.`);
     const consequence = policy === 'last-known' ? 'the last known state counts' : `maintenance is ${policy}`;
-    this.#logger.error(`The storage ${this.location} fails, so ${consequence} (onStorageFailure): ${error.message}`);
+    this.#logger.error(`The storage ${this.location} fails, so ${consequence} (onStorageFailure): ${reasonOf(error)}`);
   }
 }
 

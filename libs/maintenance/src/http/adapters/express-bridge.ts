@@ -15,11 +15,14 @@ interface ExpressApplication {
   router: { stack: Layer[] };
   locals: object;
 }
+type MiddlewareFactory = (path: string, callback: object) => unknown;
 type Handler = (request: Request, response: Response, next: NextFunction) => unknown;
 
 /** Express: the edge is a middleware, its place is before the body parsers. */
 export class ExpressBridge implements HttpBridge {
   #hasEdge = false;
+  /** What Nest registered as middleware. */
+  readonly #middleware = new WeakSet<object>();
 
   constructor(
     private readonly adapter: AbstractHttpAdapter,
@@ -35,6 +38,7 @@ export class ExpressBridge implements HttpBridge {
       this.placeEdge();
       return registerParserMiddleware?.(...args) as unknown;
     };
+    this.#followMiddleware();
     this.#guardNotFound();
   }
 
@@ -61,6 +65,18 @@ export class ExpressBridge implements HttpBridge {
     raw.end(body);
   }
 
+  #followMiddleware(): void {
+    const adapter = this.adapter as unknown as { createMiddlewareFactory: (method: number) => MiddlewareFactory };
+    const create = adapter.createMiddlewareFactory.bind(adapter);
+    adapter.createMiddlewareFactory = (method) => {
+      const factory = create(method);
+      return (path, callback) => {
+        this.#middleware.add(callback);
+        return factory(path, callback);
+      };
+    };
+  }
+
   // A request that the edge let on in doubt, and that no handler took in the end, has nobody else who refuses it.
   #guardNotFound(): void {
     const { adapter, parts } = this;
@@ -84,17 +100,17 @@ export class ExpressBridge implements HttpBridge {
 
   #routeOf(request: Request): Route {
     const { path, method } = request;
+    const wraps = Boolean(this.adapter.getOnRouteTriggered?.());
     const rules: HandlerRules[] = [];
     for (const layer of this.adapter.getInstance<ExpressApplication>().router.stack) {
       if (!layer.route || !takes(layer.route.methods, method) || !matches(layer, path)) continue;
-      const found = layer.route.stack.map(({ handle }) => this.parts.handlers.routeOf(handle));
+      // Nest registers middleware for a method as a route: it lets the request on, or answers by itself.
+      const handles = layer.route.stack.map(({ handle }) => handle).filter((handle) => !this.#middleware.has(handle));
+      if (handles.length === 0) continue;
+      const found = handles.map((handle) => this.parts.handlers.routeOf(handle, wraps));
       if (found.some((route) => route === 'unclear')) return 'unclear';
-      if (found.every((route) => route.length === 0)) {
-        // Nest wraps handlers, marks and all, where something wants to hear of each route that is taken.
-        if (this.adapter.getOnRouteTriggered?.()) return 'unclear';
-        // A route that is not of a controller answers by itself.
-        break;
-      }
+      // A route that is not of a controller answers by itself.
+      if (found.every((route) => route.length === 0)) break;
       rules.push(...(found as HandlerRules[][]).flat());
     }
     return rules;

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Refusal } from '../../policy/refusal.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { Edge, EdgeVisitor } from '../edge.js';
+import { hasBody } from '../has-body.js';
 import { NO_HANDLER, type Route } from '../routed-handlers.js';
 import type { BridgeParts, HttpBridge } from './http-bridge.js';
 
@@ -83,9 +84,7 @@ export class FastifyBridge implements HttpBridge {
 
   #routeOf(request: FastifyRequest): Route {
     if (request.is404) return NO_HANDLER;
-    const route = (request.routeOptions.config as MarkedConfig)[ROUTE];
-    // Nest wraps handlers, marks and all, where something wants to hear of each route that is taken.
-    return route ?? (this.adapter.getOnRouteTriggered?.() ? 'unclear' : NO_HANDLER);
+    return (request.routeOptions.config as MarkedConfig)[ROUTE] ?? NO_HANDLER;
   }
 
   // Nest's middleware runs before a plugin's CORS hook may have set its headers: too early to answer, but not to see that it
@@ -126,7 +125,8 @@ export class FastifyBridge implements HttpBridge {
       const register = verbs[verb]?.bind(this.adapter);
       if (!register) continue;
       verbs[verb] = (path, handler) => {
-        this.#registering = { route: handlers.routeOf(handler ?? {}), isAdmin: handlers.isAdmin(handler ?? {}) };
+        const wraps = Boolean(this.adapter.getOnRouteTriggered?.());
+        this.#registering = { route: handlers.routeOf(handler ?? {}, wraps), isAdmin: handlers.isAdmin(handler ?? {}) };
         try {
           const result = register(path, handler);
           if (this.#registering.isAdmin) tolerate(() => register(`${path}/`, handler));
@@ -177,9 +177,6 @@ function forgetTypeOfNothing(
   _payload: unknown,
   done: (error?: Error) => void,
 ): void {
-  const { headers } = request;
-  const length = headers['content-length'];
-  if (headers['transfer-encoding'] === undefined && (length === undefined || length === '0'))
-    delete headers['content-type'];
+  if (!hasBody(request.raw)) delete request.headers['content-type'];
   done();
 }

@@ -1,0 +1,26 @@
+import { assertState, StateFormatError } from '../state/state-format.js';
+import { MaintenanceStorageError } from './maintenance-storage-error.js';
+import type { StateStorage, VersionedState } from './state-storage.js';
+
+/** Reads a storage and checks what it gives: one that an application wrote itself may have parsed anything. */
+export class StateReader {
+  // A storage may give the same object for the same content; once is enough then.
+  readonly #checked = new WeakSet<object>();
+
+  constructor(private readonly storage: Pick<StateStorage, 'read' | 'location'>) {}
+
+  /** @throws {@link MaintenanceStorageError} `corrupt` for what is not a state, else what the storage throws */
+  async read(): Promise<VersionedState | null> {
+    const found = (await this.storage.read()) ?? null;
+    if (found === null || (typeof found.state === 'object' && this.#checked.has(found.state))) return found;
+    try {
+      assertState(found.state);
+    } catch (error) {
+      if (!(error instanceof StateFormatError)) throw error;
+      const message = `${this.storage.location} holds no maintenance state: ${error.message}. \`on\` or \`off\` replaces it.`;
+      throw new MaintenanceStorageError('corrupt', message, { version: found.version, cause: error });
+    }
+    this.#checked.add(found.state);
+    return found;
+  }
+}
