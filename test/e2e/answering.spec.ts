@@ -269,7 +269,7 @@ describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
       { context: () => 'text' as never },
       { context: () => null as never },
       { context: throwing(nothing) },
-      { context: () => Promise.reject(nothing) },
+      { context: async () => throwing(nothing)() },
       { type: throwing(nothing) },
       { type: (() => Promise.reject(new Error('no'))) as never },
       { type: (() => 'xml') as never },

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import * as v from 'valibot';
 import { normalPath } from '../policy/request-path.js';
 import { withoutCredentials } from '../state/without-credentials.js';
@@ -177,7 +178,7 @@ function show(path: string, value: unknown): string {
   // Objects may hold anything, keys of a storage among it.
   if (typeof value === 'object') return 'an object';
   if (typeof value === 'function') return 'a function';
-  const shown = typeof value === 'string' ? withoutCredentials(JSON.stringify(value)) : String(value);
+  const shown = typeof value === 'string' ? withoutCredentials(JSON.stringify(value)) : inspect(value);
   return shown.length > 100 ? `${shown.slice(0, 100)}...` : shown;
 }
 
