@@ -98,11 +98,7 @@ export class MaintenanceModule implements NestModule, OnApplicationShutdown {
   }
 }
 
-function define(
-  extras: MaintenanceModuleExtras,
-  given: Provider[],
-  imports?: DynamicModule['imports'],
-): DynamicModule {
+function define(extras: MaintenanceModuleExtras, given: Provider[], imports?: DynamicModule['imports']): DynamicModule {
   assertExtras(extras);
   const admin = adminParts(extras.admin ?? false);
   const guard = extras.mount?.guard === false ? [] : [{ provide: APP_GUARD, useExisting: MaintenanceGuard }];
