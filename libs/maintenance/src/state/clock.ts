@@ -6,7 +6,7 @@
  * ```ts
  * Test.createTestingModule({ imports: [MaintenanceModule.forRoot()] })
  *   .overrideProvider(Clock)
- *   .useValue({ now: () => Date.parse('2026-12-01T02:00Z'), wake: () => () => undefined });
+ *   .useValue(new ManualClock('2026-12-01T02:00Z')); // from nestjs-maintenance/testing
  * ```
  */
 export abstract class Clock {

@@ -1,2 +1,3 @@
 export { describeStateStorage, type StorageUnderTest } from './describe-state-storage.js';
+export { ManualClock } from './manual-clock.js';
 export { MemoryStateStorage, type MemoryStateStorageOptions } from './memory-state-storage.js';

@@ -1,6 +1,15 @@
 import { Clock } from '../state/clock.js';
 
-/** A clock that stands still until a test moves it. Who asked to be woken is woken on the way. */
+/**
+ * A clock that stands still until a test moves it. Who asked to be woken is woken on the way.
+ *
+ * @example
+ * ```ts
+ * const clock = new ManualClock('2026-12-01T00:00Z');
+ * const module = await Test.createTestingModule({ imports: [AppModule] }).overrideProvider(Clock).useValue(clock).compile();
+ * await clock.moveTo('2026-12-01T02:00Z');
+ * ```
+ */
 export class ManualClock extends Clock {
   #now: number;
   readonly #waiting = new Set<{ at: number; callback: () => void }>();
