@@ -218,6 +218,17 @@ it('does not wait for a source that hangs', async () => {
   expect(isOn()).toBe(true);
 });
 
+it('tells of a source that fails before it follows it, and no more after the end', async () => {
+  source.error = new Error('gone');
+  create();
+  await monitor.refresh();
+  expect(monitor.health).toMatchObject({ healthy: false, error: 'gone' });
+  await monitor.stop();
+  source.error = new Error('closed');
+  await monitor.refresh();
+  expect(monitor.health).toMatchObject({ error: 'gone' });
+});
+
 it('stays with what is configured', async () => {
   source.state = on(1);
   await create({ enabled: false }).start();

@@ -79,6 +79,7 @@ export class StateMonitor {
   #cancelBoundary: () => void = () => undefined;
   #endWatch: (() => Promise<void>) | null = null;
   #isRunning = false;
+  #isOver = false;
 
   constructor(options: StateMonitorOptions) {
     this.#options = options;
@@ -88,6 +89,7 @@ export class StateMonitor {
   /** Reads the source once, then follows it until {@link stop}. Never rejects: a source that fails is a situation too. */
   async start(): Promise<void> {
     this.#isRunning = true;
+    this.#isOver = false;
     // The poll does without notifications, and the read that follows says what is wrong.
     await this.#inTime(() => this.#watch()).catch(() => undefined);
     await this.refresh();
@@ -96,6 +98,7 @@ export class StateMonitor {
   /** Ends the watch and all timers. */
   async stop(): Promise<void> {
     this.#isRunning = false;
+    this.#isOver = true;
     this.#cancelPoll();
     this.#cancelBoundary();
     const endWatch = this.#endWatch;
@@ -202,7 +205,7 @@ export class StateMonitor {
 
   #fail(error: Error): void {
     // Who has ended the monitor has ended the source too.
-    if (!this.#isRunning) return;
+    if (this.#isOver) return;
     const isNews = this.#error === null;
     const isOther = this.#error?.message !== error.message;
     this.#error = error;
