@@ -1,6 +1,6 @@
 // Builds the library as ES modules and as CommonJS, then the applications that use it. What is up to date stays as it is.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const library = 'libs/maintenance';
@@ -43,6 +43,8 @@ build(
 );
 chmodSync(`${library}/bin/nestjs-maintenance.js`, 0o755);
 for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md']) copyFileSync(file, `${library}/${file}`);
+rmSync(`${library}/docs`, { recursive: true, force: true });
+cpSync('docs', `${library}/docs`, { recursive: true });
 
 for (const app of ['apps/demo', 'apps/cli']) {
   build(app, [`${app}/src`, `${app}/tsconfig.json`, `${library}/dist/.built`, ...shared], () =>

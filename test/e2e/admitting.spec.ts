@@ -16,7 +16,7 @@ import { APP_GUARD } from '@nestjs/core';
 import { SkipMaintenance, type ExemptOptions } from 'nestjs-maintenance';
 import { join } from 'node:path';
 import { ServeStaticModule } from '@nestjs/serve-static';
-import { ADAPTERS, start, type Running, type Setup } from './application.js';
+import { LANES, start, type Running, type Setup } from './application.js';
 import { CatsController, HealthController, OpenController } from './controllers.js';
 
 @Controller()
@@ -69,10 +69,10 @@ class AuthGuard implements CanActivate {
 
 const controllers = [ShopController, CatsController, HealthController, OpenController];
 
-describe.each(ADAPTERS)('on %s, while a full window is active', (adapter) => {
+describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, registration) => {
   let running: Running;
   const startActive = async (exempt: ExemptOptions, setup: Setup = {}): Promise<Running['call']> => {
-    running = await start(adapter, { controllers, ...setup, options: { exempt, ...setup.options } });
+    running = await start(adapter, { registration, controllers, ...setup, options: { exempt, ...setup.options } });
     await running.maintenance.enable();
     return running.call;
   };
@@ -270,15 +270,20 @@ describe.each(ADAPTERS)('on %s, while a full window is active', (adapter) => {
     });
 
     it('asks the application who it is, also where no handler is', async () => {
+      let asked = 0;
       const call = await startActive({
         roles: ['staff'],
-        user: async (request: { headers: Record<string, string> }) =>
-          Promise.resolve({ roles: [request.headers['x-who']] }),
+        user: async (request: { headers: Record<string, string> }) => {
+          asked++;
+          return Promise.resolve({ roles: [request.headers['x-who']] });
+        },
       });
       const headers = { 'x-who': 'staff' };
       expect((await call('/cats', { headers })).status).toBe(200);
       expect((await call('/nowhere', { headers })).status).toBe(404);
+      asked = 0;
       expect((await call('/nowhere', { headers: { 'x-who': 'guest' } })).status).toBe(503);
+      expect(asked).toBe(1);
     });
 
     it('refuses where the question throws', async () => {

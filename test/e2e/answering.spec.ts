@@ -11,6 +11,7 @@ import {
   Render,
   Res,
   UseFilters,
+  UseInterceptors,
   type ArgumentsHost,
   type CallHandler,
   type ExceptionFilter,
@@ -23,8 +24,14 @@ import {
 import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE, HttpAdapterHost } from '@nestjs/core';
 import Handlebars from 'handlebars';
 import type { Observable } from 'rxjs';
-import { MaintenanceScope, SkipMaintenance, type EnableOptions, type ResponseOptions } from 'nestjs-maintenance';
-import { ADAPTERS, start, type Running, type Setup } from './application.js';
+import {
+  MaintenanceInterceptor,
+  MaintenanceScope,
+  SkipMaintenance,
+  type EnableOptions,
+  type ResponseOptions,
+} from 'nestjs-maintenance';
+import { LANES, start, type Running, type Setup } from './application.js';
 import { CatsController } from './controllers.js';
 
 const HTML = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
@@ -67,6 +74,16 @@ class FilteredController {
 }
 
 @SkipMaintenance()
+@UseInterceptors(MaintenanceInterceptor)
+@Controller('locals')
+class LocalsController {
+  @Get()
+  locals(@Res({ passthrough: true }) response: { locals: { maintenanceMode: boolean } }): object {
+    return { ...response.locals };
+  }
+}
+
+@SkipMaintenance()
 @Controller('views')
 class ViewsController {
   @Get('rendered')
@@ -91,7 +108,7 @@ function template(source: string): string {
   return file;
 }
 
-describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
+describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) => {
   let running: Running;
   const startActive = async (
     response: ResponseOptions = {},
@@ -99,6 +116,7 @@ describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
     setup: Setup = {},
   ): Promise<Running['call']> => {
     running = await start(adapter, {
+      registration,
       controllers: [CatsController, FilteredController],
       ...setup,
       options: { response },
@@ -233,25 +251,31 @@ describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
     expect((await call('/cats', { headers: HTML })).text).toContain('Changed');
   });
 
-  it('gets a plain page where the template fails, and no custom members where the context does', async () => {
+  it('gets a plain page where its own template or context fails, and JSON without the members', async () => {
     const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation();
-    let call = await startActive(
-      { template: template('{{lookup shop.x "y"}}{{missing_helper 1}}') },
-      { message: '<b>' },
-    );
-    const plain = await call('/cats', { headers: HTML });
-    expect(plain.status).toBe(503);
-    expect(plain.headers['retry-after']).toBe('3600');
-    expect(plain.text).toContain('&lt;b&gt;');
-    await running.close();
-    call = await startActive({
-      context: () => {
-        throw new Error('no database');
+    const unprintable = {
+      toString: () => {
+        throw new Error('no shop');
       },
-    });
-    expect((await call('/cats')).json()).toMatchObject({ status: 503 });
-    expect((await call('/cats', { headers: HTML })).text).toMatch(/<h1/);
-    expect(logged).toHaveBeenCalledWith(expect.stringContaining('no database'));
+    };
+    const own = template('{{shop}}');
+    for (const [reason, context] of [
+      ['no shop', () => ({ shop: unprintable })],
+      ['no database', () => Promise.reject(new Error('no database'))],
+    ] as const) {
+      logged.mockClear();
+      const call = await startActive({ template: own, context }, { message: '<b>' });
+      for (let round = 0; round < 3; round++) {
+        const plain = await call('/cats', { headers: HTML });
+        expect(plain).toMatchObject({ status: 503, headers: { 'retry-after': '3600' } });
+        expect(plain.text).toMatch(/<h1.*&lt;b&gt;/s);
+      }
+      expect(logged.mock.calls).toEqual([[expect.stringContaining(reason)]]);
+      expect((await call('/cats')).json()).toMatchObject({ status: 503, message: '<b>' });
+      await running.close();
+    }
+    const call = await startActive({ context: () => Promise.reject(new Error('no database')) });
+    expect((await call('/cats', { headers: HTML })).text).toContain('This page comes back by itself');
     logged.mockRestore();
   });
 
@@ -405,6 +429,13 @@ describe.each(ADAPTERS)('on %s, a refused request', (adapter) => {
       retryAfter: 3600,
     });
     expect((await call('/cats')).json()).toMatchObject({ message: 'long', mode: 'full' });
+  });
+
+  it('leaves the status to handlers that ask for it', async () => {
+    const call = await startActive({}, { message: 'now' }, { controllers: [LocalsController] });
+    expect((await call('/locals')).json()).toMatchObject({ maintenanceMode: true, maintenance: { revision: 1 } });
+    await running.maintenance.disable();
+    expect((await call('/locals')).json()).toMatchObject({ maintenanceMode: false, maintenance: { revision: 2 } });
   });
 
   it('leaves the status to views', async () => {

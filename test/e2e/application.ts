@@ -26,6 +26,13 @@ export type Registration = 'forRoot' | 'useFactory' | 'useClass' | 'useExisting'
 
 export const ADAPTERS: Adapter[] = ['express', 'fastify'];
 
+/** Every adapter with options in code and from a factory. */
+export const LANES = ADAPTERS.flatMap((adapter) =>
+  (['forRoot', 'useFactory'] as Registration[]).map(
+    (registration) => [adapter, registration] as [Adapter, Registration],
+  ),
+);
+
 export interface Setup {
   options?: MaintenanceModuleOptions;
   extras?: MaintenanceModuleExtras;

@@ -131,6 +131,21 @@ describe('options that can not be used stop the application', () => {
     );
   });
 
+  it.each(['{{nohelper x}}', '{{> nopartial}}'])('a template that can not be rendered: %s', async (source) => {
+    const template = join(mkdtempSync(join(tmpdir(), 'template-')), 'page.hbs');
+    writeFileSync(template, source);
+    await expect(boot(MaintenanceModule.forRoot({ ...memory(), response: { template } }))).rejects.toThrow(
+      /page\.hbs.*no(helper|partial)/,
+    );
+  });
+
+  it('structure that comes from a factory', async () => {
+    const useFactory = (): Options => ({ admin: true });
+    await expect(boot(MaintenanceModule.forRootAsync({ useFactory }))).rejects.toThrow(
+      /`admin`.*put it beside `useFactory`/,
+    );
+  });
+
   it('those of a factory too', async () => {
     const useFactory = (): Options => ({ typo: 1 }) as Options;
     await expect(boot(MaintenanceModule.forRootAsync({ useFactory }))).rejects.toThrow(/unknown option `typo`/);

@@ -14,7 +14,7 @@ import {
 import { RouterModule } from '@nestjs/core';
 import { ServeStaticModule } from '@nestjs/serve-static';
 import { MaintenanceGuard, useMaintenance } from 'nestjs-maintenance';
-import { ADAPTERS, start, type Adapter, type Registration, type Running, type Setup } from './application.js';
+import { ADAPTERS, LANES, start, type Adapter, type Running, type Setup } from './application.js';
 import type { Call, Reply } from './client.js';
 import {
   BirdsController,
@@ -71,12 +71,6 @@ const imports = (adapter: Adapter): NonNullable<Setup['imports']> => [
   NestedModule,
   RouterModule.register([{ path: 'nested', module: NestedModule }]),
 ];
-
-const LANES = ADAPTERS.flatMap((adapter) =>
-  (['forRoot', 'useFactory'] as Registration[]).map(
-    (registration) => [adapter, registration] as [Adapter, Registration],
-  ),
-);
 
 /** What every refusal has, whatever was asked for. */
 function expectRefusal(reply: Reply, retryAfter = '3600'): void {

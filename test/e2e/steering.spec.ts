@@ -1,5 +1,6 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { Injectable, Module, UnauthorizedException, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { filter, firstValueFrom, type Observable } from 'rxjs';
 import {
@@ -242,13 +243,31 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     await open();
   });
 
+  it('notices a folder that comes later, or anew', async () => {
+    const folder = join(mkdtempSync(join(tmpdir(), 'later-')), 'state');
+    const file = join(folder, 'state.json');
+    const { maintenance } = await open({ options: { storage: `file:${file}`, refreshInterval: 600_000 } });
+    for (let round = 0; round < 2; round++) {
+      mkdirSync(folder);
+      await maintenance.refresh();
+      const on = nextOf(maintenance.changes, ({ active }) => active);
+      writeFileSync(file, '1');
+      expect(await on).toMatchObject({ active: true });
+      rmSync(folder, { recursive: true });
+      await maintenance.refresh();
+      expect(maintenance.isActive()).toBe(false);
+    }
+  });
+
   it('takes a state that somebody put back', async () => {
     const { maintenance, stateFile, call } = await open();
     await maintenance.enable();
     const backup = readFileSync(stateFile);
     for (const message of ['a', 'b', 'c']) await maintenance.enable({ message });
     await maintenance.disable();
+    const restored = nextOf(maintenance.changes);
     writeFileSync(stateFile, backup);
+    expect(await restored).toMatchObject({ active: true, revision: 1 });
     await expect(maintenance.enable({ message: 'now' })).resolves.toMatchObject({ active: true, revision: 2 });
     expect((await call('/cats')).status).toBe(503);
   });

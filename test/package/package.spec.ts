@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -64,9 +64,15 @@ export class AppModule {}
 const NEST = { 11: { nest: '^11.2.10', config: '^4.0.4' }, 12: { nest: '^12.5.1', config: '^12.0.1' } };
 
 let tarball: string;
+const folders: string[] = [];
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
 
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'pack-'));
+  folders.push(folder);
   const { stdout } = await run('npm', ['pack', '-w', 'nestjs-maintenance', '--json', '--pack-destination', folder], {
     cwd: ROOT,
   });
@@ -76,6 +82,7 @@ beforeAll(async () => {
 
 async function install(major: 11 | 12, type: 'module' | 'commonjs'): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), `fresh-${major}-`));
+  folders.push(folder);
   const { nest, config } = NEST[major];
   const dependencies = {
     'nestjs-maintenance': `file:${tarball}`,

@@ -1,6 +1,7 @@
 export { MaintenanceExceptionFilter } from './http/maintenance-exception.filter.js';
 export { MaintenanceException } from './http/maintenance.exception.js';
 export { MaintenanceGuard } from './http/maintenance.guard.js';
+export { MaintenanceInterceptor } from './http/maintenance.interceptor.js';
 export type { Problem } from './http/problem.js';
 export { useMaintenance } from './http/use-maintenance.js';
 export { MaintenanceModule } from './maintenance.module.js';
@@ -35,6 +36,6 @@ export type {
 } from './state/maintenance-window.js';
 export type { StorageFailurePolicy } from './state/state-monitor.js';
 export type { DisableOptions, EnableOptions } from './state/window-options.js';
-export { FileStateStorage } from './storage/file-state-storage.js';
+export { FileStateStorage, type FileStateStorageOptions } from './storage/file-state-storage.js';
 export { MaintenanceStorageError, type MaintenanceStorageErrorCode } from './storage/maintenance-storage-error.js';
 export { StateStorage, type VersionedState } from './storage/state-storage.js';

@@ -138,7 +138,8 @@ function assertSingle(modules: ModulesContainer): void {
   if (registered.length > 1) {
     throw new MaintenanceOptionsError(
       'MaintenanceModule is registered more than once. Keep one forRoot() or forRootAsync() in the root module and remove the ' +
-        'others; MaintenanceService can be injected everywhere.',
+        'others. MaintenanceService can be injected everywhere; with `isGlobal: false`, import the same object that forRoot() ' +
+        'returned where you need it.',
     );
   }
 }

@@ -10,6 +10,7 @@ import {
 import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
 import { MaintenanceForcedError } from '../state/forced-error.js';
 import { InvalidWindowError } from '../state/invalid-window-error.js';
+import { reasonOf } from '../state/reason-of.js';
 import { MaintenanceStorageError } from '../storage/maintenance-storage-error.js';
 
 type AdminError = InvalidWindowError | MaintenanceForcedError | MaintenanceStorageError;
@@ -27,7 +28,9 @@ export class AdminErrorsFilter extends BaseExceptionFilter<AdminError | HttpExce
 }
 
 function asHttpException(error: AdminError): HttpException {
-  if (error instanceof InvalidWindowError) return new BadRequestException(error.message, { cause: error });
-  if (error instanceof MaintenanceForcedError) return new ConflictException(error.message, { cause: error });
-  return new BadGatewayException(error.message, { cause: error });
+  // A storage of the application's own may put anything into its messages.
+  const reason = reasonOf(error);
+  if (error instanceof InvalidWindowError) return new BadRequestException(reason, { cause: error });
+  if (error instanceof MaintenanceForcedError) return new ConflictException(reason, { cause: error });
+  return new BadGatewayException(reason, { cause: error });
 }

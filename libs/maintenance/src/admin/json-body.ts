@@ -24,12 +24,12 @@ export function jsonBodyOf({ headers, raw }: BodyRequest, body: unknown): object
       `The body must be application/json, not ${type ?? 'without a type'}. ${EXAMPLE}`,
     );
   }
-  if (body === undefined || body === null) {
+  if (body === undefined) {
     throw new BadRequestException(
       'There is a body, but the application did not parse it (`bodyParser: false`?), so nothing was changed. Put a JSON parser before the endpoints.',
     );
   }
-  if (typeof body !== 'object' || Array.isArray(body))
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw new BadRequestException(`The body is no object. ${EXAMPLE}`);
   return body;
 }

@@ -40,7 +40,7 @@ export class Edge {
 
   /** The refusal that is certain already, without waiting for anything; `null` if there is none. */
   foresee(request: PolicyRequest, route: Route): Refusal | null {
-    const decision = this.#decide(request, route);
+    const decision = this.#decide(request, route, true);
     return typeof decision === 'object' && !(decision instanceof Promise) ? decision : null;
   }
 
@@ -53,10 +53,10 @@ export class Edge {
     });
   }
 
-  #decide(request: PolicyRequest, route: Route): Decision | Promise<Decision> {
+  #decide(request: PolicyRequest, route: Route, isEarly = false): Decision | Promise<Decision> {
     if (route === 'unclear') return 'undecided';
-    if (route.length === 0) return this.policy.decide({ rules: null, request, context: null });
-    const decisions = route.map((rules) => this.policy.decide({ rules, request, context: null }));
+    if (route.length === 0) return this.policy.decide({ rules: null, request, context: null, isEarly });
+    const decisions = route.map((rules) => this.policy.decide({ rules, request, context: null, isEarly }));
     const [first = 'undecided'] = decisions;
     // Versions and hosts of one path may be decided differently; which of them it is, the router knows.
     return decisions.every((decision) => kindOf(decision) === kindOf(first)) ? first : 'undecided';

@@ -21,6 +21,7 @@ export interface AnswerableRequest {
 /** Makes the answer to a refused request: page, problem document or redirect. */
 export class Responder {
   readonly #logger = new Logger('Maintenance');
+  #lastComplaint = '';
 
   constructor(
     private readonly options: ResolvedOptions['response'],
@@ -35,7 +36,7 @@ export class Responder {
 
   /** The problem document, with the members that the application adds. Never rejects. */
   async problem(refusal: Refusal, request: AnswerableRequest | null): Promise<Problem> {
-    const custom = request && (await this.#custom(request));
+    const custom = request && (await this.#custom(request).catch((error: unknown) => this.#leftOut(error)));
     return { ...custom, ...problemOf(refusal, this.options.statusCode) };
   }
 
@@ -56,11 +57,12 @@ export class Responder {
     const problem = problemOf(refusal, this.options.statusCode);
     const headers: Record<string, string> = { 'Content-Type': 'text/html; charset=utf-8' };
     try {
-      const page = await this.pages.render(problem, await this.#custom(request), this.clock.now());
+      const custom = this.pages.isOwn ? await this.#custom(request) : null;
+      const page = await this.pages.render(problem, custom, this.clock.now());
       if (page.contentSecurityPolicy) headers['Content-Security-Policy'] = page.contentSecurityPolicy;
       return { status: problem.statusCode, headers, body: Buffer.from(page.html) };
     } catch (error) {
-      this.#logger.error(`The maintenance page could not be rendered, a plain one goes out: ${reasonOf(error)}`);
+      this.#complain(`The maintenance page could not be rendered, so a plain one goes out: ${reasonOf(error)}`);
       // Whatever policy the application has, it is not made for this page.
       headers['Content-Security-Policy'] = DEFAULT_PAGE_CSP;
       const html = plainPage({
@@ -79,9 +81,9 @@ export class Responder {
       try {
         const chosen = await (type as (request: AnswerableRequest) => unknown)(request);
         if (chosen === 'html' || chosen === 'json') return chosen;
-        this.#logger.error('`response.type` gave neither "html" nor "json", so the Accept header decides.');
+        this.#complain('`response.type` gave neither "html" nor "json", so the Accept header decides.');
       } catch (error) {
-        this.#logger.error(`\`response.type\` threw, so the Accept header decides: ${reasonOf(error)}`);
+        this.#complain(`\`response.type\` threw, so the Accept header decides: ${reasonOf(error)}`);
       }
     }
     return preferredFormat(headerOf(request, 'accept'));
@@ -89,15 +91,21 @@ export class Responder {
 
   async #custom(request: AnswerableRequest): Promise<object | null> {
     if (!this.options.context) return null;
-    try {
-      const members = await this.options.context(request);
-      // What can't be made JSON would fail later, in the hands of whoever sends it.
-      JSON.stringify(members);
-      return { ...members };
-    } catch (error) {
-      this.#logger.error(`The members of \`response.context\` are left out: ${reasonOf(error)}`);
-      return null;
-    }
+    const members = await this.options.context(request);
+    // What can't be made JSON would fail later, in the hands of whoever sends it.
+    JSON.stringify(members);
+    return { ...members };
+  }
+
+  #leftOut(error: unknown): null {
+    this.#complain(`The members of \`response.context\` are left out: ${reasonOf(error)}`);
+    return null;
+  }
+
+  // Once, not for each request that meets the same trouble.
+  #complain(sentence: string): void {
+    if (sentence !== this.#lastComplaint) this.#logger.error(sentence);
+    this.#lastComplaint = sentence;
   }
 
   #redirectTarget(request: AnswerableRequest): string | null {

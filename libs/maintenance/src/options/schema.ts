@@ -139,6 +139,11 @@ function assertSchema(schema: v.GenericSchema, value: unknown, named: (path: str
   const issue = deepest(result.issues[0]);
   const path = v.getDotPath(issue) ?? '';
   if (issue.type === 'strict_object' && issue.expected === 'never') {
+    if (schema === options && path in extras.entries) {
+      throw new MaintenanceOptionsError(
+        `the option \`${path}\` is part of the application's structure and can't come from a factory: put it beside \`useFactory\`.`,
+      );
+    }
     const parent = path.includes('.') ? path.slice(0, path.lastIndexOf('.') + 1) : '';
     throw new MaintenanceOptionsError(
       `unknown option \`${path}\`. Known here: ${knownAt(schema, parent)

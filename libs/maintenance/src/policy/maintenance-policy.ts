@@ -15,6 +15,8 @@ export interface Visit {
   request: PolicyRequest | null;
   /** Nest's context; `null` before the guards run. */
   context: ExecutionContext | null;
+  /** Only an answer that is certain at once is wanted: the application's own functions are not asked. */
+  isEarly?: boolean;
 }
 
 /** The answer to a visit. */
@@ -73,7 +75,7 @@ export class MaintenancePolicy {
 
     // The user's role, then the application's own condition.
     if (asksWho(exemptions)) {
-      if (rules && !context) return 'undecided';
+      if ((rules && !context) || visit.isEarly) return 'undecided';
       return isExemptVisitor(exemptions, request, context).then(
         (isExempt) => (isExempt ? 'exempt' : this.#refuse(covering)),
         (error: unknown) => {

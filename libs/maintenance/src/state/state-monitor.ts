@@ -24,6 +24,8 @@ export interface StateMonitorOptions {
   onStorageFailure: StorageFailurePolicy;
   /** Forces the answer over what is stored. */
   enabled?: boolean;
+  /** Milliseconds for which an older revision counts as a read that was overtaken. Default: {@link OLDER_REVISION_PATIENCE}. */
+  olderRevisionPatience?: number;
   /** Something that a status shows is different now. */
   changed?: () => void;
   /** The source began to fail, or works again. */
@@ -154,7 +156,7 @@ export class StateMonitor {
     }
     const now = this.#options.clock.now();
     this.#olderSince ??= now;
-    return now - this.#olderSince < OLDER_REVISION_PATIENCE;
+    return now - this.#olderSince < (this.#options.olderRevisionPatience ?? OLDER_REVISION_PATIENCE);
   }
 
   /** What holds now. From memory. */

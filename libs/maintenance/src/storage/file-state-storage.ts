@@ -1,6 +1,5 @@
-import { watch, type FSWatcher } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
 import { parseState, serializeState, StateFormatError } from '../state/state-format.js';
@@ -9,6 +8,7 @@ import { codeOf, fileError } from './file-errors.js';
 import { lockFile } from './file-lock.js';
 import { makeFolder, replaceFile, temporariesOf } from './file-replacement.js';
 import { readReports, writeReport } from './file-reports.js';
+import { FileWatch } from './file-watch.js';
 import { MaintenanceStorageError } from './maintenance-storage-error.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
 
@@ -39,6 +39,7 @@ export class FileStateStorage implements StateStorage {
   /** The absolute path of the file. */
   readonly location: string;
   private readonly reportTtl: number;
+  private readonly watches = new Set<FileWatch>();
   private lastWrite: Promise<unknown> = Promise.resolve();
 
   /** @param path - of the file, absolute or from the working directory; neither it nor its folder has to exist */
@@ -53,6 +54,8 @@ export class FileStateStorage implements StateStorage {
    * @throws {@link MaintenanceStorageError} `corrupt`, `denied` or `unavailable`
    */
   async read(): Promise<VersionedState | null> {
+    // Before the content, so that no change falls between the two.
+    await Promise.all([...this.watches].map((watch) => watch.ensure()));
     const content = await this.content();
     if (!content) return null;
     const { version, text } = content;
@@ -78,12 +81,19 @@ export class FileStateStorage implements StateStorage {
     return write;
   }
 
-  /** Calls back on changes of the file, if its folder exists by now. */
+  /** Calls back on changes of the file. A folder that comes later, or anew, is watched from the read that follows. */
   async watch(changed: () => void): Promise<() => Promise<void>> {
-    // A replaced file has another inode, hence the folder; behind a link the replacing happens in another one.
+    // A link's target is replaced in its own folder.
     const target = await followLinks(this.location).catch(() => this.location);
-    const watchers = [...new Set([this.location, target])].map((path) => watchEntry(path, changed));
-    return async () => watchers.forEach((watcher) => watcher?.close());
+    const watches = [...new Set([this.location, target])].map((path) => new FileWatch(path, changed));
+    for (const watch of watches) this.watches.add(watch);
+    await Promise.all(watches.map((watch) => watch.ensure()));
+    return async () => {
+      for (const watch of watches) {
+        this.watches.delete(watch);
+        watch.close();
+      }
+    };
   }
 
   /**
@@ -192,19 +202,5 @@ export class FileStateStorage implements StateStorage {
       `${this.location} was not written: the state has ${size} bytes, and ${LARGEST_STATE} are the most. ` +
       'End windows that are no longer needed.';
     return new MaintenanceStorageError('unavailable', message);
-  }
-}
-
-function watchEntry(path: string, changed: () => void): FSWatcher | undefined {
-  const name = basename(path);
-  try {
-    const watcher = watch(dirname(path), { persistent: false }, (_event, entry) => {
-      if (entry === null || entry === name) changed();
-    });
-    watcher.on('error', () => watcher.close());
-    return watcher;
-  } catch {
-    // No folder yet, or no watches left in the system: whoever watches reads from time to time as well.
-    return undefined;
   }
 }

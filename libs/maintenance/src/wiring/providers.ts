@@ -19,6 +19,7 @@ import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { reasonOf } from '../state/reason-of.js';
 import { StateMonitor } from '../state/state-monitor.js';
 import { statusOf } from '../state/status-of.js';
+import { FileStateStorage } from '../storage/file-state-storage.js';
 import { StateReader } from '../storage/state-reader.js';
 import { StateStorage } from '../storage/state-storage.js';
 import { storageFromUrl } from '../storage/storage-url.js';
@@ -67,6 +68,8 @@ const monitor: Provider = {
       refreshInterval,
       onStorageFailure,
       enabled,
+      // A file has no caches and no copies that could be behind.
+      ...(source instanceof FileStateStorage && { olderRevisionPatience: 0 }),
       changed: () => {
         const status = statusOf(started, source);
         log.changed(status);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type * as Handlebars from 'handlebars';
 import { MaintenanceOptionsError } from '../../options/maintenance-options-error.js';
-import type { Problem } from '../problem.js';
+import { problemOf, type Problem } from '../problem.js';
 import { DEFAULT_PAGE, DEFAULT_PAGE_CSP } from './default-page.js';
 import { pageTimes } from './page-times.js';
 
@@ -17,6 +17,8 @@ type Template = Handlebars.TemplateDelegate;
 
 /** Renders the page: the built-in one, or the application's. What two visitors would both see is rendered once. */
 export class PageRenderer {
+  /** Whether the template is the application's own, which alone may want members of its own. */
+  readonly isOwn: boolean;
   #template: Promise<Template> | null;
   #last: { key: string; page: Page } | null = null;
 
@@ -24,6 +26,7 @@ export class PageRenderer {
     template: Template | null,
     private readonly contentSecurityPolicy: string | undefined,
   ) {
+    this.isOwn = template !== null;
     this.#template = template && Promise.resolve(template);
   }
 
@@ -37,7 +40,10 @@ export class PageRenderer {
     if (path === undefined) return new PageRenderer(null, DEFAULT_PAGE_CSP);
     const file = resolve(path);
     try {
-      return new PageRenderer(await compile(readFileSync(file, 'utf8')), undefined);
+      const template = await compile(readFileSync(file, 'utf8'));
+      // A helper or a partial that is missing shows only now, and must not show first to a visitor.
+      template(contextOf(problemOf({ window: null, retryAfter: null }, 503), 0));
+      return new PageRenderer(template, undefined);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new MaintenanceOptionsError(

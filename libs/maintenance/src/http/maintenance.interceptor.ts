@@ -1,0 +1,32 @@
+import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import { MaintenanceService } from '../maintenance.service.js';
+import { viewLocals } from './view-locals.js';
+
+/**
+ * Puts `maintenance` and `maintenanceMode` among the locals of a handler's response. The module does that by itself on Express and
+ * on Fastify with `@fastify/view`; use the interceptor where a view engine makes the locals itself, or on another adapter.
+ *
+ * @example
+ * ```ts
+ * @UseInterceptors(MaintenanceInterceptor)
+ * @Controller()
+ * export class PagesController {}
+ * ```
+ */
+@Injectable()
+export class MaintenanceInterceptor implements NestInterceptor {
+  readonly #locals: PropertyDescriptorMap;
+
+  constructor(@Inject(MaintenanceService) maintenance: MaintenanceService) {
+    this.#locals = viewLocals(() => maintenance.status());
+  }
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (context.getType() === 'http') {
+      const response = context.switchToHttp().getResponse<{ locals?: object | null }>();
+      response.locals = Object.defineProperties(response.locals ?? {}, this.#locals);
+    }
+    return next.handle();
+  }
+}
