@@ -406,6 +406,17 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       ).toBe(200);
     });
 
+    it('say what would be right where a body is not', async () => {
+      await openAdmin();
+      for (const body of ['{', 'null', '"now"', '[]', '{"endsAt":"soon"}', '{"x":1}']) {
+        const reply = await post('on', body);
+        const where = `${body}: ${reply.text}`;
+        expect([where, reply.status]).toEqual([where, 400]);
+        expect([where, reply.json().message]).toEqual([where, expect.stringMatching(/such as|Known are/)]);
+      }
+      expect(running.maintenance.isActive()).toBe(false);
+    });
+
     it('tell that maintenance is forced, and that the storage fails', async () => {
       await openAdmin({ options: { enabled: false } });
       expect((await post('on')).status).toBe(409);

@@ -1,5 +1,6 @@
 import { BadRequestException, UnsupportedMediaTypeException } from '@nestjs/common';
 import { hasBody, type RawRequest } from '../http/has-body.js';
+import { JSON_EXAMPLE } from '../http/json-example.js';
 
 /** What the endpoints look at in a request; the requests of Express and of Fastify both have it. */
 export interface BodyRequest {
@@ -8,8 +9,6 @@ export interface BodyRequest {
   raw?: RawRequest;
   user?: unknown;
 }
-
-const EXAMPLE = 'Send a JSON object such as {"message": "Back at four", "endsAt": "2026-12-01T04:00Z"}, or nothing.';
 
 /**
  * The JSON object that a request carries; an empty one where it has no body.
@@ -21,7 +20,7 @@ export function jsonBodyOf({ headers, raw }: BodyRequest, body: unknown): object
   if (!hasBody(raw ?? { headers })) return {};
   if (!/^application\/(?:[\w.-]+\+)?json *(?:;|$)/i.test(type ?? '')) {
     throw new UnsupportedMediaTypeException(
-      `The body must be application/json, not ${type ?? 'without a type'}. ${EXAMPLE}`,
+      `The body must be application/json, not ${type ?? 'without a type'}. ${JSON_EXAMPLE}`,
     );
   }
   if (body === undefined) {
@@ -30,6 +29,6 @@ export function jsonBodyOf({ headers, raw }: BodyRequest, body: unknown): object
     );
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw new BadRequestException(`The body is no object. ${EXAMPLE}`);
+    throw new BadRequestException(`The body is no object. ${JSON_EXAMPLE}`);
   return body;
 }

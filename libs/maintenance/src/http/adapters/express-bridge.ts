@@ -3,6 +3,7 @@ import type { NextFunction, Request, Response } from 'express';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { EdgeVisitor } from '../edge.js';
+import { explained } from '../json-example.js';
 import { NO_HANDLER, type Route } from '../routed-handlers.js';
 import type { BridgeParts, HttpBridge } from './http-bridge.js';
 
@@ -36,7 +37,8 @@ export class ExpressBridge implements HttpBridge {
     const registerParserMiddleware = adapter.registerParserMiddleware?.bind(adapter);
     adapter.registerParserMiddleware = (...args: [string?, boolean?]) => {
       this.placeEdge();
-      return registerParserMiddleware?.(...args) as unknown;
+      registerParserMiddleware?.(...args);
+      this.#explainParserErrors();
     };
     this.#followMiddleware();
     this.#guardNotFound();
@@ -63,6 +65,14 @@ export class ExpressBridge implements HttpBridge {
     for (const [name, value] of Object.entries(headers)) raw.setHeader(name, value);
     raw.setHeader('Content-Length', body.length);
     raw.end(body);
+  }
+
+  // What the parsers say of a body that makes no sense helps nobody who wants to switch maintenance at night.
+  #explainParserErrors(): void {
+    this.adapter.use((error: unknown, request: Request, _response: Response, next: NextFunction) => {
+      const isParsers = (error as { type?: unknown } | null)?.type === 'entity.parse.failed';
+      next(isParsers && this.#isAdmin(request) ? explained(error) : error);
+    });
   }
 
   #followMiddleware(): void {
@@ -98,14 +108,25 @@ export class ExpressBridge implements HttpBridge {
     return { request, response, proceed, send: (answer) => this.send(response, answer) };
   }
 
+  #isAdmin(request: Request): boolean {
+    return this.#layersFor(request).some(({ stack }) =>
+      stack.some(({ handle }) => this.parts.handlers.isAdmin(handle)),
+    );
+  }
+
+  #layersFor({ path, method }: Request): NonNullable<Layer['route']>[] {
+    return this.adapter
+      .getInstance<ExpressApplication>()
+      .router.stack.filter((layer) => layer.route && takes(layer.route.methods, method) && matches(layer, path))
+      .map((layer) => layer.route!);
+  }
+
   #routeOf(request: Request): Route {
-    const { path, method } = request;
     const wraps = Boolean(this.adapter.getOnRouteTriggered?.());
     const rules: HandlerRules[] = [];
-    for (const layer of this.adapter.getInstance<ExpressApplication>().router.stack) {
-      if (!layer.route || !takes(layer.route.methods, method) || !matches(layer, path)) continue;
+    for (const { stack } of this.#layersFor(request)) {
       // Nest registers middleware for a method as a route: it lets the request on, or answers by itself.
-      const handles = layer.route.stack.map(({ handle }) => handle).filter((handle) => !this.#middleware.has(handle));
+      const handles = stack.map(({ handle }) => handle).filter((handle) => !this.#middleware.has(handle));
       if (handles.length === 0) continue;
       const found = handles.map((handle) => this.parts.handlers.routeOf(handle, wraps));
       if (found.some((route) => route === 'unclear')) return 'unclear';

@@ -4,6 +4,7 @@ import type { Refusal } from '../../policy/refusal.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { Edge, EdgeVisitor } from '../edge.js';
 import { hasBody } from '../has-body.js';
+import { explained } from '../json-example.js';
 import { NO_HANDLER, type Route } from '../routed-handlers.js';
 import type { BridgeParts, HttpBridge } from './http-bridge.js';
 
@@ -139,7 +140,9 @@ export class FastifyBridge implements HttpBridge {
     instance.addHook('onRoute', (options) => {
       const { route, isAdmin } = this.#registering ?? { route: NO_HANDLER, isAdmin: false };
       if (route.length > 0) options.config = { ...options.config, [ROUTE]: route };
-      if (isAdmin) options.preParsing = [forgetTypeOfNothing];
+      if (!isAdmin) return;
+      options.preParsing = [forgetTypeOfNothing];
+      options.errorHandler = explainParserError;
     });
   }
 
@@ -179,4 +182,9 @@ function forgetTypeOfNothing(
 ): void {
   if (!hasBody(request.raw)) delete request.headers['content-type'];
   done();
+}
+
+// What is thrown here goes on to the application's own error handler.
+function explainParserError(error: Error & { code?: string }): never {
+  throw error.code === 'FST_ERR_CTP_INVALID_JSON_BODY' ? explained(error) : error;
 }
