@@ -3,6 +3,9 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withoutCredentials } from '../state/without-credentials.js';
 import { FileStateStorage } from './file-state-storage.js';
+import { RedisStateStorage } from './redis-state-storage.js';
+import { S3StateStorage } from './s3-state-storage.js';
+import { s3OptionsOf } from './s3-url.js';
 import type { StateStorage } from './state-storage.js';
 
 /** Name of the state file where no storage is named. */
@@ -18,6 +21,8 @@ export function storageFromUrl(url: string | undefined): StateStorage {
   if (url === undefined) return new FileStateStorage(defaultFile(process.cwd()));
   const scheme = /^([a-z][a-z\d+.-]+):/i.exec(url)?.[1]?.toLowerCase();
   if (scheme === 'file') return new FileStateStorage(pathOf(url));
+  if (scheme === 'redis' || scheme === 'rediss') return new RedisStateStorage({ url });
+  if (scheme === 's3') return new S3StateStorage(s3OptionsOf(url));
   throw new Error(
     `${JSON.stringify(withoutCredentials(url).replace(/\?.*$/s, '?...'))} is not the URL of a storage; write file:path, such as file:/var/lib/app/maintenance.json`,
   );

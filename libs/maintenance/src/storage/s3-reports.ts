@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { parseDate } from '../state/dates.js';
+import type { InstanceReport } from '../state/instance-report.js';
+import type { S3Connection } from './s3-connection.js';
+
+/** Milliseconds by which this machine's clock and the server's may differ. */
+const CLOCKS_APART = 5 * 60_000;
+/** Milliseconds between two looks for records that nobody needs, and for which these are kept at least. */
+const SWEEP_INTERVAL = 60 * 60_000;
+
+/** The records of instances: one object each below `prefix`. */
+export class S3Reports {
+  readonly #connection: S3Connection;
+  readonly #prefix: string;
+  readonly #ttl: number;
+  #nextSweep = 0;
+
+  /** @param ttl - milliseconds for which a record counts */
+  constructor(connection: S3Connection, prefix: string, ttl: number) {
+    this.#connection = connection;
+    this.#prefix = prefix;
+    this.#ttl = ttl;
+  }
+
+  /** Writes a record. With the first, and then once an hour, removes records that are long over. */
+  async write(report: InstanceReport): Promise<void> {
+    const bytes = Buffer.from(`${JSON.stringify(report, null, 2)}\n`);
+    await this.#connection.put(`${this.#prefix}${nameOf(report.id)}`, bytes, {});
+    if (performance.now() < this.#nextSweep) return;
+    this.#nextSweep = performance.now() + SWEEP_INTERVAL;
+    // What stays costs next to nothing, and the right to remove it may be missing.
+    await this.#sweep().catch(() => undefined);
+  }
+
+  /** The records that are not over. Broken ones are left out. */
+  async read(deadline: number): Promise<InstanceReport[]> {
+    const oldest = Date.now() - this.#ttl - CLOCKS_APART;
+    const entries = await this.#connection.list(this.#prefix, deadline);
+    const recent = entries.filter(({ key, modifiedAt }) => key.endsWith('.json') && modifiedAt > oldest);
+    const records = await Promise.all(recent.map(({ key }) => this.#record(key, deadline)));
+    const isAlive = ({ seenAt }: InstanceReport): boolean => (parseDate(seenAt) ?? 0) > Date.now() - this.#ttl;
+    return records.filter((record) => record !== undefined).filter(isAlive);
+  }
+
+  async #record(key: string, deadline: number): Promise<InstanceReport | undefined> {
+    const content = await this.#connection.get(key, undefined, deadline);
+    if (content === null || content === 'unchanged') return undefined; // removed since it was listed
+    try {
+      const record = JSON.parse(content.text ?? '') as Partial<InstanceReport> | null;
+      const isUsable = typeof record?.id === 'string' && typeof record.seenAt === 'string';
+      return isUsable ? (record as InstanceReport) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const deadline = performance.now() + this.#connection.timeout;
+    const newest = Date.now() - this.#ttl - SWEEP_INTERVAL;
+    const entries = await this.#connection.list(this.#prefix, deadline);
+    const over = entries.filter(({ modifiedAt }) => modifiedAt < newest);
+    await Promise.all(over.map(({ key }) => this.#connection.remove(key, deadline)));
+  }
+}
+
+// An id may hold what should not be in the name of an object, a slash for example.
+function nameOf(id: string): string {
+  if (/^[\w-]{1,100}$/.test(id)) return `${id}.json`;
+  const hash = createHash('sha256').update(id).digest('hex').slice(0, 16);
+  return `${id.replace(/[^\w-]/g, '_').slice(0, 80)}-${hash}.json`;
+}

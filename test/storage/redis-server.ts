@@ -1,0 +1,192 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+/** Path of the program: `REDIS_SERVER`, else the first that `PATH` has; `undefined` where none is installed. */
+export function findRedisServer(): string | undefined {
+  const named = process.env.REDIS_SERVER;
+  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
+  return (named ? [named] : folders.map((folder) => join(folder, 'redis-server'))).find(isExecutable);
+}
+
+/**
+ * `describe` where Redis can be started, else `describe.skip`. Where nothing may be skipped, the missing program is a
+ * failure.
+ */
+export function describeWithRedis(name: string, tests: () => void): void {
+  if (findRedisServer()) return void describe(name, tests);
+  process.stderr.write('skipped: redis-server not found, install with apt-get install redis-server\n');
+  if (process.env.CI === 'true')
+    it(`${name}: redis-server is installed`, () => expect(findRedisServer()).toBeDefined());
+  else describe.skip(name, tests);
+}
+
+/** A Redis server of a test's own. */
+export class RedisServer {
+  #child: ChildProcess | undefined;
+
+  private constructor(
+    readonly port: number,
+    private readonly settings: string[],
+    /** Its working directory, of its own. */
+    readonly folder: string,
+  ) {}
+
+  /** @param settings - as on the command line of `redis-server` */
+  static async start(...settings: string[]): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), settings, await mkdtemp(join(tmpdir(), 'redis-')));
+    await server.restart();
+    return server;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}/0`;
+  }
+
+  /** Starts it again on the same port: empty, unless it was told to keep what it has. */
+  async restart(): Promise<void> {
+    const fixed = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.folder];
+    const child = spawn(findRedisServer()!, [...fixed, '--save', '', '--appendonly', 'no', ...this.settings]);
+    this.#child = child;
+    let output = '';
+    child.stderr.on('data', (data) => (output += data));
+    const isUp = new Promise<void>((resolve, reject) => {
+      child.stdout.on('data', (data) => {
+        output += data;
+        if (/Ready to accept connections/.test(output)) resolve();
+      });
+      child.on('close', () => reject(new Error(`redis-server ended: ${output}`)));
+    });
+    await isUp;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const closed = once(child, 'close');
+    child.kill('SIGKILL');
+    await closed;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** What happens to the next command that goes through a {@link Proxy}; then its line is cut. */
+interface Accident {
+  /** Whether the server hears the command; it does not answer before `meanwhile` is over. */
+  isHeard: boolean;
+  /** Bytes of the answer that come through. */
+  bytes: number;
+  meanwhile: () => Promise<unknown>;
+}
+
+/** Stands between a client and a server, and can cut the line. */
+export class Proxy {
+  /** How many connections were made. */
+  connections = 0;
+  #accident: Accident | undefined;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(
+    /** Where it leads. */
+    public target: number,
+    private readonly server: Server,
+  ) {}
+
+  static async to(target: number): Promise<Proxy> {
+    const server = createServer();
+    const proxy = new Proxy(target, server);
+    server.on('connection', (inner) => proxy.#join(inner, connect(proxy.target, '127.0.0.1')));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.server.address() as AddressInfo).port}/0`;
+  }
+
+  /** Cuts the line after so many bytes of the answer to the next command. */
+  cutNextAnswer(bytes = 0, meanwhile: () => Promise<unknown> = () => Promise.resolve()): void {
+    this.#accident = { isHeard: true, bytes, meanwhile };
+  }
+
+  /** Cuts the line instead of passing the next command on. */
+  cutNextCommand(meanwhile: () => Promise<unknown> = () => Promise.resolve()): void {
+    this.#accident = { isHeard: false, bytes: 0, meanwhile };
+  }
+
+  /** From now on nothing passes on the lines that are open, as after a firewall has forgotten them; new ones work. */
+  silence(): void {
+    this.#sockets.forEach((socket) => socket.pause());
+  }
+
+  /** Cuts all lines that are open. */
+  cut(): void {
+    this.#sockets.forEach((socket) => socket.resetAndDestroy());
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  #join(inner: Socket, outer: Socket): void {
+    this.connections++;
+    for (const [socket, other] of [
+      [inner, outer],
+      [outer, inner],
+    ] as const) {
+      this.#sockets.add(socket);
+      socket.setNoDelay(true);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        this.#sockets.delete(socket);
+        other.destroy();
+      });
+    }
+    let accident: Accident | undefined;
+    inner.on('data', (data) => {
+      accident = this.#accident;
+      this.#accident = undefined;
+      if (!accident || accident.isHeard) return void outer.write(data);
+      void accident.meanwhile().then(() => inner.resetAndDestroy());
+    });
+    outer.on('data', (data) => {
+      if (!accident) return void inner.write(data);
+      const { bytes, meanwhile } = accident;
+      void meanwhile().then(() => inner.write(data.subarray(0, bytes), () => inner.resetAndDestroy()));
+    });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

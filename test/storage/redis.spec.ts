@@ -1,0 +1,834 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createClient, createCluster } from 'redis';
+import type { InstanceReport } from '../../libs/maintenance/src/state/instance-report.js';
+import { SystemClock } from '../../libs/maintenance/src/state/clock.js';
+import type { MaintenanceState } from '../../libs/maintenance/src/state/maintenance-state.js';
+import { StateMonitor } from '../../libs/maintenance/src/state/state-monitor.js';
+import type { MaintenanceStorageError } from '../../libs/maintenance/src/storage/maintenance-storage-error.js';
+import { RedisStateStorage, type RedisStateStorageOptions } from '../../libs/maintenance/src/redis.js';
+import { StateWriter } from '../../libs/maintenance/src/storage/state-writer.js';
+import { storageFromUrl } from '../../libs/maintenance/src/storage/storage-url.js';
+import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
+import { describeWithRedis, Proxy, RedisServer } from './redis-server.js';
+
+const TIMEOUT = 600;
+/** What a busy machine may add to it. */
+const SLACK = 1_500;
+const LINEAGE = 'spec';
+
+type Client = ReturnType<typeof createClient>;
+
+function stateOf(revision: number, lineage = LINEAGE): MaintenanceState {
+  return { format: 1, lineage, revision, windows: [], history: [] };
+}
+
+function reportOf(id: string): InstanceReport {
+  const seenAt = new Date().toISOString();
+  return { id, host: 'h', pid: 1, lineage: null, revision: 0, inFlight: 0, streams: 0, seenAt };
+}
+
+async function failureOf(work: Promise<unknown>): Promise<MaintenanceStorageError> {
+  const error: unknown = await work.then(
+    (value) => Promise.reject(new Error(`it succeeded with ${JSON.stringify(value)}`)),
+    (reason: unknown) => reason,
+  );
+  expect(error).toMatchObject({ name: 'MaintenanceStorageError' });
+  return error as MaintenanceStorageError;
+}
+
+async function until(what: string, condition: () => boolean | Promise<boolean>, patience = 8_000): Promise<void> {
+  const deadline = Date.now() + patience;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`waited ${patience} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+async function timeOf(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+function newKey(): string {
+  return `maintenance_${randomBytes(4).toString('hex')}`;
+}
+
+/** Everything that an error says, to whoever prints it in full. */
+function everythingOf(error: Error): string {
+  const cause = error.cause instanceof Error ? everythingOf(error.cause) : JSON.stringify(error.cause);
+  return [error.message, error.stack, JSON.stringify(error), cause].join('\n');
+}
+
+// What a test has opened is closed after it, in the opposite order.
+const opened: (() => unknown)[] = [];
+function closeLater<T>(what: T, close: (what: T) => unknown): T {
+  opened.push(() => close(what));
+  return what;
+}
+afterEach(async () => {
+  for (const close of opened.splice(0).reverse()) await close();
+});
+
+async function server(...settings: string[]): Promise<RedisServer> {
+  return closeLater(await RedisServer.start(...settings), (started) => started.stop());
+}
+
+function storageOf(options: RedisStateStorageOptions): RedisStateStorage {
+  return closeLater(new RedisStateStorage({ timeout: TIMEOUT, ...options }), (storage) => storage.close());
+}
+
+async function clientOf(url: string): Promise<Client> {
+  const client = createClient({ url }).on('error', () => undefined);
+  await client.connect();
+  closeLater(client, () => client.destroy());
+  return client as Client;
+}
+
+interface Followed {
+  monitor: StateMonitor;
+  health: (string | null)[];
+  isOn: () => boolean;
+}
+
+/** A monitor as an application has it, with a poll that comes rarely or often. */
+async function follow(storage: RedisStateStorage, refreshInterval: number): Promise<Followed> {
+  const health: (string | null)[] = [];
+  const monitor = new StateMonitor({
+    source: storage,
+    clock: new SystemClock(),
+    refreshInterval,
+    onStorageFailure: 'last-known',
+    healthChanged: (error) => health.push(error && ((error as MaintenanceStorageError).code ?? error.message)),
+  });
+  closeLater(monitor, () => monitor.stop());
+  await monitor.start();
+  return { monitor, health, isOn: () => monitor.situation().active.length > 0 };
+}
+
+async function turn(storage: RedisStateStorage, on: boolean): Promise<void> {
+  const now = new Date().toISOString();
+  const window = { id: 'a', scope: '*', mode: 'full' as const, startsAt: now, endsAt: null, createdAt: now };
+  await new StateWriter(storage, new SystemClock()).change(
+    () => ({ action: on ? 'on' : 'off', windows: on ? [window] : [], concerned: [window] }),
+    { via: 'cli' },
+  );
+}
+
+describe('RedisStateStorage, before it connects', () => {
+  it.each([
+    ['redis://cache.internal', 'redis://cache.internal:6379/0?key=maintenance_state'],
+    ['rediss://cache.internal:6380/3?key=shop:mode', 'rediss://cache.internal:6380/3?key=shop:mode'],
+    ['redis://shop:p%40ss@10.0.0.5/1?key={shop}:mode', 'redis://10.0.0.5:6379/1?key={shop}:mode'],
+    ['redis://:secret@[::1]:7000', 'redis://[::1]:7000/0?key=maintenance_state'],
+    ['redis://host/?key=a%26b%20c%40d', 'redis://host:6379/0?key=a%26b%20c%40d'],
+  ])('shows %s as %s', (url, location) => {
+    expect(storageFromUrl(url).location).toBe(location);
+    expect(storageFromUrl(location).location).toBe(location);
+  });
+
+  it.each([
+    ['redis:', /is not the URL of a Redis server; write redis:\/\/host:6379/],
+    ['redis://', /is not the URL|names no host/],
+    ['redis://host:port', /is not the URL/],
+    ['redis://host/db', /names a database that is no number/],
+    ['redis://host/0/1', /names a database that is no number/],
+    ['redis://host?ttl=5', /has the unknown parameter "ttl"/],
+    ['redis://host?key=', /must name one key/],
+    ['redis://host?key=a&key=b', /must name one key/],
+    ['redis://host#key', /"#"/],
+    ['redis://u:p%zz@host', /"%"/],
+    ['redis://host?key=a}b', /the key "a}b" may have braces only around a hash tag/],
+  ])('refuses %s with one sentence', (url, sentence) => {
+    expect(() => storageFromUrl(url)).toThrow(sentence);
+  });
+
+  it.each([
+    'redis://shop:top-secret@host/db',
+    'redis://shop:top-secret@host:x',
+    'redis://shop:top-secret/@host?password=top-secret&x=1',
+    'redis://top-secret%zz@host',
+    'redis://:top-secret@host?ttl=top-secret',
+  ])('keeps the credentials of %s for itself', (url) => {
+    expect(() => storageFromUrl(url)).toThrow();
+    expect(() => storageFromUrl(url)).not.toThrow(/secret/);
+  });
+
+  it('needs a URL or a client', () => {
+    expect(() => new RedisStateStorage({})).toThrow('RedisStateStorage needs a `url` or a `client`');
+  });
+
+  it('says where a client leads, without what it was given to get in', async () => {
+    const url = 'rediss://shop:top-secret@cache.internal:6390/4';
+    const clients = [
+      [createClient({ url }), 'rediss://cache.internal:6390/4?key=a'],
+      [createClient({ socket: { host: '::1' }, password: 'top-secret' }), 'redis://[::1]:6379/0?key=a'],
+      [
+        createCluster({ rootNodes: [{ url }, { socket: { host: 'b', port: 1 } }] }),
+        'rediss://cache.internal:6390,b:1/0?key=a',
+      ],
+    ] as const;
+    for (const [client, location] of clients) expect(storageOf({ client, key: 'a' }).location).toBe(location);
+    const error = await failureOf(storageOf({ client: clients[0][0] }).read());
+    expect(error.message).toContain('the client given is not connected. Call its connect() first.');
+    clients[0][0].destroy();
+    clients[1][0].destroy();
+  });
+
+  it('says which package is missing', async () => {
+    jest.resetModules();
+    jest.doMock('redis', () => {
+      throw Object.assign(new Error("Cannot find module 'redis'"), { code: 'MODULE_NOT_FOUND' });
+    });
+    try {
+      const { RedisStateStorage: Fresh } = await import('../../libs/maintenance/src/redis.js');
+      const storage = new Fresh({ url: 'redis://127.0.0.1:1' });
+      await expect(storage.read()).rejects.toMatchObject({
+        code: 'unavailable',
+        message: expect.stringContaining('Install it: npm install redis.'),
+      });
+      const end = await storage.watch(() => undefined);
+      await end();
+    } finally {
+      jest.dontMock('redis');
+      jest.resetModules();
+    }
+  });
+});
+
+describeWithRedis('RedisStateStorage', () => {
+  let shared: RedisServer;
+  let sharedUrl: string;
+  let admin: Client;
+
+  beforeAll(async () => {
+    shared = await RedisServer.start();
+    sharedUrl = process.env.TEST_REDIS_URL || shared.url;
+    admin = createClient({ url: sharedUrl });
+    await admin.connect();
+  });
+
+  afterAll(async () => {
+    admin.destroy();
+    await shared.stop();
+  });
+
+  const put = (key: string) => async (text: string) => void (await admin.set(key, text));
+  const remove = (key: string) => async () =>
+    void (await admin.del([key, `{${key}}:instances`, `{${key}}:instances:expiries`]));
+
+  describeStateStorage('RedisStateStorage by URL', () => {
+    const key = newKey();
+    const create = (): RedisStateStorage => new RedisStateStorage({ url: sharedUrl, key, reportTtl: 200 });
+    return { storage: create(), another: create, put: put(key), reportTtl: 200, cleanup: remove(key) };
+  });
+
+  describeStateStorage('RedisStateStorage with a client', async () => {
+    const key = newKey();
+    const client = await createClient({ url: sharedUrl }).connect();
+    const create = (): RedisStateStorage => new RedisStateStorage({ client, key, reportTtl: 200 });
+    const cleanup = async (): Promise<void> => {
+      await remove(key)();
+      expect(await client.ping()).toBe('PONG');
+      client.destroy();
+    };
+    return { storage: create(), another: create, put: put(key), reportTtl: 200, cleanup };
+  });
+
+  describe('what it holds', () => {
+    it('tells a key that vanished from one that never was, until it is written again', async () => {
+      const key = newKey();
+      const storage = storageOf({ url: sharedUrl, key });
+      await expect(storage.read()).resolves.toBeNull();
+      await storage.write(stateOf(1), null);
+      await admin.del(key);
+      const error = await failureOf(storage.read());
+      expect(error).toMatchObject({
+        code: 'lost',
+        message: expect.stringContaining(`?key=${key} is gone, and was there before`),
+      });
+      await expect(storageOf({ url: sharedUrl, key }).read()).resolves.toBeNull();
+      expect((await failureOf(storage.write(stateOf(2), 'old'))).code).toBe('conflict');
+      expect((await failureOf(storage.read())).code).toBe('lost');
+      const version = await storage.write(stateOf(2), null);
+      await expect(storage.read()).resolves.toEqual({ state: stateOf(2), version });
+    });
+
+    it('tells what is gone as lost also to who has only read it, and takes what others write', async () => {
+      const key = newKey();
+      const reader = storageOf({ url: sharedUrl, key });
+      const writer = storageOf({ url: sharedUrl, key });
+      await writer.write(stateOf(1), null);
+      await reader.read();
+      await admin.del(key);
+      expect((await failureOf(reader.read())).code).toBe('lost');
+      await writer.write(stateOf(1, 'other'), null);
+      await expect(reader.read()).resolves.toMatchObject({ state: stateOf(1, 'other') });
+    });
+
+    it('gives a version to bytes that are no text', async () => {
+      const key = newKey();
+      await admin.set(key, Buffer.from([0xff, 0xfe, 0x00, 0x80]));
+      const storage = storageOf({ url: sharedUrl, key });
+      const error = await failureOf(storage.read());
+      expect(error).toMatchObject({ code: 'corrupt', message: expect.stringMatching(/`on` or `off` replaces it/) });
+      await storage.write(stateOf(1), error.version!);
+      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
+    });
+
+    it('leaves a key alone that holds something else', async () => {
+      const key = newKey();
+      await admin.rPush(key, 'mine');
+      const storage = storageOf({ url: sharedUrl, key });
+      for (const work of [storage.read(), storage.write(stateOf(1), null)]) {
+        const error = await failureOf(work);
+        expect(error).toMatchObject({
+          code: 'corrupt',
+          message: expect.stringMatching(/something other than a string.*DEL/),
+        });
+        expect(error.version).toBeUndefined();
+      }
+      expect((await failureOf(turn(storage, true))).code).toBe('corrupt');
+      expect(await admin.lRange(key, 0, -1)).toEqual(['mine']);
+    });
+
+    it('lives in the database that the URL names', async () => {
+      const key = newKey();
+      const url = sharedUrl.replace(/\/\d*$/, '/7');
+      await storageOf({ url, key }).write(stateOf(1), null);
+      expect(await admin.exists(key)).toBe(0);
+      await expect(storageOf({ url: `${url}?key=${key}` }).read()).resolves.toMatchObject({ state: stateOf(1) });
+    });
+
+    it('keeps reports in two keys that end with the last of them', async () => {
+      const key = newKey();
+      const storage = storageOf({ url: sharedUrl, key, reportTtl: 300 });
+      await storage.report(reportOf('a'));
+      await storageOf({ url: sharedUrl, key, reportTtl: 60_000 }).report(reportOf('b'));
+      await storage.report(reportOf('a'));
+      await admin.hSet(`{${key}}:instances`, 'b', '{"id":');
+      expect(await admin.hLen(`{${key}}:instances`)).toBe(2);
+      await until('one report is over', async () => (await storage.reports()).length === 0);
+      expect(await admin.keys(`{${key}}*`)).toHaveLength(2);
+      expect(await admin.pTTL(`{${key}}:instances`)).toBeGreaterThan(50_000);
+      await storage.report(reportOf('c'));
+      expect((await admin.hKeys(`{${key}}:instances`)).sort()).toEqual(['b', 'c']);
+      const own = newKey();
+      await storageOf({ url: sharedUrl, key: own, reportTtl: 50 }).report(reportOf('a'));
+      await until('nothing is left', async () => (await admin.keys(`*${own}*`)).length === 0);
+    });
+
+    it('writes nothing while it reads', async () => {
+      const key = newKey();
+      const storage = storageOf({ url: sharedUrl, key });
+      await storage.read();
+      await storage.reports();
+      const end = await storage.watch(() => undefined);
+      expect(await admin.keys(`*${key}*`)).toEqual([]);
+      await end();
+    });
+  });
+
+  describe('watching', () => {
+    it('hears of a write within milliseconds', async () => {
+      const key = newKey();
+      const writer = storageOf({ url: sharedUrl, key });
+      const { monitor } = await follow(storageOf({ url: sharedUrl, key }), 60_000);
+      let version: string | null = null;
+      const times: number[] = [];
+      for (let revision = 1; revision <= 20; revision++) {
+        const started = performance.now();
+        version = await writer.write(stateOf(revision), version);
+        await until('the monitor has it', () => monitor.state?.revision === revision);
+        times.push(performance.now() - started);
+      }
+      expect(times.sort((a, b) => a - b)[10]).toBeLessThan(100);
+    });
+
+    it('reads again after an interruption, so that nothing published meanwhile is missed', async () => {
+      const key = newKey();
+      const proxy = closeLater(await Proxy.to(shared.port), (started) => started.close());
+      const { monitor } = await follow(storageOf({ url: proxy.url, key }), 60_000);
+      const writer = storageOf({ url: shared.url, key });
+      const before = proxy.connections;
+      proxy.cut();
+      await writer.write(stateOf(1), null);
+      await until('the monitor has it', () => monitor.state?.revision === 1);
+      expect(proxy.connections).toBeGreaterThan(before);
+      // And the channel is heard again.
+      await writer.write(stateOf(2), (await writer.read())!.version);
+      await until('the monitor has the next one', () => monitor.state?.revision === 2);
+    });
+
+    it('begins as soon as there is a server', async () => {
+      const late = await server();
+      await late.kill();
+      const storage = storageOf({ url: late.url, timeout: 10_000 });
+      let calls = 0;
+      expect(await timeOf(() => storage.watch(() => calls++))).toBeLessThan(SLACK);
+      await late.restart();
+      await until('the watch calls back', () => calls > 0);
+      const before = calls;
+      await storageOf({ url: late.url }).write(stateOf(1), null);
+      await until('the watch hears of a write', () => calls > before);
+    });
+
+    it('leaves no connection behind', async () => {
+      const busy = await server();
+      const control = await clientOf(busy.url);
+      const connections = async (): Promise<number> =>
+        (await control.sendCommand<string>(['CLIENT', 'LIST'])).trim().split('\n').length;
+      const storage = storageOf({ url: busy.url });
+      const end = await storage.watch(() => undefined);
+      await storage.read();
+      expect(await connections()).toBe(3);
+      await end();
+      await until('the watch is closed', async () => (await connections()) === 2);
+      await storage.watch(() => undefined);
+      await until('the watch is open again', async () => (await connections()) === 3);
+      await storage.close();
+      await until('all is closed', async () => (await connections()) === 1);
+      expect((await failureOf(storage.read())).message).toMatch(/this storage was closed/);
+      expect((await failureOf(storage.watch(() => undefined))).message).toMatch(/this storage was closed/);
+      for (let round = 0; round < 20; round++) {
+        const hasty = new RedisStateStorage({ url: busy.url });
+        const works = [hasty.watch(() => undefined), hasty.read(), hasty.reports()];
+        for (let turns = 0; turns < round; turns++) await new Promise((resolve) => setImmediate(resolve));
+        await hasty.close();
+        await Promise.allSettled(works);
+      }
+      await until('those closed while connecting are closed', async () => (await connections()) === 1);
+    });
+  });
+
+  describe('a server that fails', () => {
+    it('is told with address and reason at once when nothing listens', async () => {
+      const gone = await server();
+      await gone.kill();
+      const storage = storageOf({ url: gone.url, timeout: 10_000 });
+      for (const work of [() => storage.read(), () => storage.write(stateOf(1), null), () => storage.reports()]) {
+        const started = performance.now();
+        const error = await failureOf(work());
+        expect(performance.now() - started).toBeLessThan(SLACK);
+        expect(error.code).toBe('unavailable');
+        expect(error.message).toBe(
+          `redis://127.0.0.1:${gone.port}/0?key=maintenance_state can't be reached: ECONNREFUSED, no server listens there. ` +
+            'Start it, or correct host and port.',
+        );
+      }
+      expect((await failureOf(storageOf({ url: 'redis://no-such-host.invalid' }).read())).message).toMatch(
+        /^redis:\/\/no-such-host\.invalid:6379\/0\?key=maintenance_state can't be reached: (?:ENOTFOUND|EAI_AGAIN), the name/,
+      );
+      expect((await failureOf(storageOf({ url: `redis://localhost:${gone.port}` }).read())).message).toMatch(
+        /ECONNREFUSED/,
+      );
+    });
+
+    it('is told in time when it accepts and says nothing', async () => {
+      const mute = createServer().listen(0, '127.0.0.1');
+      await once(mute, 'listening');
+      closeLater(mute, () => mute.close());
+      const { port } = mute.address() as AddressInfo;
+      const storage = storageOf({ url: `redis://127.0.0.1:${port}` });
+      for (const work of [() => failureOf(storage.read()), () => storage.watch(() => undefined)]) {
+        const time = await timeOf(work);
+        expect(time).toBeGreaterThan(TIMEOUT - 20);
+        expect(time).toBeLessThan(TIMEOUT + SLACK);
+      }
+    });
+
+    it('is told when it is something else', async () => {
+      const web = createServer((socket) => socket.on('error', () => undefined).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+      await once(web.listen(0, '127.0.0.1'), 'listening');
+      closeLater(web, () => web.close());
+      const { port } = web.address() as AddressInfo;
+      expect((await failureOf(storageOf({ url: `redis://127.0.0.1:${port}` }).read())).code).toBe('unavailable');
+      const tls = await failureOf(storageOf({ url: `rediss://127.0.0.1:${shared.port}` }).read());
+      expect(tls.message).toMatch(/If it does not use TLS, write redis:/);
+    });
+
+    it('is told in time while it stands still, and works again when it goes on', async () => {
+      const frozen = await server();
+      const client = await clientOf(frozen.url);
+      const storages = [storageOf({ url: frozen.url }), storageOf({ client })];
+      const version = await storages[0]!.write(stateOf(1), null);
+      for (const storage of storages) await storage.read();
+      const { monitor, health } = await follow(storages[0]!, 100);
+      frozen.signal('SIGSTOP');
+      for (const storage of storages) {
+        const works = [storage.read(), storage.reports(), storage.report(reportOf('a'))];
+        const started = performance.now();
+        for (const error of await Promise.all(works.map(failureOf))) {
+          expect(error.code).toBe('unavailable');
+          expect(error.message).toMatch(/gave no answer within 0\.6 s|has closed the connection/);
+        }
+        expect(performance.now() - started).toBeLessThan(TIMEOUT + SLACK);
+      }
+      const started = performance.now();
+      const error = await failureOf(storages[0]!.write(stateOf(2), version));
+      expect(error.code).toBe('unavailable');
+      expect(performance.now() - started).toBeLessThan(TIMEOUT * 2 + SLACK);
+      await until('the monitor has noticed', () => health.length === 1);
+      frozen.signal('SIGCONT');
+      await until('the monitor has recovered', () => health.length === 2);
+      expect(health).toEqual(['unavailable', null]);
+      expect(monitor.health.healthy).toBe(true);
+      for (const storage of storages)
+        await expect(storage.read()).resolves.toMatchObject({ state: { lineage: LINEAGE } });
+      expect(health).toHaveLength(2);
+    });
+
+    it('is found again after the network has lost the connections without a word', async () => {
+      const proxy = closeLater(await Proxy.to(shared.port), (started) => started.close());
+      const key = newKey();
+      const storage = storageOf({ url: proxy.url, key });
+      let calls = 0;
+      await storage.watch(() => calls++);
+      const version = await storage.write(stateOf(1), null);
+      await until('the watch hears of it', () => calls === 1);
+      proxy.silence();
+      expect((await failureOf(storage.read())).message).toMatch(/gave no answer within 0\.6 s/);
+      await expect(storage.read()).resolves.toMatchObject({ version });
+      // What listens has nothing to lose a time-out by, and finds out by itself.
+      await storage.write(stateOf(2), version);
+      await until('the watch is back', () => calls === 2, 12_000);
+    });
+
+    it('is found again on the same port, with what it had kept', async () => {
+      const kept = await server('--appendonly', 'yes');
+      const storage = storageOf({ url: kept.url });
+      await turn(storage, true);
+      const { health, isOn } = await follow(storage, 100);
+      const client = await clientOf(kept.url);
+      const given = await follow(storageOf({ client }), 100);
+      await kept.kill();
+      await until('both have noticed', () => health.length === 1 && given.health.length === 1);
+      expect([isOn(), given.isOn()]).toEqual([true, true]);
+      await kept.restart();
+      await until('both have recovered', () => health.length === 2 && given.health.length === 2);
+      expect([health, given.health]).toEqual([
+        ['unavailable', null],
+        ['unavailable', null],
+      ]);
+      await turn(storage, false);
+      await until('both are off', () => !isOn() && !given.isOn());
+      expect([health.length, given.health.length]).toEqual([2, 2]);
+    });
+
+    it('that comes back empty leaves the last word to the policy, until somebody writes: then a new lineage wins', async () => {
+      const empty = await server();
+      const storage = storageOf({ url: empty.url });
+      await turn(storage, true);
+      await turn(storage, true);
+      const { monitor, health, isOn } = await follow(storage, 100);
+      const { lineage } = monitor.state!;
+      await empty.kill();
+      await until('the monitor has noticed', () => health.length === 1);
+      await empty.restart();
+      await until('the monitor sees what is lost', () =>
+        /is gone, and was there before/.test(monitor.health.error ?? ''),
+      );
+      expect([isOn(), health]).toEqual([true, ['unavailable']]);
+      const elsewhere = storageOf({ url: empty.url });
+      await turn(elsewhere, false);
+      await until('the monitor follows', () => !isOn());
+      expect(monitor.state).toMatchObject({ revision: 1, lineage: expect.not.stringContaining(lineage) });
+      expect(health).toEqual(['unavailable', null]);
+      await turn(elsewhere, true);
+      await until('and goes on following', isOn);
+    });
+
+    it('is not written later what was reported as failed', async () => {
+      const late = await server();
+      await late.kill();
+      const client = createClient({ url: late.url }).on('error', () => undefined);
+      const connected = client.connect();
+      closeLater(client, () => client.destroy());
+      const storage = storageOf({ client });
+      expect((await failureOf(storage.write(stateOf(1), null))).code).toBe('unavailable');
+      await late.restart();
+      await connected;
+      await expect(storage.read()).resolves.toBeNull();
+      expect(await client.dbSize()).toBe(0);
+    });
+
+    it('waits at the start for a client that is connecting', async () => {
+      const client = createClient({ url: shared.url }).on('error', () => undefined);
+      const connected = client.connect();
+      closeLater(client, () => client.destroy());
+      await expect(storageOf({ client, key: newKey() }).read()).resolves.toBeNull();
+      await connected;
+    });
+
+    it('does not end the process by an event that nobody listens to', async () => {
+      const own = await server();
+      const client = createClient({ url: own.url });
+      await client.connect();
+      closeLater(client, () => client.destroy());
+      const storage = storageOf({ client, timeout: 10_000 });
+      await storage.watch(() => undefined);
+      await storage.read();
+      await own.kill();
+      await until('the client knows', () => !client.isReady);
+      const started = performance.now();
+      expect((await failureOf(storage.read())).message).toMatch(/lost its connection/);
+      expect(performance.now() - started).toBeLessThan(SLACK);
+      await storage.close();
+      expect(client.listenerCount('error')).toBe(0);
+      client.on('error', () => undefined);
+    });
+  });
+
+  describe('a write without an answer', () => {
+    let proxy: Proxy;
+    let storage: RedisStateStorage;
+    let key: string;
+
+    beforeEach(async () => {
+      proxy = closeLater(await Proxy.to(shared.port), (started) => started.close());
+      key = newKey();
+      storage = storageOf({ url: proxy.url, key });
+    });
+
+    it('is done if the server has carried it out', async () => {
+      const first = await storage.write(stateOf(1), null);
+      for (const bytes of [0, 2]) {
+        proxy.cutNextAnswer(bytes);
+        const { version } = (await storageOf({ url: shared.url, key }).read())!;
+        const next = await storage.write(stateOf(bytes + 2), version);
+        await expect(storage.read()).resolves.toEqual({ state: stateOf(bytes + 2), version: next });
+      }
+      expect((await failureOf(storage.write(stateOf(9), first))).code).toBe('conflict');
+    });
+
+    it('is done if others have already built on it, and appears once in the history', async () => {
+      const other = storageOf({ url: shared.url, key });
+      await turn(storage, true);
+      const base = (await storage.read())!;
+      const entry = { revision: 2, at: 'now', action: 'off' as const, windows: [] };
+      proxy.cutNextAnswer(0, async () => {
+        const { state, version } = (await other.read())!;
+        await other.write({ ...state, revision: 3, history: [{ ...entry, revision: 3 }, ...state.history] }, version);
+      });
+      const next = { ...base.state, revision: 2, history: [entry, ...base.state.history] };
+      await expect(storage.write(next, base.version)).resolves.toEqual(expect.any(String));
+      expect((await other.read())!.state.history.map(({ revision }) => revision)).toEqual([3, 2, 1]);
+    });
+
+    it('is a conflict if somebody else came first', async () => {
+      const version = await storage.write(stateOf(1), null);
+      proxy.cutNextCommand(() => storageOf({ url: shared.url, key }).write(stateOf(5), version));
+      expect((await failureOf(storage.write(stateOf(2), version))).code).toBe('conflict');
+      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(5) });
+    });
+
+    it('is a failure if nothing was written', async () => {
+      const version = await storage.write(stateOf(1), null);
+      proxy.cutNextCommand();
+      const error = await failureOf(storage.write(stateOf(2), version));
+      expect(error).toMatchObject({
+        code: 'unavailable',
+        message: expect.stringContaining('Nothing was written by now'),
+      });
+      await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
+    });
+
+    it('is a failure that says so if it can not be found out', async () => {
+      const own = await server();
+      const through = closeLater(await Proxy.to(own.port), (started) => started.close());
+      const lonely = storageOf({ url: through.url });
+      const version = await lonely.write(stateOf(1), null);
+      through.cutNextAnswer(0, () => own.kill());
+      const error = await failureOf(lonely.write(stateOf(2), version));
+      expect(error).toMatchObject({ code: 'unavailable', message: expect.stringContaining('may have taken effect') });
+    });
+  });
+
+  describe('rights', () => {
+    it('are told when they are missing, and credentials never', async () => {
+      const guarded = await server('--requirepass', 'top-secret');
+      const at = `127.0.0.1:${guarded.port}`;
+      for (const [url, sentence] of [
+        [`redis://${at}`, /it asks for a password\. Put it before the host in the URL/],
+        [`redis://:top-wrong@${at}`, /WRONGPASS, it does not know this user with this password/],
+        [`redis://nobody:top-wrong@${at}`, /WRONGPASS/],
+      ] as const) {
+        const storage = storageOf({ url });
+        const end = await storage.watch(() => undefined);
+        for (const work of [storage.read(), storage.write(stateOf(1), null), storage.reports()]) {
+          const error = await failureOf(work);
+          expect(error.code).toBe('denied');
+          expect(error.message).toMatch(sentence);
+          expect(everythingOf(error)).not.toMatch(/top-/);
+        }
+        await end();
+      }
+      const storage = storageOf({ url: `redis://:top-secret@${at}` });
+      await storage.write(stateOf(1), null);
+      expect(storage.location).toBe(`redis://${at}/0?key=maintenance_state`);
+      const needless = await failureOf(storageOf({ url: `redis://:top-secret@127.0.0.1:${shared.port}` }).read());
+      expect(needless).toMatchObject({ code: 'denied', message: expect.stringMatching(/asks for none\. Remove it/) });
+      expect(everythingOf(needless)).not.toMatch(/top-/);
+    });
+
+    it('keep the password even of a server that says it back', async () => {
+      const answer = "-ERR unknown command 'AUTH', with args beginning with: 'top-secret' \r\n";
+      const old = createServer((socket) => socket.on('error', () => undefined).on('data', () => socket.write(answer)));
+      await once(old.listen(0, '127.0.0.1'), 'listening');
+      closeLater(old, () => old.close());
+      const at = `127.0.0.1:${(old.address() as AddressInfo).port}`;
+      const error = await failureOf(storageOf({ url: `redis://:top-secret@${at}` }).read());
+      expect(error.message).toMatch(/can't be read: it says "ERR unknown command 'AUTH'"\.$/);
+      expect(everythingOf(error)).not.toMatch(/top-/);
+    });
+
+    it('need not be more than the guide says', async () => {
+      const guarded = await server();
+      const control = await clientOf(guarded.url);
+      const keys = ['~maintenance_state', '~{maintenance_state}:*', '&{maintenance_state}:*'];
+      const commands =
+        '+ping +get +set +eval +publish +subscribe +time +hset +hget +hdel +zadd +zrem +zrangebyscore +zrevrange +pexpireat';
+      await control.sendCommand(['ACL', 'SETUSER', 'shop', 'on', '>pw', ...keys, ...commands.split(' ')]);
+      await control.sendCommand(['ACL', 'SETUSER', 'reader', 'on', '>pw', '~maintenance_state', '+get']);
+      await control.sendCommand(['ACL', 'SETUSER', 'mute', 'on', '>pw', '~maintenance_state', '+get', '+set', '+eval']);
+      const as = (user: string): RedisStateStorage =>
+        storageOf({ url: `redis://${user}:pw@127.0.0.1:${guarded.port}` });
+      const shop = as('shop');
+      let calls = 0;
+      const end = await shop.watch(() => calls++);
+      const version = await shop.write(stateOf(1), null);
+      await until('the watch hears of it', () => calls > 0);
+      await shop.report(reportOf('a'));
+      await expect(shop.reports()).resolves.toHaveLength(1);
+      await end();
+
+      const reader = as('reader');
+      await expect(reader.read()).resolves.toMatchObject({ version });
+      const error = await failureOf(reader.write(stateOf(2), version));
+      expect(error).toMatchObject({ code: 'denied', message: expect.stringMatching(/NOPERM .*ACL SETUSER/) });
+      const endless = await reader.watch(() => undefined);
+      await endless();
+
+      // Who may not publish writes all the same: the others learn of it by reading.
+      const next = await as('mute').write(stateOf(2), version);
+      await expect(shop.read()).resolves.toEqual({ state: stateOf(2), version: next });
+    });
+  });
+
+  describe('a server that takes no writes', () => {
+    it.each([
+      ['a replica', ['REPLICAOF', '127.0.0.1', '1'], /READONLY, it is a replica\. Name the master/],
+      ['full memory', ['CONFIG', 'SET', 'maxmemory', '1'], /OOM, its memory is full/],
+      ['missing replicas', ['CONFIG', 'SET', 'min-replicas-to-write', '1'], /NOREPLICAS/],
+    ])('because of %s says so, and is read', async (_name, command, sentence) => {
+      const own = await server();
+      const storage = storageOf({ url: own.url });
+      const version = await storage.write(stateOf(1), null);
+      await (await clientOf(own.url)).sendCommand(command);
+      const error = await failureOf(storage.write(stateOf(2), version));
+      expect(error).toMatchObject({ code: 'unavailable', message: expect.stringMatching(sentence) });
+      await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
+    });
+
+    it('because it can not save says so', async () => {
+      const own = await server('--save', '3600', '1', '--dbfilename', 'taken.rdb');
+      const control = await clientOf(own.url);
+      const storage = storageOf({ url: own.url });
+      await storage.write(stateOf(1), null);
+      // A folder where the file should be: the next save fails, and Redis refuses writes from then on.
+      await mkdir(join(own.folder, 'taken.rdb', 'really'), { recursive: true });
+      await control.sendCommand(['BGSAVE']);
+      await until('the save has failed', async () =>
+        /rdb_last_bgsave_status:err/.test(await control.info('persistence')),
+      );
+      const { version } = (await storage.read())!;
+      expect((await failureOf(storage.write(stateOf(2), version))).message).toMatch(/MISCONF, it can not save/);
+    });
+
+    it('that was the master is asked for anew, where its address leads by now', async () => {
+      const [old, promoted] = [await server(), await server('--repl-diskless-sync-delay', '0')];
+      const proxy = closeLater(await Proxy.to(old.port), (started) => started.close());
+      const storage = storageOf({ url: proxy.url });
+      const version = await storage.write(stateOf(1), null);
+      await storageOf({ url: promoted.url }).write(stateOf(1), null);
+      await (await clientOf(old.url)).sendCommand(['REPLICAOF', '127.0.0.1', String(promoted.port)]);
+      proxy.target = promoted.port;
+      expect((await failureOf(storage.write(stateOf(2), version))).message).toMatch(/READONLY/);
+      await storage.write(stateOf(2), version);
+      await expect(storageOf({ url: promoted.url }).read()).resolves.toMatchObject({ state: stateOf(2) });
+    });
+  });
+
+  describe('a cluster', () => {
+    let node: RedisServer;
+    let cluster: ReturnType<typeof createCluster>;
+
+    beforeAll(async () => {
+      node = await RedisServer.start('--cluster-enabled', 'yes');
+      const control = createClient({ url: node.url });
+      await control.connect();
+      await control.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383']);
+      await until('the cluster is up', async () =>
+        /cluster_state:ok/.test(await control.sendCommand(['CLUSTER', 'INFO'])),
+      );
+      control.destroy();
+      cluster = createCluster({ rootNodes: [{ url: node.url }] });
+      cluster.on('error', () => undefined);
+      await cluster.connect();
+    });
+
+    afterAll(async () => {
+      cluster.destroy();
+      await node.stop();
+    });
+
+    describeStateStorage('RedisStateStorage in a cluster', () => {
+      const key = `{${newKey()}}:mode`;
+      const create = (): RedisStateStorage => new RedisStateStorage({ client: cluster, key, reportTtl: 200 });
+      return {
+        storage: create(),
+        another: create,
+        put: async (text) => void (await cluster.set(key, text)),
+        reportTtl: 200,
+      };
+    });
+
+    it('is told when it is taken for a single server', async () => {
+      const own = storageOf({ url: node.url });
+      await own.write(stateOf(1), null);
+      await expect(storageOf({ client: cluster }).read()).resolves.toMatchObject({ state: stateOf(1) });
+      const other = await server('--cluster-enabled', 'yes');
+      expect(await failureOf(storageOf({ url: other.url }).read())).toMatchObject({
+        code: 'unavailable',
+        message: expect.stringMatching(/CLUSTERDOWN/),
+      });
+    });
+
+    it('is told in time while it stands still, watched again after it, and not closed', async () => {
+      const key = newKey();
+      const storage = storageOf({ client: cluster, key });
+      let calls = 0;
+      await storage.watch(() => calls++);
+      const version = await storage.write(stateOf(1), null);
+      node.signal('SIGSTOP');
+      const time = await timeOf(() => failureOf(storage.read()));
+      expect(time).toBeLessThan(TIMEOUT + SLACK);
+      node.signal('SIGCONT');
+      await until('it answers', () => storage.read().then(Boolean, () => false));
+      const control = await clientOf(node.url);
+      await control.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
+      const before = calls;
+      await until('the watch is told of the interruption', () => calls > before);
+      const heard = calls;
+      await storage.write(stateOf(2), version);
+      await until('and hears of writes again', () => calls > heard);
+      await storage.close();
+      expect(cluster.isOpen).toBe(true);
+      expect(await cluster.get(key)).toContain('"revision": 2');
+    });
+  });
+});

@@ -1,0 +1,1168 @@
+import { PutObjectCommand, DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { cp, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { inspect, promisify } from 'node:util';
+import { S3StateStorage, type S3StateStorageOptions } from '../../libs/maintenance/src/s3.js';
+import type { HistoryEntry, MaintenanceState } from '../../libs/maintenance/src/state/maintenance-state.js';
+import type { MaintenanceStorageError } from '../../libs/maintenance/src/storage/maintenance-storage-error.js';
+import type { StateStorage } from '../../libs/maintenance/src/storage/state-storage.js';
+import { storageFromUrl } from '../../libs/maintenance/src/storage/storage-url.js';
+import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
+import { S3Front, S3RVER_KEYS, startS3rver, type Fault, type LightServer, type S3Call } from './s3-front.js';
+
+const { TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY_ID, TEST_S3_SECRET_ACCESS_KEY, TEST_S3_BUCKET, TEST_S3_REGION } =
+  process.env;
+
+/** Where the tests of this file keep their objects: nothing else in the bucket is theirs. */
+const FOLDER = `s3-spec-${randomUUID()}`;
+const LIGHT_BUCKET = 'bucket';
+
+/** A server, as far as tests that run on any need to know it. */
+interface Server {
+  endpoint: string;
+  bucket: string;
+  region?: string;
+  credentials: { accessKeyId: string; secretAccessKey: string };
+}
+
+let light: LightServer;
+let front: S3Front;
+const opened: StateStorage[] = [];
+
+beforeAll(async () => {
+  light = await startS3rver(LIGHT_BUCKET);
+  front = await S3Front.start(light, LIGHT_BUCKET);
+});
+
+afterEach(async () => {
+  front.reset();
+  jest.restoreAllMocks();
+  for (const storage of opened.splice(0)) await storage.close?.();
+});
+
+afterAll(async () => {
+  await front.stop();
+  await light.stop();
+});
+
+function behindFront(): Server {
+  return { endpoint: front.url, bucket: LIGHT_BUCKET, credentials: S3RVER_KEYS };
+}
+
+function engine(): Server {
+  return {
+    endpoint: TEST_S3_ENDPOINT!,
+    bucket: TEST_S3_BUCKET!,
+    region: TEST_S3_REGION,
+    credentials: { accessKeyId: TEST_S3_ACCESS_KEY_ID!, secretAccessKey: TEST_S3_SECRET_ACCESS_KEY! },
+  };
+}
+
+function newKey(): string {
+  return `${FOLDER}/${randomUUID()}.json`;
+}
+
+/** A storage that is closed when the test is over. */
+function open(options: S3StateStorageOptions): S3StateStorage {
+  const storage = new S3StateStorage(options);
+  opened.push(storage);
+  return storage;
+}
+
+function clientOf({ endpoint, region = 'us-east-1', credentials }: Server): S3Client {
+  const checksums = {
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+  } as const;
+  return new S3Client({ endpoint, region, credentials, forcePathStyle: true, ...checksums });
+}
+
+/** Puts an object there as a person with another tool would. */
+async function putByHand(server: Server, key: string, text: string): Promise<void> {
+  const client = clientOf(server);
+  await client.send(new PutObjectCommand({ Bucket: server.bucket, Key: key, Body: text }));
+  client.destroy();
+}
+
+async function deleteByHand(server: Server, key: string): Promise<void> {
+  const client = clientOf(server);
+  await client.send(new DeleteObjectCommand({ Bucket: server.bucket, Key: key }));
+  client.destroy();
+}
+
+async function namesBelow(server: Server, prefix: string): Promise<string[]> {
+  const client = clientOf(server);
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: server.bucket, Prefix: prefix }));
+  client.destroy();
+  return Contents.map(({ Key }) => Key!);
+}
+
+function stateOf(revision: number, more: Partial<MaintenanceState> = {}): MaintenanceState {
+  return { format: 1, lineage: 'spec', revision, windows: [], history: [], ...more };
+}
+
+function entryOf(revision: number, by: string): HistoryEntry {
+  return { revision, at: '2026-11-22T10:00:00.000Z', action: 'on', by, windows: [] };
+}
+
+function reportOf(id: string, seenAt = Date.now()) {
+  const iso = new Date(seenAt).toISOString();
+  return { id, host: 'h', pid: 1, lineage: null, revision: 0, inFlight: 0, streams: 0, seenAt: iso };
+}
+
+async function failureOf(work: Promise<unknown>): Promise<MaintenanceStorageError> {
+  const error: unknown = await work.then(
+    (value) => Promise.reject(new Error(`it succeeded with ${JSON.stringify(value)}`)),
+    (reason: unknown) => reason,
+  );
+  expect(error).toMatchObject({ name: 'MaintenanceStorageError' });
+  return error as MaintenanceStorageError;
+}
+
+function isPutOf(key: string): (call: S3Call) => boolean {
+  return ({ method, path }) => method === 'PUT' && path.endsWith(`/${key}`);
+}
+
+/** What S3 writes into the body of an error. */
+function xmlOf(code: string, more = ''): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code>${more}</Error>`;
+}
+
+describe.each([
+  { name: 's3rver behind a front', serverOf: behindFront, isThere: true },
+  { name: 'the S3 engine in TEST_S3_ENDPOINT', serverOf: engine, isThere: Boolean(TEST_S3_ENDPOINT) },
+])('S3StateStorage on $name', ({ name, serverOf, isThere }) => {
+  if (!isThere) {
+    process.stderr.write(`The tests on ${name} are skipped: it is not set.\n`);
+    it.skip('is skipped', () => undefined);
+    return;
+  }
+
+  let server: Server;
+  let key: string;
+  let storage: S3StateStorage;
+  const another = (more: Partial<S3StateStorageOptions> = {}): S3StateStorage => open({ ...server, key, ...more });
+
+  beforeEach(() => {
+    server = serverOf();
+    key = newKey();
+    storage = another();
+  });
+
+  afterAll(async () => {
+    for (const name of await namesBelow(serverOf(), FOLDER)) await deleteByHand(serverOf(), name);
+  });
+
+  describeStateStorage('S3StateStorage', () => {
+    const options = { ...serverOf(), key: newKey(), reportTtl: 800 };
+    return {
+      storage: new S3StateStorage(options),
+      another: () => new S3StateStorage(options),
+      put: (text) => putByHand(options, options.key, text),
+      reportTtl: options.reportTtl,
+    };
+  });
+
+  it('gives the same object while nothing changes, and parses nothing', async () => {
+    await storage.write(stateOf(1), null);
+    const first = await storage.read();
+    const parse = jest.spyOn(JSON, 'parse');
+    const second = await storage.read();
+    const third = await storage.read();
+    expect(parse).not.toHaveBeenCalled();
+    expect(second).toBe(first);
+    expect(third).toBe(first);
+    await another().write(stateOf(2), first!.version);
+    expect((await storage.read())?.state.revision).toBe(2);
+    expect(parse).toHaveBeenCalled();
+  });
+
+  // Both in one test: a server that matches no ETag at all would pass the first alone.
+  it('refuses a stale ETag, and takes a fresh one', async () => {
+    const first = await storage.write(stateOf(1), null);
+    const second = await storage.write(stateOf(2), first);
+    const stale = await failureOf(another().write(stateOf(3), first));
+    expect(stale.code).toBe('conflict');
+    expect(stale.message).toBe(
+      `${storage.location} was not written: somebody else has written it meanwhile. Read it again and decide anew.`,
+    );
+    await another().write(stateOf(3), second);
+    expect((await storage.read())?.state.revision).toBe(3);
+  });
+
+  it('loses none of 2 x 50 increments', async () => {
+    await storage.write(stateOf(0), null);
+    const writers = [storage, another()].map(async (writer, index) => {
+      for (let done = 0; done < 50;) {
+        const { state, version } = (await writer.read())!;
+        const markers = [...((state.markers as string[] | undefined) ?? []), `${index}-${done}`];
+        try {
+          await writer.write({ ...state, revision: state.revision + 1, markers }, version);
+          done++;
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'conflict' });
+        }
+      }
+    });
+    await Promise.all(writers);
+    const { state } = (await storage.read())!;
+    expect(state.revision).toBe(100);
+    expect(new Set(state.markers as string[]).size).toBe(100);
+  });
+
+  it('reads null when the object was deleted by hand, and refuses to write over what is gone', async () => {
+    const version = await storage.write(stateOf(1), null);
+    await storage.read();
+    await deleteByHand(server, key);
+    expect(await storage.read()).toBeNull();
+    const error = await failureOf(storage.write(stateOf(2), version));
+    expect(error.code).toBe('conflict');
+    expect(error.message).toContain('it is gone');
+    await storage.write(stateOf(2), null);
+    expect((await storage.read())?.state.revision).toBe(2);
+  });
+
+  it('names garbage each time it is read, and takes a state over it', async () => {
+    await storage.write(stateOf(1), null);
+    await storage.read();
+    await putByHand(server, key, '<html>');
+    const error = await failureOf(storage.read());
+    expect(error).toMatchObject({ code: 'corrupt', version: expect.any(String) });
+    expect(error.message).toBe(
+      `${storage.location} holds no maintenance state: it is not JSON, nor just 1 or 0. \`on\` or \`off\` replaces it.`,
+    );
+    expect(await failureOf(storage.read())).toBe(error);
+    await storage.write(stateOf(2), error.version!);
+    expect((await storage.read())?.state.revision).toBe(2);
+  });
+
+  it('does not fetch what is too large, and takes a state over it', async () => {
+    await putByHand(server, key, `${' '.repeat(3 * 1024 * 1024)}1`);
+    const error = await failureOf(storage.read());
+    expect(error).toMatchObject({ code: 'corrupt', version: expect.any(String) });
+    expect(error.message).toContain('it is larger than 1048576 bytes');
+    await storage.write(stateOf(2), error.version!);
+    expect((await storage.read())?.state.revision).toBe(2);
+    const large = await failureOf(storage.write(stateOf(3, { filler: 'x'.repeat(1024 * 1024) }), null));
+    expect(large).toMatchObject({ code: 'unavailable' });
+    expect(large.message).toContain('1048576 are the most');
+  });
+
+  it('leaves nothing beside the state', async () => {
+    const version = await storage.write(stateOf(1), null);
+    await another().write(stateOf(2), version);
+    expect(await namesBelow(server, key)).toEqual([key]);
+  });
+
+  it('names a bucket that does not exist', async () => {
+    const missing = another({ bucket: 'no-such-bucket' });
+    for (const work of [
+      () => missing.read(),
+      () => missing.write(stateOf(1), null),
+      () => missing.write(stateOf(1), 'v'),
+      () => missing.reports(),
+    ]) {
+      const error = await failureOf(work());
+      expect(error.code).toBe('unavailable');
+      expect(error.message).toContain('s3://no-such-bucket/');
+      expect(error.message).toContain(`at ${server.endpoint} could not be`);
+      expect(error.message).toContain('there is no bucket "no-such-bucket" (HTTP 404, NoSuchBucket');
+      expect(error.message).toContain('Create the bucket, or correct its name, the region and the endpoint.');
+    }
+  });
+
+  const wrongKeys: [string, Partial<Server['credentials']>, string][] = [
+    [
+      'an unknown access key',
+      { accessKeyId: 'NOBODYSKEY' },
+      'the access key is not known (HTTP 403, InvalidAccessKeyId',
+    ],
+    [
+      'a wrong secret',
+      { secretAccessKey: 'nobodyssecret' },
+      'the secret key is wrong (HTTP 403, SignatureDoesNotMatch',
+    ],
+  ];
+
+  // s3rver does not look at the signature of who asks for what is not there.
+  it.each(serverOf === engine ? wrongKeys : wrongKeys.slice(0, 1))(
+    'names %s, and shows no key',
+    async (_title, wrong, sentence) => {
+      const credentials = { ...server.credentials, ...wrong };
+      const refused = another({ credentials });
+      for (const work of [() => refused.read(), () => refused.write(stateOf(1), null), () => refused.reports()]) {
+        const error = await failureOf(work());
+        expect(error.code).toBe('denied');
+        expect(error.message).toContain(sentence);
+        expect(error.message).toContain(key);
+        const [secret] = Object.values(wrong);
+        expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(secret);
+      }
+      expect(await storage.read()).toBeNull();
+    },
+  );
+
+  it('reads and writes with a client of the caller, and leaves it open', async () => {
+    const client = clientOf(server);
+    const own = another({ client });
+    await own.write(stateOf(1), null);
+    expect((await own.read())?.state.revision).toBe(1);
+    await own.close();
+    expect((await failureOf(own.read())).message).toContain('the storage was closed');
+    const listed = await client.send(new ListObjectsV2Command({ Bucket: server.bucket, Prefix: key }));
+    expect(listed.KeyCount).toBe(1);
+    client.destroy();
+  });
+
+  it('is what a URL names', async () => {
+    const url = `s3://${server.bucket}/${encodeURIComponent('x y')}${key}?endpoint=${server.endpoint}&region=us-east-1`;
+    const named = storageFromUrl(url);
+    opened.push(named);
+    expect(named).toBeInstanceOf(S3StateStorage);
+    expect(named).toMatchObject({ kind: 's3', location: `s3://${server.bucket}/x y${key} at ${server.endpoint}` });
+  });
+
+  it('keeps the reports of 30 instances, and none that is over', async () => {
+    await storage.report(reportOf('over', Date.now() - 61_000));
+    await putByHand(server, `${key}.instances/broken.json`, '{');
+    await putByHand(server, `${key}.instances/other.txt`, JSON.stringify(reportOf('other')));
+    await Promise.all(Array.from({ length: 30 }, (_, index) => storage.report(reportOf(`i${index}`))));
+    expect(new Set((await storage.reports()).map(({ id }) => id))).toEqual(
+      new Set(Array.from({ length: 30 }, (_, index) => `i${index}`)),
+    );
+  });
+});
+
+describe('S3StateStorage, when S3 fails', () => {
+  let key: string;
+  let storage: S3StateStorage;
+  const another = (more: Partial<S3StateStorageOptions> = {}): S3StateStorage =>
+    open({ ...behindFront(), key, ...more });
+
+  beforeEach(() => {
+    key = newKey();
+    storage = another();
+  });
+
+  function counted(method: string): number {
+    return front.calls.filter((call) => call.method === method).length;
+  }
+
+  const answers: [title: string, fault: Fault, code: string, sentence: string][] = [
+    [
+      'no right',
+      { status: 403, body: xmlOf('AccessDenied', '<Message>Access Denied.</Message>') },
+      'denied',
+      'the server refuses (HTTP 403, AccessDenied, Access Denied). Allow s3:GetObject on it, and s3:ListBucket on the bucket, ' +
+        'without which an object that is missing looks the same.',
+    ],
+    [
+      'no right, from a proxy',
+      { status: 403, body: 'Forbidden' },
+      'denied',
+      'the server refuses (HTTP 403). Allow s3:GetObject',
+    ],
+    [
+      'a token that is over',
+      { status: 400, body: xmlOf('ExpiredToken', '<Message>The provided token has expired.</Message>') },
+      'denied',
+      'the session token holds no more (HTTP 400, ExpiredToken, The provided token has expired). Renew AWS_SESSION_TOKEN, and',
+    ],
+    [
+      'a clock that is ahead',
+      { status: 403, headers: { date: dateIn(-17) }, body: xmlOf('RequestTimeTooSkewed') },
+      'denied',
+      "the clock of this machine is 17 minutes ahead of the server's (HTTP 403, RequestTimeTooSkewed). Set it, by NTP for example.",
+    ],
+    [
+      'a clock that is behind',
+      { status: 403, headers: { date: dateIn(90) }, body: xmlOf('RequestTimeTooSkewed') },
+      'denied',
+      "the clock of this machine is 90 minutes behind the server's",
+    ],
+    [
+      'another region',
+      { status: 301, headers: { 'x-amz-bucket-region': 'eu-west-3' }, body: xmlOf('PermanentRedirect') },
+      'unavailable',
+      'the bucket is in eu-west-3 (HTTP 301, PermanentRedirect). Set region= in the URL, or AWS_REGION, to the region of the bucket.',
+    ],
+    [
+      'a region that does not sign',
+      { status: 400, body: xmlOf('AuthorizationHeaderMalformed', '<Region>eu-north-1</Region>') },
+      'unavailable',
+      'the bucket is in eu-north-1 (HTTP 400, AuthorizationHeaderMalformed).',
+    ],
+    [
+      'a key for encryption that may not be used',
+      {
+        status: 403,
+        body: xmlOf(
+          'AccessDenied',
+          '<Message>User x is not authorized to perform: kms:Decrypt on resource y</Message>',
+        ),
+      },
+      'denied',
+      "the bucket's encryption key can't be used (HTTP 403, AccessDenied, User x is not authorized to perform: kms:Decrypt on " +
+        'resource y). Enable it, and allow kms:Decrypt on it.',
+    ],
+    [
+      'a key for encryption that is disabled',
+      { status: 400, body: xmlOf('KMS.DisabledException') },
+      'denied',
+      "the bucket's encryption key can't be used (HTTP 400, KMS.DisabledException).",
+    ],
+    ['500', { status: 500 }, 'unavailable', "the server answers HTTP 500. Try again, and look into the server's log."],
+    [
+      '500 with a code',
+      { status: 500, body: xmlOf('InternalError', '<Message>We encountered an internal error.</Message>') },
+      'unavailable',
+      'the server answers HTTP 500, InternalError, We encountered an internal error. Try again',
+    ],
+    [
+      '503',
+      { status: 503, body: xmlOf('SlowDown') },
+      'unavailable',
+      'the server asks for fewer requests (HTTP 503, SlowDown).',
+    ],
+    [
+      '404 of another server',
+      { status: 404, body: '<html>not here</html>' },
+      'unavailable',
+      'that is no answer of S3 (HTTP 404',
+    ],
+    [
+      'a redirection',
+      { status: 302, headers: { location: '/login' } },
+      'unavailable',
+      'that is no answer of S3 (HTTP 302',
+    ],
+    ['200 of another server', { status: 200, body: 'Welcome' }, 'unavailable', 'that is no answer of S3 (HTTP 200'],
+    ['304 that nobody asked for', { status: 304 }, 'unavailable', 'that is no answer of S3 (HTTP 304'],
+    [
+      'a reset',
+      'reset',
+      'unavailable',
+      'the connection was cut (socket hang up). Check the server, and what is before it.',
+    ],
+  ];
+
+  function dateIn(minutes: number): string {
+    return new Date(Date.now() + minutes * 60_000).toUTCString();
+  }
+
+  it.each(answers)('says what is wrong: %s', async (_title, fault, code, sentence) => {
+    front.intercept = () => fault;
+    const error = await failureOf(storage.read());
+    expect(error.message).toContain(`s3://${LIGHT_BUCKET}/${key} at ${front.url} could not be read: ${sentence}`);
+    expect(error.code).toBe(code);
+    front.intercept = () => undefined;
+    // The SDK believes a server that calls the clock wrong, and signs accordingly from then on.
+    expect(await (code === 'denied' ? another() : storage).read()).toBeNull();
+  });
+
+  it('says which right a write, a report and a list lack', async () => {
+    front.intercept = () => ({ status: 403, body: xmlOf('AccessDenied') });
+    const probe = await failureOf(storage.write(stateOf(1), 'version'));
+    expect(probe.code).toBe('denied');
+    expect(probe.message).toBe(
+      `s3://${LIGHT_BUCKET}/${key}.probe at ${front.url} could not be written: the server refuses (HTTP 403, AccessDenied). ` +
+        'Allow s3:PutObject and s3:GetObject on it. It is written to see whether the server heeds conditions; the state was not written.',
+    );
+    front.intercept = (call) => (isPutOf(key)(call) ? { status: 403, body: xmlOf('AccessDenied') } : undefined);
+    const write = await failureOf(storage.write(stateOf(1), 'version'));
+    expect(write.message).toBe(
+      `${storage.location} could not be written: the server refuses (HTTP 403, AccessDenied). Allow s3:PutObject and s3:GetObject on it.`,
+    );
+    front.intercept = () => ({ status: 403, body: xmlOf('AccessDenied') });
+    const report = await failureOf(storage.report(reportOf('a')));
+    expect(report.message).toContain(
+      `s3://${LIGHT_BUCKET}/${key}.instances/ at ${front.url} could not be written: the server`,
+    );
+    const reports = await failureOf(storage.reports());
+    expect(reports.code).toBe('denied');
+    expect(reports.message).toContain(
+      'could not be listed: the server refuses (HTTP 403, AccessDenied). Allow s3:ListBucket on the',
+    );
+  });
+
+  it('says that nobody listens', async () => {
+    const error = await failureOf(another({ endpoint: `http://127.0.0.1:${await freePort()}` }).read());
+    expect(error.code).toBe('unavailable');
+    expect(error.message).toMatch(
+      /nobody listens there \(connect ECONNREFUSED 127\.0\.0\.1:\d+\)\. Start the server, or correct the/,
+    );
+  });
+
+  it('says that a host is not known', async () => {
+    const error = await failureOf(another({ endpoint: 'http://no-such-host.invalid' }).read());
+    expect(error.code).toBe('unavailable');
+    expect(error.message).toContain('the host is not known (getaddrinfo');
+  });
+
+  it('says that there is no TLS', async () => {
+    const error = await failureOf(another({ endpoint: front.url.replace('http:', 'https:') }).read());
+    expect(error.code).toBe('unavailable');
+    expect(error.message).toContain('there is no secure connection (');
+    expect(error.message).toContain('Check whether the endpoint is http or https;');
+  });
+
+  describe('with the environment of a machine that has nothing', () => {
+    const before = { ...process.env };
+    let folder: string;
+
+    beforeEach(async () => {
+      folder = await mkdtemp(join(tmpdir(), 's3-home-'));
+      for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name];
+      process.env.AWS_EC2_METADATA_DISABLED = 'true';
+      process.env.AWS_SHARED_CREDENTIALS_FILE = join(folder, 'credentials');
+      process.env.AWS_CONFIG_FILE = join(folder, 'config');
+    });
+
+    afterEach(async () => {
+      for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name];
+      Object.assign(process.env, before);
+      await rm(folder, { recursive: true, force: true });
+    });
+
+    it('says that there are no credentials', async () => {
+      const error = await failureOf(another({ credentials: undefined }).read());
+      expect(error.code).toBe('denied');
+      expect(error.message).toContain('no credentials were found (');
+      expect(error.message).toContain('Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role.');
+      expect(front.calls).toEqual([]);
+    });
+
+    it('says that there is no region', async () => {
+      const error = await failureOf(another({ endpoint: undefined }).read());
+      expect(error.code).toBe('unavailable');
+      expect(error.message).toBe(
+        `s3://${LIGHT_BUCKET}/${key} could not be read: no region is set. Set AWS_REGION, or region= in the URL.`,
+      );
+    });
+
+    it('finds the new keys when those in the file were changed', async () => {
+      const write = (id: string): Promise<void> =>
+        writeFile(
+          join(folder, 'credentials'),
+          `[default]\naws_access_key_id = ${id}\naws_secret_access_key = S3RVER\n`,
+        );
+      const refuse = (id: string): void => {
+        const isRefused = ({ headers }: S3Call): boolean => headers.authorization!.includes(`Credential=${id}/`);
+        front.intercept = (call) => (isRefused(call) ? { status: 403, body: xmlOf('InvalidAccessKeyId') } : undefined);
+      };
+      await write('S3RVER');
+      const rotated = another({ credentials: undefined });
+      expect(await rotated.read()).toBeNull();
+      refuse('S3RVER');
+      expect((await failureOf(rotated.read())).code).toBe('denied');
+      await write('OTHER');
+      expect((await failureOf(rotated.read())).message).toContain('the access key is not known');
+      expect(front.calls.at(-1)?.headers.authorization).toContain('Credential=OTHER/');
+      refuse('OTHER');
+      await write('S3RVER');
+      expect(await rotated.read()).toBeNull();
+    });
+  });
+
+  it('reads in spite of a clock that is wrong', async () => {
+    let refusals = 0;
+    front.intercept = ({ headers }) => {
+      const serverTime = Date.now() - 3600_000;
+      const signedAt = (headers['x-amz-date'] as string).replace(/(....)(..)(..T..)(..)(..Z)/, '$1-$2-$3:$4:$5');
+      const date = new Date(serverTime).toUTCString();
+      const isSkewed = Math.abs(Date.parse(signedAt) - serverTime) > 900_000;
+      refusals += isSkewed ? 1 : 0;
+      return {
+        status: isSkewed ? 403 : 404,
+        headers: { date },
+        body: xmlOf(isSkewed ? 'RequestTimeTooSkewed' : 'NoSuchKey'),
+      };
+    };
+    expect(await storage.read()).toBeNull();
+    expect(await storage.read()).toBeNull();
+    expect(refusals).toBe(1);
+  });
+
+  it('calls an answer that is cut off a failure, not garbage', async () => {
+    await storage.write(stateOf(1), null);
+    front.intercept = () => 'cut';
+    const error = await failureOf(storage.read());
+    expect(error.code).toBe('unavailable');
+    expect(error.message).toContain('the connection was cut (');
+    front.intercept = () => undefined;
+    expect((await storage.read())?.state.revision).toBe(1);
+  });
+
+  describe('in time', () => {
+    const timeout = 300;
+    // Far more than the bound, and far less than any time-out of the SDK's own.
+    const SLACK = 2000;
+
+    async function elapsed(work: Promise<unknown>): Promise<[MaintenanceStorageError, number]> {
+      const start = performance.now();
+      const error = await failureOf(work);
+      return [error, performance.now() - start];
+    }
+
+    it('gives up a read, a report and a list that hang', async () => {
+      const hasty = another({ timeout });
+      await hasty.read();
+      front.intercept = () => 'hang';
+      for (const work of [() => hasty.read(), () => hasty.report(reportOf('a')), () => hasty.reports()]) {
+        const [error, milliseconds] = await elapsed(work());
+        expect(error.code).toBe('unavailable');
+        expect(error.message).toContain(
+          'no answer within 300 ms. Check that the server runs, and that the network lets',
+        );
+        expect(milliseconds).toBeGreaterThan(timeout - 20);
+        expect(milliseconds).toBeLessThan(timeout + SLACK);
+      }
+      front.intercept = () => undefined;
+      expect(await hasty.read()).toBeNull();
+    });
+
+    it('gives up a write that hangs, and says that it does not know what came of it', async () => {
+      const hasty = another({ timeout });
+      const version = await hasty.write(stateOf(1), null);
+      front.intercept = () => 'hang';
+      const [error, milliseconds] = await elapsed(hasty.write(stateOf(2), version));
+      // The probe hangs.
+      expect(error.message).toContain(`${key}.probe at`);
+      expect(milliseconds).toBeLessThan(2 * timeout + SLACK);
+      front.intercept = ({ path }) => (path.endsWith('.probe') ? undefined : 'hang');
+      const [unknown, longer] = await elapsed(hasty.write(stateOf(2), version));
+      expect(unknown.code).toBe('unavailable');
+      expect(unknown.message).toContain('no answer within 300 ms.');
+      expect(unknown.message).toContain(
+        'Whether it was written all the same is not known, as it could not be read again.',
+      );
+      expect(longer).toBeGreaterThan(2 * timeout - 50);
+      expect(longer).toBeLessThan(2 * timeout + SLACK);
+    });
+
+    it('gives up an answer whose second half never comes', async () => {
+      const half = createServer((_request, response) => {
+        response.writeHead(200, { etag: '"x"', 'content-length': '100' });
+        response.write('{');
+      });
+      await new Promise<void>((done) => half.listen(0, '127.0.0.1', done));
+      const { port } = half.address() as AddressInfo;
+      const reading = elapsed(another({ timeout, endpoint: `http://127.0.0.1:${port}` }).read());
+      const [error, milliseconds] = await reading.finally(() => {
+        half.closeAllConnections();
+        half.close();
+      });
+      expect(error.message).toContain('no answer within 300 ms');
+      expect(milliseconds).toBeLessThan(timeout + SLACK);
+    });
+
+    it('does not wait for credentials that never come', async () => {
+      const client = new S3Client({
+        endpoint: front.url,
+        region: 'x',
+        credentials: () => new Promise(() => undefined),
+      });
+      const [error, milliseconds] = await elapsed(another({ timeout, client }).read());
+      expect(error.message).toContain('no answer within 300 ms');
+      expect(milliseconds).toBeLessThan(timeout + SLACK);
+      expect(front.calls).toEqual([]);
+    });
+
+    it('ends what hangs when it is closed', async () => {
+      let came!: () => void;
+      const arrived = new Promise<void>((done) => (came = done));
+      front.intercept = () => {
+        came();
+        return 'hang';
+      };
+      const reading = failureOf(storage.read());
+      await arrived;
+      await storage.close();
+      const error = await reading;
+      expect(error.code).toBe('unavailable');
+      expect(error.message).toContain('the storage was closed');
+    });
+  });
+
+  describe('during a write', () => {
+    it.each(['reset', 'hang', 500] as const)(
+      'finds out that it was done, where the answer is lost (%s)',
+      async (lost) => {
+        const hasty = another({ timeout: 500 });
+        const first = await hasty.write(stateOf(1), null);
+        front.intercept = (call) => (isPutOf(key)(call) ? { lost } : undefined);
+        const version = await hasty.write(stateOf(2), first);
+        front.intercept = () => undefined;
+        expect(await hasty.read()).toEqual({ state: stateOf(2), version });
+        expect(version).not.toBe(first);
+        await hasty.write(stateOf(3), version);
+      },
+    );
+
+    it('finds out that the first write was done, where the answer is lost', async () => {
+      front.intercept = (call) => (isPutOf(key)(call) ? { lost: 'reset' } : undefined);
+      const version = await storage.write(stateOf(1), null);
+      front.intercept = () => undefined;
+      expect(await storage.read()).toEqual({ state: stateOf(1), version });
+    });
+
+    it('finds out that nothing was done, and says so', async () => {
+      const version = await storage.write(stateOf(1), null);
+      front.intercept = (call) => (isPutOf(key)(call) ? 'reset' : undefined);
+      const error = await failureOf(storage.write(stateOf(2), version));
+      expect(error.code).toBe('unavailable');
+      expect(error.message).toBe(
+        `${storage.location} could not be written: the connection was cut (socket hang up). Check the server, and what is ` +
+          'before it. Try again. When it was read again, it still held the old state.',
+      );
+      front.intercept = (call) => (isPutOf(key)(call) ? { status: 500 } : undefined);
+      expect((await failureOf(storage.write(stateOf(2), version))).message).toContain('the server answers HTTP 500.');
+      front.intercept = () => undefined;
+      await storage.write(stateOf(2), version);
+    });
+
+    it('finds out that it was done although somebody has written since, by the history', async () => {
+      const first = await storage.write(stateOf(1), null);
+      const second = stateOf(2, { history: [entryOf(2, 'first')] });
+      const third = stateOf(3, { history: [entryOf(3, 'second'), entryOf(2, 'first')] });
+      const other = another();
+      loseAnswerOnce(async () => {
+        await other.write(third, (await other.read())!.version);
+      });
+      const version = await storage.write(second, first);
+      const read = await storage.read();
+      expect(read?.state).toEqual(third);
+      // The version of what is no longer there: nothing is written over it.
+      expect(version).not.toBe(read?.version);
+      expect((await failureOf(storage.write(stateOf(3), version))).code).toBe('conflict');
+    });
+
+    it('calls it a conflict where what is there does not come from it', async () => {
+      const first = await storage.write(stateOf(1), null);
+      for (const history of [[], [entryOf(3, 'other'), entryOf(2, 'other')]]) {
+        const before = (await storage.read())?.version ?? first;
+        const other = another();
+        loseAnswerOnce(async () => {
+          await other.write(stateOf(3, { history }), (await other.read())!.version);
+        });
+        const second = stateOf(2, { history: [entryOf(2, 'first')] });
+        expect((await failureOf(storage.write(second, before))).code).toBe('conflict');
+      }
+    });
+
+    /** The next write of the state is done, then this happens, then the connection is cut. */
+    function loseAnswerOnce(then: () => Promise<void>): void {
+      let isLost = false;
+      front.intercept = (call) => {
+        if (isLost || !isPutOf(key)(call)) return undefined;
+        isLost = true;
+        return { lost: 'reset', then };
+      };
+    }
+
+    it.each([
+      ['409', { status: 409, body: xmlOf('ConditionalRequestConflict') }],
+      ['500 without a body', { status: 500 }],
+      ['412', { status: 412, body: xmlOf('PreconditionFailed') }],
+    ] as [string, Fault][])('calls a lost race a conflict, though it is answered with %s', async (_title, fault) => {
+      const first = await storage.write(stateOf(1), null);
+      await another().write(stateOf(2), first);
+      front.intercept = (call) => (isPutOf(key)(call) ? fault : undefined);
+      expect((await failureOf(storage.write(stateOf(2, { by: 'loser' }), first))).code).toBe('conflict');
+    });
+
+    it('calls a write that meets another one under way a conflict', async () => {
+      const first = await storage.write(stateOf(1), null);
+      front.intercept = (call) =>
+        isPutOf(key)(call) ? { status: 409, body: xmlOf('ConditionalRequestConflict') } : undefined;
+      expect((await failureOf(storage.write(stateOf(2), first))).code).toBe('conflict');
+    });
+
+    it('takes an answer without an ETag for what it is worth', async () => {
+      front.intercept = (call) => (isPutOf(key)(call) ? { status: 200 } : undefined);
+      expect((await failureOf(storage.write(stateOf(1), null))).message).toContain(
+        'that is no answer of S3 (HTTP 200, an answer without ETag).',
+      );
+    });
+  });
+
+  describe('with ETags', () => {
+    it('sends them with quotes, and asks once whether conditions are heeded', async () => {
+      let version = await storage.write(stateOf(1), null);
+      front.calls.length = 0;
+      for (let revision = 2; revision < 5; revision++) version = await storage.write(stateOf(revision), version);
+      const puts = front.calls.filter(({ method }) => method === 'PUT');
+      expect(puts.map(({ path }) => path.split('.json')[1])).toEqual(['.probe', '', '', '']);
+      for (const { headers } of puts) expect(headers['if-match']).toMatch(/^"[\da-f]{32}"$/);
+      expect(front.calls.filter(({ method }) => method !== 'PUT')).toEqual([]);
+    });
+
+    it('learns that a server matches them without quotes only', async () => {
+      front.matches = (condition, etag) => `"${condition}"` === etag;
+      let version = await storage.write(stateOf(1), null);
+      version = await storage.write(stateOf(2), version);
+      front.calls.length = 0;
+      version = await storage.write(stateOf(3), version);
+      expect(front.calls.map(({ method, headers }) => `${method} ${headers['if-match']}`)).toEqual([
+        expect.stringMatching(/^PUT [\da-f]{32}$/),
+      ]);
+      expect((await failureOf(another().write(stateOf(4), 'stale'))).code).toBe('conflict');
+      // ... and that it wants them again.
+      front.matches = (condition, etag) => condition === etag;
+      await storage.write(stateOf(4), version);
+      expect((await storage.read())?.state.revision).toBe(4);
+    });
+
+    it('says that a server matches none', async () => {
+      front.matches = () => false;
+      const version = await storage.write(stateOf(1), null);
+      const error = await failureOf(storage.write(stateOf(2), version));
+      expect(error.code).toBe('unavailable');
+      expect(error.message).toContain('its own ETag does not match, with quotes or without');
+    });
+  });
+
+  it('gives a new copy to whoever reads after somebody changed what he was given', async () => {
+    await storage.write(stateOf(1), null);
+    const first = await storage.read();
+    first!.state.revision = 99;
+    const second = await storage.read();
+    expect(second?.state.revision).toBe(1);
+    expect(await storage.read()).toBe(second);
+  });
+
+  it('fetches no report that is long over, and removes it once in a while', async () => {
+    await storage.report(reportOf('fresh'));
+    await storage.report(reportOf('old'));
+    const hours = (count: number): Date => new Date(Date.now() - count * 3600_000);
+    await utimes(light.fileOf(`/${LIGHT_BUCKET}/${key}.instances/old.json`), hours(2), hours(2));
+    front.calls.length = 0;
+    expect((await storage.reports()).map(({ id }) => id)).toEqual(['fresh']);
+    expect(
+      front.calls.filter(({ path }) => path.includes('.instances/')).map(({ path }) => path.split('/').at(-1)),
+    ).toEqual(['fresh.json']);
+    await storage.report(reportOf('fresh'));
+    expect(counted('DELETE')).toBe(0);
+    await another().report(reportOf('new'));
+    expect(counted('DELETE')).toBe(1);
+    expect(await namesBelow(behindFront(), `${key}.`)).toEqual([
+      `${key}.instances/fresh.json`,
+      `${key}.instances/new.json`,
+    ]);
+  });
+
+  it('reads lists of several pages', async () => {
+    const entry = (id: string): string =>
+      `<Contents><Key>${key}.instances/${id}.json</Key><LastModified>${new Date().toISOString()}</LastModified></Contents>`;
+    const pages: Record<string, string> = {
+      '': `<NextContinuationToken>more</NextContinuationToken>${entry('a')}`,
+      more: entry('b'),
+    };
+    front.intercept = ({ path, query }) => {
+      const id = /(\w+)\.json$/.exec(path)?.[1];
+      if (id) return { status: 200, headers: { etag: '"x"' }, body: JSON.stringify(reportOf(id)) };
+      const page = pages[query.get('continuation-token') ?? ''];
+      return { status: 200, body: `<ListBucketResult>${page}</ListBucketResult>` };
+    };
+    expect((await storage.reports()).map(({ id }) => id)).toEqual(['a', 'b']);
+  });
+
+  it('reports without the right to list and remove', async () => {
+    front.intercept = ({ method }) => (method === 'PUT' ? undefined : { status: 403, body: xmlOf('AccessDenied') });
+    await storage.report(reportOf('a'));
+    front.intercept = () => undefined;
+    expect((await storage.reports()).map(({ id }) => id)).toEqual(['a']);
+  });
+});
+
+describe('S3StateStorage on a server that ignores the conditions of writes', () => {
+  const bare = (): Server => ({ endpoint: light.url, bucket: LIGHT_BUCKET, credentials: S3RVER_KEYS });
+  let key: string;
+
+  beforeEach(() => {
+    key = newKey();
+  });
+
+  it.each(['with nothing there', 'with a state there'])('writes nothing, and says why, %s', async (title) => {
+    const isEmpty = title === 'with nothing there';
+    if (!isEmpty) {
+      await putByHand(bare(), key, '1');
+      await light.holds(`/${LIGHT_BUCKET}/${key}`, Buffer.from('1'));
+    }
+    const storage = open({ ...bare(), key });
+    const before = await storage.read();
+    const error = await failureOf(storage.write(stateOf(2), before?.version ?? null));
+    expect(error.code).toBe('unavailable');
+    expect(error.message).toBe(
+      `${storage.location}: the server ignores the conditions of writes, so that of two operators one may undo what the other ` +
+        "does. Nothing was written. Use a server that heeds If-Match, or Redis; or accept it with the option onUnconditionalWrites: 'warn' " +
+        'of S3StateStorage.',
+    );
+    expect(await storage.read()).toEqual(before);
+    expect(await namesBelow(bare(), key)).toEqual(isEmpty ? [] : [key]);
+  });
+
+  it('by option writes, warns once, and looks before it writes', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    front.heedsConditions = false;
+    const storage = open({ ...behindFront(), key, onUnconditionalWrites: 'warn' });
+    const first = await storage.write(stateOf(1), null);
+    const second = await storage.write(stateOf(2), first);
+    expect((await failureOf(storage.write(stateOf(3), first))).code).toBe('conflict');
+    expect((await failureOf(storage.write(stateOf(3), null))).code).toBe('conflict');
+    expect(await storage.read()).toEqual({ state: stateOf(2), version: second });
+    const warnings = warn.mock.calls.filter(([text]) => String(text).includes('ignores the conditions'));
+    expect(warnings).toEqual([
+      [
+        `${storage.location}: the server ignores the conditions of writes, so that of two operators one may undo what the other does.`,
+        'MaintenanceStorageWarning',
+      ],
+    ]);
+  });
+
+  it('recognises one that says that it knows no conditions', async () => {
+    const storage = open({ ...behindFront(), key });
+    front.intercept = ({ headers }) =>
+      headers['if-match'] === undefined && headers['if-none-match'] === undefined
+        ? undefined
+        : { status: 501, body: xmlOf('NotImplemented') };
+    expect((await failureOf(storage.write(stateOf(1), null))).message).toContain('ignores the conditions of writes');
+    expect((await failureOf(storage.write(stateOf(1), 'version'))).message).toContain(
+      'ignores the conditions of writes',
+    );
+  });
+
+  it('asks again after it could not find out', async () => {
+    const storage = open({ ...behindFront(), key });
+    front.intercept = () => ({ status: 500 });
+    expect((await failureOf(storage.write(stateOf(1), null))).message).toContain('the server answers HTTP 500');
+    front.intercept = () => undefined;
+    await storage.write(stateOf(1), null);
+  });
+});
+
+describe('S3StateStorage and secrets', () => {
+  const SECRETS = { accessKeyId: 'MYACCESSKEYID', secretAccessKey: 'my/secret+key', sessionToken: 'my-session-token' };
+
+  it('shows none, whatever the server says', async () => {
+    const storage = open({ ...behindFront(), key: newKey(), credentials: SECRETS });
+    const words = Object.values(SECRETS).join(' ');
+    front.intercept = () => ({
+      status: 403,
+      headers: { 'x-amz-request-id': 'req-1' },
+      body: xmlOf(
+        'SignatureDoesNotMatch',
+        `<Message>Not ${words} AKIAABCDEFGHIJKLMNOP</Message><AWSAccessKeyId>${SECRETS.accessKeyId}</AWSAccessKeyId>` +
+          `<StringToSign>${words}</StringToSign><CanonicalRequest>x-amz-security-token:${words}</CanonicalRequest>`,
+      ),
+    });
+    for (const work of [
+      () => storage.read(),
+      () => storage.write(stateOf(1), 'v'),
+      () => storage.reports(),
+      () => storage.report(reportOf('a')),
+    ]) {
+      const shown = inspect(await failureOf(work()), { depth: 20, showHidden: true });
+      for (const secret of [...Object.values(SECRETS), 'AKIAABC']) expect(shown).not.toContain(secret);
+      expect(shown).toContain('SignatureDoesNotMatch, Not *** *** *** ***');
+      expect(shown).toContain('request req-1');
+    }
+    expect(inspect(storage, { depth: 20, showHidden: true })).not.toContain(SECRETS.secretAccessKey);
+    expect(JSON.stringify(storage)).not.toContain(SECRETS.secretAccessKey);
+  });
+
+  it('shows none of an endpoint, and sends none', async () => {
+    const endpoint = front.url.replace('//', '//root:topsecret@');
+    const storage = open({ ...behindFront(), key: newKey(), endpoint });
+    expect(storage.location).toBe(`s3://${LIGHT_BUCKET}/${storage.location.slice(12).split(' ')[0]} at ${front.url}`);
+    expect(await storage.read()).toBeNull();
+    front.intercept = () => ({ status: 500 });
+    const error = await failureOf(storage.read());
+    expect(inspect(error, { depth: 20, showHidden: true })).not.toMatch(/root|topsecret/);
+    expect(JSON.stringify(front.calls)).not.toMatch(/topsecret/);
+  });
+
+  it.each([
+    [
+      's3://key:secret@bucket/state.json',
+      'holds credentials, which would be shown; give them as AWS_ACCESS_KEY_ID and',
+    ],
+    [
+      's3://key:sec/ret@bucket/state.json',
+      'is not a URL such as s3://bucket/path/maintenance.json?region=eu-central-1',
+    ],
+    [
+      's3://bucket/state.json?endpoint=ftp://key:secret@host',
+      'the endpoint must be a URL such as https://minio.internal:9000',
+    ],
+    [
+      's3://bucket/state.json?secretAccessKey=secret',
+      'has the parameter secretAccessKey, which is none of region, endpoint,',
+    ],
+  ])('shows none of the URL %s', (url, sentence) => {
+    expect(() => storageFromUrl(url)).toThrow(sentence);
+    expect(messageOf(() => storageFromUrl(url))).not.toMatch(/[=:/]sec\/?ret|ret@|key:/);
+  });
+});
+
+describe('the URL of an S3StateStorage', () => {
+  it.each([
+    ['s3://bucket/a/b.json', 's3://bucket/a/b.json'],
+    ['S3://bucket/a%20b%23.json?region=', 's3://bucket/a b#.json'],
+    [
+      's3://bucket/k?endpoint=https://minio.internal:9000/&forcePathStyle=false',
+      's3://bucket/k at https://minio.internal:9000',
+    ],
+    [
+      's3://bucket/k?endpoint=https%3A%2F%2Fhost%2Fs3%2F&region=x&forcePathStyle=true',
+      's3://bucket/k at https://host/s3',
+    ],
+  ])('%s', (url, location) => {
+    expect(storageFromUrl(url)).toMatchObject({ kind: 's3', location });
+  });
+
+  it.each([
+    ['s3:bucket/key', '"s3:bucket/key" is not a URL such as s3://bucket/path/maintenance.json'],
+    ['s3:///key', '"s3:///key" names no bucket'],
+    ['s3://bucket', '"s3://bucket" names no object'],
+    ['s3://bucket/', '"s3://bucket/" names no object'],
+    ['s3://bucket/folder/', '"s3://bucket/folder/" names no object'],
+    ['s3://bucket:80/key', '"s3://bucket:80/key" is not a URL such as'],
+    ['s3://bucket/key#1', '"s3://bucket/key#1" has a fragment; write # as %23'],
+    ['s3://bucket/%zz', '"s3://bucket/%zz" is not a URL such as'],
+    ['s3://bucket/key?regoin=x', 'has the parameter regoin, which is none of region, endpoint, forcePathStyle'],
+    ['s3://bucket/key?region=a&region=b', 'has the parameter region more than once'],
+    ['s3://bucket/key?forcePathStyle=yes', 'has a forcePathStyle that is neither true nor false'],
+    [
+      's3://bucket/key?endpoint=minio:9000',
+      'the endpoint must be a URL such as https://minio.internal:9000, not "minio:9000"',
+    ],
+  ])('%s is none', (url, sentence) => {
+    expect(messageOf(() => storageFromUrl(url))).toContain(sentence);
+  });
+
+  it.each([
+    [{ bucket: '', key: 'k' }, 'S3StateStorage needs the option bucket'],
+    [{ bucket: 'b', key: '' }, 'S3StateStorage needs the option key'],
+    [{ bucket: 'b', key: 'k', timeout: 0 }, 'timeout must be a number of milliseconds, not 0'],
+    [{ bucket: 'b', key: 'k', reportTtl: NaN }, 'reportTtl must be a number of milliseconds, not NaN'],
+  ])('%j are no options', (options, sentence) => {
+    expect(() => new S3StateStorage(options)).toThrow(sentence);
+  });
+});
+
+// Under Jest the system's errors belong to another realm than the SDK, which then does not try again.
+describe('S3StateStorage in a process of its own', () => {
+  const root = resolve(__dirname, '../..');
+  const library = join(root, 'libs/maintenance');
+  let folder: string;
+
+  beforeAll(async () => {
+    // Outside of the repository, so that no node_modules above it has the SDK.
+    folder = await mkdtemp(join(tmpdir(), 's3-process-'));
+    await mkdir(join(folder, 'without/node_modules'), { recursive: true });
+    await symlink(join(root, 'node_modules/valibot'), join(folder, 'without/node_modules/valibot'));
+    await Promise.all([compile('esm', 'tsconfig.json', 'module'), compile('cjs', 'tsconfig.cjs.json', 'commonjs')]);
+    await cp(join(folder, 'without/esm'), join(folder, 'with/esm'), { recursive: true });
+    await symlink(join(root, 'node_modules'), join(folder, 'with/node_modules'));
+  });
+
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  async function compile(form: string, base: string, type: string): Promise<void> {
+    const outDir = join(folder, 'without', form);
+    const compilerOptions = { noCheck: true, types: [], declaration: false, rootDir: join(library, 'src'), outDir };
+    const project = { extends: join(library, base), compilerOptions, files: [join(library, 'src/s3.ts')], include: [] };
+    const path = join(folder, `${form}.json`);
+    await writeFile(path, JSON.stringify(project));
+    await promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', path]);
+    await writeFile(join(outDir, 'package.json'), JSON.stringify({ type }));
+  }
+
+  /** Runs a program, which finds the storage as `S3StateStorage`; gives the lines that it prints. */
+  async function run(place: string, form: string, program: string): Promise<string[]> {
+    const path = join(folder, place, 'program.mjs');
+    await writeFile(path, `import { S3StateStorage } from './${form}/s3.js';\n${program}`);
+    const { stdout } = await promisify(execFile)(process.execPath, [path]);
+    return stdout.trimEnd().split('\n');
+  }
+
+  it.each(['esm', 'cjs'])('loads without the SDK, and says what to install when it is used (%s)', async (form) => {
+    const lines = await run(
+      'without',
+      form,
+      `const storage = new S3StateStorage({ bucket: 'b', key: 'k.json', region: 'eu-west-1' });
+      console.log(storage.location);
+      await storage.read().catch((error) => console.log(error.code, error.message));
+      await storage.report({ id: 'a' }).catch((error) => console.log(error.code, error.message));`,
+    );
+    const sentence = '@aws-sdk/client-s3 is not installed. Run `npm install @aws-sdk/client-s3`.';
+    expect(lines).toEqual([
+      's3://b/k.json',
+      `unavailable s3://b/k.json (region eu-west-1) could not be read: ${sentence}`,
+      `unavailable s3://b/k.json.instances/ (region eu-west-1) could not be written: ${sentence}`,
+    ]);
+  });
+
+  it('says what is wrong with the network', async () => {
+    const port = await freePort();
+    const endpoints = [`http://127.0.0.1:${port}`, 'http://no-such-host.invalid', front.url.replace('http:', 'https:')];
+    front.intercept = () => 'reset';
+    const lines = await run(
+      'with',
+      'esm',
+      `for (const endpoint of ${JSON.stringify([...endpoints, front.url])}) {
+        const storage = new S3StateStorage({ bucket: 'b', key: 'k', endpoint, credentials: ${JSON.stringify(S3RVER_KEYS)} });
+        await storage.read().catch((error) => console.log(error.message));
+        await storage.close();
+      }`,
+    );
+    expect(lines).toEqual([
+      expect.stringContaining(`nobody listens there (connect ECONNREFUSED 127.0.0.1:${port}). Start the server, or`),
+      expect.stringContaining('the host is not known (getaddrinfo'),
+      expect.stringContaining('there is no secure connection ('),
+      expect.stringContaining('the connection was cut (socket hang up). Check the server, and what is before it.'),
+    ]);
+    expect(front.calls).toHaveLength(2);
+  });
+
+  it('finds out that a write was done whose answer was lost, after the SDK has tried again', async () => {
+    const key = newKey();
+    let tries = 0;
+    front.intercept = (call) => (isPutOf(key)(call) && ++tries === 1 ? { lost: 'reset' } : undefined);
+    const options = { ...behindFront(), key };
+    const lines = await run(
+      'with',
+      'esm',
+      `const storage = new S3StateStorage(${JSON.stringify(options)});
+      const version = await storage.write(${JSON.stringify(stateOf(1))}, null);
+      const read = await storage.read();
+      console.log(version === read.version, read.state.revision);
+      await storage.close();`,
+    );
+    expect(lines).toEqual(['true 1']);
+    expect(tries).toBe(2);
+  });
+});
+
+function messageOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error('it did not throw');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
+}
