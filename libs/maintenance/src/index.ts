@@ -9,6 +9,7 @@ export { MaintenanceService } from './maintenance.service.js';
 export { MaintenanceOptionsError } from './options/maintenance-options-error.js';
 export type {
   AdminOptions,
+  CacheOptions,
   ExemptOptions,
   MaintenanceModuleAsyncOptions,
   MaintenanceModuleExtras,
@@ -36,6 +37,7 @@ export type {
 } from './state/maintenance-window.js';
 export type { StorageFailurePolicy } from './state/state-monitor.js';
 export type { DisableOptions, EnableOptions } from './state/window-options.js';
+export { CachedStateStorage, type CachedStateStorageOptions, type StateCache } from './storage/cached-state-storage.js';
 export { FileStateStorage, type FileStateStorageOptions } from './storage/file-state-storage.js';
 export { MaintenanceStorageError, type MaintenanceStorageErrorCode } from './storage/maintenance-storage-error.js';
 export { StateStorage, type VersionedState } from './storage/state-storage.js';

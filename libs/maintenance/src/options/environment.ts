@@ -1,6 +1,12 @@
-import type { MaintenanceModuleOptions } from './maintenance-options.js';
+import type { CacheOptions, MaintenanceModuleOptions } from './maintenance-options.js';
 import { MaintenanceOptionsError } from './maintenance-options-error.js';
 import { parseUrlList } from './url-list.js';
+
+/** What the environment says. */
+export interface EnvironmentOptions extends MaintenanceModuleOptions {
+  /** Key and time to live say how, not whether: `enabled` is what `MAINTENANCE_CACHE` says, if anything. */
+  cache?: CacheOptions & { enabled?: boolean };
+}
 
 type Reader = (text: string) => unknown;
 
@@ -21,6 +27,9 @@ const number: Reader = (value) => {
 /** Which variable sets which option, and how it is read. */
 const VARIABLES: Record<string, { option: string; read: Reader }> = {
   MAINTENANCE_STORAGE: { option: 'storage', read: text },
+  MAINTENANCE_CACHE: { option: 'cache.enabled', read: flag },
+  MAINTENANCE_CACHE_KEY: { option: 'cache.key', read: text },
+  MAINTENANCE_CACHE_TTL: { option: 'cache.ttl', read: number },
   MAINTENANCE_MODE: { option: 'enabled', read: flag },
   MAINTENANCE_REFRESH_INTERVAL: { option: 'refreshInterval', read: number },
   MAINTENANCE_ON_STORAGE_FAILURE: { option: 'onStorageFailure', read: text },
@@ -42,7 +51,7 @@ const VARIABLES: Record<string, { option: string; read: Reader }> = {
  *
  * @throws {@link MaintenanceOptionsError} that names the variable whose text can't be read
  */
-export function optionsFromEnvironment(environment: NodeJS.ProcessEnv): MaintenanceModuleOptions {
+export function optionsFromEnvironment(environment: NodeJS.ProcessEnv): EnvironmentOptions {
   const options: Record<string, unknown> = {};
   for (const [variable, { option, read }] of Object.entries(VARIABLES)) {
     const value = environment[variable]?.trim();

@@ -82,6 +82,22 @@ export interface ResponseOptions {
   redirectUrl?: string;
 }
 
+/** How the state is kept in the application's cache. */
+export interface CacheOptions {
+  /**
+   * The key of the entry.
+   *
+   * @defaultValue `'maintenance_mode_state'`; environment: `MAINTENANCE_CACHE_KEY`
+   */
+  key?: string;
+  /**
+   * How long an entry counts, in milliseconds; 0 = for ever. Other instances may be behind by this and `refreshInterval`.
+   *
+   * @defaultValue 60000; environment: `MAINTENANCE_CACHE_TTL`
+   */
+  ttl?: number;
+}
+
 /**
  * The options of the module. An option that is given wins over its environment variable; an empty variable counts as unset.
  *
@@ -98,6 +114,14 @@ export interface MaintenanceModuleOptions {
    *   working directory); environment: `MAINTENANCE_STORAGE`
    */
   storage?: string | StateStorage;
+  /**
+   * Keeps a copy of the state in the cache of the application's `CacheModule` (`@nestjs/cache-manager`), so that the storage is
+   * read on a miss only. A cache in the memory of this process, on a storage that others write, warns at boot; with `ttl` 0 it
+   * refuses to boot.
+   *
+   * @defaultValue `false`; environment: `MAINTENANCE_CACHE`
+   */
+  cache?: boolean | CacheOptions;
   /** `true` or `false` forces the answer over what is stored; on and off are then refused. Environment: `MAINTENANCE_MODE`. */
   enabled?: boolean;
   /**

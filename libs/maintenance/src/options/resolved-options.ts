@@ -3,14 +3,15 @@ import type { ExemptionRules } from '../policy/exemptions.js';
 import { normalPath } from '../policy/request-path.js';
 import { compilePaths } from '../policy/url-exemptions.js';
 import type { StorageFailurePolicy } from '../state/state-monitor.js';
-import { variableOf } from './environment.js';
-import type { MaintenanceModuleOptions, ResponseOptions } from './maintenance-options.js';
+import { variableOf, type EnvironmentOptions } from './environment.js';
+import type { CacheOptions, MaintenanceModuleOptions, ResponseOptions } from './maintenance-options.js';
 import { MaintenanceOptionsError } from './maintenance-options-error.js';
 import { assertOptions } from './schema.js';
 
 /** The options, checked, with the defaults filled in. */
 export interface ResolvedOptions {
   storage?: MaintenanceModuleOptions['storage'];
+  cache: false | Required<CacheOptions>;
   enabled?: boolean;
   refreshInterval: number;
   onStorageFailure: StorageFailurePolicy;
@@ -26,10 +27,14 @@ export interface ResolvedOptions {
  */
 export function resolveOptions(
   given: MaintenanceModuleOptions,
-  fromEnvironment: MaintenanceModuleOptions = {},
+  fromEnvironment: EnvironmentOptions = {},
 ): ResolvedOptions {
   assertOptions(given);
-  assertOptions(fromEnvironment, (path) => `environment variable ${variableOf(path.replace(/\.\d+$/, '')) ?? path}`);
+  const { enabled: isCached, ...entry } = fromEnvironment.cache ?? {};
+  assertOptions(
+    { ...fromEnvironment, cache: entry },
+    (path) => `environment variable ${variableOf(path.replace(/\.\d+$/, '')) ?? path}`,
+  );
   const top = overlay(fromEnvironment, given);
   const exempt = overlay(fromEnvironment.exempt ?? {}, given.exempt ?? {});
   const response = overlay(fromEnvironment.response ?? {}, given.response ?? {});
@@ -37,6 +42,7 @@ export function resolveOptions(
     inCode === undefined ? `the environment variable ${variableOf(name)}` : `the option \`${name}\``;
   return {
     storage: top.storage,
+    cache: (given.cache ?? isCached) ? { ...DEFAULT_ENTRY, ...overlay(entry, ownEntry(given.cache)) } : false,
     enabled: top.enabled,
     refreshInterval: top.refreshInterval ?? 5_000,
     onStorageFailure: top.onStorageFailure ?? 'last-known',
@@ -58,6 +64,12 @@ export function resolveOptions(
       type: response.type ?? 'auto',
     },
   };
+}
+
+const DEFAULT_ENTRY = { key: 'maintenance_mode_state', ttl: 60_000 };
+
+function ownEntry(cache: MaintenanceModuleOptions['cache']): CacheOptions {
+  return typeof cache === 'object' ? cache : {};
 }
 
 // A member that is there but undefined says nothing.

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import * as v from 'valibot';
 import { normalPath } from '../policy/request-path.js';
 import { withoutCredentials } from '../state/without-credentials.js';
-import type { MaintenanceModuleOptions } from './maintenance-options.js';
+import type { CacheOptions, MaintenanceModuleOptions } from './maintenance-options.js';
 import { MaintenanceOptionsError } from './maintenance-options-error.js';
 
 const HAS_NO_BODY = [204, 205, 304];
@@ -72,9 +72,24 @@ const response = v.strictObject(
   'an object',
 );
 
+const cache = v.strictObject(
+  {
+    key: v.optional(text),
+    ttl: v.optional(
+      v.pipe(
+        v.number('a number of milliseconds'),
+        v.safeInteger('a whole number of milliseconds'),
+        v.minValue(0, '0 (for ever) or more milliseconds'),
+      ),
+    ),
+  },
+  'true, false or an object with key and ttl',
+);
+
 const options = v.strictObject(
   {
     storage: v.optional(storage),
+    cache: v.optional(v.union([v.boolean(), cache], 'true, false or an object with key and ttl')),
     enabled: v.optional(flag),
     refreshInterval: v.optional(milliseconds),
     onStorageFailure: v.optional(oneOf('last-known', 'on', 'off')),
@@ -191,6 +206,7 @@ function show(path: string, value: unknown): string {
 type Exact<A, B> = [keyof A] extends [keyof B] ? ([keyof B] extends [keyof A] ? true : never) : never;
 export type SchemaMatchesDocs = [
   Exact<v.InferInput<typeof options>, MaintenanceModuleOptions>,
+  Exact<v.InferInput<typeof cache>, CacheOptions>,
   Exact<v.InferInput<typeof exempt>, NonNullable<MaintenanceModuleOptions['exempt']>>,
   Exact<v.InferInput<typeof response>, NonNullable<MaintenanceModuleOptions['response']>>,
 ];

@@ -5,6 +5,7 @@ import type { Clock } from '../state/clock.js';
 import { inTime } from '../state/in-time.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
 import type { StoredWindow } from '../state/maintenance-window.js';
+import { pastCaches } from './cached-state-storage.js';
 import { isStorageError, MaintenanceStorageError, toStorageError } from './maintenance-storage-error.js';
 import { StateReader } from './state-reader.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
@@ -32,7 +33,8 @@ export class StateWriter {
     private readonly storage: StateStorage,
     private readonly clock: Clock,
   ) {
-    this.#reader = new StateReader(storage);
+    // A change is worked out on what the storage holds, and read back from there: never on a copy that may be behind.
+    this.#reader = new StateReader(pastCaches(storage));
   }
 
   /**

@@ -1,5 +1,5 @@
 import { Logger, type Provider } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { ApplicationConfig, HttpAdapterHost, ModuleRef } from '@nestjs/core';
 import { Subject } from 'rxjs';
 import { Edge } from '../http/edge.js';
 import { HttpMount } from '../http/http-mount.js';
@@ -8,6 +8,7 @@ import { PageRenderer } from '../http/page/page-renderer.js';
 import { Responder } from '../http/responder.js';
 import { RoutedHandlers } from '../http/routed-handlers.js';
 import { viewLocals } from '../http/view-locals.js';
+import type { EnvironmentOptions } from '../options/environment.js';
 import type { MaintenanceModuleExtras, MaintenanceModuleOptions } from '../options/maintenance-options.js';
 import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
 import { maintenanceConfig } from '../options/maintenance.config.js';
@@ -24,32 +25,38 @@ import { StateReader } from '../storage/state-reader.js';
 import { StateStorage } from '../storage/state-storage.js';
 import { storageFromUrl } from '../storage/storage-url.js';
 import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS } from '../tokens.js';
+import { withApplicationCache } from './application-cache.js';
 import { StateLog } from './state-log.js';
 
 const options: Provider = {
   provide: OPTIONS,
   inject: [GIVEN_OPTIONS, maintenanceConfig.KEY],
-  useFactory: (given: MaintenanceModuleOptions, fromEnvironment: MaintenanceModuleOptions) =>
+  useFactory: (given: MaintenanceModuleOptions, fromEnvironment: EnvironmentOptions) =>
     resolveOptions(given ?? {}, fromEnvironment),
 };
 
 const storage: Provider = {
   provide: StateStorage,
-  inject: [OPTIONS],
-  useFactory: ({ storage }: ResolvedOptions): StateStorage => {
-    if (typeof storage === 'object') return storage;
-    try {
-      return storageFromUrl(storage);
-    } catch (error) {
-      throw new MaintenanceOptionsError(
-        `the option \`storage\` (environment: MAINTENANCE_STORAGE) can't be used: ${reasonOf(error)}.`,
-        {
-          cause: error,
-        },
-      );
-    }
+  inject: [OPTIONS, ModuleRef],
+  useFactory: async (given: ResolvedOptions, modules: ModuleRef): Promise<StateStorage> => {
+    const { cache, refreshInterval } = given;
+    return cache ? withApplicationCache(storageOf(given), cache, refreshInterval, modules) : storageOf(given);
   },
 };
+
+function storageOf({ storage }: ResolvedOptions): StateStorage {
+  if (typeof storage === 'object') return storage;
+  try {
+    return storageFromUrl(storage);
+  } catch (error) {
+    throw new MaintenanceOptionsError(
+      `the option \`storage\` (environment: MAINTENANCE_STORAGE) can't be used: ${reasonOf(error)}.`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
 
 const monitor: Provider = {
   provide: StateMonitor,

@@ -1,0 +1,893 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createKeyv } from '@keyv/redis';
+import { CacheModule } from '@nestjs/cache-manager';
+import { Module, type DynamicModule, type LoggerService } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { createCache } from 'cache-manager';
+import { Keyv } from 'keyv';
+import {
+  CachedStateStorage,
+  FileStateStorage,
+  MaintenanceModule,
+  MaintenanceService,
+  MaintenanceStorageError,
+  StateStorage,
+  type CachedStateStorageOptions,
+  type MaintenanceModuleOptions,
+  type MaintenanceState,
+  type StateCache,
+  type VersionedState,
+} from '../../libs/maintenance/src/index.js';
+import { RedisStateStorage } from '../../libs/maintenance/src/redis.js';
+import { SystemClock } from '../../libs/maintenance/src/state/clock.js';
+import { StateMonitor } from '../../libs/maintenance/src/state/state-monitor.js';
+import { StateWriter } from '../../libs/maintenance/src/storage/state-writer.js';
+import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
+import { MemoryStateStorage } from '../../libs/maintenance/src/testing/memory-state-storage.js';
+import { isLocal } from '../../libs/maintenance/src/wiring/application-cache.js';
+import { describeWithRedis, RedisServer } from './redis-server.js';
+
+const KEY = 'maintenance_mode_state';
+
+function stateOf(revision: number, lineage = 'spec'): MaintenanceState {
+  return { format: 1, lineage, revision, windows: [], history: [] };
+}
+
+async function until(what: string, condition: () => boolean | Promise<boolean>, patience = 8_000): Promise<void> {
+  const deadline = Date.now() + patience;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`waited ${patience} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+async function timeOf(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+/** Counts reads, and can hold the next one back when it has its answer. */
+class Counted extends MemoryStateStorage {
+  reads = 0;
+  #held: Promise<void> | undefined;
+
+  override async read(): Promise<VersionedState | null> {
+    this.reads++;
+    const held = this.#held;
+    this.#held = undefined;
+    const found = await super.read();
+    await held;
+    return found;
+  }
+
+  /** The next read gives what is there when it begins, but not before it is let go. */
+  holdNextRead(): () => void {
+    const { promise, letGo } = gate();
+    this.#held = promise;
+    return letGo;
+  }
+}
+
+interface Hold {
+  reach: () => void;
+  promise: Promise<void>;
+}
+
+interface SharedHandle extends StateCache {
+  /** Holds back what the next call has found, or would put. */
+  holdNext: (call: 'get' | 'set') => { reached: Promise<void>; letGo: () => void };
+}
+
+/** A cache in memory that several processes share, which can hold the next call of one of them back. */
+class SharedCache {
+  readonly #entries = createCache();
+  gets = 0;
+
+  /** What one process has of it. */
+  handle(): SharedHandle {
+    const holds = { get: undefined as Hold | undefined, set: undefined as Hold | undefined };
+    const take = (call: 'get' | 'set'): Hold | undefined => {
+      const hold = holds[call];
+      holds[call] = undefined;
+      hold?.reach();
+      return hold;
+    };
+    return {
+      get: async (key) => {
+        this.gets++;
+        const hold = take('get');
+        const found = await this.#entries.get(key);
+        await hold?.promise;
+        return found;
+      },
+      set: async (key, value, ttl) => {
+        await take('set')?.promise;
+        return this.#entries.set(key, value, ttl);
+      },
+      del: (key) => this.#entries.del(key),
+      holdNext: (call) => {
+        const { promise, letGo } = gate();
+        const { promise: reached, letGo: reach } = gate();
+        holds[call] = { reach, promise };
+        return { reached, letGo };
+      },
+    };
+  }
+
+  async revision(): Promise<number | undefined> {
+    const text = await this.#entries.get<string>(KEY);
+    return text === undefined ? undefined : (JSON.parse(text) as { state: MaintenanceState }).state.revision;
+  }
+}
+
+function gate(): { promise: Promise<void>; letGo: () => void } {
+  let letGo = (): void => undefined;
+  const promise = new Promise<void>((resolve) => (letGo = resolve));
+  return { promise, letGo };
+}
+
+function revisionOf(found: VersionedState | null): number | undefined {
+  return found?.state.revision;
+}
+
+describe('the contract of a storage', () => {
+  describeStateStorage('CachedStateStorage in memory, over memory', () => {
+    const [inner, cache] = [new MemoryStateStorage({ reportTtl: 100 }), createCache()];
+    const create = (): CachedStateStorage => new CachedStateStorage(inner, cache);
+    return { storage: create(), another: create, put: (text) => inner.put(text), reportTtl: 100 };
+  });
+
+  describeStateStorage('CachedStateStorage in memory for ever, over memory', () => {
+    const [inner, cache] = [new MemoryStateStorage({ reportTtl: 100 }), createCache()];
+    const create = (): CachedStateStorage => new CachedStateStorage(inner, cache, { ttl: 0 });
+    return { storage: create(), another: create, put: (text) => inner.put(text), reportTtl: 100 };
+  });
+
+  describeStateStorage('CachedStateStorage in memory, over a file', () => fileFixture(createCache()));
+
+  async function fileFixture(cache: StateCache, forAnother = cache) {
+    const folder = await mkdtemp(join(tmpdir(), 'cached-'));
+    const path = join(folder, 'state.json');
+    const create = (own: StateCache): CachedStateStorage =>
+      new CachedStateStorage(new FileStateStorage(path, { reportTtl: 200 }), own);
+    return {
+      storage: create(cache),
+      another: () => create(forAnother),
+      put: (text: string) => writeFile(path, text),
+      reportTtl: 200,
+      cleanup: () => rm(folder, { recursive: true }),
+    };
+  }
+
+  describeWithRedis('with Redis', () => {
+    let server: RedisServer;
+    const keyvs: Keyv[] = [];
+    beforeAll(async () => {
+      server = await RedisServer.start();
+    });
+    afterEach(async () => {
+      for (const keyv of keyvs.splice(0)) await keyv.disconnect();
+    });
+    afterAll(() => server.stop());
+
+    // Each has a connection of its own, as each process has.
+    const redisCache = (): StateCache => {
+      const keyv = createKeyv(`${server.url.slice(0, -1)}1`);
+      keyvs.push(keyv);
+      return createCache({ stores: [keyv] });
+    };
+    const newKey = (): string => randomBytes(4).toString('hex');
+
+    describeStateStorage('CachedStateStorage in Redis, over memory', () => {
+      const [inner, key] = [new MemoryStateStorage({ reportTtl: 100 }), newKey()];
+      const create = (): CachedStateStorage => new CachedStateStorage(inner, redisCache(), { key });
+      return { storage: create(), another: create, put: (text) => inner.put(text), reportTtl: 100 };
+    });
+
+    describeStateStorage('CachedStateStorage in Redis, over a file', () => fileFixture(redisCache(), redisCache()));
+
+    for (const [name, cacheOf] of [
+      ['memory', () => createCache()],
+      ['Redis', redisCache],
+    ] as const) {
+      describeStateStorage(`CachedStateStorage in ${name}, over Redis`, () => {
+        const key = newKey();
+        const cache = cacheOf();
+        const create = (): CachedStateStorage =>
+          new CachedStateStorage(new RedisStateStorage({ url: server.url, key, reportTtl: 200 }), cache);
+        return { storage: create(), another: create, reportTtl: 200 };
+      });
+    }
+
+    it('answers while the cache stands still or is gone, and saves again when it is back', async () => {
+      const own = await RedisServer.start();
+      const keyv = createKeyv(own.url);
+      keyvs.push(keyv);
+      const inner = new Counted();
+      await inner.write(stateOf(1), null);
+      const storage = new CachedStateStorage(inner, createCache({ stores: [keyv] }), { patience: 300 });
+      await storage.read();
+      own.signal('SIGSTOP');
+      expect(await timeOf(() => storage.read())).toBeLessThan(1_500);
+      // The next ones do not even wait.
+      expect(await timeOf(() => storage.read())).toBeLessThan(250);
+      const { version } = (await storage.read())!;
+      expect(await timeOf(() => storage.write(stateOf(2), version))).toBeLessThan(250);
+      expect(revisionOf(await storage.read())).toBe(2);
+      own.signal('SIGCONT');
+      const isSaving = async (): Promise<boolean> => {
+        const { reads } = inner;
+        expect(revisionOf(await storage.read())).toBe(2);
+        return inner.reads === reads;
+      };
+      await until('it is saving again', isSaving);
+      await own.kill();
+      expect(revisionOf(await storage.read())).toBe(2);
+      expect(revisionOf(await storage.read())).toBe(2);
+      await own.restart();
+      await until('it is saving again', isSaving);
+      await own.stop();
+    });
+  });
+});
+
+describe('what is saved', () => {
+  it('reads the storage on a miss only, also where there is nothing', async () => {
+    const inner = new Counted();
+    const storage = new CachedStateStorage(inner, createCache());
+    for (let round = 0; round < 50; round++) await expect(storage.read()).resolves.toBeNull();
+    expect(inner.reads).toBe(1);
+    const version = await storage.write(stateOf(1), null);
+    for (let round = 0; round < 50; round++)
+      await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
+    expect(inner.reads).toBe(1);
+  });
+
+  it('reads it again when the entry is over, counted from when the storage was asked', async () => {
+    const inner = new Counted();
+    const cache = createCache();
+    const set = jest.spyOn(cache, 'set');
+    const storage = new CachedStateStorage(inner, cache, { ttl: 300 });
+    const letGo = inner.holdNextRead();
+    const began = performance.now();
+    const read = storage.read();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    letGo();
+    await read;
+    expect(set.mock.calls[0]![2]).toBeLessThanOrEqual(201);
+    while (inner.reads === 1) await storage.read();
+    expect(performance.now() - began).toBeGreaterThan(200);
+    expect(performance.now() - began).toBeLessThan(600);
+    const tooLate = inner.holdNextRead();
+    await new Promise((resolve) => setTimeout(resolve, 310));
+    const late = storage.read();
+    await new Promise((resolve) => setTimeout(resolve, 310));
+    set.mockClear();
+    tooLate();
+    await late;
+    expect(set).not.toHaveBeenCalled();
+  });
+
+  it('keeps an entry for ever with 0', async () => {
+    const cache = createCache({ ttl: 1 });
+    const storage = new CachedStateStorage(new Counted(), cache, { ttl: 0 });
+    await storage.read();
+    expect(await cache.ttl(KEY)).toBeUndefined();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(await cache.get(KEY)).toBeDefined();
+  });
+
+  it('shares the entry between processes, and tells storages apart that use one key', async () => {
+    const inner = new Counted();
+    const cache = createCache();
+    await new CachedStateStorage(inner, cache).write(stateOf(1), null);
+    expect(revisionOf(await new CachedStateStorage(inner, cache).read())).toBe(1);
+    expect(inner.reads).toBe(0);
+    const folder = await mkdtemp(join(tmpdir(), 'cached-'));
+    await expect(
+      new CachedStateStorage(new FileStateStorage(join(folder, 'state.json')), cache).read(),
+    ).resolves.toBeNull();
+    expect(
+      revisionOf(await new CachedStateStorage(new Counted(), createCache(), { key: 'other' }).read()),
+    ).toBeUndefined();
+    await rm(folder, { recursive: true });
+  });
+
+  it('keeps no failure and no content that is not a state', async () => {
+    const inner = new Counted();
+    const storage = new CachedStateStorage(inner, createCache());
+    inner.put('garbage');
+    await expect(storage.read()).rejects.toMatchObject({ code: 'corrupt' });
+    inner.fail(new MaintenanceStorageError('lost', 'gone'));
+    await expect(storage.read()).rejects.toMatchObject({ code: 'lost' });
+    inner.fail(null);
+    inner.put('1');
+    expect((await storage.read())!.state.windows).toHaveLength(1);
+    const foreign = {
+      kind: 'own',
+      location: 'own',
+      read: async () => ({ state: 'no', version: '1' }),
+      write: async () => '1',
+    };
+    const over = new CachedStateStorage(foreign as unknown as StateStorage, createCache());
+    await expect(over.read()).resolves.toEqual({ state: 'no', version: '1' });
+  });
+
+  it('leaves out what the storage leaves out, passes the rest on and closes it', async () => {
+    const inner = new MemoryStateStorage();
+    const close = jest.fn(async () => undefined);
+    const full = new CachedStateStorage(Object.assign(inner, { close }), createCache());
+    expect([full.kind, full.location]).toEqual(['memory', 'this process']);
+    await full.report!({ id: 'a', seenAt: new Date().toISOString() } as never);
+    await expect(full.reports!()).resolves.toHaveLength(1);
+    await full.close();
+    expect(close).toHaveBeenCalledTimes(1);
+    const bare = { kind: 'own', location: 'own', read: async () => null, write: async () => '1' };
+    const cached: StateStorage = new CachedStateStorage(bare, createCache());
+    expect([cached.watch, cached.report, cached.reports]).toEqual([undefined, undefined, undefined]);
+    await expect(cached.close!()).resolves.toBeUndefined();
+  });
+});
+
+describe('a reader that read the old value before a write', () => {
+  const TTL = 600;
+  let inner: Counted;
+  let shared: SharedCache;
+  let version: string;
+
+  /** A storage as one process has it. */
+  const process = (cache: StateCache = shared.handle(), options?: CachedStateStorageOptions): CachedStateStorage =>
+    new CachedStateStorage(inner, cache, { ttl: TTL, ...options });
+
+  beforeEach(async () => {
+    inner = new Counted();
+    shared = new SharedCache();
+    version = await inner.write(stateOf(1), null);
+  });
+
+  it('does not put it back in the same process', async () => {
+    const storage = process();
+    const letGo = inner.holdNextRead();
+    const read = storage.read();
+    await until('the reader has asked', () => inner.reads === 1);
+    await storage.write(stateOf(2), version);
+    letGo();
+    expect(revisionOf(await read)).toBe(1);
+    expect(await shared.revision()).toBe(2);
+    expect(revisionOf(await storage.read())).toBe(2);
+    expect(inner.reads).toBe(1);
+  });
+
+  it('does not put it back in the same process where the write falls between its look at the cache and its entry', async () => {
+    for (const ttl of [TTL, 0]) {
+      const cache = shared.handle();
+      const storage = process(cache, { ttl });
+      const { version: base } = (await inner.read())!;
+      await cache.del(KEY);
+      const first = cache.holdNext('get');
+      const read = storage.read();
+      await first.reached;
+      const look = cache.holdNext('get');
+      first.letGo();
+      await look.reached;
+      await storage.write({ ...stateOf(2), ttl }, base);
+      look.letGo();
+      await read;
+      expect(await shared.revision()).toBe(2);
+      await inner.write(stateOf(1), (await inner.read())!.version);
+    }
+  });
+
+  it('does not put it back in the same process where the write began a new lineage', async () => {
+    const storage = process();
+    const letGo = inner.holdNextRead();
+    const read = storage.read();
+    await until('the reader has asked', () => inner.reads === 1);
+    inner.clear();
+    await storage.write(stateOf(1, 'other'), null);
+    letGo();
+    await read;
+    expect((await storage.read())!.state.lineage).toBe('other');
+    expect((await process().read())!.state.lineage).toBe('other');
+    expect(inner.reads).toBe(1);
+  });
+
+  it('does not put it back over the entry of another process', async () => {
+    const [reader, writer] = [process(), process()];
+    const letGo = inner.holdNextRead();
+    const read = reader.read();
+    await until('the reader has asked', () => inner.reads === 1);
+    await writer.write(stateOf(2), version);
+    letGo();
+    await read;
+    expect(await shared.revision()).toBe(2);
+    expect(revisionOf(await process().read())).toBe(2);
+    expect(inner.reads).toBe(1);
+  });
+
+  /** The reader has looked at the cache and found nothing; the writer's entry comes before its own. */
+  async function race(
+    options?: CachedStateStorageOptions,
+  ): Promise<{ writer: CachedStateStorage; done: Promise<unknown> }> {
+    const slow = shared.handle();
+    const [reader, writer] = [process(slow, options), process(undefined, options)];
+    const { reached, letGo } = slow.holdNext('set');
+    const read = reader.read();
+    await reached;
+    await writer.write(stateOf(2), version);
+    expect(await shared.revision()).toBe(2);
+    letGo();
+    return { writer, done: read };
+  }
+
+  it('may put it back in between, but the writer replaces it with its next read', async () => {
+    const { writer, done } = await race();
+    await done;
+    expect(await shared.revision()).toBe(1);
+    expect(revisionOf(await writer.read())).toBe(2);
+    expect(await shared.revision()).toBe(2);
+    expect(revisionOf(await process().read())).toBe(2);
+  });
+
+  it('may put it back in between, for no longer than the time to live', async () => {
+    const began = performance.now();
+    const { done } = await race();
+    await done;
+    const other = process();
+    expect(revisionOf(await other.read())).toBe(1);
+    await until('another process sees the new one', async () => revisionOf(await other.read()) === 2);
+    const lag = performance.now() - began;
+    expect(lag).toBeGreaterThan(TTL / 2);
+    expect(lag).toBeLessThan(TTL + 300);
+  });
+
+  it('compares an entry that lasts for ever with the storage, and takes it back', async () => {
+    const { done } = await race({ ttl: 0 });
+    await done;
+    expect(await shared.revision()).toBe(2);
+    expect(revisionOf(await process(undefined, { ttl: 0 }).read())).toBe(2);
+  });
+
+  it('removes such an entry if the storage can not be asked', async () => {
+    const slow = shared.handle();
+    const { reached, letGo } = slow.holdNext('set');
+    const read = process(slow, { ttl: 0 }).read();
+    await reached;
+    inner.fail(new Error('away'));
+    letGo();
+    expect(revisionOf(await read)).toBe(1);
+    expect(await shared.revision()).toBeUndefined();
+  });
+
+  it('nor does a writer whose entry comes late leave it there for ever', async () => {
+    const slow = shared.handle();
+    const [first, second] = [process(slow, { ttl: 0 }), process(undefined, { ttl: 0 })];
+    const { reached, letGo } = slow.holdNext('set');
+    const write = first.write(stateOf(2), version);
+    await reached;
+    await second.write(stateOf(3), (await second.readFresh())!.version);
+    letGo();
+    await write;
+    expect(await shared.revision()).toBe(3);
+  });
+});
+
+describe('an entry that does not continue what is known', () => {
+  let inner: Counted;
+  let shared: SharedCache;
+  const process = (): CachedStateStorage => new CachedStateStorage(inner, shared.handle());
+
+  beforeEach(() => {
+    inner = new Counted();
+    shared = new SharedCache();
+  });
+
+  it('is settled by the storage: a newer revision is taken, another lineage or nothing is asked about once', async () => {
+    const [observer, writer] = [process(), process()];
+    await expect(observer.read()).resolves.toBeNull();
+    const version = await writer.write(stateOf(1), null);
+    expect(revisionOf(await observer.read())).toBe(1);
+    expect(inner.reads).toBe(2);
+    await writer.write(stateOf(2), version);
+    expect(revisionOf(await observer.read())).toBe(2);
+    expect(inner.reads).toBe(2);
+    inner.clear();
+    await writer.write(stateOf(1, 'other'), null);
+    for (let round = 0; round < 5; round++) expect((await observer.read())!.state.lineage).toBe('other');
+    expect(inner.reads).toBe(3);
+    inner.put('1');
+    await writer.readFresh();
+    for (let round = 0; round < 5; round++) expect((await observer.read())!.state.windows).toHaveLength(1);
+    expect(inner.reads).toBe(5);
+    inner.put('0');
+    await writer.readFresh();
+    for (let round = 0; round < 5; round++) expect((await observer.read())!.state.windows).toHaveLength(0);
+    expect(inner.reads).toBe(7);
+    inner.clear();
+    await writer.readFresh();
+    for (let round = 0; round < 5; round++) expect(await observer.read()).toBeNull();
+    expect(inner.reads).toBe(9);
+  });
+
+  it('is over with its time to live, or replaced by a write, where somebody has put an old state back', async () => {
+    for (const ttl of [100, 0]) {
+      const key = String(ttl);
+      const [storage, other] = [1, 2].map(() => new CachedStateStorage(inner, shared.handle(), { key, ttl }));
+      let version: string | null = null;
+      for (let revision = 1; revision <= 5; revision++) version = await storage!.write(stateOf(revision), version);
+      inner.put(JSON.stringify(stateOf(3)));
+      expect(revisionOf(await other!.read())).toBe(5);
+      expect(revisionOf(await storage!.readFresh())).toBe(3);
+      await storage!.write(stateOf(4), (await storage!.readFresh())!.version);
+      if (ttl === 0) expect(revisionOf(await other!.read())).toBe(4);
+      else await until('the entry is over', async () => revisionOf(await other!.read()) === 4);
+      inner.clear();
+    }
+  });
+});
+
+describe('what goes past the cache', () => {
+  it('is the read that follows a notification, and those after it while that fails', async () => {
+    const inner = new Counted();
+    const cache = createCache();
+    const storage = new CachedStateStorage(inner, cache);
+    let calls = 0;
+    const end = await storage.watch!(() => calls++);
+    await inner.write(stateOf(1), null);
+    await until('the watch calls', () => calls === 1);
+    expect(revisionOf(await storage.read())).toBe(1);
+    await storage.read();
+    expect(inner.reads).toBe(1);
+    inner.fail(new MaintenanceStorageError('unavailable', 'away'));
+    inner.put(JSON.stringify(stateOf(2)));
+    await until('the watch calls', () => calls === 2);
+    for (let round = 0; round < 3; round++) await expect(storage.read()).rejects.toThrow('away');
+    inner.fail(null);
+    expect(revisionOf(await storage.read())).toBe(2);
+    await storage.read();
+    expect(inner.reads).toBe(5);
+    await end();
+    await inner.write(stateOf(3), (await inner.read())!.version);
+    expect(revisionOf(await storage.read())).toBe(2);
+  });
+
+  it('is a read that was looking into the cache when the notification came', async () => {
+    const inner = new Counted();
+    const cache = new SharedCache().handle();
+    const storage = new CachedStateStorage(inner, cache);
+    await storage.read();
+    let calls = 0;
+    await storage.watch!(() => calls++);
+    const { reached, letGo } = cache.holdNext('get');
+    const read = storage.read();
+    await reached;
+    await inner.write(stateOf(1), null);
+    await until('the watch calls', () => calls === 1);
+    letGo();
+    expect(revisionOf(await read)).toBe(1);
+  });
+
+  it('lets a monitor see at once what was pushed', async () => {
+    const inner = new Counted();
+    const source = new CachedStateStorage(inner, createCache(), { ttl: 0 });
+    const monitor = new StateMonitor({
+      source,
+      clock: new SystemClock(),
+      refreshInterval: 20,
+      onStorageFailure: 'last-known',
+    });
+    await monitor.start();
+    let version: string | null = null;
+    for (let revision = 1; revision <= 10; revision++) {
+      version = await inner.write(stateOf(revision), version);
+      await until('the monitor has it', () => monitor.state?.revision === revision, 500);
+    }
+    await monitor.stop();
+  });
+
+  it('is the read after a write that was refused', async () => {
+    const inner = new Counted();
+    const storage = new CachedStateStorage(inner, createCache());
+    const old = await storage.write(stateOf(1), null);
+    await inner.write(stateOf(2), old);
+    expect(revisionOf(await storage.read())).toBe(1);
+    await expect(storage.write(stateOf(3), old)).rejects.toMatchObject({ code: 'conflict' });
+    expect(revisionOf(await storage.read())).toBe(2);
+  });
+
+  it('is every change, which is worked out on the storage and read back from it', async () => {
+    const inner = new Counted();
+    const storage = new CachedStateStorage(inner, createCache());
+    const writer = new StateWriter(storage, new SystemClock());
+    const now = new Date().toISOString();
+    const window = { id: 'a', scope: '*', mode: 'full' as const, startsAt: now, endsAt: null, createdAt: now };
+    // The entry says off; somebody else has turned it on.
+    await expect(storage.read()).resolves.toBeNull();
+    await inner.write({ ...stateOf(1), windows: [window] }, null);
+    const written = await writer.change(
+      (windows) => (windows.length > 0 ? { action: 'off', windows: [], concerned: [...windows] } : null),
+      { via: 'code' },
+    );
+    expect(written.change?.concerned).toHaveLength(1);
+    expect((await inner.read())!.state.windows).toHaveLength(0);
+    // A storage that forgets is found out, whatever the cache says.
+    jest.spyOn(inner, 'write').mockResolvedValueOnce('never-was');
+    await expect(
+      writer.change(() => ({ action: 'on', windows: [window], concerned: [window] }), { via: 'code' }),
+    ).rejects.toThrow(/could not be read back/);
+  });
+});
+
+describe('a cache that fails', () => {
+  const never = (): Promise<never> => new Promise(() => undefined);
+  const fail = async (): Promise<never> => {
+    throw new Error('cache down');
+  };
+  const throws = (): never => {
+    throw new Error('cache down');
+  };
+
+  it.each([
+    ['is down', { get: fail, set: fail, del: fail }],
+    ['throws', { get: throws, set: throws, del: throws }],
+    ['hangs', { get: never, set: never, del: never }],
+    ['takes but does not give', { get: never, set: async () => undefined, del: async () => true }],
+    ['gives but does not take', { get: async () => undefined, set: never, del: never }],
+  ])('because it %s costs the saving only', async (_name, cache) => {
+    for (const ttl of [60_000, 0]) {
+      const inner = new Counted();
+      const storage = new CachedStateStorage(inner, cache, { patience: 100, ttl });
+      expect(
+        await timeOf(async () => {
+          await expect(storage.read()).resolves.toBeNull();
+          const version = await storage.write(stateOf(1), null);
+          for (let round = 0; round < 20; round++) expect(await storage.read()).toEqual({ state: stateOf(1), version });
+        }),
+      ).toBeLessThan(1_200);
+      inner.fail(new MaintenanceStorageError('unavailable', 'away'));
+      await expect(storage.read()).rejects.toThrow('away');
+      await expect(storage.write(stateOf(2), null)).rejects.toThrow('away');
+    }
+  });
+
+  it('is asked again when it answers', async () => {
+    const inner = new Counted();
+    const { promise, letGo } = gate();
+    const cache = createCache();
+    const get = jest.spyOn(cache, 'get').mockImplementationOnce(() => promise);
+    const storage = new CachedStateStorage(inner, cache, { patience: 20 });
+    for (let round = 0; round < 5; round++) await storage.read();
+    expect(get).toHaveBeenCalledTimes(1);
+    letGo();
+    await until('it is saving', async () => {
+      const { reads } = inner;
+      await storage.read();
+      return inner.reads === reads;
+    });
+  });
+
+  const entry = { location: 'this process', version: 'a', state: stateOf(1) };
+  it.each([
+    null,
+    1,
+    true,
+    '',
+    'junk',
+    '1',
+    '{"location":',
+    'null',
+    '[]',
+    {},
+    entry,
+    Buffer.from('x'),
+    JSON.stringify({ ...entry, location: 'elsewhere' }),
+    JSON.stringify({ ...entry, version: 5 }),
+    JSON.stringify({ ...entry, state: undefined }),
+    JSON.stringify({ ...entry, state: null }),
+    JSON.stringify({ ...entry, state: { ...stateOf(1), format: 2 } }),
+    JSON.stringify({ ...entry, state: { ...stateOf(1), windows: [{}] } }),
+  ])('because it holds %j is not believed, and mended', async (junk) => {
+    const inner = new Counted();
+    const version = await inner.write(stateOf(7), null);
+    const cache = createCache();
+    await cache.set(KEY, junk);
+    const storage = new CachedStateStorage(inner, cache);
+    for (let round = 0; round < 3; round++) expect(await storage.read()).toEqual({ state: stateOf(7), version });
+    expect(inner.reads).toBe(1);
+  });
+});
+
+describe('in an application', () => {
+  let folder: string;
+  let file: string;
+  let lines: string[];
+  const variables: string[] = [];
+  const keep = (line: unknown): void => void lines.push(String(line));
+  const logger: LoggerService = { log: () => undefined, error: keep, warn: keep };
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'cached-'));
+    file = `file:${join(folder, 'state.json')}`;
+    lines = [];
+  });
+  afterEach(async () => {
+    for (const name of variables.splice(0)) delete process.env[name];
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  function environment(values: Record<string, string>): void {
+    Object.assign(process.env, values);
+    variables.push(...Object.keys(values));
+  }
+
+  interface Booted {
+    storage: StateStorage;
+    maintenance: MaintenanceService;
+  }
+
+  async function boot(
+    options: MaintenanceModuleOptions,
+    imports: (DynamicModule | Promise<DynamicModule>)[] = [CacheModule.register()],
+    look: (booted: Booted) => void | Promise<void> = () => undefined,
+  ): Promise<void> {
+    @Module({ imports: [MaintenanceModule.forRoot({ storage: file, ...options }), ...imports] })
+    class AppModule {}
+    const app = await NestFactory.createApplicationContext(AppModule, { logger, abortOnError: false });
+    try {
+      await look({
+        storage: app.get<StateStorage>(StateStorage, { strict: false }),
+        maintenance: app.get(MaintenanceService),
+      });
+    } finally {
+      await app.close();
+    }
+  }
+
+  const warnings = (): string[] => lines.filter((line) => /^The cache/.test(line));
+  const sharedStore = (): { keyv: Keyv; entries: Map<string, unknown> } => {
+    const entries = new Map<string, unknown>();
+    const store = {
+      opts: {},
+      get: async (key: string) => entries.get(key),
+      set: async (key: string, value: unknown) => entries.set(key, value),
+      delete: async (key: string) => entries.delete(key),
+      clear: async () => entries.clear(),
+      on: () => store,
+    };
+    return { keyv: new Keyv({ store: store as never, namespace: 'app' }), entries };
+  };
+
+  it('is off unless it is asked for, and needs no CacheModule then', async () => {
+    for (const cache of [undefined, false]) {
+      await boot({ cache }, [], ({ storage }) => expect(storage).toBeInstanceOf(FileStateStorage));
+    }
+    environment({ MAINTENANCE_CACHE_KEY: 'k', MAINTENANCE_CACHE_TTL: '5' });
+    await boot({}, [], ({ storage }) => expect(storage).toBeInstanceOf(FileStateStorage));
+    environment({ MAINTENANCE_CACHE: 'true' });
+    await boot({ cache: false }, [], ({ storage }) => expect(storage).toBeInstanceOf(FileStateStorage));
+  });
+
+  it.each(['register', 'registerAsync', 'global'])('finds the cache of a CacheModule made by %s', async (kind) => {
+    const { keyv, entries } = sharedStore();
+    const factory = async (): Promise<{ stores: Keyv[] }> => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return { stores: [keyv] };
+    };
+    const cacheModule =
+      kind === 'registerAsync'
+        ? CacheModule.registerAsync({ useFactory: factory })
+        : CacheModule.register({ stores: [keyv], isGlobal: kind === 'global' });
+    await boot({ cache: true }, [cacheModule], async ({ storage, maintenance }) => {
+      expect(storage).toBeInstanceOf(CachedStateStorage);
+      expect(maintenance.status().storage).toMatchObject({ kind: 'file', location: join(folder, 'state.json') });
+      await maintenance.enable();
+      expect([...entries.keys()]).toEqual([`app:${KEY}`]);
+      expect(JSON.stringify([...entries.values()])).toContain('windows');
+    });
+    expect(warnings()).toEqual([]);
+  });
+
+  it('says in one sentence that there is none', async () => {
+    await expect(boot({ cache: true }, [])).rejects.toThrow(
+      /^nestjs-maintenance: `cache` needs the application's cache: import CacheModule\.register\(\) of @nestjs\/cache-manager, or set `cache` to false/,
+    );
+  });
+
+  it('takes key and time to live from code, then from the environment', async () => {
+    environment({
+      MAINTENANCE_CACHE: 'true',
+      MAINTENANCE_CACHE_KEY: 'from-environment',
+      MAINTENANCE_CACHE_TTL: '5000',
+    });
+    for (const [cache, key, ttl] of [
+      [undefined, 'from-environment', 5000],
+      [true, 'from-environment', 5000],
+      [{ key: 'from-code' }, 'from-code', 5000],
+      [{ ttl: 7000 }, 'from-environment', 7000],
+      [{ key: undefined, ttl: 0 }, 'from-environment', 0],
+    ] as const) {
+      const { keyv, entries } = sharedStore();
+      const set = jest.spyOn(keyv, 'set');
+      await boot({ cache }, [CacheModule.register({ stores: [keyv] })]);
+      expect([...entries.keys()]).toEqual([`app:${key}`]);
+      const given = set.mock.calls[0]![2]!;
+      expect(given).toBeLessThanOrEqual(ttl);
+      expect(given).toBeGreaterThan(ttl - 1000);
+    }
+  });
+
+  it.each([
+    [{ cache: 'yes' }, /option `cache` must be true, false or an object with key and ttl, not "yes"/],
+    [{ cache: { ttl: -1 } }, /option `cache\.ttl` must be 0 \(for ever\) or more milliseconds, not -1/],
+    [{ cache: { ttl: '5s' } }, /option `cache\.ttl` must be a number of milliseconds, not "5s"/],
+    [{ cache: { key: '' } }, /option `cache\.key` must be a string that is not empty/],
+    [{ cache: { time: 5 } }, /unknown option `cache\.time`. Known here: `cache\.key`, `cache\.ttl`/],
+  ])('refuses %j', async (options, sentence) => {
+    await expect(boot(options as MaintenanceModuleOptions)).rejects.toThrow(sentence);
+  });
+
+  it.each([
+    ['MAINTENANCE_CACHE', 'maybe', /MAINTENANCE_CACHE must be true or false, not "maybe"/],
+    ['MAINTENANCE_CACHE_TTL', '5s', /MAINTENANCE_CACHE_TTL must be a whole number, not "5s"/],
+    ['MAINTENANCE_CACHE_TTL', '99999999999999999999', /MAINTENANCE_CACHE_TTL must be a whole number of milliseconds/],
+  ])('refuses %s=%s', async (name, value, sentence) => {
+    environment({ [name]: value });
+    await expect(boot({})).rejects.toThrow(sentence);
+  });
+
+  it('warns of a cache in memory on a storage that others write, and refuses one that lasts for ever', async () => {
+    await boot({ cache: true, refreshInterval: 2000 });
+    expect(warnings()).toEqual([
+      `The cache of this application is in its own memory, where it does not see what other processes write to ${join(folder, 'state.json')}: ` +
+        'it may be behind by 62 s (cache.ttl + refreshInterval). Give CacheModule a store that all of them share, such as Redis (@keyv/redis).',
+    ]);
+    await expect(boot({ cache: { ttl: 0 } })).rejects.toThrow(
+      /^nestjs-maintenance: `cache\.ttl` is 0, so that an entry would hold for ever, but the cache of this application is in its own memory.*set a `ttl`\.$/,
+    );
+    await boot({ cache: { ttl: 0 } }, [CacheModule.register({ stores: [sharedStore().keyv] })]);
+    await boot({ cache: { ttl: 0 }, storage: new MemoryStateStorage() });
+    expect(warnings()).toHaveLength(1);
+  });
+
+  it('knows a cache in memory', () => {
+    const local = new Keyv();
+    const { keyv: shared } = sharedStore();
+    class CacheableMemory extends Map {}
+    expect(isLocal(createCache())).toBe(true);
+    expect(isLocal(createCache({ stores: [local] }))).toBe(true);
+    expect(isLocal(createCache({ stores: [new Keyv({ store: new CacheableMemory() })] }))).toBe(true);
+    expect(isLocal(createCache({ stores: [shared] }))).toBe(false);
+    expect(isLocal(createCache({ stores: [local, shared] }))).toBe(true);
+    expect(isLocal({ stores: [{ primary: local, secondary: shared }] })).toBe(true);
+    expect(isLocal({ stores: [{ primary: shared, secondary: undefined }] })).toBe(false);
+    expect(isLocal({ get: () => undefined })).toBe(false);
+    expect(isLocal({ stores: [null, {}, 'x'] })).toBe(false);
+    expect(isLocal(createCache({ stores: [createKeyv('redis://127.0.0.1:1')] }))).toBe(false);
+  });
+
+  it('does not read the storage while the entry counts, and follows what is pushed', async () => {
+    const storage = new Counted();
+    const { keyv } = sharedStore();
+    await boot(
+      { storage, cache: true, refreshInterval: 5 },
+      [CacheModule.register({ stores: [keyv] })],
+      async ({ maintenance }) => {
+        const before = storage.reads;
+        const get = jest.spyOn(keyv, 'get');
+        await until('the monitor has read 20 times', () => get.mock.calls.length > 20);
+        expect(storage.reads).toBe(before);
+        const other = new StateWriter(storage, new SystemClock());
+        const now = new Date().toISOString();
+        const window = { id: 'a', scope: '*', mode: 'full' as const, startsAt: now, endsAt: null, createdAt: now };
+        await other.change(() => ({ action: 'on', windows: [window], concerned: [window] }), { via: 'cli' });
+        await until('it is on', () => maintenance.isActive(), 500);
+        await maintenance.disable();
+        expect((await storage.read())!.state.windows).toEqual([]);
+      },
+    );
+  });
+});
