@@ -38,7 +38,9 @@ export default {
     {
       ...e2e,
       displayName: 'process',
-      testMatch: ['storage', 'cli', 'demo', 'browser', 'package'].map((room) => `<rootDir>/test/${room}/**/*.spec.ts`),
+      testMatch: ['storage', 'cli', 'demo', 'browser', 'package', 'terminus'].map(
+        (room) => `<rootDir>/test/${room}/**/*.spec.ts`,
+      ),
     },
   ],
 };

@@ -1,0 +1,65 @@
+import { Controller, Get, Inject } from '@nestjs/common';
+import { HealthCheck, HealthCheckService, TerminusModule, type HealthCheckResult } from '@nestjs/terminus';
+import { MemoryStateStorage } from 'nestjs-maintenance/testing';
+import { MaintenanceHealthIndicator } from 'nestjs-maintenance/terminus';
+import { ADAPTERS, start } from '../e2e/application.js';
+
+@Controller('health')
+class HealthController {
+  constructor(
+    @Inject(HealthCheckService) private readonly health: HealthCheckService,
+    @Inject(MaintenanceHealthIndicator) private readonly maintenance: MaintenanceHealthIndicator,
+  ) {}
+
+  @Get()
+  @HealthCheck()
+  check(): Promise<HealthCheckResult> {
+    return this.health.check([() => this.maintenance.isHealthy(), () => this.maintenance.isHealthy('again')]);
+  }
+}
+
+it.each(ADAPTERS)('the health check on %s tells how the storage is, not whether maintenance is on', async (adapter) => {
+  const storage = new MemoryStateStorage();
+  const { maintenance, call, close } = await start(adapter, {
+    options: { storage },
+    imports: [TerminusModule.forRoot({ logger: false })],
+    controllers: [HealthController],
+    providers: [MaintenanceHealthIndicator],
+  });
+  await maintenance.enable();
+  const up = await call('/health');
+  expect(up.status).toBe(200);
+  expect(up.json()).toMatchObject({
+    status: 'ok',
+    info: {
+      maintenance: {
+        status: 'up',
+        active: true,
+        source: 'storage',
+        storage: expect.stringContaining('memory') as string,
+      },
+      again: {},
+    },
+  });
+
+  storage.fail(new Error('redis://user:secret@host is gone'));
+  await maintenance.refresh();
+  const down = await call('/health');
+  expect(down.status).toBe(503);
+  expect(down.json()).toMatchObject({
+    error: {
+      maintenance: {
+        status: 'down',
+        active: true,
+        source: 'last-known',
+        error: expect.stringContaining('is gone') as string,
+      },
+    },
+  });
+  expect(down.text).not.toContain('secret');
+
+  storage.fail(null);
+  await maintenance.refresh();
+  expect((await call('/health')).status).toBe(200);
+  await close();
+});
