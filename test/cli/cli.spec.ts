@@ -232,7 +232,7 @@ describe('wrong usage', () => {
     [['on', '--scope', ''], 'Write a name'],
     [['on', '--scope', 'a', '--scope', 'b'], 'give it once'],
     [['off', '--id', ' '], 'Write a name'],
-    [['status', '--storage', '/var/lib/state.json'], /write file:path, such as file:/],
+    [['status', '--storage', '/var/lib/state.json'], /write file:path \(such as file:.*s3:.*redis:/],
     [['on', '--storage', 'file:'], 'names no file'],
   ])('%j exits with 2 and says what would be right', async (args, sentence) => {
     const folder = folderWith();

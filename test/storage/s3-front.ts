@@ -81,8 +81,9 @@ export type Fault =
   | 'reset';
 
 /**
- * Stands before s3rver and does what S3 is documented to do and s3rver does not: it heeds `If-Match` and `If-None-Match` of
- * writes. Its ETags say nothing of the content, as those of encrypted objects. And it fails when it is told to.
+ * Stands before s3rver and does what S3 is documented to do and s3rver does not: it heeds `If-Match` and
+ * `If-None-Match` of writes. Its ETags say nothing of the content, as those of encrypted objects. And it fails when it
+ * is told to.
  */
 export class S3Front {
   /** What came, in order. */

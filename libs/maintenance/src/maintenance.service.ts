@@ -15,6 +15,7 @@ import {
   type DisableOptions,
   type EnableOptions,
 } from './state/window-options.js';
+import { pastCaches } from './storage/cached-state-storage.js';
 import { StateStorage } from './storage/state-storage.js';
 import { StateWriter, type Written } from './storage/state-writer.js';
 import { CHANGES, OPTIONS } from './tokens.js';
@@ -101,6 +102,9 @@ export class MaintenanceService {
    * @returns the status after that; a storage that fails shows in `status.storage`
    */
   async refresh(): Promise<MaintenanceStatus> {
+    const storage = pastCaches(this.storage);
+    // A cache that has seen what the storage holds gives nothing older afterwards. What fails here fails in the next line too.
+    if (storage !== this.storage) await storage.read().catch(() => undefined);
     await this.monitor.refresh();
     return this.status();
   }

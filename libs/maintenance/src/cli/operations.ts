@@ -14,6 +14,8 @@ import {
   type EnableOptions,
   type GivenFields,
 } from '../state/window-options.js';
+import { pastCaches } from '../storage/cached-state-storage.js';
+import { StateReader } from '../storage/state-reader.js';
 import { StateWriter, type Written } from '../storage/state-writer.js';
 import { operator } from './operator.js';
 import type { Target } from './target.js';
@@ -132,7 +134,13 @@ function originOfCommand(): ChangeOrigin {
 
 // It is never started, so that it neither watches nor polls: it turns a state into a status, as it does for the application.
 function monitorOf({ storage, enabled, onStorageFailure }: Target, clock: Clock): StateMonitor {
-  return new StateMonitor({ source: storage, clock, refreshInterval: Infinity, onStorageFailure, enabled });
+  return new StateMonitor({
+    source: new StateReader(pastCaches(storage)),
+    clock,
+    refreshInterval: Infinity,
+    onStorageFailure,
+    enabled,
+  });
 }
 
 function reportOf(monitor: StateMonitor, { storage }: Target, clock: Clock): Report {

@@ -9,8 +9,8 @@ const NOTHING = Buffer.alloc(0);
 const IMPOSSIBLE = '"00000000000000000000000000000000"';
 
 /**
- * Knows whether the server heeds the conditions of a write, which some take and ignore. It finds out before the first write
- * of each kind, beside the state's object, which it does not touch.
+ * Knows whether the server heeds the conditions of a write, which some take and ignore. It finds out before the first
+ * write of each kind, beside the state's object, which it does not touch.
  */
 export class S3Conditions {
   readonly #connection: S3Connection;

@@ -14,8 +14,8 @@ interface Details {
 }
 
 /**
- * Why a call to S3 failed. It is made from the SDK's error, and without it: that one carries access keys, session tokens
- * and signed requests, which a log would show.
+ * Why a call to S3 failed. It is made from the SDK's error, and without it: that one carries access keys, session
+ * tokens and signed requests, which a log would show.
  */
 export class S3Failure extends Error {
   override readonly name = 'S3Failure';

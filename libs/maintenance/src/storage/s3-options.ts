@@ -25,20 +25,21 @@ export interface S3StateStorageOptions {
   /** Default: the SDK's chain of environment, profile, web identity, container and instance. */
   credentials?: S3Credentials;
   /**
-   * An `S3Client` of your own, which is then not closed; with it `region`, `endpoint`, `forcePathStyle` and `credentials`
-   * only describe. Switch its checksums to `WHEN_REQUIRED` if the server is not AWS.
+   * An `S3Client` of your own, which is then not closed; with it `region`, `endpoint`, `forcePathStyle` and
+   * `credentials` only describe. Switch its checksums to `WHEN_REQUIRED` if the server is not AWS.
    */
   client?: S3ClientLike;
   /**
-   * Milliseconds that one call may take: credentials, connection, retries and answer together. A read is one call; a write
-   * takes at most twice as long. Default: 3000. From 5000 on, an application no longer waits for the answer to a read.
+   * Milliseconds that one call may take: credentials, connection, retries and answer together. A read is one call; a
+   * write takes at most twice as long. Default: 3000. From 5000 on, an application no longer waits for the answer to a
+   * read.
    */
   timeout?: number;
   /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 60000. */
   reportTtl?: number;
   /**
-   * What to do with a server that ignores the conditions of a write, so that of two operators one may undo what the other
-   * did: `'refuse'` to write, or `'warn'` once and look before each write, which leaves a gap of one round trip.
+   * What to do with a server that ignores the conditions of a write, so that of two operators one may undo what the
+   * other did: `'refuse'` to write, or `'warn'` once and look before each write, which leaves a gap of one round trip.
    * Default: `'refuse'`.
    */
   onUnconditionalWrites?: 'refuse' | 'warn';

@@ -28,10 +28,10 @@ interface Write {
  * Keeps the state in an object of S3, or of a server that is compatible with it: for any number of machines. Needs the
  * package `@aws-sdk/client-s3`, which is loaded with the first call.
  *
- * S3 does not notify: other instances see a change when they read next, after `refreshInterval` at the latest. Reads are
- * conditional, and cost neither transfer nor parsing while nothing changes; what is read is then the same object again, so
- * treat it as read-only. Writes are compare-and-set by ETag. A server that ignores their conditions is recognised before the
- * first write, with an object `<key>.probe` beside the state.
+ * S3 does not notify: other instances see a change when they read next, after `refreshInterval` at the latest. Reads
+ * are conditional, and cost neither transfer nor parsing while nothing changes; what is read is then the same object
+ * again, so treat it as read-only. Writes are compare-and-set by ETag. A server that ignores their conditions is
+ * recognised before the first write, with an object `<key>.probe` beside the state.
  *
  * @example
  * ```ts
@@ -81,8 +81,8 @@ export class S3StateStorage implements StateStorage {
   /**
    * Writes the state if the object still has `ifVersion`. Ends within twice `timeout`.
    *
-   * If it is not certain whether the write took place, after a time-out for example, the object is read again: what it holds
-   * decides.
+   * If it is not certain whether the write took place, after a time-out for example, the object is read again: what it
+   * holds decides.
    *
    * @throws {@link MaintenanceStorageError} `conflict`, `denied` or `unavailable`
    */
@@ -103,8 +103,8 @@ export class S3StateStorage implements StateStorage {
   }
 
   /**
-   * Keeps the record of an instance as the object `<key>.instances/<id>.json`, and removes records that are over now and
-   * then.
+   * Keeps the record of an instance as the object `<key>.instances/<id>.json`, and removes records that are over now
+   * and then.
    *
    * @throws {@link MaintenanceStorageError} `denied` or `unavailable`
    */
@@ -149,15 +149,16 @@ export class S3StateStorage implements StateStorage {
       throw s3Error(error, 'written', besides(this.#place, '.probe'), note);
     });
     if (areHeeded) return true;
-    const reason = `${this.location}: the server ignores the conditions of writes, so that of two operators one may undo`;
+    const danger = 'so that of two operators one may undo what the other does';
+    const reason = `${this.location}: the server ignores the conditions of writes, ${danger}.`;
     if (this.#onUnconditionalWrites === 'refuse') {
       throw new MaintenanceStorageError(
         'unavailable',
-        `${reason} what the other does. Nothing was written. Use a server that heeds If-Match, or Redis; ` +
+        `${reason} Nothing was written. Use a server that heeds If-Match, or Redis; ` +
           `or accept it with the option onUnconditionalWrites: 'warn' of S3StateStorage.`,
       );
     }
-    if (!this.#hasWarned) process.emitWarning(`${reason} what the other does.`, 'MaintenanceStorageWarning');
+    if (!this.#hasWarned) process.emitWarning(reason, 'MaintenanceStorageWarning');
     this.#hasWarned = true;
     return false;
   }
@@ -182,8 +183,8 @@ export class S3StateStorage implements StateStorage {
   }
 
   /**
-   * Finds out what came of a write that failed: whoever loses a race is answered with 412, 409 or 500, and so is whoever won
-   * it if an answer was lost and the SDK tried again.
+   * Finds out what came of a write that failed: whoever loses a race is answered with 412, 409 or 500, and so is
+   * whoever won it if an answer was lost and the SDK tried again.
    */
   async #settle({ next, text, ifVersion, deadline }: Write, failure: S3Failure): Promise<string | undefined> {
     const found = await this.#connection.get(this.#place.key, undefined, deadline).catch(() => 'unknown' as const);

@@ -5,7 +5,8 @@ const PARAMETERS = ['region', 'endpoint', 'forcePathStyle'];
 const EXAMPLE = 's3://bucket/path/maintenance.json?region=eu-central-1';
 
 /**
- * The options that a URL names: `s3://bucket/key?region=&endpoint=&forcePathStyle=`. An empty parameter counts as missing.
+ * The options that a URL names: `s3://bucket/key?region=&endpoint=&forcePathStyle=`. An empty parameter counts as
+ * missing.
  *
  * @throws Error with a sentence that says what is wrong with it, and shows no credential
  */

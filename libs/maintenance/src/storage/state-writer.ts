@@ -20,6 +20,13 @@ export interface Written {
   replacedCorrupt: boolean;
 }
 
+interface Found {
+  state: MaintenanceState | null;
+  version: string | null;
+  isCorrupt: boolean;
+  isLost: boolean;
+}
+
 /** Writers that meet again and again give up after this many milliseconds. */
 const PATIENCE = 10_000;
 /** A storage that takes longer for one call counts as failed, in milliseconds. */
@@ -51,9 +58,9 @@ export class StateWriter {
     const lineage = randomBytes(12).toString('hex');
     const deadline = performance.now() + PATIENCE;
     for (let tries = 1; ; tries++) {
-      const { state: base, version, isCorrupt } = await this.#readForChange();
+      const { state: base, version, isCorrupt, isLost } = await this.#readForChange();
       const now = this.clock.now();
-      const change = work(base?.windows ?? [], now) ?? (isCorrupt ? REPAIR : null);
+      const change = work(base?.windows ?? [], now) ?? (isCorrupt || isLost ? REPAIR : null);
       if (change === null) return { state: base, change, replacedCorrupt: false };
       const next = nextState(base, change, origin, now, lineage);
       try {
@@ -70,16 +77,18 @@ export class StateWriter {
     }
   }
 
-  async #readForChange(): Promise<{ state: MaintenanceState | null; version: string | null; isCorrupt: boolean }> {
+  async #readForChange(): Promise<Found> {
     try {
       const found = await this.#read();
-      return { state: found?.state ?? null, version: found?.version ?? null, isCorrupt: false };
+      return { state: found?.state ?? null, version: found?.version ?? null, isCorrupt: false, isLost: false };
     } catch (error) {
       if (isStorageError(error) && error.code === 'corrupt' && error.version !== undefined) {
-        return { state: null, version: error.version, isCorrupt: true };
+        return { state: null, version: error.version, isCorrupt: true, isLost: false };
       }
       // What vanished may be written anew.
-      if (isStorageError(error) && error.code === 'lost') return { state: null, version: null, isCorrupt: false };
+      if (isStorageError(error) && error.code === 'lost') {
+        return { state: null, version: null, isCorrupt: false, isLost: true };
+      }
       throw this.#storageError(error);
     }
   }
@@ -107,5 +116,6 @@ export class StateWriter {
   }
 }
 
-// `off` on content that is not a state ends nothing that is known, and still must leave a state behind.
+// `off` ends nothing that is known where the content is no state, or has vanished. It still must leave a state behind: the
+// other instances go by the last one that they know until there is one.
 const REPAIR: Change = { action: 'off', windows: [], concerned: [] };

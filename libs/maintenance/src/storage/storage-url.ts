@@ -24,7 +24,7 @@ export function storageFromUrl(url: string | undefined): StateStorage {
   if (scheme === 'redis' || scheme === 'rediss') return new RedisStateStorage({ url });
   if (scheme === 's3') return new S3StateStorage(s3OptionsOf(url));
   throw new Error(
-    `${JSON.stringify(withoutCredentials(url).replace(/\?.*$/s, '?...'))} is not the URL of a storage; write file:path, such as file:/var/lib/app/maintenance.json`,
+    `${JSON.stringify(withoutCredentials(url).replace(/\?.*$/s, '?...'))} is not the URL of a storage; write file:path (such as file:/var/lib/app/maintenance.json), s3://bucket/key or redis://host:port/db`,
   );
 }
 

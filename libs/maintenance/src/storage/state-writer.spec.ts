@@ -1,0 +1,51 @@
+import { openWindow, closeWindows } from '../state/changes.js';
+import { ManualClock } from '../testing/manual-clock.js';
+import { MemoryStateStorage } from '../testing/memory-state-storage.js';
+import { MaintenanceStorageError } from './maintenance-storage-error.js';
+import { StateWriter } from './state-writer.js';
+
+const clock = new ManualClock('2026-12-01T00:00Z');
+const fields = { scope: '*', mode: 'full' as const };
+const off = (storage: MemoryStateStorage): Promise<unknown> =>
+  new StateWriter(storage, clock).change((windows, now) => closeWindows(windows, {}, now), { via: 'code' });
+
+/** A storage whose content was lost: it says so until something is written. */
+class LostStorage extends MemoryStateStorage {
+  #isLost = true;
+
+  override read(): ReturnType<MemoryStateStorage['read']> {
+    if (this.#isLost) return Promise.reject(new MaintenanceStorageError('lost', 'it was there, and is gone'));
+    return super.read();
+  }
+
+  override write(...args: Parameters<MemoryStateStorage['write']>): Promise<string> {
+    this.#isLost = false;
+    return super.write(...args);
+  }
+}
+
+it('leaves a state behind where one was lost, even if there is nothing to end', async () => {
+  const storage = new LostStorage();
+  await off(storage);
+  await expect(storage.read()).resolves.toMatchObject({ state: { revision: 1, windows: [] } });
+});
+
+it('writes nothing where nothing was ever stored and nothing is to end', async () => {
+  const storage = new MemoryStateStorage();
+  await off(storage);
+  await expect(storage.read()).resolves.toBeNull();
+});
+
+it('loses no change of writers that meet', async () => {
+  const storage = new MemoryStateStorage();
+  const writers = Array.from({ length: 20 }, (_, index) =>
+    new StateWriter(storage, clock).change(
+      (windows, now) => openWindow(windows, { ...fields, scope: `part ${index}` }, now, String(index)),
+      { via: 'code' },
+    ),
+  );
+  await Promise.all(writers);
+  const found = await storage.read();
+  expect(found?.state).toMatchObject({ revision: 20 });
+  expect(found?.state.windows).toHaveLength(20);
+});
