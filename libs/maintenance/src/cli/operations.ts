@@ -47,7 +47,7 @@ export interface OnRequest extends Pick<EnableOptions, 'scope' | 'mode' | 'messa
 }
 
 /** A window was named that is not there. The message lists those that are. */
-export class NoSuchWindowError extends Error {
+class NoSuchWindowError extends Error {
   override readonly name = 'NoSuchWindowError';
 }
 

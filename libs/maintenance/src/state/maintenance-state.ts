@@ -1,4 +1,4 @@
-import type { MaintenanceMode, StoredWindow } from './maintenance-window.js';
+import type { MaintenanceWindow, StoredWindow } from './maintenance-window.js';
 
 /** The number of changes that a state remembers. */
 export const HISTORY_LIMIT = 50;
@@ -19,14 +19,7 @@ export interface HistoryEntry {
   /** From where. */
   via?: ChangeSource;
   /** The windows concerned, as far as a reader needs them. */
-  windows: {
-    id: string;
-    scope: string;
-    mode: MaintenanceMode;
-    startsAt: string;
-    endsAt: string | null;
-    message?: string;
-  }[];
+  windows: Pick<MaintenanceWindow, 'id' | 'scope' | 'mode' | 'startsAt' | 'endsAt' | 'message'>[];
   [extra: string]: unknown;
 }
 

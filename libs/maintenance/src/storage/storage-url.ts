@@ -9,7 +9,7 @@ import { s3OptionsOf } from './s3-url.js';
 import type { StateStorage } from './state-storage.js';
 
 /** Name of the state file where no storage is named. */
-export const DEFAULT_FILE = 'maintenance-state.json';
+const DEFAULT_FILE = 'maintenance-state.json';
 
 /**
  * The storage that a URL names.
@@ -29,7 +29,7 @@ export function storageFromUrl(url: string | undefined): StateStorage {
 }
 
 /** `maintenance-state.json` beside the nearest `package.json` above `directory`; in `directory` itself where there is none. */
-export function defaultFile(directory: string): string {
+function defaultFile(directory: string): string {
   for (let at = resolve(directory); ; at = dirname(at)) {
     if (existsSync(join(at, 'package.json'))) return join(at, DEFAULT_FILE);
     if (dirname(at) === at) return join(directory, DEFAULT_FILE);
