@@ -1,54 +1,86 @@
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, request, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-// @ts-expect-error s3rver has no types
-import S3rver from 's3rver';
+
+const S3RVER = join(dirname(require.resolve('s3rver/package.json')), 'bin/s3rver.js');
 
 /** Keys that s3rver knows. */
 export const S3RVER_KEYS = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' };
 
-/** A light S3 in this process, which ignores the conditions of writes. */
-export interface LightServer {
-  url: string;
-  /** The file in which an object lies; `path` begins with a slash and the bucket. */
-  fileOf(path: string): string;
-  /** Waits until a write is done: s3rver answers before it is. */
-  holds(path: string, body: Buffer): Promise<void>;
-  stop(): Promise<void>;
-}
+/** A light S3 in a process of its own, which ignores the conditions of writes. */
+export class LightServer {
+  #child: ChildProcess | undefined;
+  #port = 0;
 
-/** Starts s3rver on a free port, with one empty bucket. */
-export async function startS3rver(bucket: string): Promise<LightServer> {
-  const folder = await mkdtemp(join(tmpdir(), 's3rver-'));
-  const server = new S3rver({
-    address: '127.0.0.1',
-    port: 0,
-    silent: true,
-    directory: folder,
-    vhostBuckets: false,
-    configureBuckets: [{ name: bucket }],
-  });
-  const { port } = await server.run();
-  const fileOf = (path: string): string => join(folder, `${decodeURIComponent(path)}._S3rver_object`);
-  return {
-    url: `http://127.0.0.1:${port}`,
-    fileOf,
-    holds: async (path, body) => {
-      for (const deadline = Date.now() + 10_000; !(await readFile(fileOf(path))).equals(body); await pause(1)) {
-        if (Date.now() > deadline) throw new Error(`s3rver did not write ${path}`);
-      }
-    },
-    stop: async () => {
-      server.httpServer.closeAllConnections();
-      await server.close();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  private constructor(
+    private readonly bucket: string,
+    private readonly folder: string,
+  ) {}
+
+  /** Starts s3rver on a free port, with one empty bucket. */
+  static async start(bucket: string): Promise<LightServer> {
+    const server = new LightServer(bucket, await mkdtemp(join(tmpdir(), 's3rver-')));
+    await server.restart();
+    return server;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** The file in which an object lies; `path` begins with a slash and the bucket. */
+  fileOf(path: string): string {
+    return join(this.folder, `${decodeURIComponent(path)}._S3rver_object`);
+  }
+
+  /** Waits until a write is done: s3rver answers before it is. */
+  async holds(path: string, body: Buffer): Promise<void> {
+    for (const deadline = Date.now() + 10_000; !(await readFile(this.fileOf(path))).equals(body); await pause(1)) {
+      if (Date.now() > deadline) throw new Error(`s3rver did not write ${path}`);
+    }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** Starts it again on the same port, with what it has. */
+  async restart(): Promise<void> {
+    const where = ['-d', this.folder, '-a', '127.0.0.1', '-p', String(this.#port), '--no-vhost-buckets'];
+    const child = spawn(process.execPath, [S3RVER, ...where, '--configure-bucket', this.bucket]);
+    this.#child = child;
+    let output = '';
+    await new Promise<void>((resolve, reject) => {
+      const hear = (data: Buffer): void => {
+        output += data;
+        this.#port ||= Number(/listening on \S+:(\d+)/.exec(output)?.[1] ?? 0);
+        if (/listening on/.test(output)) resolve();
+      };
+      child.stdout.on('data', hear);
+      child.stderr.on('data', hear);
+      child.on('close', () => reject(new Error(`s3rver ended: ${output}`)));
+    });
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const closed = once(child, 'close');
+    child.kill('SIGKILL');
+    await closed;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    await rm(this.folder, { recursive: true, force: true });
+  }
 }
 
 /** A request that came to the front. */

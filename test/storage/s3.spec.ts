@@ -13,7 +13,7 @@ import type { MaintenanceStorageError } from '../../libs/maintenance/src/storage
 import type { StateStorage } from '../../libs/maintenance/src/storage/state-storage.js';
 import { storageFromUrl } from '../../libs/maintenance/src/storage/storage-url.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
-import { S3Front, S3RVER_KEYS, startS3rver, type Fault, type LightServer, type S3Call } from './s3-front.js';
+import { LightServer, S3Front, S3RVER_KEYS, type Fault, type S3Call } from './s3-front.js';
 
 const { TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY_ID, TEST_S3_SECRET_ACCESS_KEY, TEST_S3_BUCKET, TEST_S3_REGION } =
   process.env;
@@ -35,7 +35,7 @@ let front: S3Front;
 const opened: StateStorage[] = [];
 
 beforeAll(async () => {
-  light = await startS3rver(LIGHT_BUCKET);
+  light = await LightServer.start(LIGHT_BUCKET);
   front = await S3Front.start(light, LIGHT_BUCKET);
 });
 
