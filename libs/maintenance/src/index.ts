@@ -41,3 +41,4 @@ export { CachedStateStorage, type CachedStateStorageOptions, type StateCache } f
 export { FileStateStorage, type FileStateStorageOptions } from './storage/file-state-storage.js';
 export { MaintenanceStorageError, type MaintenanceStorageErrorCode } from './storage/maintenance-storage-error.js';
 export { StateStorage, type VersionedState } from './storage/state-storage.js';
+export { parseStoredState } from './storage/stored-text.js';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { type Subject, type Observable } from 'rxjs';
 import type { ResolvedOptions } from './options/resolved-options.js';
-import { closeWindows, openWindow, type ChangeOrigin } from './state/changes.js';
+import { closeWindows, endsAll, openWindow, type ChangeOrigin } from './state/changes.js';
 import { Clock } from './state/clock.js';
 import { MaintenanceForcedError } from './state/forced-error.js';
 import type { MaintenanceStatus } from './state/maintenance-status.js';
@@ -124,11 +124,11 @@ export class MaintenanceService {
   async close(which: unknown, origin: ChangeOrigin): Promise<Written> {
     this.#assertNotForced();
     const selected = readDisableOptions(which);
-    return this.#apply((windows, now) => closeWindows(windows, selected, now), origin);
+    return this.#apply((windows, now) => closeWindows(windows, selected, now), origin, endsAll(selected));
   }
 
-  async #apply(work: Parameters<StateWriter['change']>[0], origin: ChangeOrigin): Promise<Written> {
-    const written = await this.#writer.change(work, origin);
+  async #apply(...change: Parameters<StateWriter['change']>): Promise<Written> {
+    const written = await this.#writer.change(...change);
     this.monitor.adopt(written.state);
     return written;
   }

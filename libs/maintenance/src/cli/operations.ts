@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeWindows, openWindow, type Change, type ChangeOrigin } from '../state/changes.js';
+import { closeWindows, endsAll, openWindow, type Change, type ChangeOrigin } from '../state/changes.js';
 import { SystemClock, type Clock } from '../state/clock.js';
 import { MaintenanceForcedError } from '../state/forced-error.js';
 import type { HistoryEntry, MaintenanceState } from '../state/maintenance-state.js';
@@ -94,6 +94,7 @@ export async function turnOff(
   const written = await new StateWriter(target.storage, clock).change(
     (windows, now) => closeWindows(windows, selected, now),
     originOfCommand(),
+    endsAll(selected),
   );
   if (written.change === null && selected.id !== undefined) assertNoOthers(written.state, selected, clock.now());
   return changeReportOf(written, target, clock);

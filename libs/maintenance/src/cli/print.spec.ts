@@ -132,6 +132,7 @@ describe('changeLines', () => {
     ['one ended', reportOf(), { action: 'off' as const, concerned: [ended] }, 'off. One window was ended.'],
     ['more ended', reportOf(), { action: 'off' as const, concerned: [ended, PLANNED] }, 'off. 2 windows were ended.'],
     ['nothing', reportOf(), null, 'off. Nothing was on.'],
+    ['nothing, but stored', reportOf(), { action: 'off' as const, concerned: [] }, 'off. Nothing was on.'],
   ])('begins with what holds now, then says what was done: %s', (_, report, change, line) => {
     const made = change && { ...change, windows: [] };
     expect(changeLines(changeOf(report, made), 'Nothing was on.')[0]).toBe(`Maintenance is ${line}`);

@@ -21,8 +21,9 @@ export function statusLines(report: Report, withHistory = false): string[] {
 export function changeLines(report: ChangeReport, nothing: string): string[] {
   const { status, now, change, replacedCorrupt } = report;
   const ended = change?.action === 'off' ? change.concerned.map(publicWindow) : [];
+  const isDone = change !== null && change.concerned.length > 0;
   return [
-    `${headline(status)} ${change ? deed(report) : nothing}`.trimEnd(),
+    `${headline(status)} ${isDone ? deed(report) : replacedCorrupt ? '' : nothing}`.trimEnd(),
     ...(replacedCorrupt ? ['What was stored was corrupt, and has been replaced.'] : []),
     ...blocks('ended', ended, (window) => [nameOf(window), startLine(window, now)]),
     ...windowSections(status, now),
@@ -59,7 +60,6 @@ function deed({ change, now }: ChangeReport): string {
   if (change?.action === 'on') {
     return concerned.some((window) => isActiveAt(window, now)) ? 'A window was opened.' : 'A window was planned.';
   }
-  if (concerned.length === 0) return '';
   return concerned.length === 1 ? 'One window was ended.' : `${concerned.length} windows were ended.`;
 }
 

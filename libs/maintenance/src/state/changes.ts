@@ -97,6 +97,11 @@ export function closeWindows(windows: readonly StoredWindow[], which: DisableOpt
   return { action: 'off', windows: windows.filter((window) => !isMeant(window)), concerned: ended };
 }
 
+/** Whether all that is active is to end. */
+export function endsAll({ scope, id }: DisableOptions): boolean {
+  return scope === undefined && id === undefined;
+}
+
 /**
  * The state after a change. Windows that are over leave it; the history remembers them.
  *

@@ -88,6 +88,10 @@ export class CachedStateStorage implements StateStorage {
     return this.storage.kind;
   }
 
+  get isVolatile(): boolean {
+    return this.storage.isVolatile ?? false;
+  }
+
   /** The storage's. */
   get location(): string {
     return this.storage.location;

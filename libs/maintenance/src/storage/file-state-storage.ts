@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
-import { parseState, serializeState, StateFormatError } from '../state/state-format.js';
+import { serializeState } from '../state/state-format.js';
 import { followLinks, LARGEST_STATE, readContent, versionOf, type FileContent } from './file-content.js';
 import { codeOf, fileError } from './file-errors.js';
 import { lockFile } from './file-lock.js';
@@ -11,6 +11,7 @@ import { readReports, writeReport } from './file-reports.js';
 import { FileWatch } from './file-watch.js';
 import { MaintenanceStorageError } from './maintenance-storage-error.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
+import { corruptContent, parseStoredState } from './stored-text.js';
 
 /** Milliseconds that a write waits for other writers. */
 const PATIENCE = 8000;
@@ -59,13 +60,8 @@ export class FileStateStorage implements StateStorage {
     const content = await this.content();
     if (!content) return null;
     const { version, text } = content;
-    if (text === undefined) throw this.corrupt(`it is larger than ${LARGEST_STATE} bytes`, version);
-    try {
-      return { state: parseState(text), version };
-    } catch (error) {
-      if (error instanceof StateFormatError) throw this.corrupt(error.message, version, error);
-      throw fileError(error, 'read', this.location);
-    }
+    if (text === undefined) throw corruptContent(`it is larger than ${LARGEST_STATE} bytes`, version, this.location);
+    return parseStoredState(text, version, this.location);
   }
 
   /**
@@ -190,11 +186,6 @@ export class FileStateStorage implements StateStorage {
   private conflict(reason: string, cause?: unknown): MaintenanceStorageError {
     const message = `${this.location} was not written: ${reason}. Read it again and decide anew.`;
     return new MaintenanceStorageError('conflict', message, { cause });
-  }
-
-  private corrupt(reason: string, version: string, cause?: unknown): MaintenanceStorageError {
-    const message = `${this.location} holds no maintenance state: ${reason}. \`on\` or \`off\` replaces it.`;
-    return new MaintenanceStorageError('corrupt', message, { version, cause });
   }
 
   private tooLarge(size: number): MaintenanceStorageError {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
-import { parseState, serializeState, StateFormatError } from '../state/state-format.js';
+import { serializeState } from '../state/state-format.js';
 import { MaintenanceStorageError } from './maintenance-storage-error.js';
 import { DEFAULT_KEY, locationOf, namesOf, parseRedisUrl, shownKey, type RedisNames } from './redis-address.js';
 import { addressOfClient, createOwnClient, listenerFor, usesTls, type RedisClientLike } from './redis-client.js';
@@ -10,6 +10,7 @@ import { ClosedError, isReply, redisError, RedisFailure } from './redis-errors.j
 import { REPORT, REPORTS, WRITE } from './redis-scripts.js';
 import { RedisSubscription } from './redis-subscription.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
+import { parseStoredState } from './stored-text.js';
 
 /** Settings of a {@link RedisStateStorage}: a `url` or a `client`. */
 export interface RedisStateStorageOptions {
@@ -45,6 +46,7 @@ export interface RedisStateStorageOptions {
  */
 export class RedisStateStorage implements StateStorage {
   readonly kind = 'redis';
+  readonly isVolatile = true;
   /** `redis://host:port/database?key=`, without credentials. */
   readonly location: string;
   private readonly names: RedisNames;
@@ -197,14 +199,7 @@ export class RedisStateStorage implements StateStorage {
   }
 
   private parse(content: Buffer): VersionedState {
-    const version = versionOf(content);
-    try {
-      return { state: parseState(content.toString('utf8')), version };
-    } catch (error) {
-      if (!(error instanceof StateFormatError)) throw error;
-      const message = `${this.location} holds no maintenance state: ${error.message}. \`on\` or \`off\` replaces it.`;
-      throw new MaintenanceStorageError('corrupt', message, { version, cause: error });
-    }
+    return parseStoredState(content.toString('utf8'), versionOf(content), this.location);
   }
 
   private error(error: unknown, purpose: string): MaintenanceStorageError {

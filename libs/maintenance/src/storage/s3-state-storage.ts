@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
-import { parseState, serializeState, StateFormatError } from '../state/state-format.js';
+import { parseState, serializeState } from '../state/state-format.js';
 import { LARGEST_STATE } from './file-content.js';
-import { MaintenanceStorageError } from './maintenance-storage-error.js';
+import { isStorageError, MaintenanceStorageError } from './maintenance-storage-error.js';
 import { S3Conditions } from './s3-conditions.js';
 import { S3Connection, type S3Condition, type S3Content } from './s3-connection.js';
 import { s3Error } from './s3-errors.js';
@@ -11,6 +11,7 @@ import { S3Failure } from './s3-failure.js';
 import { besides, s3PlaceOf, type S3Place, type S3StateStorageOptions } from './s3-options.js';
 import { S3Reports } from './s3-reports.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
+import { corruptContent, parseStoredState } from './stored-text.js';
 
 /** What was read last, and stands as long as the server says that nothing has changed. */
 type LastRead = { version: string } & ({ shared: VersionedState; untouched: VersionedState } | { error: Error });
@@ -209,13 +210,13 @@ export class S3StateStorage implements StateStorage {
 
   #lastRead({ version, text }: S3Content): LastRead {
     if (text === undefined)
-      return { version, error: this.#corrupt(`it is larger than ${LARGEST_STATE} bytes`, version) };
+      return { version, error: corruptContent(`it is larger than ${LARGEST_STATE} bytes`, version, this.location) };
     try {
-      const [shared, untouched] = [parseState(text), parseState(text)];
-      return { version, shared: { state: shared, version }, untouched: { state: untouched, version } };
+      const [shared, untouched] = [text, text].map((same) => parseStoredState(same, version, this.location));
+      return { version, shared: shared!, untouched: untouched! };
     } catch (error) {
-      if (!(error instanceof StateFormatError)) throw error;
-      return { version, error: this.#corrupt(error.message, version, error) };
+      if (isStorageError(error)) return { version, error };
+      throw error;
     }
   }
 
@@ -227,11 +228,6 @@ export class S3StateStorage implements StateStorage {
     const reason = found === null ? 'it is gone' : 'somebody else has written it meanwhile';
     const message = `${this.location} was not written: ${reason}. Read it again and decide anew.`;
     return new MaintenanceStorageError('conflict', message, { cause });
-  }
-
-  #corrupt(reason: string, version: string, cause?: unknown): MaintenanceStorageError {
-    const message = `${this.location} holds no maintenance state: ${reason}. \`on\` or \`off\` replaces it.`;
-    return new MaintenanceStorageError('corrupt', message, { version, cause });
   }
 
   #tooLarge(size: number): MaintenanceStorageError {

@@ -1,5 +1,5 @@
 import { assertState, StateFormatError } from '../state/state-format.js';
-import { MaintenanceStorageError } from './maintenance-storage-error.js';
+import { corruptContent } from './stored-text.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
 
 /** Reads a storage and checks what it gives: one that an application wrote itself may have parsed anything. */
@@ -17,8 +17,7 @@ export class StateReader {
       assertState(found.state);
     } catch (error) {
       if (!(error instanceof StateFormatError)) throw error;
-      const message = `${this.storage.location} holds no maintenance state: ${error.message}. \`on\` or \`off\` replaces it.`;
-      throw new MaintenanceStorageError('corrupt', message, { version: found.version, cause: error });
+      throw corruptContent(error.message, found.version, this.storage.location, error);
     }
     this.#checked.add(found.state);
     return found;

@@ -22,6 +22,11 @@ export interface StateStorage {
   readonly kind: string;
   /** Where exactly, for people; never with credentials. */
   readonly location: string;
+  /**
+   * Whether what was there may be gone without anybody's doing, as from a server that keeps it in memory only. Where nothing is
+   * stored, `off` then leaves a state behind: instances that knew one before may still go by it. Default: `false`.
+   */
+  readonly isVolatile?: boolean;
 
   /**
    * Reads the state. Reading never writes.

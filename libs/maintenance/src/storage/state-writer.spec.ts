@@ -1,4 +1,5 @@
-import { openWindow, closeWindows } from '../state/changes.js';
+import { closeWindows, endsAll, openWindow } from '../state/changes.js';
+import type { DisableOptions } from '../state/window-options.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { MemoryStateStorage } from '../testing/memory-state-storage.js';
 import { MaintenanceStorageError } from './maintenance-storage-error.js';
@@ -6,8 +7,12 @@ import { StateWriter } from './state-writer.js';
 
 const clock = new ManualClock('2026-12-01T00:00Z');
 const fields = { scope: '*', mode: 'full' as const };
-const off = (storage: MemoryStateStorage): Promise<unknown> =>
-  new StateWriter(storage, clock).change((windows, now) => closeWindows(windows, {}, now), { via: 'code' });
+const off = (storage: MemoryStateStorage, which: DisableOptions = {}): Promise<unknown> =>
+  new StateWriter(storage, clock).change(
+    (windows, now) => closeWindows(windows, which, now),
+    { via: 'code' },
+    endsAll(which),
+  );
 
 /** A storage whose content was lost: it says so until something is written. */
 class LostStorage extends MemoryStateStorage {
@@ -26,6 +31,23 @@ class LostStorage extends MemoryStateStorage {
 
 it('leaves a state behind where one was lost, even if there is nothing to end', async () => {
   const storage = new LostStorage();
+  await off(storage);
+  await expect(storage.read()).resolves.toMatchObject({ state: { revision: 1, windows: [] } });
+});
+
+it('refuses to end a part of what was lost', async () => {
+  await expect(off(new LostStorage(), { scope: 'payments' })).rejects.toMatchObject({ code: 'lost' });
+  await expect(off(new LostStorage(), { id: 'a1' })).rejects.toMatchObject({ code: 'lost' });
+});
+
+it('leaves a state behind where nothing is stored, but may have been', async () => {
+  class VolatileStorage extends MemoryStateStorage {
+    readonly isVolatile = true;
+  }
+  const storage = new VolatileStorage();
+  await off(storage, { scope: 'payments' });
+  await expect(storage.read()).resolves.toBeNull();
+  await off(storage);
   await off(storage);
   await expect(storage.read()).resolves.toMatchObject({ state: { revision: 1, windows: [] } });
 });

@@ -23,8 +23,10 @@ export interface Written {
 interface Found {
   state: MaintenanceState | null;
   version: string | null;
-  isCorrupt: boolean;
-  isLost: boolean;
+  /** Why there is no state, where there should be one; `off` and `on` put one there. */
+  failure?: MaintenanceStorageError;
+  /** Whether instances may go by a state that is no longer there. */
+  isForgotten: boolean;
 }
 
 /** Writers that meet again and again give up after this many milliseconds. */
@@ -49,23 +51,29 @@ export class StateWriter {
    * replaced.
    *
    * @param work - works the change out; called anew for each try
+   * @param repairs - whether a change that finds nothing to end leaves a state behind all the same, where what is there is no state,
+   *   or none is there any more: instances go by the last one that they know until there is one
    * @throws {@link MaintenanceStorageError} if the storage can't be read or written, or does not give back what was written
    */
   async change(
     work: (windows: readonly StoredWindow[], now: number) => Change | null,
     origin: ChangeOrigin,
+    repairs = false,
   ): Promise<Written> {
     const lineage = randomBytes(12).toString('hex');
     const deadline = performance.now() + PATIENCE;
     for (let tries = 1; ; tries++) {
-      const { state: base, version, isCorrupt, isLost } = await this.#readForChange();
+      const { state: base, version, failure, isForgotten } = await this.#readForChange();
+      const replacedCorrupt = failure?.code === 'corrupt';
       const now = this.clock.now();
-      const change = work(base?.windows ?? [], now) ?? (isCorrupt || isLost ? REPAIR : null);
+      const change = work(base?.windows ?? [], now) ?? (repairs && isForgotten ? REPAIR : null);
+      // Nothing was found to end, and nothing was there to look for it in.
+      if (change === null && failure) throw failure;
       if (change === null) return { state: base, change, replacedCorrupt: false };
       const next = nextState(base, change, origin, now, lineage);
       try {
         const written = await inTime(() => this.storage.write(next, version), this.clock, CALL_TIMEOUT);
-        return { state: await this.#readBack(next, written), change, replacedCorrupt: isCorrupt };
+        return { state: await this.#readBack(next, written), change, replacedCorrupt };
       } catch (error) {
         if (!isStorageError(error) || error.code !== 'conflict') throw this.#storageError(error);
         if (performance.now() > deadline) {
@@ -80,16 +88,15 @@ export class StateWriter {
   async #readForChange(): Promise<Found> {
     try {
       const found = await this.#read();
-      return { state: found?.state ?? null, version: found?.version ?? null, isCorrupt: false, isLost: false };
+      const isForgotten = found === null && this.storage.isVolatile === true;
+      return { state: found?.state ?? null, version: found?.version ?? null, isForgotten };
     } catch (error) {
-      if (isStorageError(error) && error.code === 'corrupt' && error.version !== undefined) {
-        return { state: null, version: error.version, isCorrupt: true, isLost: false };
-      }
+      const isCorrupt = isStorageError(error) && error.code === 'corrupt' && error.version !== undefined;
+      const isLost = isStorageError(error) && error.code === 'lost';
+      if (!isCorrupt && !isLost) throw this.#storageError(error);
       // What vanished may be written anew.
-      if (isStorageError(error) && error.code === 'lost') {
-        return { state: null, version: null, isCorrupt: false, isLost: true };
-      }
-      throw this.#storageError(error);
+      const version = isCorrupt ? error.version : null;
+      return { state: null, version, failure: this.#storageError(error), isForgotten: true };
     }
   }
 
@@ -116,6 +123,4 @@ export class StateWriter {
   }
 }
 
-// `off` ends nothing that is known where the content is no state, or has vanished. It still must leave a state behind: the
-// other instances go by the last one that they know until there is one.
 const REPAIR: Change = { action: 'off', windows: [], concerned: [] };

@@ -196,7 +196,7 @@ export function describeStateStorage(
         });
       }
 
-      for (const text of ['', 'garbage', '{"format":1', '{"format":2}', '[]', 'null', '\u0000\ufffd']) {
+      for (const text of ['', 'garbage', '{"format":1', '{"format":2}', '[]', 'null', '\u0001\ufffd']) {
         test(`${JSON.stringify(text)} as corrupt, with a version over which it can be replaced`, async ({
           storage,
           put,

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { parseDate } from '../state/dates.js';
 import type { InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
-import { parseState, serializeState, StateFormatError } from '../state/state-format.js';
+import { serializeState } from '../state/state-format.js';
 import { MaintenanceStorageError } from '../storage/maintenance-storage-error.js';
 import type { StateStorage, VersionedState } from '../storage/state-storage.js';
+import { parseStoredState } from '../storage/stored-text.js';
 
 /** Settings of a {@link MemoryStateStorage}. */
 export interface MemoryStateStorageOptions {
@@ -60,14 +61,7 @@ export class MemoryStateStorage implements StateStorage {
   async read(): Promise<VersionedState | null> {
     this.failIfToldTo();
     if (this.text === null) return null;
-    const version = versionOf(this.text);
-    try {
-      return { state: parseState(this.text), version };
-    } catch (error) {
-      if (!(error instanceof StateFormatError)) throw error;
-      const message = `The memory holds no maintenance state: ${error.message}. \`on\` or \`off\` replaces it.`;
-      throw new MaintenanceStorageError('corrupt', message, { version, cause: error });
-    }
+    return parseStoredState(this.text, versionOf(this.text), this.location);
   }
 
   /** @throws {@link MaintenanceStorageError} `conflict`, or what {@link fail} was given */
