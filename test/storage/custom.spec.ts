@@ -1,0 +1,320 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { PGlite } from '@electric-sql/pglite';
+import { Module, type LoggerService } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import {
+  MaintenanceModule,
+  MaintenanceService,
+  type MaintenanceState,
+  type StateStorage,
+} from '../../libs/maintenance/src/index.js';
+import { SystemClock } from '../../libs/maintenance/src/state/clock.js';
+import { StateWriter } from '../../libs/maintenance/src/storage/state-writer.js';
+
+const run = promisify(execFile);
+const ROOT = resolve(__dirname, '../..');
+const LIBRARY = join(ROOT, 'libs/maintenance/src');
+const PAGE = readFileSync(join(ROOT, 'docs/custom-storage.md'), 'utf8');
+
+/** What the page shows: the storage, its table, the pool that it is given, and its tests. */
+const SHOWN = {
+  storage: block('ts', 'implements StateStorage'),
+  table: block('sql', 'CREATE TABLE'),
+  pool: block('ts', 'new Pool'),
+  tests: block('ts', 'describeStateStorage'),
+};
+
+function block(language: string, mark: string): string {
+  const blocks = [...PAGE.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, 'gm'))].map(([, code]) => code!);
+  const found = blocks.filter((code) => code.includes(mark));
+  if (found.length !== 1) throw new Error(`the page has ${found.length} blocks of ${language} with ${mark}`);
+  return found[0]!;
+}
+
+// The files of an application that took them from the page.
+const folder = mkdtempSync(join(tmpdir(), 'custom-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Database {
+  query: (sql: string, values?: string[]) => Promise<{ rows: never[] }>;
+}
+
+/** Places the code for this process, which has to share its classes: with the library's sources for the package. */
+function place(file: string, code: string): string {
+  const path = join(folder, file);
+  const sources: Record<string, string> = {
+    'nestjs-maintenance': join(LIBRARY, 'index.ts'),
+    'nestjs-maintenance/testing': join(LIBRARY, 'testing/index.ts'),
+    '@electric-sql/pglite': require.resolve('@electric-sql/pglite'),
+  };
+  const imported = code.replace(/(?<= from ')[^'.][^']*(?=';)/g, (name) => sources[name] ?? name);
+  writeFileSync(path, imported);
+  return path;
+}
+
+const { PostgresStateStorage } = jest.requireActual<{
+  PostgresStateStorage: new (db: Database, location: string) => StateStorage;
+}>(place('postgres-state-storage.ts', SHOWN.storage));
+
+describe('the page', () => {
+  it('shows a storage of at most forty lines', () => {
+    expect(SHOWN.storage.trimEnd().split('\n').length).toBeLessThanOrEqual(40);
+    expect(SHOWN.storage).toMatch(/^import /m);
+  });
+
+  it('makes the same table in both places', () => {
+    expect(SHOWN.tests).toContain(SHOWN.table.trim().replace(/;$/, ''));
+  });
+
+  it('shows code that compiles strictly', async () => {
+    const application = mkdtempSync(join(folder, 'typed-'));
+    symlinkSync(join(ROOT, 'node_modules'), join(application, 'node_modules'));
+    const files = {
+      'package.json': '{ "type": "commonjs" }',
+      'postgres-state-storage.ts': SHOWN.storage,
+      'postgres-state-storage.spec.ts': SHOWN.tests,
+      'app.module.ts': `import { MaintenanceModule } from 'nestjs-maintenance';
+import { Pool } from 'pg';
+import { PostgresStateStorage } from './postgres-state-storage';
+${SHOWN.pool}`,
+      // Overloaded as in @types/pg, which is not installed here.
+      'pg.d.ts': `declare module 'pg' {
+  interface Submittable { submit(connection: unknown): void }
+  interface QueryConfig<I> { text: string; values?: I }
+  interface QueryResult<R> { rows: R[]; rowCount: number | null }
+  class Pool {
+    constructor(config?: {
+      connectionString?: string; max?: number;
+      connectionTimeoutMillis?: number; statement_timeout?: false | number; query_timeout?: number;
+    });
+    query<T extends Submittable>(queryStream: T): T;
+    query<R extends { [column: string]: any } = any, I = any[]>(text: string | QueryConfig<I>, values?: I): Promise<QueryResult<R>>;
+    query<R extends { [column: string]: any } = any, I = any[]>(
+      text: string | QueryConfig<I>, callback: (err: Error, result: QueryResult<R>) => void,
+    ): void;
+    on(event: 'error', listener: (err: Error) => void): this;
+  }
+}`,
+      'tsconfig.json': JSON.stringify({
+        extends: join(ROOT, 'tsconfig.base.json'),
+        compilerOptions: {
+          noEmit: true,
+          types: ['node', 'jest'],
+          typeRoots: [join(ROOT, 'node_modules/@types')],
+          paths: {
+            'nestjs-maintenance': [join(LIBRARY, 'index.ts')],
+            'nestjs-maintenance/testing': [join(LIBRARY, 'testing/index.ts')],
+          },
+        },
+        include: ['*.ts'],
+      }),
+    };
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(application, name), content);
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const { stdout } = await run(process.execPath, [tsc, '-p', '.', '--listFiles'], { cwd: application }).catch(
+      (error: { stdout: string }) => {
+        throw new Error(
+          error.stdout
+            .split('\n')
+            .filter((line) => /error|^ /.test(line))
+            .join('\n'),
+        );
+      },
+    );
+    for (const name of ['postgres-state-storage.ts', 'postgres-state-storage.spec.ts', 'app.module.ts']) {
+      expect(stdout).toContain(`/${name}\n`);
+    }
+  }, 60_000);
+});
+
+describe('the tests that the page shows', () => {
+  // They describe themselves.
+  jest.requireActual(place('postgres-state-storage.spec.ts', SHOWN.tests));
+});
+
+describe('the storage that the page shows', () => {
+  const LOCATION = 'db.internal/switches, table maintenance';
+  let db: PGlite;
+
+  beforeAll(async () => {
+    db = new PGlite();
+    await db.exec(SHOWN.table);
+    await db.exec('CREATE ROLE reader; GRANT SELECT ON maintenance TO reader');
+  });
+  afterEach(async () => {
+    await db.exec('RESET ROLE');
+    await db.exec('DELETE FROM maintenance');
+  });
+  afterAll(() => db.close());
+
+  const storageOn = (database: Database = db): StateStorage => new PostgresStateStorage(database, LOCATION);
+  const put = (text: string) => db.query('INSERT INTO maintenance (state) VALUES ($1)', [text]);
+  const stored = async (): Promise<string[]> =>
+    (await db.query<{ state: string }>('SELECT state FROM maintenance')).rows.map(({ state }) => state);
+
+  function stateOf(revision: number, lineage = 'spec'): MaintenanceState {
+    return { format: 1, lineage, revision, windows: [], history: [] };
+  }
+
+  /** Starts an application on it, and gives what it wrote to the log. */
+  async function boot(
+    storage: StateStorage,
+    look: (maintenance: MaintenanceService) => void | Promise<void>,
+  ): Promise<string> {
+    const lines: string[] = [];
+    const note = (line: unknown): void => void lines.push(String(line));
+    const logger: LoggerService = { log: note, warn: note, error: note };
+    @Module({ imports: [MaintenanceModule.forRoot({ storage })] })
+    class AppModule {}
+    const app = await NestFactory.createApplicationContext(AppModule, { logger, abortOnError: false });
+    try {
+      await look(app.get(MaintenanceService));
+    } finally {
+      await app.close();
+    }
+    return lines.join('\n');
+  }
+
+  it.each([
+    ['found nothing', 'INSERT', []],
+    ['read the same version', 'UPDATE', [JSON.stringify(stateOf(1))]],
+  ])('keeps both changes of two writers who %s', async (_what, statement, before) => {
+    for (const text of before) await put(text);
+    let overtaken = 0;
+    const slow: Database = {
+      query: async (sql, values) => {
+        if (sql.startsWith(statement) && overtaken++ === 0) await change(storageOn(), 'fast');
+        return db.query(sql, values);
+      },
+    };
+    await change(storageOn(slow), 'slow');
+    expect(overtaken).toBeGreaterThan(0);
+    const state = JSON.parse((await stored())[0]!) as MaintenanceState;
+    expect(state.windows.map(({ scope }) => scope)).toEqual(['fast', 'slow']);
+    expect(state.revision).toBe(before.length + 2);
+  });
+
+  function change(storage: StateStorage, scope: string): Promise<unknown> {
+    const now = new Date().toISOString();
+    const window = { id: scope, scope, mode: 'full' as const, startsAt: now, endsAt: null, createdAt: now };
+    return new StateWriter(storage, new SystemClock()).change(
+      (windows) => ({ action: 'on', windows: [...windows, window], concerned: [window] }),
+      { via: 'code' },
+    );
+  }
+
+  it('knows an old version for old after the row was deleted and made anew', async () => {
+    const storage = storageOn();
+    const old = await storage.write(stateOf(1), null);
+    await db.exec('DELETE FROM maintenance');
+    await expect(storage.read()).resolves.toBeNull();
+    await expect(storage.write(stateOf(2), old)).rejects.toMatchObject({ code: 'conflict' });
+    const version = await storage.write(stateOf(1, 'another'), null);
+    await expect(storage.write(stateOf(2), old)).rejects.toMatchObject({ code: 'conflict' });
+    await expect(storage.read()).resolves.toEqual({ state: stateOf(1, 'another'), version });
+    await storage.write(stateOf(2, 'another'), version);
+    expect(await stored()).toEqual([JSON.stringify(stateOf(2, 'another'))]);
+  });
+
+  it('knows an old version for old after an edit by hand', async () => {
+    const storage = storageOn();
+    const old = await storage.write(stateOf(1), null);
+    await db.query('UPDATE maintenance SET state = $1', [JSON.stringify(stateOf(1, 'edited'))]);
+    await expect(storage.write(stateOf(2), old)).rejects.toMatchObject({ code: 'conflict' });
+    const { version } = (await storage.read())!;
+    await storage.write(stateOf(2, 'edited'), version);
+  });
+
+  it('writes nothing when it reads, and needs no right to', async () => {
+    await put(JSON.stringify(stateOf(1)));
+    await db.exec('SET ROLE reader');
+    const { state, version } = (await storageOn().read())!;
+    expect(state).toEqual(stateOf(1));
+    await expect(storageOn().write(stateOf(2), version)).rejects.toThrow('permission denied');
+  });
+
+  it.each(['garbage', '', '{"format":1', '{"format":2}', 'null'])('tells %j as corrupt', async (text) => {
+    for (const repair of ['enable', 'disable'] as const) {
+      await put(text);
+      const log = await boot(storageOn(), async (maintenance) => {
+        const { active, source, storage } = maintenance.status();
+        expect([active, source, storage.healthy]).toEqual([false, 'fallback', false]);
+        expect(storage.error).toMatch(new RegExp(`^${LOCATION} holds no maintenance state`));
+        expect(await stored()).toEqual([text]);
+        const repaired = await maintenance[repair]();
+        expect([repaired.active, repaired.storage.healthy]).toEqual([repair === 'enable', true]);
+        expect(JSON.parse((await stored())[0]!)).toMatchObject({ format: 1, revision: 1 });
+      });
+      expect(log).toContain(`The storage ${LOCATION} fails`);
+      await db.exec('DELETE FROM maintenance');
+    }
+  });
+
+  it('tells garbage as corrupt by itself, with the version over which it can be written', async () => {
+    await put('garbage');
+    const error = (await storageOn()
+      .read()
+      .catch((reason: unknown) => reason)) as { code: string; version: string };
+    expect(error).toMatchObject({ name: 'MaintenanceStorageError', code: 'corrupt', version: expect.any(String) });
+    await storageOn().write(stateOf(1), error.version);
+    expect((await storageOn().read())!.state).toEqual(stateOf(1));
+  });
+
+  it('says that the table is missing', async () => {
+    await db.exec('ALTER TABLE maintenance RENAME TO elsewhere');
+    try {
+      const log = await boot(storageOn(), async (maintenance) => {
+        expect(maintenance.status().storage).toMatchObject({
+          kind: 'postgres',
+          location: LOCATION,
+          healthy: false,
+          error: 'relation "maintenance" does not exist',
+        });
+        await expect(maintenance.enable()).rejects.toMatchObject({
+          name: 'MaintenanceStorageError',
+          code: 'unavailable',
+          message: `${LOCATION}: relation "maintenance" does not exist`,
+        });
+      });
+      expect(log).toContain(`The storage ${LOCATION} fails`);
+      expect(log).toContain('relation "maintenance" does not exist');
+    } finally {
+      await db.exec('ALTER TABLE elsewhere RENAME TO maintenance');
+    }
+  });
+
+  it('shows no password, also where the error of the connection has one', async () => {
+    const broken: Database = {
+      query: async () => {
+        throw new Error('no route to postgres://shop:open-sesame@db.internal:5432/switches');
+      },
+    };
+    const shown: string[] = [];
+    const log = await boot(storageOn(broken), async (maintenance) => {
+      shown.push(JSON.stringify(maintenance.status()));
+      await maintenance.enable().catch((error: Error) => shown.push(error.message));
+    });
+    shown.push(log);
+    for (const text of shown) expect(text).toContain('no route to postgres://***@db.internal');
+    expect(shown).toHaveLength(3);
+    expect(shown.join()).not.toContain('open-sesame');
+  });
+
+  it('shows a change of one application to another with the next read', async () => {
+    await boot(storageOn(), async (one) => {
+      await boot(storageOn(), async (other) => {
+        await one.enable({ message: 'Back at four' });
+        expect(other.isActive()).toBe(false);
+        await other.refresh();
+        expect(other.status().windows.active).toMatchObject([{ message: 'Back at four' }]);
+        await other.disable();
+        await one.refresh();
+        expect(one.isActive()).toBe(false);
+      });
+    });
+  });
+});
