@@ -1,12 +1,20 @@
 // The tests that gain by repetition, in their long form.
 import config from './jest.config.mjs';
 
-Object.assign(process.env, { CRASH_ROUNDS: '200', RACE_WRITES: '250', GARBAGE_FILES: '5000' });
+Object.assign(process.env, {
+  CRASH_ROUNDS: '200',
+  RACE_WRITES: '250',
+  GARBAGE_FILES: '5000',
+  FLEET_TOGGLES: '300',
+  LOAD_TOGGLES: '200',
+});
 
 export default {
   ...config,
   projects: config.projects.map((project) => ({
     ...project,
-    testMatch: project.testMatch.map((pattern) => pattern.replace('*.spec.ts', '{crash,race,garbage}.spec.ts')),
+    testMatch: project.testMatch.map((pattern) =>
+      pattern.replace('*.spec.ts', '{crash,race,garbage,agreement,load}.spec.ts'),
+    ),
   })),
 };

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { createClient } from 'redis';
 
 /** Path of the program: `REDIS_SERVER`, else the first that `PATH` has; `undefined` where none is installed. */
 export function findRedisServer(): string | undefined {
@@ -64,6 +65,16 @@ export class RedisServer {
     await isUp;
   }
 
+  /** What it answers to a command, as its operator would get it. */
+  async ask(...command: string[]): Promise<string> {
+    const client = await createClient({ url: this.url }).connect();
+    try {
+      return (await client.sendCommand<unknown>(command)) as string;
+    } finally {
+      client.destroy();
+    }
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal);
   }
@@ -97,6 +108,7 @@ export class Proxy {
   /** How many connections were made. */
   connections = 0;
   #accident: Accident | undefined;
+  #cutsAfter: number | null = null;
   readonly #sockets = new Set<Socket>();
 
   private constructor(
@@ -126,6 +138,11 @@ export class Proxy {
   /** Cuts the line instead of passing the next command on. */
   cutNextCommand(meanwhile: () => Promise<unknown> = () => Promise.resolve()): void {
     this.#accident = { isHeard: false, bytes: 0, meanwhile };
+  }
+
+  /** Cuts the line after so many bytes of each answer; `null`: no more. */
+  cutAnswers(bytes: number | null): void {
+    this.#cutsAfter = bytes;
   }
 
   /** From now on nothing passes on the lines that are open, as after a firewall has forgotten them; new ones work. */
@@ -166,6 +183,8 @@ export class Proxy {
       void accident.meanwhile().then(() => inner.resetAndDestroy());
     });
     outer.on('data', (data) => {
+      const rest = this.#cutsAfter;
+      if (rest !== null) return void inner.write(data.subarray(0, rest), () => inner.resetAndDestroy());
       if (!accident) return void inner.write(data);
       const { bytes, meanwhile } = accident;
       void meanwhile().then(() => inner.write(data.subarray(0, bytes), () => inner.resetAndDestroy()));

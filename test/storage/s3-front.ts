@@ -58,7 +58,7 @@ export class LightServer {
     let output = '';
     await new Promise<void>((resolve, reject) => {
       const hear = (data: Buffer): void => {
-        output += data;
+        output += data.toString();
         this.#port ||= Number(/listening on \S+:(\d+)/.exec(output)?.[1] ?? 0);
         if (/listening on/.test(output)) resolve();
       };
@@ -167,6 +167,12 @@ export class S3Front {
     this.matches = (condition, etag) => condition === etag;
   }
 
+  /** Somebody has changed an object behind its back, or removed it. */
+  notice(path: string, what: 'changed' | 'removed'): void {
+    if (what === 'changed') this.#etags.set(path, newEtag());
+    else this.#etags.delete(path);
+  }
+
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     this.#server.close();
@@ -205,16 +211,16 @@ export class S3Front {
     const { method, path, headers } = call;
     const etag = this.#etags.get(path);
     const { 'if-match': match, 'if-none-match': noneMatch } = headers;
-    if (method === 'GET' && etag !== undefined && noneMatch === etag)
-      return { status: 304, headers: {}, body: NOTHING };
     if (method === 'PUT' && this.heedsConditions && path.startsWith(`/${this.bucket}/`)) {
       if (match !== undefined && etag === undefined) return errorOf(404, 'NoSuchKey');
       if (match !== undefined && !this.matches(match, etag!)) return errorOf(412, 'PreconditionFailed');
       if (noneMatch === '*' && etag !== undefined) return errorOf(412, 'PreconditionFailed');
     }
     const answer = await this.#forward(call, url);
+    if (method === 'GET' && etag !== undefined && noneMatch === etag)
+      return { status: 304, headers: {}, body: NOTHING };
     if (method === 'PUT' && answer.status === 200) {
-      this.#etags.set(path, `"${randomBytes(16).toString('hex')}"`);
+      this.#etags.set(path, newEtag());
       await this.upstream.holds(path, call.body);
     }
     if (method === 'DELETE') this.#etags.delete(path);
@@ -241,6 +247,10 @@ export class S3Front {
 }
 
 const NOTHING = Buffer.alloc(0);
+
+function newEtag(): string {
+  return `"${randomBytes(16).toString('hex')}"`;
+}
 
 function errorOf(status: number, code: string): Answer {
   const body = Buffer.from(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>No.</Message></Error>`);

@@ -1,0 +1,106 @@
+// One application of a fleet: node instance.mjs <settings as JSON>, steered over the channel to its parent.
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { Controller, Get, Inject, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MaintenanceModule, MaintenanceScope, MaintenanceService, StateStorage } from 'nestjs-maintenance';
+
+const { options, adapter } = JSON.parse(process.argv[2]);
+
+class ShopController {
+  constructor(maintenance) {
+    this.maintenance = maintenance;
+  }
+  browse() {
+    return { revision: this.maintenance.status().revision };
+  }
+  pay() {
+    return { isPaid: true };
+  }
+}
+function route(path, name, ...decorators) {
+  for (const decorate of [Get(path), ...decorators]) {
+    decorate(ShopController.prototype, name, Object.getOwnPropertyDescriptor(ShopController.prototype, name));
+  }
+}
+route('/', 'browse');
+route('/payments', 'pay', MaintenanceScope('payments'));
+Inject(MaintenanceService)(ShopController, undefined, 0);
+Controller()(ShopController);
+
+class OperatorGuard {
+  canActivate(context) {
+    const request = context.switchToHttp().getRequest();
+    request.user = { name: request.headers['x-operator'] };
+    return true;
+  }
+}
+
+class AppModule {}
+Module({
+  imports: [MaintenanceModule.forRoot({ ...options, admin: { guards: [OperatorGuard] } })],
+  controllers: [ShopController],
+})(AppModule);
+
+function tell(message) {
+  if (process.connected) process.send(message);
+}
+
+const line =
+  (level) =>
+  (text, ...rest) => {
+    if (rest.at(-1) === 'Maintenance') tell({ log: { level, text } });
+  };
+const logger = { log: line('log'), warn: line('warn'), error: line('error'), fatal: line('fatal') };
+
+const server =
+  adapter === 'fastify'
+    ? new (await import('@nestjs/platform-fastify')).FastifyAdapter()
+    : new (await import('@nestjs/platform-express')).ExpressAdapter();
+const app = await NestFactory.create(AppModule, server, { logger, abortOnError: false });
+const maintenance = app.get(MaintenanceService);
+const storage = app.get(StateStorage);
+
+const calls = { read: 0, write: 0, report: 0, reports: 0 };
+for (const name of Object.keys(calls)) {
+  const call = storage[name]?.bind(storage);
+  if (!call) continue;
+  storage[name] = (...given) => {
+    calls[name]++;
+    return call(...given);
+  };
+}
+
+maintenance.changes.subscribe(({ revision }) => tell({ seen: { revision, at: Date.now() } }));
+
+const delay = monitorEventLoopDelay({ resolution: 2 });
+delay.enable();
+
+const commands = {
+  status: () => maintenance.status(),
+  stored: async () => (await storage.read())?.state ?? null,
+  calls: () => ({ ...calls }),
+  roundTrip: async () => {
+    const before = performance.now();
+    await maintenance.refresh();
+    return performance.now() - before;
+  },
+  // The longest time for which this process did not come to do anything since the last question, in milliseconds.
+  stall: () => {
+    const longest = delay.max / 1e6;
+    delay.reset();
+    return Number.isFinite(longest) ? longest : 0;
+  },
+};
+
+process.on('message', async ({ id, command }) => {
+  try {
+    tell({ id, value: await commands[command]() });
+  } catch (error) {
+    tell({ id, error: `${error.name}: ${error.message}` });
+  }
+});
+process.on('disconnect', () => process.exit(0));
+process.on('SIGTERM', () => void app.close().then(() => process.exit(0)));
+
+await app.listen(0, '127.0.0.1');
+tell({ port: app.getHttpServer().address().port });

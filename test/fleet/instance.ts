@@ -1,0 +1,148 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
+import { join } from 'node:path';
+import type { MaintenanceModuleOptions, MaintenanceState, MaintenanceStatus } from 'nestjs-maintenance';
+
+export interface InstanceSettings {
+  options: Omit<MaintenanceModuleOptions, 'exempt' | 'response'>;
+  adapter?: 'express' | 'fastify';
+  env?: Record<string, string>;
+}
+
+export interface LogLine {
+  level: 'log' | 'warn' | 'error' | 'fatal';
+  text: string;
+}
+
+/** The moment at which an instance began to go by a revision, in milliseconds since the epoch. */
+interface Seen {
+  revision: number;
+  at: number;
+}
+
+export interface Answer {
+  status: number;
+  /** The body, if it is JSON. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  body: any;
+}
+
+interface Answers {
+  status: MaintenanceStatus;
+  stored: MaintenanceState | null;
+  calls: Record<'read' | 'write' | 'report' | 'reports', number>;
+  roundTrip: number;
+  stall: number;
+}
+
+interface Pending {
+  resolve: (value: unknown) => void;
+  reject: (error: Error) => void;
+}
+
+/** An application on the built package, in a process of its own. */
+export class Instance {
+  readonly seen: Seen[] = [];
+  readonly log: LogLine[] = [];
+  readonly agent = new Agent({ keepAlive: true, maxSockets: 32 });
+  #port = 0;
+  #errors = '';
+  #lastId = 0;
+  readonly #pending = new Map<number, Pending>();
+
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly closed: Promise<unknown>,
+  ) {}
+
+  /** Starts one, and waits until it listens. */
+  static async start({ env, ...settings }: InstanceSettings): Promise<Instance> {
+    const ours = Object.entries(process.env).filter(([name]) => !/^(MAINTENANCE|AWS|NODE_OPTIONS)/.test(name));
+    const child = fork(join(__dirname, 'instance.mjs'), [JSON.stringify(settings)], {
+      env: { ...Object.fromEntries(ours), ...env },
+      execArgv: [],
+      silent: true,
+    });
+    const instance = new Instance(child, once(child, 'close'));
+    child.stderr!.on('data', (data) => (instance.#errors += data));
+    await new Promise<void>((resolve, reject) => {
+      child.on('message', (message) => {
+        instance.#hear(message as Record<string, unknown>);
+        if (instance.#port) resolve();
+      });
+      child.on('close', () => {
+        const error = new Error(`the instance ended: ${instance.#errors}`);
+        instance.#pending.forEach((pending) => pending.reject(error));
+        reject(error);
+      });
+    });
+    return instance;
+  }
+
+  /** Starts some, all with the same settings. */
+  static fleet(size: number, settings: InstanceSettings): Promise<Instance[]> {
+    return Promise.all(Array.from({ length: size }, () => Instance.start(settings)));
+  }
+
+  ask<K extends keyof Answers>(command: K): Promise<Answers[K]> {
+    const id = ++this.#lastId;
+    return new Promise<unknown>((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.child.send({ id, command });
+    }) as Promise<Answers[K]>;
+  }
+
+  get(path: string): Promise<Answer> {
+    return this.#send('GET', path);
+  }
+
+  /** Turns maintenance on or off over HTTP, as somebody with this name. */
+  turn(where: 'on' | 'off', operator: string, body: object = {}): Promise<Answer> {
+    return this.#send('POST', `/maintenance-mode/${where}`, JSON.stringify(body), {
+      'content-type': 'application/json',
+      'x-operator': operator,
+    });
+  }
+
+  /** When it began to go by this revision or a later one; `undefined` where it does not. */
+  appliedAt(revision: number): number | undefined {
+    return this.seen.find((seen) => seen.revision >= revision)?.at;
+  }
+
+  async stop(): Promise<void> {
+    this.agent.destroy();
+    this.child.kill('SIGTERM');
+    await this.closed;
+  }
+
+  #hear({ port, seen, log, id, value, error }: Record<string, unknown>): void {
+    if (port) this.#port = port as number;
+    if (seen) this.seen.push(seen as Seen);
+    if (log) this.log.push(log as LogLine);
+    const pending = this.#pending.get(id as number);
+    if (!pending) return;
+    this.#pending.delete(id as number);
+    if (error === undefined) pending.resolve(value);
+    else pending.reject(new Error(error as string));
+  }
+
+  #send(method: string, path: string, body?: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const sent = request(
+        { host: '127.0.0.1', port: this.#port, method, path, headers, agent: this.agent },
+        (response) => {
+          let text = '';
+          response.setEncoding('utf8').on('data', (part: string) => (text += part));
+          response.on('error', reject);
+          response.on('end', () => {
+            const isJson = response.headers['content-type']?.includes('json');
+            resolve({ status: response.statusCode!, body: isJson ? JSON.parse(text) : text });
+          });
+        },
+      );
+      sent.on('error', reject);
+      sent.end(body);
+    });
+  }
+}

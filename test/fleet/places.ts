@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findRedisServer, RedisServer } from '../storage/redis-server.js';
+import { LightServer, S3Front, S3RVER_KEYS } from '../storage/s3-front.js';
+
+/** Where instances keep their state together. */
+export interface Place {
+  /** For `storage` and `--storage`. */
+  url: string;
+  env: Record<string, string>;
+  /** How many calls have come to the server for the state; missing where there is none that could count. */
+  served?: () => Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface KindOfPlace {
+  name: string;
+  /** Whether it tells of changes; else instances find them when they read it anew. */
+  notifies: boolean;
+  isThere: boolean;
+  open(): Promise<Place>;
+}
+
+const BUCKET = 'bucket';
+
+const file: KindOfPlace = {
+  name: 'a file',
+  notifies: true,
+  isThere: true,
+  open: async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'fleet-'));
+    return {
+      url: `file:${join(folder, 'state.json')}`,
+      env: {},
+      close: () => rm(folder, { recursive: true, force: true }),
+    };
+  },
+};
+
+const redis: KindOfPlace = {
+  name: 'Redis',
+  notifies: true,
+  isThere: findRedisServer() !== undefined,
+  open: async () => {
+    const server = await RedisServer.start();
+    return { url: server.url, env: {}, served: () => callsOf(server), close: () => server.stop() };
+  },
+};
+
+const light: KindOfPlace = {
+  name: 's3rver behind a front',
+  notifies: false,
+  isThere: true,
+  open: async () => {
+    const server = await LightServer.start(BUCKET);
+    const front = await S3Front.start(server, BUCKET);
+    return {
+      url: s3Url(BUCKET, front.url),
+      env: environmentOf(S3RVER_KEYS.accessKeyId, S3RVER_KEYS.secretAccessKey),
+      served: () => Promise.resolve(front.calls.length),
+      close: async () => {
+        await front.stop();
+        await server.stop();
+      },
+    };
+  },
+};
+
+const { TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY_ID, TEST_S3_SECRET_ACCESS_KEY, TEST_S3_BUCKET } = process.env;
+
+const engine: KindOfPlace = {
+  name: 'the S3 engine in TEST_S3_ENDPOINT',
+  notifies: false,
+  isThere: Boolean(TEST_S3_ENDPOINT),
+  open: () =>
+    Promise.resolve({
+      url: s3Url(TEST_S3_BUCKET!, TEST_S3_ENDPOINT!),
+      env: environmentOf(TEST_S3_ACCESS_KEY_ID!, TEST_S3_SECRET_ACCESS_KEY!),
+      close: () => Promise.resolve(),
+    }),
+};
+
+const KINDS = [file, redis, light, engine];
+
+/** `describe` for each kind of place that is there. Where nothing may be skipped, a missing server is a failure. */
+export function describeOnEachPlace(name: string, tests: (kind: KindOfPlace) => void): void {
+  describe.each(KINDS)(`${name}: $name`, (kind) => {
+    if (kind.isThere) return tests(kind);
+    const isOptional = process.env.CI !== 'true' || kind === engine;
+    if (isOptional) it.skip('is not there', () => undefined);
+    else it('is there', () => expect(kind.isThere).toBe(true));
+  });
+}
+
+export function s3Url(bucket: string, endpoint: string): string {
+  return `s3://${bucket}/fleet-${randomUUID()}.json?endpoint=${endpoint}&region=us-east-1`;
+}
+
+export function environmentOf(id: string, secret: string): Record<string, string> {
+  return { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret };
+}
+
+/** How often Redis was asked for the state, or to change it. */
+async function callsOf(server: RedisServer): Promise<number> {
+  const text = await server.ask('INFO', 'commandstats');
+  const counts = [...text.matchAll(/^cmdstat_(?:get|eval|evalsha|set|hset|publish):calls=(\d+)/gm)];
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+}
