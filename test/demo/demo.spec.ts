@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { folderWith, run } from '../cli/program.js';
+import { describeOnEachPlace, type Place } from '../fleet/places.js';
 import { DemoProcess } from './demo-process.js';
 
 let folder: string;
@@ -114,6 +116,40 @@ describe.each(['express', 'fastify'])('the demo on %s', (adapter) => {
     expect(status).toBe(200);
     expect(html).toContain('from Tue, 01 Dec 2099 02:00 UTC until Tue, 01 Dec 2099 03:00 UTC.');
     expect(html).toContain('<q>New till</q>');
+  });
+});
+
+describeOnEachPlace('three demos with one switch', ({ notifies, open }) => {
+  let place: Place;
+  let demos: DemoProcess[];
+
+  beforeAll(async () => {
+    place = await open();
+    demos = ['express', 'express', 'fastify'].map(
+      (adapter) => new DemoProcess({ ADAPTER: adapter, MAINTENANCE_STORAGE: place.url, ...place.env }),
+    );
+    for (const demo of demos) if ((await demo.start()) !== null) throw new Error(demo.printed);
+  }, 60_000);
+
+  afterAll(async () => {
+    await Promise.all(demos.map((demo) => demo.stop()));
+    await place.close();
+  });
+
+  it('follow the command line', async () => {
+    const cwd = folderWith();
+    const env = { MAINTENANCE_STORAGE: place.url, ...place.env };
+    for (const [command, expected] of [
+      ['on', 503],
+      ['off', 200],
+    ] as const) {
+      expect(await run([command], { cwd, env })).toMatchObject({ code: 0 });
+      // As the README has it: at once where the storage notifies, else with the next read.
+      const deadline = Date.now() + (notifies ? 1_000 : 6_000);
+      const statuses = (): Promise<number[]> => Promise.all(demos.map(async (demo) => (await demo.fetch('/')).status));
+      while ((await statuses()).some((status) => status !== expected) && Date.now() < deadline);
+      expect(await statuses()).toEqual([expected, expected, expected]);
+    }
   });
 });
 

@@ -22,6 +22,7 @@ import {
   type VersionedState,
 } from '../../libs/maintenance/src/index.js';
 import { RedisStateStorage } from '../../libs/maintenance/src/redis.js';
+import { S3StateStorage } from '../../libs/maintenance/src/s3.js';
 import { SystemClock } from '../../libs/maintenance/src/state/clock.js';
 import { StateMonitor } from '../../libs/maintenance/src/state/state-monitor.js';
 import { StateWriter } from '../../libs/maintenance/src/storage/state-writer.js';
@@ -29,8 +30,11 @@ import { describeStateStorage } from '../../libs/maintenance/src/testing/describ
 import { MemoryStateStorage } from '../../libs/maintenance/src/testing/memory-state-storage.js';
 import { isLocal } from '../../libs/maintenance/src/wiring/application-cache.js';
 import { describeWithRedis, RedisServer } from './redis-server.js';
+import { LightServer, S3Front, S3RVER_KEYS } from './s3-front.js';
 
 const KEY = 'maintenance_mode_state';
+const { TEST_S3_ENDPOINT, TEST_S3_BUCKET, TEST_S3_ACCESS_KEY_ID, TEST_S3_SECRET_ACCESS_KEY } = process.env;
+const ENGINE_KEYS = { accessKeyId: TEST_S3_ACCESS_KEY_ID!, secretAccessKey: TEST_S3_SECRET_ACCESS_KEY! };
 
 function stateOf(revision: number, lineage = 'spec'): MaintenanceState {
   return { format: 1, lineage, revision, windows: [], history: [] };
@@ -164,15 +168,24 @@ describe('the contract of a storage', () => {
   }
 
   describeWithRedis('with Redis', () => {
+    const BUCKET = 'bucket';
     let server: RedisServer;
+    let light: LightServer;
+    let front: S3Front;
     const keyvs: Keyv[] = [];
     beforeAll(async () => {
       server = await RedisServer.start();
+      light = await LightServer.start(BUCKET);
+      front = await S3Front.start(light, BUCKET);
     });
     afterEach(async () => {
       for (const keyv of keyvs.splice(0)) await keyv.disconnect();
     });
-    afterAll(() => server.stop());
+    afterAll(async () => {
+      await front.stop();
+      await light.stop();
+      await server.stop();
+    });
 
     // Each has a connection of its own, as each process has.
     const redisCache = (): StateCache => {
@@ -201,6 +214,21 @@ describe('the contract of a storage', () => {
           new CachedStateStorage(new RedisStateStorage({ url: server.url, key, reportTtl: 200 }), cache);
         return { storage: create(), another: create, reportTtl: 200 };
       });
+
+      const engine = TEST_S3_ENDPOINT === undefined ? [] : (['the S3 engine in TEST_S3_ENDPOINT'] as const);
+      for (const server of ['s3rver behind a front', ...engine] as const) {
+        describeStateStorage(`CachedStateStorage in ${name}, over ${server}`, () => {
+          const [key, own, other] = [`cached-${newKey()}`, cacheOf(), cacheOf()];
+          const bucket =
+            server === 's3rver behind a front'
+              ? { endpoint: front.url, bucket: BUCKET, credentials: S3RVER_KEYS }
+              : { endpoint: TEST_S3_ENDPOINT, bucket: TEST_S3_BUCKET!, credentials: ENGINE_KEYS };
+          const create = (cache: StateCache): CachedStateStorage =>
+            new CachedStateStorage(new S3StateStorage({ ...bucket, key, reportTtl: 800 }), cache);
+          // What is in the memory of one process only the same process sees.
+          return { storage: create(own), another: () => create(name === 'Redis' ? other : own), reportTtl: 800 };
+        });
+      }
     }
 
     it('answers while the cache stands still or is gone, and saves again when it is back', async () => {

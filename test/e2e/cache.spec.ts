@@ -1,0 +1,76 @@
+import { CACHE_MANAGER, CacheModule } from '@nestjs/cache-manager';
+import type { Cache } from 'cache-manager';
+import { Keyv } from 'keyv';
+import { MemoryStateStorage } from 'nestjs-maintenance/testing';
+import { LANES, start, type Running, type Setup } from './application.js';
+
+describe.each(LANES)('the cache of the application, on %s by %s', (adapter, registration) => {
+  let running: Running | undefined;
+  afterEach(async () => running?.close());
+
+  /** What the application's cache is, with a store that could be anybody's. */
+  function sharedCache(): NonNullable<Setup['imports']>[number] {
+    const entries = new Map<string, unknown>();
+    const store = {
+      opts: {},
+      get: (key: string) => entries.get(key),
+      set: (key: string, value: unknown) => entries.set(key, value),
+      delete: (key: string) => entries.delete(key),
+      clear: () => entries.clear(),
+      on: () => store,
+    };
+    return CacheModule.register({ stores: [new Keyv({ store: store as never })], isGlobal: true });
+  }
+
+  it('holds the state under its key, and a change is seen at once', async () => {
+    running = await start(adapter, {
+      registration,
+      imports: [sharedCache()],
+      options: { storage: new MemoryStateStorage(), cache: { key: 'switch', ttl: 60_000 } },
+    });
+    const { maintenance, app, call } = running;
+    expect((await call('/nothing')).status).toBe(404);
+    await maintenance.enable({ message: 'Back at four' });
+    expect((await call('/nothing')).status).toBe(503);
+    const cache = app.get<Cache>(CACHE_MANAGER, { strict: false });
+    expect(JSON.stringify(await cache.get('switch'))).toContain('Back at four');
+    await maintenance.disable();
+    expect((await call('/nothing')).status).toBe(404);
+    expect(JSON.parse((await cache.get<string>('switch'))!)).toMatchObject({ state: { revision: 2, windows: [] } });
+  });
+
+  it('is answered without the storage until the entry is over', async () => {
+    const storage = new MemoryStateStorage();
+    const read = jest.spyOn(storage, 'read');
+    running = await start(adapter, {
+      registration,
+      imports: [sharedCache()],
+      options: { storage, cache: true, refreshInterval: 100 },
+    });
+    const before = read.mock.calls.length;
+    const { maintenance } = running;
+    const seen = maintenance.status().storage.lastReadAt!;
+    const deadline = Date.now() + 10_000;
+    while (maintenance.status().storage.lastReadAt === seen && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(maintenance.status().storage.lastReadAt).not.toBe(seen);
+    expect(read.mock.calls.length).toBe(before);
+  });
+
+  it('must be there', async () => {
+    await expect(start(adapter, { registration, options: { cache: true } })).rejects.toThrow(
+      /`cache` needs the application's cache: import CacheModule\.register\(\)/,
+    );
+  });
+
+  it('must be shared, or its entries must end', async () => {
+    await expect(
+      start(adapter, {
+        registration,
+        imports: [CacheModule.register({ isGlobal: true })],
+        options: { cache: { ttl: 0 } },
+      }),
+    ).rejects.toThrow(/`cache\.ttl` is 0/);
+  });
+});
