@@ -6,10 +6,12 @@ const ROOMS = {
   state: [],
   storage: ['state'],
   policy: ['state'],
+  http: ['policy', 'state', 'options'],
+  transports: ['http', 'policy', 'state', 'options'],
   testing: ['state', 'storage'],
 };
 
-const everyRoom = ['state', 'storage', 'policy', 'http', 'admin', 'cli', 'testing', 'options', 'wiring'];
+const everyRoom = ['state', 'storage', 'policy', 'http', 'transports', 'admin', 'cli', 'testing', 'options', 'wiring'];
 
 const directions = Object.entries(ROOMS).map(([room, allowed]) => ({
   files: [`libs/maintenance/src/${room}/**/*.ts`],

@@ -4,6 +4,7 @@ import {
   type DynamicModule,
   type MiddlewareConsumer,
   type NestModule,
+  type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type Provider,
 } from '@nestjs/common';
@@ -24,6 +25,7 @@ import { maintenanceConfig } from './options/maintenance.config.js';
 import { assertExtras } from './options/schema.js';
 import { HandlerRulesReader } from './policy/handler-rules.js';
 import { MaintenancePolicy } from './policy/maintenance-policy.js';
+import { Transports } from './policy/transport.js';
 import { Clock } from './state/clock.js';
 import { StateMonitor } from './state/state-monitor.js';
 import { StateStorage } from './storage/state-storage.js';
@@ -41,7 +43,7 @@ import { providers } from './wiring/providers.js';
  * ```
  */
 @Module({})
-export class MaintenanceModule implements NestModule, OnApplicationShutdown {
+export class MaintenanceModule implements NestModule, OnApplicationBootstrap, OnApplicationShutdown {
   /**
    * Registers the module, once, in the root module.
    *
@@ -79,18 +81,26 @@ export class MaintenanceModule implements NestModule, OnApplicationShutdown {
     @Inject(StateStorage) private readonly storage: StateStorage,
     @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+    @Inject(Transports) private readonly transports: Transports,
   ) {
     assertSingle(modules);
     mount.attach();
+    transports.attach();
   }
 
   /** Nest calls this when all controllers are known and no route is registered yet. */
   configure(_consumer: MiddlewareConsumer): void {
     this.mount.beforeRoutes(this.discovery, this.config);
+    this.transports.beforeRoutes();
+  }
+
+  onApplicationBootstrap(): void {
+    this.transports.started();
   }
 
   async onApplicationShutdown(): Promise<void> {
     try {
+      await this.transports.close();
       await this.monitor.stop();
     } finally {
       await this.storage.close?.();
@@ -128,6 +138,7 @@ function define(extras: MaintenanceModuleExtras, given: Provider[], imports?: Dy
       HandlerRulesReader,
       Responder,
       HttpMount,
+      Transports,
     ],
   };
 }

@@ -2,6 +2,7 @@ import type { Decision, MaintenancePolicy } from '../policy/maintenance-policy.j
 import type { Refusal } from '../policy/refusal.js';
 import type { PolicyRequest } from '../policy/request-path.js';
 import { noteRedirect, sealExempt, sealRefused, type Answer, type RawResponse } from './answer.js';
+import type { EdgeEndpoints } from './edge-endpoints.js';
 import type { AnswerableRequest, Responder } from './responder.js';
 import type { Route, RoutedHandlers } from './routed-handlers.js';
 
@@ -24,6 +25,7 @@ export class Edge {
     private readonly policy: MaintenancePolicy,
     private readonly handlers: RoutedHandlers,
     private readonly responder: Responder,
+    private readonly endpoints: EdgeEndpoints,
   ) {}
 
   /** Whether no request needs a closer look: the short way while maintenance is off. */
@@ -47,6 +49,8 @@ export class Edge {
   /** Ends the request with a refusal. */
   refuse(refusal: Refusal, { request, response, send }: EdgeVisitor): void {
     sealRefused(response, this.responder.statusCode, refusal.retryAfter);
+    const endpoint = this.endpoints.at(request.url);
+    if (endpoint) return send(endpoint.answer(refusal, request));
     void this.responder.answer(refusal, request).then((answer) => {
       noteRedirect(response, answer);
       send(answer);
@@ -55,6 +59,8 @@ export class Edge {
 
   #decide(request: PolicyRequest, route: Route, isEarly = false): Decision | Promise<Decision> {
     if (route === 'unclear') return 'undecided';
+    const endpoint = route.length === 0 ? this.endpoints.at(request.url) : undefined;
+    if (endpoint) return this.#decide(request, endpoint.route(), isEarly);
     if (route.length === 0) return this.policy.decide({ rules: null, request, context: null, isEarly });
     const decisions = route.map((rules) => this.policy.decide({ rules, request, context: null, isEarly }));
     const [first = 'undecided'] = decisions;

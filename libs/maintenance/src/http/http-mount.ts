@@ -1,9 +1,11 @@
+import type { IncomingMessage } from 'node:http';
 import type { ApplicationConfig, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 import { createBridge } from './adapters/create-bridge.js';
-import type { BridgeParts, HttpBridge } from './adapters/http-bridge.js';
+import { plainRequestOf, type BridgeParts, type HttpBridge } from './adapters/http-bridge.js';
+import type { PolicyRequest } from '../policy/request-path.js';
 import type { Answer, RawResponse } from './answer.js';
 import { MaintenanceExceptionFilter } from './maintenance-exception.filter.js';
-import type { Responder } from './responder.js';
+import type { AnswerableRequest, Responder } from './responder.js';
 
 /** Mounts the HTTP side on whatever adapter the application has; there is none in an application context. */
 export class HttpMount {
@@ -41,6 +43,11 @@ export class HttpMount {
   /** Node's response behind the framework's. */
   rawResponse(response: unknown): RawResponse {
     return this.#bridge ? this.#bridge.rawResponse(response) : (response as RawResponse);
+  }
+
+  /** Node's request as the policy looks at it, where the adapter never saw it: a socket's handshake. */
+  requestOf(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
+    return this.#bridge?.requestOf(raw) ?? plainRequestOf(raw);
   }
 
   /** Ends a request with the answer. */

@@ -1,8 +1,9 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { HandlerRulesReader, type HandlerRules } from '../policy/handler-rules.js';
-import { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import { MaintenancePolicy, type Visit } from '../policy/maintenance-policy.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { PolicyRequest } from '../policy/request-path.js';
+import { Transports } from '../policy/transport.js';
 import { sealExempt, sealRefused } from './answer.js';
 import { HttpMount } from './http-mount.js';
 import { MaintenanceException } from './maintenance.exception.js';
@@ -21,6 +22,7 @@ export class MaintenanceGuard implements CanActivate {
     @Inject(HandlerRulesReader) private readonly reader: HandlerRulesReader,
     @Inject(Responder) private readonly responder: Responder,
     @Inject(HttpMount) private readonly mount: HttpMount,
+    @Inject(Transports) private readonly transports: Transports,
   ) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
@@ -29,8 +31,10 @@ export class MaintenanceGuard implements CanActivate {
     return this.#decide(context, rules);
   }
 
-  /** Makes the exception that a refused caller gets. */
-  protected async refuse(context: ExecutionContext, refusal: Refusal): Promise<MaintenanceException> {
+  /** Makes what is thrown at a refused caller: the exception of the transport. */
+  protected async refuse(context: ExecutionContext, refusal: Refusal): Promise<unknown> {
+    const transport = this.transports.of(context.getType());
+    if (transport?.errorFor) return transport.errorFor(refusal, context);
     const isHttp = context.getType() === 'http';
     const request = isHttp ? context.switchToHttp().getRequest<AnswerableRequest>() : null;
     // On the response itself, so that they survive whichever filter answers in the end.
@@ -40,11 +44,18 @@ export class MaintenanceGuard implements CanActivate {
 
   async #decide(context: ExecutionContext, rules: HandlerRules): Promise<boolean> {
     const isHttp = context.getType() === 'http';
-    const request = isHttp ? context.switchToHttp().getRequest<PolicyRequest>() : null;
-    const decision = await this.policy.decide({ rules, request, context });
+    const visit = this.#visitOf(context, rules, isHttp);
+    if (visit === null) return true;
+    const decision = await this.policy.decide(visit);
     if (typeof decision === 'object') throw await this.refuse(context, decision);
     if (decision === 'exempt' && isHttp) sealExempt(this.#rawResponse(context));
     return true;
+  }
+
+  #visitOf(context: ExecutionContext, rules: HandlerRules, isHttp: boolean): Visit | null {
+    const transport = this.transports.of(context.getType());
+    if (transport?.visitOf) return transport.visitOf(context, rules);
+    return { rules, request: isHttp ? context.switchToHttp().getRequest<PolicyRequest>() : null, context };
   }
 
   #rawResponse(context: ExecutionContext): ReturnType<HttpMount['rawResponse']> {

@@ -4,6 +4,7 @@ import type { StoredWindow } from '../state/maintenance-window.js';
 import type { Situation, StateMonitor } from '../state/state-monitor.js';
 import { asksWho, isExemptRequest, isExemptVisitor, type ExemptionRules } from './exemptions.js';
 import type { HandlerRules } from './handler-rules.js';
+import type { Access } from './metadata.js';
 import { refusalBy, type Refusal } from './refusal.js';
 import type { PolicyRequest } from './request-path.js';
 
@@ -11,10 +12,12 @@ import type { PolicyRequest } from './request-path.js';
 export interface Visit {
   /** The decorators of the handler; `null` where no Nest handler is: an unknown URL, a static file. */
   rules: HandlerRules | null;
-  /** The HTTP request; `null` on other transports. */
+  /** The HTTP request, or the one with which a socket was opened; `null` where there is none. */
   request: PolicyRequest | null;
   /** Nest's context; `null` before the guards run. */
   context: ExecutionContext | null;
+  /** What the visit does, where the transport knows better than the HTTP method. A decorator knows best. */
+  access?: Access;
   /** Only an answer that is certain at once is wanted: the application's own functions are not asked. */
   isEarly?: boolean;
 }
@@ -102,8 +105,11 @@ function covers({ forced, active }: Situation, visit: Visit): readonly StoredWin
   return covering.length > 0 ? covering : null;
 }
 
-function closes({ scope, mode }: StoredWindow, { rules, request }: Visit): boolean {
-  if (scope !== '*' && !rules?.scopes.includes(scope)) return false;
-  if (mode === 'full') return true;
-  return rules?.access ? rules.access === 'write' : !(request && READING.has(request.method));
+function closes({ scope, mode }: StoredWindow, visit: Visit): boolean {
+  if (scope !== '*' && !visit.rules?.scopes.includes(scope)) return false;
+  return mode === 'full' || accessOf(visit) === 'write';
+}
+
+function accessOf({ rules, request, access }: Visit): Access {
+  return rules?.access ?? access ?? (request && READING.has(request.method) ? 'read' : 'write');
 }

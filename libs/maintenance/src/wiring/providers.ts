@@ -2,6 +2,7 @@ import { Logger, type Provider } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef } from '@nestjs/core';
 import { Subject } from 'rxjs';
 import { Edge } from '../http/edge.js';
+import { EdgeEndpoints } from '../http/edge-endpoints.js';
 import { HttpMount } from '../http/http-mount.js';
 import { MaintenanceGuard } from '../http/maintenance.guard.js';
 import { PageRenderer } from '../http/page/page-renderer.js';
@@ -27,6 +28,7 @@ import { storageFromUrl } from '../storage/storage-url.js';
 import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS } from '../tokens.js';
 import { withApplicationCache } from './application-cache.js';
 import { StateLog } from './state-log.js';
+import { transports } from './transports.js';
 
 const options: Provider = {
   provide: OPTIONS,
@@ -113,7 +115,16 @@ const responder: Provider = {
 
 const mount: Provider = {
   provide: HttpMount,
-  inject: [HttpAdapterHost, MaintenancePolicy, HandlerRulesReader, Responder, StateMonitor, StateStorage, EXTRAS],
+  inject: [
+    HttpAdapterHost,
+    MaintenancePolicy,
+    HandlerRulesReader,
+    Responder,
+    StateMonitor,
+    StateStorage,
+    EXTRAS,
+    EdgeEndpoints,
+  ],
   useFactory: (
     host: HttpAdapterHost,
     rules: MaintenancePolicy,
@@ -122,9 +133,10 @@ const mount: Provider = {
     state: StateMonitor,
     source: StateStorage,
     extras: MaintenanceModuleExtras,
+    endpoints: EdgeEndpoints,
   ) => {
     const handlers = new RoutedHandlers(reader, extras.mount?.guard === false ? MaintenanceGuard : null);
-    const edge = extras.mount?.edge === false ? null : new Edge(rules, handlers, answers);
+    const edge = extras.mount?.edge === false ? null : new Edge(rules, handlers, answers, endpoints);
     const locals = viewLocals(() => statusOf(state, source));
     return new HttpMount(host, { edge, handlers, viewLocals: locals }, answers);
   },
@@ -140,10 +152,12 @@ export const providers: Provider[] = [
   { provide: Clock, useClass: SystemClock },
   { provide: CHANGES, useFactory: () => new Subject<MaintenanceStatus>() },
   HandlerRulesReader,
+  EdgeEndpoints,
   options,
   storage,
   monitor,
   policy,
   responder,
   mount,
+  transports,
 ];

@@ -3,7 +3,7 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { RawResponse } from '../answer.js';
 import { ExpressBridge } from './express-bridge.js';
 import { FastifyBridge } from './fastify-bridge.js';
-import type { BridgeParts, HttpBridge } from './http-bridge.js';
+import { plainRequestOf, type BridgeParts, type HttpBridge } from './http-bridge.js';
 
 /** The bridge to the application's HTTP adapter. */
 export function createBridge(adapter: AbstractHttpAdapter, parts: BridgeParts): HttpBridge {
@@ -25,6 +25,7 @@ function guardOnly(adapter: AbstractHttpAdapter): HttpBridge {
     attach: () => undefined,
     placeEdge: () => undefined,
     rawResponse: (response) => ((response as { raw?: RawResponse }).raw ?? response) as RawResponse,
+    requestOf: plainRequestOf,
     send: (response, { status, headers, body }) => {
       for (const [name, value] of Object.entries(headers)) adapter.setHeader(response, name, value);
       adapter.reply(response, body, status);

@@ -1,9 +1,12 @@
+import type { IncomingMessage } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { NextFunction, Request, Response } from 'express';
 import type { HandlerRules } from '../../policy/handler-rules.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { EdgeVisitor } from '../edge.js';
 import { explained } from '../json-example.js';
+import type { AnswerableRequest } from '../responder.js';
 import { NO_HANDLER, type Route } from '../routed-handlers.js';
 import type { BridgeParts, HttpBridge } from './http-bridge.js';
 
@@ -56,6 +59,14 @@ export class ExpressBridge implements HttpBridge {
 
   rawResponse(response: unknown): RawResponse {
     return response as Response;
+  }
+
+  requestOf(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
+    const app = this.adapter.getInstance<{ request: object }>();
+    // Express gives its requests their getters by their prototype, and finds its settings by `app`.
+    const request = Object.create(app.request) as PolicyRequest & AnswerableRequest;
+    const { method = 'GET', url = '/', headers, socket } = raw;
+    return Object.assign(request, { method, url, originalUrl: url, headers, socket, connection: socket, app });
   }
 
   send(response: unknown, { status, headers, body }: Answer): void {

@@ -1,12 +1,15 @@
+import type { IncomingMessage } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Refusal } from '../../policy/refusal.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { Edge, EdgeVisitor } from '../edge.js';
 import { hasBody } from '../has-body.js';
 import { explained } from '../json-example.js';
+import type { AnswerableRequest } from '../responder.js';
 import { NO_HANDLER, type Route } from '../routed-handlers.js';
-import type { BridgeParts, HttpBridge } from './http-bridge.js';
+import { plainRequestOf, type BridgeParts, type HttpBridge } from './http-bridge.js';
 
 /** The methods of Nest's adapter that register a route. */
 const VERBS = [
@@ -77,6 +80,15 @@ export class FastifyBridge implements HttpBridge {
     const reply = response as FastifyReply;
     if (reply.sent) return;
     void reply.code(status).headers(headers).send(body);
+  }
+
+  requestOf(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
+    const instance: object = this.adapter.getInstance<FastifyInstance>();
+    const symbol = Object.getOwnPropertySymbols(instance).find(({ description }) => description === 'fastify.Request');
+    type Constructor = new (...args: unknown[]) => FastifyRequest;
+    const Request = symbol && (instance as Record<symbol, Constructor>)[symbol];
+    // The only one who knows the trust-proxy setting.
+    return Request ? new Request('', {}, raw, {}, undefined, {}) : plainRequestOf(raw);
   }
 
   #visitor(request: FastifyRequest, reply: FastifyReply, proceed: () => void): EdgeVisitor {

@@ -1,5 +1,8 @@
+import type { IncomingMessage } from 'node:http';
+import type { PolicyRequest } from '../../policy/request-path.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { Edge } from '../edge.js';
+import type { AnswerableRequest } from '../responder.js';
 import type { RoutedHandlers } from '../routed-handlers.js';
 
 /** What the module needs of an HTTP adapter beyond what Nest's adapters have in common. */
@@ -10,6 +13,8 @@ export interface HttpBridge {
   placeEdge(): void;
   /** Node's response behind the framework's. */
   rawResponse(response: unknown): RawResponse;
+  /** Node's request as the policy looks at it, the client's address by the adapter's trust-proxy setting. */
+  requestOf(raw: IncomingMessage): PolicyRequest & AnswerableRequest;
   /** Ends a request with the answer. */
   send(response: unknown, answer: Answer): void;
 }
@@ -21,4 +26,10 @@ export interface BridgeParts {
   handlers: RoutedHandlers;
   /** The members that views see, made anew for each request. */
   viewLocals: PropertyDescriptorMap;
+}
+
+/** A request of which nobody knows more than Node: the client is who is at the other end of the socket. */
+export function plainRequestOf(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
+  const { method = 'GET', url = '/', headers, socket } = raw;
+  return { method, url, headers, host: headers.host, ip: socket.remoteAddress };
 }

@@ -1,0 +1,30 @@
+import type { HandlerRules } from '../policy/handler-rules.js';
+import type { Refusal } from '../policy/refusal.js';
+import { normalPath } from '../policy/request-path.js';
+import type { Answer } from './answer.js';
+import type { AnswerableRequest } from './responder.js';
+
+/** A URL behind which many handlers stand that the router knows nothing of, such as those of GraphQL. */
+export interface EdgeEndpoint {
+  /** The rules of all handlers behind it; the edge refuses what all of them refuse. */
+  route: () => HandlerRules[];
+  /** The answer to who is refused, in the language of its clients. */
+  answer: (refusal: Refusal, request: AnswerableRequest) => Answer;
+}
+
+/** Where the endpoints are. */
+export class EdgeEndpoints {
+  readonly #ofPath = new Map<string, EdgeEndpoint>();
+
+  /** @param path - as it is mounted, the global prefix included */
+  add(path: string, endpoint: EdgeEndpoint): void {
+    this.#ofPath.set(normalPath(path) ?? path, endpoint);
+  }
+
+  /** The endpoint at this URL. A path that is not in normal form, or leads further, is none. */
+  at(url: string): EdgeEndpoint | undefined {
+    if (this.#ofPath.size === 0) return undefined;
+    const path = normalPath(url);
+    return path === undefined ? undefined : this.#ofPath.get(path);
+  }
+}

@@ -1,0 +1,25 @@
+import type { ApplicationConfig, ModulesContainer } from '@nestjs/core';
+import type { Observable } from 'rxjs';
+import type { EdgeEndpoints } from '../http/edge-endpoints.js';
+import type { HttpMount } from '../http/http-mount.js';
+import type { HandlerRulesReader } from '../policy/handler-rules.js';
+import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import type { MaintenanceStatus } from '../state/maintenance-status.js';
+
+/** What a transport is made with. */
+export interface TransportParts {
+  policy: MaintenancePolicy;
+  reader: HandlerRulesReader;
+  /** The status whenever it changes, also at the moment a planned window starts or ends. */
+  changes: Observable<MaintenanceStatus>;
+  modules: ModulesContainer;
+  config: ApplicationConfig;
+  mount: HttpMount;
+  endpoints: EdgeEndpoints;
+  /** The status of every refusal over HTTP. */
+  statusCode: number;
+  /** Whether refusals may come before the guards: of handshakes, of operations. */
+  hasEdge: boolean;
+  /** Whether the guard guards everything; else only handlers that name it are closed. */
+  hasGuard: boolean;
+}

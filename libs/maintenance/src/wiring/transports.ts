@@ -1,0 +1,52 @@
+import type { Provider } from '@nestjs/common';
+import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
+import type { Subject } from 'rxjs';
+import { EdgeEndpoints } from '../http/edge-endpoints.js';
+import { HttpMount } from '../http/http-mount.js';
+import { Responder } from '../http/responder.js';
+import type { MaintenanceModuleExtras } from '../options/maintenance-options.js';
+import { HandlerRulesReader } from '../policy/handler-rules.js';
+import { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import { Transports, type Transport } from '../policy/transport.js';
+import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import type { TransportParts } from '../transports/transport-parts.js';
+import { usageOf } from '../transports/usage.js';
+import { CHANGES, EXTRAS } from '../tokens.js';
+
+/** The transports that the application uses. What it does not use is not loaded. */
+export const transports: Provider = {
+  provide: Transports,
+  inject: [
+    ModulesContainer,
+    ApplicationConfig,
+    HttpMount,
+    EdgeEndpoints,
+    MaintenancePolicy,
+    HandlerRulesReader,
+    Responder,
+    CHANGES,
+    EXTRAS,
+  ],
+  useFactory: async (
+    modules: ModulesContainer,
+    config: ApplicationConfig,
+    mount: HttpMount,
+    endpoints: EdgeEndpoints,
+    policy: MaintenancePolicy,
+    reader: HandlerRulesReader,
+    { statusCode }: Responder,
+    changes: Subject<MaintenanceStatus>,
+    extras: MaintenanceModuleExtras,
+  ): Promise<Transports> => {
+    const [hasEdge, hasGuard] = [extras.mount?.edge !== false, extras.mount?.guard !== false];
+    const parts = { policy, reader, changes, modules, config, mount, endpoints, statusCode, hasEdge, hasGuard };
+    return new Transports(await transportsFor(parts));
+  },
+};
+
+async function transportsFor(parts: TransportParts): Promise<Transport[]> {
+  const usage = usageOf(parts.modules);
+  const used: Transport[] = [];
+  void usage;
+  return used;
+}
