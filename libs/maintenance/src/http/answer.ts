@@ -7,16 +7,18 @@ export interface Answer {
   status: number;
   headers: Record<string, string>;
   body: Buffer;
+  /** Whether it leaves with this status instead of that of refusals, and without `Retry-After`. */
+  hasOwnStatus?: boolean;
 }
 
-/** Marks a response that our own redirect may leave with. */
-const OWN_REDIRECT = Symbol('nestjs-maintenance:redirect');
+/** Marks a response that leaves with a status of its own. */
+const OWN_STATUS = Symbol('nestjs-maintenance:own-status');
 
 /** Node's response, of HTTP/1 or of HTTP/2. */
 export type RawResponse = Pick<
   ServerResponse,
   'setHeader' | 'removeHeader' | 'statusCode' | 'headersSent' | 'getHeader'
-> & { [OWN_REDIRECT]?: boolean };
+> & { [OWN_STATUS]?: boolean };
 
 /**
  * Makes sure that a refused response leaves with the status and the headers of the refusal, whoever writes it: our responder, or
@@ -25,8 +27,7 @@ export type RawResponse = Pick<
 export function sealRefused(response: RawResponse, status: number, retryAfter: number | null): void {
   if (response.headersSent) return;
   onHeaders(response as ServerResponse, () => {
-    // Retry-After would delay the redirect (RFC 9110, section 10.2.3).
-    if (!response[OWN_REDIRECT]) {
+    if (!response[OWN_STATUS]) {
       response.statusCode = status;
       if (retryAfter !== null) response.setHeader('Retry-After', String(retryAfter));
     }
@@ -36,9 +37,9 @@ export function sealRefused(response: RawResponse, status: number, retryAfter: n
   });
 }
 
-/** Lets an answer of ours through as it is, if it is a redirect. */
-export function noteRedirect(response: RawResponse, answer: Answer): void {
-  response[OWN_REDIRECT] = answer.status === 302;
+/** Lets an answer of ours through as it is, if it has a status of its own. */
+export function noteStatus(response: RawResponse, answer: Answer): void {
+  response[OWN_STATUS] = answer.hasOwnStatus ?? false;
 }
 
 /** Keeps what an exempt visitor sees out of shared caches, whatever the handler says. */

@@ -1,7 +1,7 @@
 import type { Decision, MaintenancePolicy } from '../policy/maintenance-policy.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { PolicyRequest } from '../policy/request-path.js';
-import { noteRedirect, sealExempt, sealRefused, type Answer, type RawResponse } from './answer.js';
+import { noteStatus, sealExempt, sealRefused, type Answer, type RawResponse } from './answer.js';
 import type { EdgeEndpoints } from './edge-endpoints.js';
 import type { AnswerableRequest, Responder } from './responder.js';
 import type { Route, RoutedHandlers } from './routed-handlers.js';
@@ -36,8 +36,8 @@ export class Edge {
   /** Lets the visitor on or ends the request, as far as that can be decided before the guards run. */
   pass(visitor: EdgeVisitor, route: Route): void {
     const decision = this.#decide(visitor.request, route);
-    if (decision instanceof Promise) void decision.then((late) => this.#carryOut(late, visitor));
-    else this.#carryOut(decision, visitor);
+    if (decision instanceof Promise) void decision.then((late) => this.#carryOut(late, visitor, route));
+    else this.#carryOut(decision, visitor, route);
   }
 
   /** The refusal that is certain already, without waiting for anything; `null` if there is none. */
@@ -47,12 +47,12 @@ export class Edge {
   }
 
   /** Ends the request with a refusal. */
-  refuse(refusal: Refusal, { request, response, send }: EdgeVisitor): void {
+  refuse(refusal: Refusal, { request, response, send }: EdgeVisitor, route: Route): void {
     sealRefused(response, this.responder.statusCode, refusal.retryAfter);
     const endpoint = this.endpoints.at(request.url);
     if (endpoint) return send(endpoint.answer(refusal, request));
-    void this.responder.answer(refusal, request).then((answer) => {
-      noteRedirect(response, answer);
+    void this.responder.answer(refusal, request, isEventStream(route)).then((answer) => {
+      noteStatus(response, answer);
       send(answer);
     });
   }
@@ -68,8 +68,8 @@ export class Edge {
     return decisions.every((decision) => kindOf(decision) === kindOf(first)) ? first : 'undecided';
   }
 
-  #carryOut(decision: Decision, visitor: EdgeVisitor): void {
-    if (typeof decision === 'object') return this.refuse(decision, visitor);
+  #carryOut(decision: Decision, visitor: EdgeVisitor, route: Route): void {
+    if (typeof decision === 'object') return this.refuse(decision, visitor, route);
     if (decision === 'exempt') sealExempt(visitor.response);
     visitor.proceed();
   }
@@ -78,4 +78,8 @@ export class Edge {
 /** Two refusals are the same if the same window governs them. */
 function kindOf(decision: Decision | Promise<Decision>): unknown {
   return typeof decision === 'object' && !(decision instanceof Promise) ? (decision.window?.id ?? null) : decision;
+}
+
+function isEventStream(route: Route): boolean {
+  return route !== 'unclear' && route.length > 0 && route.every((rules) => rules.isEventStream);
 }

@@ -1,5 +1,5 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import { noteRedirect } from './answer.js';
+import { noteStatus } from './answer.js';
 import type { HttpMount } from './http-mount.js';
 import { MaintenanceException } from './maintenance.exception.js';
 import type { AnswerableRequest, Responder } from './responder.js';
@@ -19,9 +19,13 @@ export class MaintenanceExceptionFilter implements ExceptionFilter<MaintenanceEx
     // Other transports have words of their own for a service that is unavailable.
     if (host.getType() !== 'http') throw exception;
     const http = host.switchToHttp();
-    const answer = await this.responder.answer(exception.refusal, http.getRequest<AnswerableRequest>());
+    const answer = await this.responder.answer(
+      exception.refusal,
+      http.getRequest<AnswerableRequest>(),
+      exception.isEventStream,
+    );
     const response: unknown = http.getResponse();
-    noteRedirect(this.mount.rawResponse(response), answer);
+    noteStatus(this.mount.rawResponse(response), answer);
     this.mount.send(response, answer);
   }
 }

@@ -23,6 +23,8 @@ export class MaintenanceException extends HttpException {
     /** The window that refused, and when to try again. */
     readonly refusal: Refusal,
     problem: Problem,
+    /** Whether the handler sends events. */
+    readonly isEventStream = false,
   ) {
     super(problem, problem.statusCode, { description: problem.message });
     this.message = problem.message;

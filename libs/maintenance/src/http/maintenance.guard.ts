@@ -39,7 +39,8 @@ export class MaintenanceGuard implements CanActivate {
     const request = isHttp ? context.switchToHttp().getRequest<AnswerableRequest>() : null;
     // On the response itself, so that they survive whichever filter answers in the end.
     if (isHttp) sealRefused(this.#rawResponse(context), this.responder.statusCode, refusal.retryAfter);
-    return new MaintenanceException(refusal, await this.responder.problem(refusal, request));
+    const { isEventStream } = this.reader.rulesOf(context.getClass(), context.getHandler() as never);
+    return new MaintenanceException(refusal, await this.responder.problem(refusal, request), isEventStream);
   }
 
   async #decide(context: ExecutionContext, rules: HandlerRules): Promise<boolean> {

@@ -4,6 +4,7 @@ import type { Refusal } from '../policy/refusal.js';
 import type { Clock } from '../state/clock.js';
 import { reasonOf } from '../state/reason-of.js';
 import type { Answer } from './answer.js';
+import { eventStreamAnswer, isReturningReader } from './event-stream.js';
 import { preferredFormat } from './negotiation.js';
 import { DEFAULT_PAGE_CSP } from './page/default-page.js';
 import type { PageRenderer } from './page/page-renderer.js';
@@ -40,11 +41,19 @@ export class Responder {
     return { ...custom, ...problemOf(refusal, this.options.statusCode) };
   }
 
-  /** The answer in the format that the request asks for. Never rejects. */
-  async answer(refusal: Refusal, request: AnswerableRequest): Promise<Answer> {
+  /**
+   * The answer in the format that the request asks for. Never rejects.
+   *
+   * @param isEventStream - whether the handler sends events
+   */
+  async answer(refusal: Refusal, request: AnswerableRequest, isEventStream: boolean): Promise<Answer> {
+    if (isEventStream && isReturningReader(request)) return eventStreamAnswer(await this.problem(refusal, request));
     if ((await this.#format(request)) === 'json') return this.#json(await this.problem(refusal, request));
     const target = this.#redirectTarget(request);
-    if (target !== null) return { status: 302, headers: { Location: target }, body: Buffer.alloc(0) };
+    if (target !== null) {
+      // Retry-After would delay it (RFC 9110, section 10.2.3).
+      return { status: 302, headers: { Location: target }, body: Buffer.alloc(0), hasOwnStatus: true };
+    }
     return this.#page(refusal, request);
   }
 

@@ -1,6 +1,9 @@
 import { EVERYTHING } from '../state/maintenance-window.js';
 import { ACCESS, ADMIN, FORCE, SCOPES, SKIP, type Access } from './metadata.js';
 
+/** Nest's key of what `@Sse()` leaves on a method. */
+const SSE = '__sse__';
+
 type Class = abstract new (...args: never[]) => unknown;
 type Handler = (...args: never[]) => unknown;
 
@@ -13,6 +16,8 @@ export interface HandlerRules {
   readonly access: Access | null;
   /** The module's own endpoints. */
   readonly isAdmin: boolean;
+  /** It sends events: `@Sse()`. */
+  readonly isEventStream: boolean;
 }
 
 /** Reads the decorators of handlers, each once. */
@@ -35,6 +40,7 @@ function readRules(controller: Class, handler: Handler): HandlerRules {
     scopes: [EVERYTHING, ...new Set([...scopesAt(handler), ...scopesAt(controller)])],
     access: (Reflect.getMetadata(ACCESS, handler) ?? Reflect.getMetadata(ACCESS, controller) ?? null) as Access | null,
     isAdmin: Reflect.getMetadata(ADMIN, controller) === true,
+    isEventStream: Reflect.getMetadata(SSE, handler) === true,
   };
 }
 

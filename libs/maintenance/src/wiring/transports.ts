@@ -47,6 +47,6 @@ export const transports: Provider = {
 async function transportsFor(parts: TransportParts): Promise<Transport[]> {
   const usage = usageOf(parts.modules);
   const used: Transport[] = [];
-  void usage;
+  if (usage.eventStreams) used.push(new (await import('../transports/event-streams.js')).EventStreams(parts));
   return used;
 }

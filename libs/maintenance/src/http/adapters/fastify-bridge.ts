@@ -62,7 +62,7 @@ export class FastifyBridge implements HttpBridge {
       if (locals) Object.defineProperties(locals, viewLocals);
       if (!edge) return done();
       const refusal = this.#refused.get(request.raw);
-      if (refusal) edge.refuse(refusal, this.#visitor(request, reply, done));
+      if (refusal) edge.refuse(refusal, this.#visitor(request, reply, done), this.#routeOf(request));
       else if (edge.isIdle) done();
       else edge.pass(this.#visitor(request, reply, done), this.#routeOf(request));
     });

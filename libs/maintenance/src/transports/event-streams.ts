@@ -1,0 +1,83 @@
+import type { CallHandler, ExecutionContext, MessageEvent, NestInterceptor } from '@nestjs/common';
+import {
+  concat,
+  defer,
+  filter,
+  from,
+  map,
+  of,
+  startWith,
+  switchMap,
+  take,
+  takeUntil,
+  tap,
+  type Observable,
+} from 'rxjs';
+import { EVENT, reconnectionTime } from '../http/event-stream.js';
+import type { HandlerRules } from '../policy/handler-rules.js';
+import type { Refusal } from '../policy/refusal.js';
+import type { PolicyRequest } from '../policy/request-path.js';
+import type { Transport } from '../policy/transport.js';
+import { refusedCall } from './refused-call.js';
+import type { TransportParts } from './transport-parts.js';
+
+/**
+ * Server-sent events: a stream that is open when a window begins to cover it gets a last event, `maintenance`, and ends. New streams
+ * are requests like all others.
+ */
+export class EventStreams implements Transport, NestInterceptor {
+  readonly type = null;
+
+  constructor(private readonly parts: TransportParts) {}
+
+  /** Before `main.ts` adds interceptors: the outermost, whose event no other one changes. */
+  attach(): void {
+    if (this.parts.hasGuard) this.parts.config.useGlobalInterceptors(this);
+  }
+
+  intercept(context: ExecutionContext, next: CallHandler<MessageEvent>): Observable<unknown> {
+    if (context.getType() !== 'http') return next.handle();
+    const rules = this.parts.reader.rulesOf(context.getClass(), context.getHandler() as never);
+    if (!rules.isEventStream || rules.verdict !== null) return next.handle();
+    return this.#untilRefused(next.handle(), rules, context);
+  }
+
+  #untilRefused(events: Observable<MessageEvent>, rules: HandlerRules, context: ExecutionContext): Observable<unknown> {
+    const refused = this.#refusal(rules, context);
+    // Nest numbers events that have no id, and a reader would later ask for what follows that number.
+    let id = lastEventIdOf(context);
+    let refusal: Refusal | undefined;
+    return concat(
+      events.pipe(
+        tap((event) => (id = event?.id ?? id)),
+        takeUntil(refused.pipe(tap((found) => (refusal = found)))),
+      ),
+      defer(() => (refusal ? of(lastEvent(refusal, id)) : of())),
+    );
+  }
+
+  /** The first moment from now on at which the reader would be refused. */
+  #refusal(rules: HandlerRules, context: ExecutionContext): Observable<Refusal> {
+    const { changes, policy } = this.parts;
+    const request = context.switchToHttp().getRequest<PolicyRequest>();
+    return changes.pipe(
+      // It may have begun since the guard has decided.
+      startWith(null),
+      filter(() => !policy.isOpen),
+      switchMap(() => from(Promise.resolve(policy.decide({ rules, request, context })))),
+      filter((decision) => typeof decision === 'object'),
+      map((decision) => decision),
+      take(1),
+    );
+  }
+}
+
+function lastEvent(refusal: Refusal, id: string | undefined): MessageEvent {
+  const retry = reconnectionTime(refusal.retryAfter);
+  return { type: EVENT, data: refusedCall(refusal), retry, ...(id !== undefined && { id }) };
+}
+
+function lastEventIdOf(context: ExecutionContext): string | undefined {
+  const { headers } = context.switchToHttp().getRequest<{ headers: Record<string, string | undefined> }>();
+  return headers['last-event-id'];
+}
