@@ -38,7 +38,7 @@ export default {
     {
       ...e2e,
       displayName: 'process',
-      testMatch: ['storage', 'fleet', 'cli', 'demo', 'browser', 'package', 'terminus'].map(
+      testMatch: ['storage', 'fleet', 'cli', 'demo', 'browser', 'package', 'terminus', 'docs'].map(
         (room) => `<rootDir>/test/${room}/**/*.spec.ts`,
       ),
     },
