@@ -2,6 +2,15 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, cpSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { lock } from 'proper-lockfile';
+
+// Several demos may be started at once, and each builds first. A build blocks the lock's own heartbeat.
+const patience = 120_000;
+const unlock = await lock('scripts/build.mjs', {
+  lockfilePath: 'node_modules/.build.lock',
+  stale: patience,
+  retries: { forever: true, minTimeout: 100, maxTimeout: 500, maxRetryTime: patience },
+});
 
 const library = 'libs/maintenance';
 const shared = ['tsconfig.base.json', 'package-lock.json', 'scripts/build.mjs'];
@@ -51,3 +60,5 @@ for (const app of ['apps/demo', 'apps/cli']) {
     tsc(`${app}/tsconfig.json`),
   );
 }
+
+await unlock();
