@@ -163,6 +163,56 @@ describe('on, status, off', () => {
     expect(jsonOf(await command('off', '--all', '--json'))).toMatchObject({ changed: true, windows: { planned: [] } });
   });
 
+  it.concurrent('take local times with their zone', async () => {
+    const command = at(folderWith());
+    const local = ['--at', '2999-07-01T02:00', '--until', '2999-07-01T04:30:00', '--tz', 'America/New_York'];
+    expect(jsonOf(await command('on', '--json', ...local)).windows.planned).toMatchObject([
+      { startsAt: '2999-07-01T06:00:00.000Z', endsAt: '2999-07-01T08:30:00.000Z' },
+    ]);
+  });
+
+  it.concurrent('plan a window that comes again and again, until off names it', async () => {
+    const command = at(folderWith());
+    const planned = await command(
+      'on',
+      '--every',
+      '0 3 * * 0',
+      '--for',
+      '1h30m',
+      '--tz',
+      'Europe/Rome',
+      '--message',
+      'Tidying',
+    );
+    expect(planned).toMatchObject({ code: 0, stderr: '' });
+    expect(planned.stdout).toMatch(/^Maintenance is off\. A recurring window was planned\.\n/);
+    expect(planned.stdout).toContain('every 0 3 * * 0 (Europe/Rome), for 1 h 30 min');
+
+    const [next, ...others] = jsonOf(await command('status', '--json')).windows.planned;
+    expect(others).toEqual([]);
+    expect(next.recurrence).toEqual({ cron: '0 3 * * 0', timeZone: 'Europe/Rome', duration: 5_400_000 });
+    expect(Date.parse(next.endsAt) - Date.parse(next.startsAt)).toBe(5_400_000);
+    expect(new Date(next.startsAt).getUTCDay()).toBe(0);
+
+    expect((await command('off')).stdout).toContain('Nothing was on. To end what is planned too, add --all.');
+    const ended = await command('off', '--id', next.id);
+    expect(ended.stdout).toMatch(/^Maintenance is off\. One window was ended\.\n/);
+    expect(jsonOf(await command('status', '--json')).windows.planned).toEqual([]);
+  });
+
+  it.concurrent('end one occurrence, and leave the series', async () => {
+    const command = at(folderWith());
+    // Every year, and as long as one.
+    const yearly = ['--every', '0 0 1 1 *', '--for', '364d23h59m59s'];
+    const on = await command('on', '--at', '2020-01-01T00:00Z', ...yearly);
+    expect(on.stdout).toMatch(/^Maintenance is ON\. A recurring window was opened\.\n/);
+    const status = await command('status', '--json');
+    expect(status.code).toBe(3);
+    const [active] = jsonOf(status).windows.active;
+    const off = await command('off', '--json');
+    expect(jsonOf(off)).toMatchObject({ changed: true, windows: { active: [], planned: [{ id: active.id }] } });
+  });
+
   it.concurrent('end the windows of one scope, or one window', async () => {
     const command = at(folderWith());
     await command('on', '--scope', 'payments');
@@ -220,11 +270,17 @@ describe('wrong usage', () => {
     [['status', 'extra'], 'too many arguments'],
     [['on', '--message'], 'argument missing'],
     [['on', '--at', 'tomorrow'], /ISO 8601 with a time zone, such as 2026-12-01T02:00Z/],
-    [['on', '--at', '2999-12-01T02:00'], /ISO 8601 with a time zone/],
     [['on', '--until', '2999-02-30T02:00Z'], /a date that exists/],
     [['on', '--until', '2020-01-01T00:00Z'], 'is in the past'],
     [['on', '--at', '2999-01-02T00:00Z', '--until', '2999-01-01T00:00Z'], 'is not after the start'],
     [['on', '--until', '2999-01-01T00:00Z', '--for', '1h'], '--until and --for'],
+    [['on', '--at', '2999-01-01T02:00'], 'is a local time: name its zone with --tz'],
+    [['on', '--at', '2027-03-28T02:30', '--tz', 'Europe/Rome'], 'They show 2027-03-28T03:30 instead'],
+    [['on', '--tz', 'Europe/Nowhere'], 'Write an IANA name'],
+    [['on', '--every', '0 3 * * 0'], '--every needs --for'],
+    [['on', '--every', 'sundays', '--for', '1h'], 'is not a cron expression of five fields'],
+    [['on', '--every', '*/5 * * * *', '--for', '1h'], 'Its occurrences would overlap'],
+    [['on', '--every', '0 3 31 2 *', '--for', '1h'], 'never occurs'],
     [['on', '--for', '30'], /30m, 2h, 1h30m, 90s or 1d/],
     [['on', '--for', '0m'], /30m, 2h/],
     [['on', '--mode', 'half'], 'full or read-only'],

@@ -114,6 +114,26 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       expect((await maintenance.disable({ all: true })).windows).toEqual({ active: [], planned: [] });
     });
 
+    it('repeats a window, whose occurrence can be ended', async () => {
+      const { maintenance, call } = await open();
+      // Every year, and as long as one.
+      const recurrence = { cron: '0 0 1 1 *', timeZone: 'Europe/Rome', duration: 365 * 86_400_000 - 1 };
+      const { windows } = await maintenance.enable({ startsAt: '2020-01-01T00:00Z', recurrence });
+      expect(windows.active).toMatchObject([{ recurrence, endsAt: expect.any(String) as string }]);
+      const refused = await call('/cats');
+      expect(refused.status).toBe(503);
+      expect(refused.json()).toMatchObject({
+        startsAt: windows.active[0]!.startsAt,
+        endsAt: windows.active[0]!.endsAt,
+      });
+
+      const { windows: after } = await maintenance.disable();
+      expect(after).toMatchObject({ active: [], planned: [{ id: windows.active[0]!.id, recurrence }] });
+      expect((await call('/cats')).status).toBe(200);
+      await maintenance.disable({ all: true });
+      expect(maintenance.status().windows.planned).toEqual([]);
+    });
+
     it('refuses windows that make no sense, and changes nothing', async () => {
       const { maintenance, stateFile } = await open();
       for (const window of [
@@ -131,6 +151,12 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         { retryAfter: -1 },
         { retryAfter: 1.5 },
         { until: '2099-01-01T00:00Z' },
+        { recurrence: '0 3 * * 0' },
+        { recurrence: { cron: '0 3 * * 0' } },
+        { recurrence: { cron: '0 3 * * 0', duration: 0 } },
+        { recurrence: { cron: '0 3 * * 0', duration: 1, timezone: 'UTC' } },
+        { recurrence: { cron: 'sundays', duration: 1 } },
+        { recurrence: { cron: '0 3 * * 0', timeZone: 'Mars', duration: 1 } },
         'now',
         [],
       ]) {

@@ -4,7 +4,7 @@ import { SystemClock, type Clock } from '../state/clock.js';
 import { MaintenanceForcedError } from '../state/forced-error.js';
 import type { HistoryEntry, MaintenanceState } from '../state/maintenance-state.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
-import { isActiveAt, isPlannedAt } from '../state/maintenance-window.js';
+import { comingAt, presentAt } from '../state/recurrence.js';
 import { StateMonitor } from '../state/state-monitor.js';
 import { statusOf } from '../state/status-of.js';
 import {
@@ -42,8 +42,10 @@ export interface ChangeReport extends Report {
 export interface OnRequest extends Pick<EnableOptions, 'scope' | 'mode' | 'message' | 'retryAfter'> {
   startsAt?: number;
   endsAt?: number;
-  /** Instead of an end: counted from the start. */
+  /** Instead of an end: counted from the start. Of a recurring window, the length of each occurrence. */
   duration?: number;
+  /** When a recurring window occurs, and in which time zone. */
+  every?: { cron: string; timeZone: string };
 }
 
 /** A window was named that is not there. The message lists those that are. */
@@ -100,13 +102,14 @@ export async function turnOff(
   return changeReportOf(written, target, clock);
 }
 
-function fieldsOf({ startsAt, endsAt, duration, ...rest }: OnRequest, now: number): GivenFields {
-  const end = duration === undefined ? endsAt : (startsAt ?? now) + duration;
+function fieldsOf({ startsAt, endsAt, duration, every, ...rest }: OnRequest, now: number): GivenFields {
+  const end = duration === undefined || every ? endsAt : (startsAt ?? now) + duration;
   return readEnableOptions(
     {
       ...rest,
       startsAt: startsAt === undefined ? undefined : new Date(startsAt),
       endsAt: end === undefined ? undefined : new Date(end),
+      recurrence: every && { ...every, duration },
     },
     now,
   );
@@ -114,10 +117,10 @@ function fieldsOf({ startsAt, endsAt, duration, ...rest }: OnRequest, now: numbe
 
 // Who names a window means to end something: where others are open, "nothing is on" would be the wrong answer.
 function assertNoOthers(state: MaintenanceState | null, { id, scope }: DisableOptions, now: number): void {
-  const there = (state?.windows ?? []).filter((window) => isActiveAt(window, now) || isPlannedAt(window, now));
+  const there = (state?.windows ?? []).filter((window) => presentAt(window, now) ?? comingAt(window, now));
   if (there.length === 0) return;
   const shown = there.map(
-    (window) => `${window.id} (${isActiveAt(window, now) ? 'on' : 'planned'}, scope ${window.scope})`,
+    (window) => `${window.id} (${presentAt(window, now) ? 'on' : 'planned'}, scope ${window.scope})`,
   );
   throw new NoSuchWindowError(
     `No window has the id ${JSON.stringify(id)}${scope === undefined ? '' : ` and the scope ${JSON.stringify(scope)}`}; ` +

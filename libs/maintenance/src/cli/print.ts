@@ -1,7 +1,8 @@
 import { toIso } from '../state/dates.js';
 import { HANDWRITTEN, type HistoryEntry } from '../state/maintenance-state.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
-import { EVERYTHING, isActiveAt, publicWindow, startOf, type MaintenanceWindow } from '../state/maintenance-window.js';
+import { EVERYTHING, publicWindow, startOf, type MaintenanceWindow } from '../state/maintenance-window.js';
+import { presentAt } from '../state/recurrence.js';
 import { showDuration } from './duration.js';
 import type { ChangeReport, Report } from './operations.js';
 
@@ -58,7 +59,8 @@ function deed({ change, now }: ChangeReport): string {
   const concerned = change?.concerned ?? [];
   if (change?.action === 'change') return 'The window was changed.';
   if (change?.action === 'on') {
-    return concerned.some((window) => isActiveAt(window, now)) ? 'A window was opened.' : 'A window was planned.';
+    const what = concerned.some(({ recurrence }) => recurrence) ? 'A recurring window' : 'A window';
+    return `${what} was ${concerned.some((window) => presentAt(window, now)) ? 'opened' : 'planned'}.`;
   }
   return concerned.length === 1 ? 'One window was ended.' : `${concerned.length} windows were ended.`;
 }
@@ -71,11 +73,14 @@ function windowSections({ windows }: MaintenanceStatus, now: number): string[] {
 }
 
 function windowLines(window: MaintenanceWindow, now: number): string[] {
-  const { endsAt, message, retryAfter, createdBy } = window;
+  const { endsAt, message, retryAfter, createdBy, recurrence } = window;
   return [
     nameOf(window),
     `${startLine(window, now)}${endsAt === null ? ', until it is turned off' : ''}`,
     ...(endsAt === null ? [] : [`until ${moment(endsAt, now)}`]),
+    ...(recurrence
+      ? [`every ${recurrence.cron} (${recurrence.timeZone}), for ${showDuration(recurrence.duration)}`]
+      : []),
     ...(message ? [`"${message}"`] : []),
     ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter === 0 ? 'none' : `${retryAfter} s`}`]),
     ...(createdBy ? [`by ${createdBy}`] : []),

@@ -1,6 +1,7 @@
 import { parseDate } from '../state/dates.js';
 import type { MaintenanceMode } from '../state/maintenance-window.js';
 import { parseDuration } from './duration.js';
+import { isLocalTime, type TypedTime } from './local-time.js';
 
 /** Reads the value of an option; what commander calls with it. */
 type Reader<T> = (text: string, previous?: T) => T;
@@ -31,13 +32,23 @@ export const readMode = once((text): MaintenanceMode => {
   throw new InvalidValueError('Write full or read-only.');
 });
 
-/** Milliseconds since the epoch. */
-export const readTime = once((text) => {
+/** A moment, or a local time for which `--tz` names the zone. */
+export const readTime = once((text): TypedTime => {
   const time = parseDate(text);
   if (time !== undefined) return time;
+  if (isLocalTime(text)) return { local: text };
   throw new InvalidValueError(
-    'Write a date that exists, as ISO 8601 with a time zone, such as 2026-12-01T02:00Z or 2026-12-01T03:00+01:00.',
+    'Write a date that exists, as ISO 8601 with a time zone, such as 2026-12-01T02:00Z or 2026-12-01T03:00+01:00, or without one and with --tz.',
   );
+});
+
+export const readZone = once((text) => {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text });
+    return text;
+  } catch {
+    throw new InvalidValueError('Write an IANA name such as Europe/Rome, or UTC.');
+  }
 });
 
 /** Milliseconds. */

@@ -6,7 +6,8 @@ import {
   type HistoryEntry,
   type MaintenanceState,
 } from './maintenance-state.js';
-import { endOf, isActiveAt, isPlannedAt, startOf, type StoredWindow } from './maintenance-window.js';
+import { endOf, isActiveAt, startOf, type StoredWindow } from './maintenance-window.js';
+import { comingAt, presentAt } from './recurrence.js';
 import { assertEnd, type DisableOptions, type GivenFields } from './window-options.js';
 
 /** Who makes a change, and from where. */
@@ -35,7 +36,7 @@ export function openWindow(
   id: string,
   by?: string,
 ): Change | null {
-  const isPlanned = fields.startsAt !== undefined && fields.startsAt > now;
+  const isPlanned = (fields.startsAt !== undefined && fields.startsAt > now) || fields.recurrence !== undefined;
   const active = isPlanned
     ? undefined
     : windows.find((window) => isOperators(window, fields) && isActiveAt(window, now));
@@ -50,6 +51,7 @@ export function openWindow(
     ...(fields.retryAfter !== undefined && { retryAfter: fields.retryAfter }),
     createdAt: toIso(now),
     ...((fields.createdBy ?? by) !== undefined && { createdBy: fields.createdBy ?? by }),
+    ...(fields.recurrence && { recurrence: fields.recurrence }),
   };
   return { action: 'on', windows: [...windows, opened], concerned: [opened] };
 }
@@ -86,15 +88,26 @@ function changeWindow(
   };
 }
 
-/** Ends windows: the active ones, or those that `which` names. */
+/**
+ * Ends windows: the active ones, or those that `which` names. Of a recurring one that is not named the occurrence ends, and the
+ * series goes on.
+ */
 export function closeWindows(windows: readonly StoredWindow[], which: DisableOptions, now: number): Change | null {
-  const isMeant = (window: StoredWindow): boolean =>
-    (which.scope === undefined || window.scope === which.scope) &&
-    (which.id === undefined || window.id === which.id) &&
-    (isActiveAt(window, now) || ((which.all === true || which.id !== undefined) && isPlannedAt(window, now)));
-  const ended = windows.filter(isMeant);
-  if (ended.length === 0) return null;
-  return { action: 'off', windows: windows.filter((window) => !isMeant(window)), concerned: ended };
+  const wholly = which.all === true || which.id !== undefined;
+  const concerned: StoredWindow[] = [];
+  const remaining = windows.flatMap((window) => {
+    const isNamed =
+      (which.scope === undefined || window.scope === which.scope) && (which.id === undefined || window.id === which.id);
+    const present = isNamed ? presentAt(window, now) : null;
+    if (!present && !(isNamed && wholly && comingAt(window, now))) return window;
+    if (!window.recurrence || !present || wholly) {
+      concerned.push(window);
+      return [];
+    }
+    concerned.push(present);
+    return { ...window, recurrence: { ...window.recurrence, ended: present.startsAt } };
+  });
+  return concerned.length === 0 ? null : { action: 'off', windows: remaining, concerned };
 }
 
 /** Whether all that is active is to end. */
@@ -137,7 +150,7 @@ export function nextState(
     format: 1,
     lineage: isNew ? newLineage : base.lineage,
     revision,
-    windows: change.windows.filter((window) => window.recurrence !== undefined || endOf(window) > now),
+    windows: change.windows.filter((window) => endOf(window) > now),
     history: [entry, ...(base?.history ?? [])].slice(0, HISTORY_LIMIT),
   };
 }

@@ -32,6 +32,8 @@ export interface MaintenanceWindow {
   createdAt: string;
   /** Who made it, in the form that the maker gave: a user name, `user@host`, `token`. */
   createdBy?: string;
+  /** How it repeats, if it does; start and end are then those of one occurrence. */
+  recurrence?: WindowRecurrence;
 }
 
 /** A cron expression that repeats a window, evaluated on demand and never turned into a timer. */
@@ -42,7 +44,8 @@ export interface WindowRecurrence {
   timeZone: string;
   /** Length of each occurrence in milliseconds. */
   duration: number;
-  [extra: string]: unknown;
+  /** Start of an occurrence that was ended before its time, ISO 8601 in UTC. */
+  ended?: string;
 }
 
 /** What a bypass of the window is checked against; never part of a status. */
@@ -58,7 +61,6 @@ export interface WindowBypass {
 export interface StoredWindow extends MaintenanceWindow {
   /** The owner's lease, ISO 8601 in UTC: the window ends then unless the owner renews it. */
   leaseUntil?: string;
-  recurrence?: WindowRecurrence;
   bypass?: WindowBypass;
   [extra: string]: unknown;
 }
@@ -86,7 +88,7 @@ export function isPlannedAt(window: StoredWindow, now: number): boolean {
 
 /** The window without what only the storage may know. */
 export function publicWindow(window: StoredWindow): MaintenanceWindow {
-  const { id, scope, mode, startsAt, endsAt, message, retryAfter, createdAt, createdBy } = window;
+  const { id, scope, mode, startsAt, endsAt, message, retryAfter, createdAt, createdBy, recurrence } = window;
   return {
     id,
     scope,
@@ -97,5 +99,10 @@ export function publicWindow(window: StoredWindow): MaintenanceWindow {
     ...(retryAfter !== undefined && { retryAfter }),
     createdAt,
     ...(createdBy !== undefined && { createdBy }),
+    ...(recurrence !== undefined && { recurrence: publicRecurrence(recurrence) }),
   };
+}
+
+function publicRecurrence({ cron, timeZone, duration }: WindowRecurrence): WindowRecurrence {
+  return { cron, timeZone, duration };
 }

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { parseDate } from './dates.js';
 import { HANDWRITTEN, type MaintenanceState } from './maintenance-state.js';
 import { EVERYTHING } from './maintenance-window.js';
+import { isUsableRecurrence } from './recurrence.js';
 
 /** The content of a storage is not a state. The message says what is wrong with it. */
 export class StateFormatError extends Error {
@@ -28,6 +29,20 @@ const storedWindow = v.looseObject({
   createdAt: date,
   createdBy: v.optional(v.string()),
   leaseUntil: v.optional(date),
+  recurrence: v.optional(
+    v.pipe(
+      v.looseObject({
+        cron: v.string(),
+        timeZone: v.string(),
+        duration: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+        ended: v.optional(date),
+      }),
+      v.check(
+        (recurrence) => isUsableRecurrence(recurrence),
+        'not a cron expression of five fields in a known time zone',
+      ),
+    ),
+  ),
 });
 
 const historyEntry = v.looseObject({

@@ -1,4 +1,5 @@
-import { endOf, isActiveAt, isPlannedAt, startOf, type StoredWindow } from './maintenance-window.js';
+import { startOf, type StoredWindow } from './maintenance-window.js';
+import { comingAt, nextBoundaryOf, presentAt } from './recurrence.js';
 
 /**
  * Windows laid along the clock. Which of them are open is a comparison with the moment asked for, remembered until the next
@@ -22,25 +23,21 @@ export class Timetable {
   /** The windows open at `now` (milliseconds since the epoch). Equal answers are the same array. */
   activeAt(now: number): readonly StoredWindow[] {
     if (now < this.#from || now >= this.#until) {
-      this.#active = this.#windows.filter((window) => isActiveAt(window, now));
+      this.#active = this.#windows.flatMap((window) => presentAt(window, now) ?? []);
       this.#from = now;
       this.#until = this.nextBoundary(now);
     }
     return this.#active;
   }
 
-  /** The windows still to come, the nearest first. */
+  /** The windows still to come, the nearest first; of recurring ones the next occurrence. */
   plannedAt(now: number): StoredWindow[] {
-    return this.#windows.filter((window) => isPlannedAt(window, now)).sort((a, b) => startOf(a) - startOf(b));
+    return this.#windows.flatMap((window) => comingAt(window, now) ?? []).sort((a, b) => startOf(a) - startOf(b));
   }
 
   /** The first moment after `now` at which a window starts or ends; `Infinity` if there is none. */
   nextBoundary(now: number): number {
-    let next = Infinity;
-    for (const window of this.#windows) {
-      for (const moment of [startOf(window), endOf(window)]) if (moment > now && moment < next) next = moment;
-    }
-    return next;
+    return Math.min(...this.#windows.map((window) => nextBoundaryOf(window, now)));
   }
 
   /** Whether any window is open or to come, at whatever moment: `false` spares the question of the time. */

@@ -1,6 +1,7 @@
 import { parseDate } from './dates.js';
 import { InvalidWindowError } from './invalid-window-error.js';
-import { EVERYTHING, type MaintenanceMode } from './maintenance-window.js';
+import { EVERYTHING, type MaintenanceMode, type WindowRecurrence } from './maintenance-window.js';
+import { assertRecurrence } from './recurrence.js';
 
 /** What `enable()` may be told. What is omitted has its default, or on an active window stays as it is. */
 export interface EnableOptions {
@@ -18,6 +19,18 @@ export interface EnableOptions {
   retryAfter?: number;
   /** Who opens it. */
   createdBy?: string;
+  /** Repeats it; start and end are then those of the series. */
+  recurrence?: RecurrenceOptions;
+}
+
+/** When a recurring window occurs, and for how long. */
+export interface RecurrenceOptions {
+  /** Five cron fields: minute, hour, day of month, month, day of week. */
+  cron: string;
+  /** IANA name of the time zone in which the expression is read. @defaultValue `'UTC'` */
+  timeZone?: string;
+  /** Length of each occurrence in milliseconds. */
+  duration: number;
 }
 
 /** Which windows `disable()` ends. @defaultValue every active one */
@@ -39,9 +52,11 @@ export interface GivenFields {
   message?: string;
   retryAfter?: number;
   createdBy?: string;
+  recurrence?: WindowRecurrence;
 }
 
-const FIELDS = ['scope', 'mode', 'startsAt', 'endsAt', 'message', 'retryAfter', 'createdBy'];
+const FIELDS = ['scope', 'mode', 'startsAt', 'endsAt', 'message', 'retryAfter', 'createdBy', 'recurrence'];
+const RECURRENCE = ['cron', 'timeZone', 'duration'];
 const SELECTORS = ['scope', 'id', 'all'];
 
 /**
@@ -59,10 +74,12 @@ export function readEnableOptions(options: unknown, now: number): GivenFields {
     message: text(given, 'message', true),
     retryAfter: seconds(given.retryAfter),
     createdBy: text(given, 'createdBy', true),
+    recurrence: recurrence(given.recurrence),
   };
   if (given.startsAt === null) throw new InvalidWindowError('`startsAt` is null; leave it out to start now.');
   const { startsAt = now, endsAt } = fields;
   if (typeof endsAt === 'number') assertEnd(startsAt, endsAt, now);
+  if (fields.recurrence) assertRecurrence(fields.recurrence, Math.max(startsAt, now));
   return fields;
 }
 
@@ -121,6 +138,18 @@ function seconds(value: unknown): number | undefined {
   if (value === undefined) return undefined;
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
   throw new InvalidWindowError(`\`retryAfter\` must be a whole number of seconds, 0 or more, not ${show(value)}.`);
+}
+
+function recurrence(value: unknown): WindowRecurrence | undefined {
+  if (value === undefined) return undefined;
+  const given = members(value, RECURRENCE, '`recurrence`');
+  const cron = text(given, 'cron');
+  if (cron === undefined) throw new InvalidWindowError('`recurrence` needs `cron`, five fields such as "0 3 * * 0".');
+  const { duration } = given;
+  if (!Number.isSafeInteger(duration) || (duration as number) < 1) {
+    throw new InvalidWindowError(`\`recurrence\` needs \`duration\`, a number of milliseconds, not ${show(duration)}.`);
+  }
+  return { cron, timeZone: text(given, 'timeZone') ?? 'UTC', duration: duration as number };
 }
 
 function moment(given: Record<string, unknown>, name: string): number | null | undefined {

@@ -4,7 +4,8 @@ import { turnOn } from '../operations.js';
 import { changeJson, changeLines } from '../print.js';
 import type { Target } from '../target.js';
 import { UsageError } from '../usage-error.js';
-import { readDuration, readMode, readName, readSeconds, readText, readTime } from '../values.js';
+import { momentOf, type TypedTime } from '../local-time.js';
+import { readDuration, readMode, readName, readSeconds, readText, readTime, readZone } from '../values.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
 
 /** How the command is called and described, wherever it stands. */
@@ -14,26 +15,33 @@ interface OnOptions extends StorageOptions {
   scope?: string;
   mode?: MaintenanceMode;
   message?: string;
-  at?: number;
-  until?: number;
+  at?: TypedTime;
+  until?: TypedTime;
   for?: number;
+  tz?: string;
+  every?: string;
   retryAfter?: number;
 }
 
 /** `on`; where it stands in a program is up to the classes that extend it. */
 export abstract class OnCommand extends StorageCommand<OnOptions> {
   protected override async perform(target: Target, options: OnOptions): Promise<Outcome> {
-    if (options.until !== undefined && options.for !== undefined) {
+    const { at, until, tz, every } = options;
+    if (every === undefined && until !== undefined && options.for !== undefined) {
       throw new UsageError('--until and --for both say when the window ends; give one of them.');
+    }
+    if (every !== undefined && options.for === undefined) {
+      throw new UsageError('--every needs --for, the length of each occurrence, such as --for 1h.');
     }
     const report = await turnOn(target, {
       scope: options.scope,
       mode: options.mode,
       message: options.message,
       retryAfter: options.retryAfter,
-      startsAt: options.at,
-      endsAt: options.until,
+      startsAt: at === undefined ? undefined : momentOf(at, '--at', tz),
+      endsAt: until === undefined ? undefined : momentOf(until, '--until', tz),
       duration: options.for,
+      every: every === undefined ? undefined : { cron: every, timeZone: tz ?? 'UTC' },
     });
     return {
       lines: changeLines(report, 'It was on like that before, so nothing was changed.'),
@@ -57,7 +65,7 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
   }
 
   @Option({ flags: '--at <time>', description: 'start then, such as 2026-12-01T02:00Z (default: now)' })
-  parseAt(text: string, previous?: number): number {
+  parseAt(text: string, previous?: TypedTime): TypedTime {
     return readTime(text, previous);
   }
 
@@ -65,7 +73,7 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
     flags: '--until <time>',
     description: 'end then, such as 2026-12-01T04:00Z (default: when it is turned off)',
   })
-  parseUntil(text: string, previous?: number): number {
+  parseUntil(text: string, previous?: TypedTime): TypedTime {
     return readTime(text, previous);
   }
 
@@ -75,6 +83,19 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
   })
   parseFor(text: string, previous?: number): number {
     return readDuration(text, previous);
+  }
+
+  @Option({ flags: '--tz <zone>', description: 'the zone of --at, --until and --every, such as Europe/Rome' })
+  parseTz(text: string, previous?: string): string {
+    return readZone(text, previous);
+  }
+
+  @Option({
+    flags: '--every <cron>',
+    description: 'again and again, each time as long as --for says, such as "0 3 * * 0" (default zone: UTC)',
+  })
+  parseEvery(text: string, previous?: string): string {
+    return readText(text, previous);
   }
 
   @Option({
@@ -91,6 +112,8 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
 Examples:
   on --for 30m --message "Back in half an hour"
   on --scope payments --mode read-only
-  on --at 2026-12-01T02:00Z --until 2026-12-01T04:00Z`;
+  on --at 2026-12-01T02:00Z --until 2026-12-01T04:00Z
+  on --at 2026-12-01T02:00 --for 2h --tz Europe/Rome
+  on --every "0 3 * * 0" --for 1h --tz Europe/Rome`;
   }
 }

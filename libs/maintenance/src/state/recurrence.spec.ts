@@ -1,0 +1,176 @@
+import { closeWindows } from './changes.js';
+import type { StoredWindow, WindowRecurrence } from './maintenance-window.js';
+import { assertRecurrence, comingAt, nextBoundaryOf, presentAt } from './recurrence.js';
+import { Timetable } from './timetable.js';
+
+const HOUR = 3_600_000;
+const at = Date.parse;
+
+function series(recurrence: Partial<WindowRecurrence>, more: Partial<StoredWindow> = {}): StoredWindow {
+  return {
+    id: 'a1',
+    scope: '*',
+    mode: 'full',
+    startsAt: '2026-01-01T00:00:00.000Z',
+    endsAt: null,
+    createdAt: '2026-01-01T00:00:00.000Z',
+    ...more,
+    recurrence: { cron: '0 3 * * 0', timeZone: 'UTC', duration: HOUR, ...recurrence },
+  };
+}
+
+function span(window: StoredWindow | null): string | null {
+  return window && `${window.startsAt} ${window.endsAt}`;
+}
+
+describe('a recurring window', () => {
+  const sundays = series({});
+
+  it.each([
+    ['before it', '2026-12-06T02:59:59.999Z', null, '2026-12-06T03:00:00.000Z 2026-12-06T04:00:00.000Z'],
+    [
+      'at its first moment',
+      '2026-12-06T03:00:00.000Z',
+      '2026-12-06T03:00:00.000Z 2026-12-06T04:00:00.000Z',
+      '2026-12-13T03:00:00.000Z 2026-12-13T04:00:00.000Z',
+    ],
+    [
+      'at its last moment',
+      '2026-12-06T03:59:59.999Z',
+      '2026-12-06T03:00:00.000Z 2026-12-06T04:00:00.000Z',
+      '2026-12-13T03:00:00.000Z 2026-12-13T04:00:00.000Z',
+    ],
+    ['at its end', '2026-12-06T04:00:00.000Z', null, '2026-12-13T03:00:00.000Z 2026-12-13T04:00:00.000Z'],
+  ])('is evaluated %s', (_title, now, present, coming) => {
+    expect(span(presentAt(sundays, at(now)))).toBe(present);
+    expect(span(comingAt(sundays, at(now)))).toBe(coming);
+  });
+
+  it('keeps to the start and the end of its series', () => {
+    const bounded = series({}, { startsAt: '2026-12-06T03:00:00.000Z', endsAt: '2026-12-13T03:30:00.000Z' });
+    expect(span(presentAt(bounded, at('2026-11-29T03:30Z')))).toBeNull();
+    expect(span(comingAt(bounded, at('2026-11-29T03:30Z')))).toBe('2026-12-06T03:00:00.000Z 2026-12-06T04:00:00.000Z');
+    expect(span(presentAt(bounded, at('2026-12-06T03:30Z')))).toBe('2026-12-06T03:00:00.000Z 2026-12-06T04:00:00.000Z');
+    expect(span(presentAt(bounded, at('2026-12-13T03:15Z')))).toBe('2026-12-13T03:00:00.000Z 2026-12-13T03:30:00.000Z');
+    expect(span(presentAt(bounded, at('2026-12-13T03:30Z')))).toBeNull();
+    expect(span(comingAt(bounded, at('2026-12-13T03:30Z')))).toBeNull();
+    expect(nextBoundaryOf(bounded, at('2026-12-13T03:30Z'))).toBe(Infinity);
+  });
+
+  it('does not count an occurrence that began before its series', () => {
+    const late = series({}, { startsAt: '2026-12-06T03:10:00.000Z' });
+    expect(presentAt(late, at('2026-12-06T03:30Z'))).toBeNull();
+  });
+
+  it('lies on a timetable with others', () => {
+    const single = {
+      ...series({}),
+      id: 'b2',
+      startsAt: '2026-12-06T03:30:00.000Z',
+      endsAt: '2026-12-06T05:00:00.000Z',
+    };
+    delete (single as { recurrence?: unknown }).recurrence;
+    const timetable = new Timetable([sundays, single]);
+    const idsAt = (now: string): string[] => timetable.activeAt(at(now)).map(({ id }) => id);
+    expect(['02:59', '03:00', '03:30', '04:00', '05:00'].map((time) => idsAt(`2026-12-06T${time}Z`))).toEqual([
+      [],
+      ['a1'],
+      ['a1', 'b2'],
+      ['b2'],
+      [],
+    ]);
+    expect(timetable.plannedAt(at('2026-12-06T03:15Z')).map(span)).toEqual([
+      '2026-12-06T03:30:00.000Z 2026-12-06T05:00:00.000Z',
+      '2026-12-13T03:00:00.000Z 2026-12-13T04:00:00.000Z',
+    ]);
+    expect(timetable.nextBoundary(at('2026-12-06T05:00Z'))).toBe(at('2026-12-13T03:00Z'));
+  });
+
+  it('may be further away than a timer can wait', () => {
+    const yearly = series({ cron: '0 0 1 1 *' });
+    const now = at('2026-01-02T00:00Z');
+    expect(nextBoundaryOf(yearly, now) - now).toBeGreaterThan(2 ** 31);
+    expect(span(comingAt(yearly, now))).toBe('2027-01-01T00:00:00.000Z 2027-01-01T01:00:00.000Z');
+  });
+});
+
+describe('off', () => {
+  const now = at('2026-12-06T03:30Z');
+  const sundays = series({});
+
+  it('ends the occurrence, and the next one comes', () => {
+    const change = closeWindows([sundays], {}, now)!;
+    expect(change.concerned.map(span)).toEqual(['2026-12-06T03:00:00.000Z 2026-12-06T04:00:00.000Z']);
+    const [rest] = change.windows;
+    expect(presentAt(rest!, now)).toBeNull();
+    expect(closeWindows([rest!], {}, now)).toBeNull();
+    expect(span(presentAt(rest!, now + 7 * 24 * HOUR))).toBe('2026-12-13T03:00:00.000Z 2026-12-13T04:00:00.000Z');
+  });
+
+  it.each([
+    ['by its id', { id: 'a1' }, now],
+    ['with all', { all: true }, now],
+    ['by its id between two occurrences', { id: 'a1' }, now + HOUR],
+    ['with all between two occurrences', { all: true }, now + HOUR],
+  ])('ends the series %s', (_title, which, moment) => {
+    expect(closeWindows([sundays], which, moment)).toMatchObject({ windows: [], concerned: [{ id: 'a1' }] });
+  });
+
+  it.each([
+    ['between two occurrences', {}, now + HOUR],
+    ['for another scope', { scope: 'payments' }, now],
+    ['for another id', { id: 'b2' }, now],
+  ])('changes nothing %s', (_title, which, moment) => {
+    expect(closeWindows([sundays], which, moment)).toBeNull();
+  });
+});
+
+// When clocks are put forward and back in each zone, and what becomes of a window that falls there.
+describe.each([
+  [
+    'Europe/Rome',
+    '30 2 * * *',
+    [
+      ['the day before', '2027-03-27T00:00Z', '2027-03-27T01:30:00.000Z'],
+      ['an hour that is left out: when it would have been over', '2027-03-28T00:00Z', '2027-03-28T01:00:00.000Z'],
+      ['the day after', '2027-03-28T12:00Z', '2027-03-29T00:30:00.000Z'],
+      ['an hour that comes twice: the first', '2026-10-25T00:00Z', '2026-10-25T00:30:00.000Z'],
+      ['and not the second', '2026-10-25T01:00Z', '2026-10-26T01:30:00.000Z'],
+    ],
+  ],
+  [
+    'America/New_York',
+    '30 2 * * *',
+    [
+      ['an hour that is left out', '2027-03-14T05:00Z', '2027-03-14T07:00:00.000Z'],
+      ['the day after', '2027-03-14T12:00Z', '2027-03-15T06:30:00.000Z'],
+      ['after the hour that comes twice', '2026-11-01T06:45Z', '2026-11-01T07:30:00.000Z'],
+    ],
+  ],
+  [
+    // Half an hour only.
+    'Australia/Lord_Howe',
+    '45 1 * * *',
+    [
+      ['a time that comes twice: the first', '2027-04-03T13:00Z', '2027-04-03T14:45:00.000Z'],
+      ['the day after', '2027-04-04T00:00Z', '2027-04-04T15:15:00.000Z'],
+    ],
+  ],
+])('in %s', (timeZone, cron, rows) => {
+  it.each(rows)('%s', (_title, now, start) => {
+    expect(comingAt(series({ cron, timeZone, duration: 600_000 }), at(now))?.startsAt).toBe(start);
+  });
+});
+
+describe('a recurrence that makes no sense', () => {
+  it.each([
+    ['is no expression', { cron: 'sundays' }, /"sundays" is not a cron expression of five fields/],
+    ['has seconds', { cron: '0 0 3 * * 0' }, /is not a cron expression of five fields/],
+    ['is out of range', { cron: '61 * * * *' }, /is not a cron expression of five fields/],
+    ['never occurs', { cron: '0 3 31 2 *' }, /"0 3 31 2 \*" never occurs/],
+    ['has a zone that nobody knows', { timeZone: 'Europe/Nowhere' }, /The time zone "Europe\/Nowhere" is not known/],
+    ['overlaps itself', { cron: '*/10 * * * *' }, /comes again after 10 minutes, and each is to last 60/],
+  ])('because it %s is refused', (_title, recurrence, sentence) => {
+    expect(() => assertRecurrence(series(recurrence).recurrence!, at('2026-12-01T00:00Z'))).toThrow(sentence);
+  });
+});
