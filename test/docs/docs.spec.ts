@@ -6,7 +6,7 @@ import ts from 'typescript';
 const ROOT = resolve(__dirname, '../..');
 
 /** The guides whose blocks are whole modules. */
-const GUIDES = ['planning', 'server-sent-events'];
+const GUIDES = ['monitoring', 'planning', 'server-sent-events'];
 
 interface Block {
   guide: string;

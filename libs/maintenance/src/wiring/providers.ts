@@ -27,6 +27,8 @@ import { StateStorage } from '../storage/state-storage.js';
 import { storageFromUrl } from '../storage/storage-url.js';
 import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS } from '../tokens.js';
 import { withApplicationCache } from './application-cache.js';
+import { publishChange } from './change-channel.js';
+import { HistoryNews } from './history-news.js';
 import { StateLog } from './state-log.js';
 import { transports } from './transports.js';
 
@@ -70,6 +72,7 @@ const monitor: Provider = {
     changes: Subject<MaintenanceStatus>,
   ): Promise<StateMonitor> => {
     const log = new StateLog(source.location);
+    const news = new HistoryNews();
     const reader = new StateReader(source);
     const started: StateMonitor = new StateMonitor({
       source: { read: () => reader.read(), ...(source.watch && { watch: (changed) => source.watch!(changed) }) },
@@ -81,7 +84,9 @@ const monitor: Provider = {
       ...(source instanceof FileStateStorage && { olderRevisionPatience: 0 }),
       changed: () => {
         const status = statusOf(started, source);
-        log.changed(status);
+        const change = news.of(started.state);
+        log.changed(status, change);
+        publishChange({ status, ...(change && { change }) });
         changes.next(status);
       },
       healthChanged: (error) => log.healthChanged(error, onStorageFailure),

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import type { HistoryEntry } from '../state/maintenance-state.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { EVERYTHING, type MaintenanceWindow } from '../state/maintenance-window.js';
 import { reasonOf } from '../state/reason-of.js';
@@ -11,11 +12,13 @@ export class StateLog {
 
   constructor(private readonly location: string) {}
 
-  changed(status: MaintenanceStatus): void {
+  /** @param change - who has made the revision, if that is news */
+  changed(status: MaintenanceStatus, change?: HistoryEntry): void {
     const summary = summaryOf(status);
     if (summary === this.#last) return;
     this.#last = summary;
-    this.#logger.log(`Maintenance is ${summary} (revision ${status.revision}, ${this.location}).`);
+    const by = change ? ` by ${change.by ?? 'somebody'}${change.via ? ` via ${change.via}` : ''}` : '';
+    this.#logger.log(`Maintenance is ${summary} (revision ${status.revision}${by}, ${this.location}).`);
   }
 
   healthChanged(error: Error | null, policy: StorageFailurePolicy): void {

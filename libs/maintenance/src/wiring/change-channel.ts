@@ -1,0 +1,19 @@
+import { channel } from 'node:diagnostics_channel';
+import type { HistoryEntry } from '../state/maintenance-state.js';
+import type { MaintenanceStatus } from '../state/maintenance-status.js';
+
+/** The name of the channel, for `node:diagnostics_channel`. */
+const NAME = 'nestjs-maintenance:change';
+
+/** What subscribers of the channel get. */
+export interface ChangeMessage {
+  status: MaintenanceStatus;
+  /** Who has made the revision in the status, when and from where; missing where nobody did, as at the end of a window. */
+  change?: HistoryEntry;
+}
+
+/** Tells whoever listens in this process, without an import of ours: metrics, messages, audits. */
+export function publishChange(message: ChangeMessage): void {
+  const changes = channel(NAME);
+  if (changes.hasSubscribers) changes.publish(message);
+}

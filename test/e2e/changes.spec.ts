@@ -1,0 +1,77 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { LoggerService } from '@nestjs/common';
+import type { HistoryEntry, MaintenanceStatus } from 'nestjs-maintenance';
+import { start, type Running } from './application.js';
+
+interface ChangeMessage {
+  status: MaintenanceStatus;
+  change?: HistoryEntry;
+}
+
+const CHANNEL = 'nestjs-maintenance:change';
+
+describe('whoever wants to know of changes', () => {
+  const messages: ChangeMessage[] = [];
+  const lines: string[] = [];
+  const hear = (message: unknown): void => void messages.push(message as ChangeMessage);
+  const note = (line: unknown, ...rest: unknown[]): void => {
+    if (rest.at(-1) === 'Maintenance') lines.push(String(line));
+  };
+  const logger: LoggerService = { log: note, warn: note, error: note };
+  let running: Running;
+
+  beforeAll(async () => {
+    subscribe(CHANNEL, hear);
+    running = await start('express', {
+      create: { logger },
+      extras: { admin: true },
+      options: { adminToken: 'the-token-of-the-test' },
+    });
+  });
+  beforeEach(() => {
+    messages.length = 0;
+    lines.length = 0;
+  });
+  afterAll(async () => {
+    unsubscribe(CHANNEL, hear);
+    await running.close();
+  });
+
+  it('finds on the channel and in the log who made them, and from where', async () => {
+    const headers = { authorization: 'Bearer the-token-of-the-test' };
+    await running.call('/maintenance-mode/on', { method: 'POST', headers });
+    await running.maintenance.disable();
+    expect(messages).toMatchObject([
+      { status: { active: true, revision: 1 }, change: { revision: 1, action: 'on', by: 'token', via: 'http' } },
+      { status: { active: false, revision: 2 }, change: { revision: 2, action: 'off', via: 'code' } },
+    ]);
+    expect(lines).toEqual([
+      expect.stringMatching(/^Maintenance is on: everything, .* \(revision 1 by token via http, .*\)\.$/),
+      expect.stringMatching(/^Maintenance is off \(revision 2 by somebody via code, .*\)\.$/),
+    ]);
+  });
+
+  it('is told of a start and an end by the clock, which nobody made', async () => {
+    const startsAt = Date.now() + 100;
+    await running.maintenance.enable({
+      startsAt: new Date(startsAt),
+      endsAt: new Date(startsAt + 100),
+      createdBy: 'ann',
+    });
+    for (const deadline = Date.now() + 8_000; messages.length < 3 && Date.now() < deadline;) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(messages.map(({ status, change }) => [status.active, change?.action])).toEqual([
+      [false, 'on'],
+      [true, undefined],
+      [false, undefined],
+    ]);
+    expect(lines.map((line) => / by \w+ via code, /.test(line))).toEqual([true, false, false]);
+  });
+
+  it('finds no secret on the channel', async () => {
+    await running.maintenance.enable();
+    expect(JSON.stringify(messages)).not.toContain('the-token-of-the-test');
+    await running.maintenance.disable();
+  });
+});
