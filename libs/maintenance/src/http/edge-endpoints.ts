@@ -1,15 +1,15 @@
-import type { HandlerRules } from '../policy/handler-rules.js';
 import type { Refusal } from '../policy/refusal.js';
-import { normalPath } from '../policy/request-path.js';
+import { normalPath, type PolicyRequest } from '../policy/request-path.js';
 import type { Answer } from './answer.js';
 import type { AnswerableRequest } from './responder.js';
+import type { Route } from './routed-handlers.js';
 
 /** A URL behind which many handlers stand that the router knows nothing of, such as those of GraphQL. */
 export interface EdgeEndpoint {
-  /** The rules of all handlers behind it; the edge refuses what all of them refuse. */
-  route: () => HandlerRules[];
-  /** The answer to who is refused, in the language of its clients. */
-  answer: (refusal: Refusal, request: AnswerableRequest) => Answer;
+  /** All handlers that the request may lead to; the edge refuses what all of them refuse. */
+  route: (request: PolicyRequest) => Route;
+  /** The answer to who is refused, in the language of its clients; `null`: that of every URL. */
+  answer: (refusal: Refusal, request: PolicyRequest & AnswerableRequest) => Answer | null;
 }
 
 /** Where the endpoints are. */

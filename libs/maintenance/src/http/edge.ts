@@ -49,18 +49,17 @@ export class Edge {
   /** Ends the request with a refusal. */
   refuse(refusal: Refusal, { request, response, send }: EdgeVisitor, route: Route): void {
     sealRefused(response, this.responder.statusCode, refusal.retryAfter);
-    const endpoint = this.endpoints.at(request.url);
-    if (endpoint) return send(endpoint.answer(refusal, request));
+    const own = this.endpoints.at(request.url)?.answer(refusal, request);
+    if (own) return send(own);
     void this.responder.answer(refusal, request, isEventStream(route)).then((answer) => {
       noteStatus(response, answer);
       send(answer);
     });
   }
 
-  #decide(request: PolicyRequest, route: Route, isEarly = false): Decision | Promise<Decision> {
+  #decide(request: PolicyRequest, routed: Route, isEarly = false): Decision | Promise<Decision> {
+    const route = routed.length === 0 ? (this.endpoints.at(request.url)?.route(request) ?? routed) : routed;
     if (route === 'unclear') return 'undecided';
-    const endpoint = route.length === 0 ? this.endpoints.at(request.url) : undefined;
-    if (endpoint) return this.#decide(request, endpoint.route(), isEarly);
     if (route.length === 0) return this.policy.decide({ rules: null, request, context: null, isEarly });
     const decisions = route.map((rules) => this.policy.decide({ rules, request, context: null, isEarly }));
     const [first = 'undecided'] = decisions;

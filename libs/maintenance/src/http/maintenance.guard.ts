@@ -49,8 +49,13 @@ export class MaintenanceGuard implements CanActivate {
     if (visit === null) return true;
     const decision = await this.policy.decide(visit);
     if (typeof decision === 'object') throw await this.refuse(context, decision);
-    if (decision === 'exempt' && isHttp) sealExempt(this.#rawResponse(context));
+    if (decision === 'exempt') this.#admitExempt(context, isHttp);
     return true;
+  }
+
+  #admitExempt(context: ExecutionContext, isHttp: boolean): void {
+    if (isHttp) sealExempt(this.#rawResponse(context));
+    else this.transports.of(context.getType())?.exempted?.(context);
   }
 
   #visitOf(context: ExecutionContext, rules: HandlerRules, isHttp: boolean): Visit | null {

@@ -4,6 +4,9 @@ import type { ResponseFormat } from '../options/maintenance-options.js';
 /** JSON comes first: who does not care, such as a command-line client, gets the answer for programs. */
 const OFFERED = ['application/problem+json', 'application/json', 'text/html', 'application/xhtml+xml'];
 
+/** What clients of GraphQL understand (GraphQL over HTTP, section 4.2); without a preference it is JSON. */
+const OFFERED_TO_GRAPHQL = ['application/json', 'application/graphql-response+json'];
+
 /**
  * The format that a client prefers (RFC 9110, section 12.5.1).
  *
@@ -14,4 +17,14 @@ export function preferredFormat(accept: string | undefined): ResponseFormat {
   if (!accept) return 'json';
   const [preferred] = new Negotiator({ headers: { accept } }).mediaTypes(OFFERED);
   return preferred === 'text/html' || preferred === 'application/xhtml+xml' ? 'html' : 'json';
+}
+
+/**
+ * The media type of an answer to a client of GraphQL.
+ *
+ * @param accept - the `Accept` header
+ */
+export function preferredGraphqlType(accept: string | undefined): string {
+  const [preferred] = accept ? new Negotiator({ headers: { accept } }).mediaTypes(OFFERED_TO_GRAPHQL) : [];
+  return preferred ?? 'application/json';
 }

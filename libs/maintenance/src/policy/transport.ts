@@ -15,6 +15,8 @@ export interface Transport {
   visitOf?(context: ExecutionContext, rules: HandlerRules): Visit | null;
   /** What the guard throws at a refused caller: what the transport's own exceptions are. */
   errorFor?(refusal: Refusal, context: ExecutionContext): unknown;
+  /** Told of a call that an exemption admits. */
+  exempted?(context: ExecutionContext): void;
   /** Hooks in, before gateways are created and before `main.ts` goes on. */
   attach?(): void;
   /** Called when all controllers are known and no route is registered yet; never where there is no HTTP adapter. */

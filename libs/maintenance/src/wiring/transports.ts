@@ -48,5 +48,6 @@ async function transportsFor(parts: TransportParts): Promise<Transport[]> {
   const usage = usageOf(parts.modules);
   const used: Transport[] = [];
   if (usage.eventStreams) used.push(new (await import('../transports/event-streams.js')).EventStreams(parts));
+  if (usage.graphql) used.push(await (await import('../transports/graphql.js')).GraphqlTransport.create(parts));
   return used;
 }

@@ -1,0 +1,62 @@
+/** Events that somebody else can end. */
+export interface Endable {
+  /** A generator in the eyes of whoever asks for its methods, so that it is closed with its reader's connection. */
+  events: AsyncGenerator<unknown>;
+  /** Lets the reader's next step fail with the error, also one that waits for an event already. */
+  end(error: Error): void;
+}
+
+/** @param closed - called once the events are over, for whatever reason */
+export function endable(iterable: AsyncIterable<unknown>, closed: () => void): Endable {
+  const source = iterable[Symbol.asyncIterator]();
+  let fail!: (error: Error) => void;
+  const ended = new Promise<never>((_resolve, reject) => (fail = reject));
+  // Nobody may be waiting for it.
+  ended.catch(() => undefined);
+  const close = async (value: unknown): Promise<IteratorResult<unknown>> => {
+    closed();
+    return (await source.return?.(value)) ?? { done: true, value };
+  };
+  return {
+    events: generatorOf(async () => {
+      try {
+        const step = await Promise.race([source.next(), ended]);
+        if (step.done) closed();
+        return step;
+      } catch (error) {
+        closed();
+        throw error;
+      }
+    }, close),
+    end: (error) => {
+      fail(error);
+      // A source that is waiting for its next event may close only with that.
+      void close(undefined).catch(() => undefined);
+    },
+  };
+}
+
+/** Events that end with an error before the first. */
+export function endsWith(error: Error): AsyncGenerator<unknown> {
+  return generatorOf(
+    () => Promise.reject(error),
+    async (value) => ({ done: true, value }),
+  );
+}
+
+function generatorOf(
+  next: () => Promise<IteratorResult<unknown>>,
+  close: (value: unknown) => Promise<IteratorResult<unknown>>,
+): AsyncGenerator<unknown> {
+  const generator = {
+    next,
+    return: close,
+    throw: async (error: unknown): Promise<never> => {
+      await close(undefined);
+      throw error;
+    },
+    [Symbol.asyncIterator]: () => generator,
+    [Symbol.toStringTag]: 'AsyncGenerator',
+  } as unknown as AsyncGenerator<unknown>;
+  return generator;
+}

@@ -1,0 +1,60 @@
+import { sealExempt, sealRefused, type RawResponse } from '../http/answer.js';
+import type { EdgeEndpoint } from '../http/edge-endpoints.js';
+import type { HttpMount } from '../http/http-mount.js';
+import { preferredFormat, preferredGraphqlType } from '../http/negotiation.js';
+import { NO_HANDLER, type Route } from '../http/routed-handlers.js';
+import type { Refusal } from '../policy/refusal.js';
+import { refusedError } from './graphql-errors.js';
+import { carriesOperation } from './graphql-operation.js';
+
+/** What the edge has to know of a GraphQL endpoint. */
+export function graphqlEndpoint(route: Route, status: number): EdgeEndpoint {
+  return {
+    route: (request) => (route === 'unclear' || carriesOperation(request) ? route : NO_HANDLER),
+    answer: (refusal, request) => {
+      const accept = [request.headers.accept].flat().join(', ');
+      // A person at a browser, whom an explorer would greet.
+      const wantsPage = (request.method === 'GET' || request.method === 'HEAD') && preferredFormat(accept) === 'html';
+      if (wantsPage && !carriesOperation(request)) return null;
+      const headers = { 'Content-Type': `${preferredGraphqlType(accept)}; charset=utf-8` };
+      return { status, headers, body: bodyOf(refusal) };
+    },
+  };
+}
+
+export function bodyOf(refusal: Refusal): Buffer {
+  return Buffer.from(JSON.stringify({ errors: [refusedError(refusal)] }));
+}
+
+/** The responses over HTTP that operations will leave with. Whoever writes them, Apollo or Nest, the headers are ours. */
+export class GraphqlResponses {
+  readonly #ofRequest = new WeakMap<object, unknown>();
+
+  constructor(
+    private readonly mount: HttpMount,
+    private readonly status: number,
+  ) {}
+
+  /** @param response - of the framework */
+  remember(request: object, response: unknown): void {
+    this.#ofRequest.set(request, response);
+  }
+
+  /** @param context - the GraphQL context of an operation */
+  refuse(context: unknown, refusal: Refusal): void {
+    const response = this.#of(context);
+    if (response) sealRefused(response, this.status, refusal.retryAfter);
+  }
+
+  /** @param context - the GraphQL context of an operation */
+  exempt(context: unknown): void {
+    const response = this.#of(context);
+    if (response) sealExempt(response);
+  }
+
+  #of(context: unknown): RawResponse | null {
+    const request = (context as { req?: unknown } | null | undefined)?.req;
+    const response = typeof request === 'object' && request !== null ? this.#ofRequest.get(request) : undefined;
+    return response === undefined ? null : this.mount.rawResponse(response);
+  }
+}

@@ -1,0 +1,57 @@
+import type { DocumentNode } from 'graphql';
+import { isRefusal } from './graphql-admission.js';
+import { operationOf } from './graphql-operation.js';
+import { asSent, requestOf, socketOf } from './graphql-request.js';
+import type { GraphqlServer } from './graphql-server.js';
+
+/** Apollo's plugin, as far as it is needed here. */
+export interface ApolloPlugin {
+  requestDidStart(): Promise<{ didResolveOperation(operation: ResolvedOperation): Promise<void> } | undefined>;
+}
+interface ResolvedOperation {
+  document: DocumentNode;
+  operationName: string | null;
+  contextValue: unknown;
+}
+
+type ContextFunction = (...args: unknown[]) => unknown;
+type FrameworkRequest = Parameters<typeof asSent>[0] & { body?: unknown };
+
+/**
+ * Refuses operations after they were validated and before anything of them is executed: one by one, those of a batch and persisted
+ * ones too. Introspection, which meets no guard, is decided here; so is what no resolver of Nest's answers.
+ */
+export function maintenancePlugin(server: GraphqlServer): ApolloPlugin {
+  const { admission, parts, responses } = server;
+  const didResolveOperation = async (resolved: ResolvedOperation): Promise<void> => {
+    const { document, operationName, contextValue } = resolved;
+    const operation = operationOf(document, operationName);
+    if (!operation) return;
+    const decision = await admission.decide(operation, requestOf(contextValue, parts.mount), false);
+    if (decision === 'exempt') responses.exempt(contextValue);
+    if (!isRefusal(decision)) return;
+    responses.refuse(contextValue, decision);
+    throw server.errorOf(decision);
+  };
+  return { requestDidStart: async () => (admission.isIdle ? undefined : { didResolveOperation }) };
+}
+
+/** Refuses before the application's own function makes a context, which may open a session, as far as the request alone tells. */
+export function guardedContext(server: GraphqlServer, context: ContextFunction): ContextFunction {
+  const { admission, responses } = server;
+  return async (...args) => {
+    const [first, reply] = args as [{ req?: object; res?: unknown } & object, unknown];
+    if (socketOf(first)) return context(...args);
+    // Express gives both in one object, Fastify one after the other.
+    const request = (first.req ?? first) as FrameworkRequest;
+    responses.remember(request, first.res ?? reply);
+    if (server.decidesEarly && !admission.isIdle) {
+      const refusal = server.foresee(asSent(request));
+      if (refusal) {
+        responses.refuse({ req: request }, refusal);
+        throw server.errorOf(refusal);
+      }
+    }
+    return context(...args);
+  };
+}

@@ -1,0 +1,44 @@
+import type { IncomingMessage } from 'node:http';
+import type { HttpMount } from '../http/http-mount.js';
+import type { PolicyRequest } from '../policy/request-path.js';
+import { withUser } from './with-user.js';
+
+/** What graphql-ws knows of a connection. */
+export interface SocketExtra {
+  request: IncomingMessage;
+}
+
+interface Framework extends PolicyRequest {
+  originalUrl?: string;
+}
+
+/** The connection to which a context of graphql-ws belongs; `null` for every other value. */
+export function socketOf(value: unknown): SocketExtra | null {
+  const extra = (value as { extra?: Partial<SocketExtra> | null } | null | undefined)?.extra;
+  return extra?.request ? (extra as SocketExtra) : null;
+}
+
+/**
+ * The request for the policy: that of the operation, or the one with which its socket was opened, with the user whom the application
+ * put into the GraphQL context or on the connection.
+ *
+ * @param context - the GraphQL context, where Nest keeps the request as `req`
+ */
+export function requestOf(context: unknown, mount: HttpMount): PolicyRequest | null {
+  const req = (context as { req?: unknown } | null | undefined)?.req;
+  const socket = socketOf(context) ?? socketOf(req);
+  if (socket) return withUser(mount.requestOf(socket.request), context, req, socket, socket.request);
+  return isRequest(req) ? withUser(asSent(req), context) : null;
+}
+
+/** A request whose URL is the one that was sent: Express cuts off the path at which Apollo is mounted. */
+export function asSent<T extends Framework>(request: T): T {
+  const { url, originalUrl } = request;
+  if (originalUrl === undefined || originalUrl === url) return request;
+  return Object.create(request, { url: { value: originalUrl, enumerable: true } }) as T;
+}
+
+function isRequest(value: unknown): value is Framework {
+  const { method, url } = (value ?? {}) as { method?: unknown; url?: unknown };
+  return typeof method === 'string' && typeof url === 'string';
+}

@@ -1,0 +1,99 @@
+import type { GraphQLError } from 'graphql';
+import type { Decision } from '../policy/maintenance-policy.js';
+import { isRefusal } from './graphql-admission.js';
+import { GraphqlCall, type ExecutedOperation } from './graphql-call.js';
+import { RefusedOperation } from './graphql-errors.js';
+import { definitionOf, operationOf, type SentOperation } from './graphql-operation.js';
+import { requestOf } from './graphql-request.js';
+import type { GraphqlServer } from './graphql-server.js';
+import { endable, endsWith, type Endable } from './endable.js';
+
+/** The hooks of graphql-ws that are needed here. */
+export interface SubscriptionHooks {
+  onSubscribe?(context: unknown, id: string, payload: SentOperation): unknown;
+  onOperation?(context: unknown, id: string, payload: SentOperation, args: ExecutedOperation, result: unknown): unknown;
+}
+
+interface Open {
+  source: Endable;
+  /** What the policy says of it now. */
+  decide: () => Decision | Promise<Decision>;
+  errorOf: GraphqlServer['errorOf'];
+}
+
+/** The subscriptions that are open, over all endpoints of the application. */
+export class OpenSubscriptions {
+  readonly #open = new Set<Open>();
+
+  /** Ends those which are closed now, with the error that new ones get. */
+  review(): void {
+    for (const open of this.#open) void this.#review(open);
+  }
+
+  /** Adds what refuses new subscriptions, and ends open ones, to the hooks of the application's own. */
+  hooksFor(server: GraphqlServer, own: SubscriptionHooks): SubscriptionHooks {
+    return {
+      ...own,
+      onSubscribe: async (context, id, payload) =>
+        (await refusalOf(server, context, payload)) ?? own.onSubscribe?.(context, id, payload),
+      onOperation: async (context, id, payload, args, result) => {
+        const theirs = await own.onOperation?.(context, id, payload, args, result);
+        return this.#follow(server, args, theirs ?? result) ?? theirs;
+      },
+    };
+  }
+
+  #follow(server: GraphqlServer, args: ExecutedOperation, result: unknown): AsyncGenerator<unknown> | null {
+    const refused = refusedByGuard(args, result);
+    // A refusal before the first event is the end of the subscription, not an event of it.
+    if (refused) return endsWith(refused);
+    if (!isAsyncIterable(result)) return null;
+    const source = endable(result, () => this.#open.delete(open));
+    const open: Open = {
+      source,
+      decide: () => decideAgain(server, args),
+      errorOf: (refusal) => server.errorOf(refusal),
+    };
+    this.#open.add(open);
+    // Maintenance may have begun between the guard and here.
+    if (!server.admission.isIdle) void this.#review(open);
+    return source.events;
+  }
+
+  async #review({ source, decide, errorOf }: Open): Promise<void> {
+    const decision = await decide();
+    if (isRefusal(decision)) source.end(errorOf(decision));
+  }
+}
+
+/** The errors for a subscription that is refused before anything of it is executed. */
+async function refusalOf(
+  server: GraphqlServer,
+  context: unknown,
+  payload: SentOperation,
+): Promise<GraphQLError[] | undefined> {
+  const { admission, parts } = server;
+  if (!server.decidesEarly || admission.isIdle) return undefined;
+  const operation = server.read(payload);
+  const decision = operation && (await admission.decide(operation, requestOf(context, parts.mount), false));
+  return decision !== null && isRefusal(decision) ? [server.errorOf(decision)] : undefined;
+}
+
+function decideAgain({ admission, parts }: GraphqlServer, args: ExecutedOperation): Decision | Promise<Decision> {
+  const { document, operationName, contextValue } = args;
+  const operation = operationOf(document, operationName);
+  if (!operation || admission.isIdle) return 'admitted';
+  const definition = definitionOf(document, operationName);
+  const request = requestOf(contextValue, parts.mount);
+  return admission.review(operation, request, (field) => new GraphqlCall(field, args, definition));
+}
+
+function refusedByGuard({ document, operationName }: ExecutedOperation, result: unknown): GraphQLError | undefined {
+  if (operationOf(document, operationName)?.kind !== 'subscription') return undefined;
+  const { errors } = (result ?? {}) as { errors?: readonly GraphQLError[] };
+  return errors?.find(({ originalError }) => originalError instanceof RefusedOperation);
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof (value as Partial<AsyncIterable<unknown>> | null)?.[Symbol.asyncIterator] === 'function';
+}

@@ -1,0 +1,132 @@
+import { Logger, type ExecutionContext } from '@nestjs/common';
+import type { HandlerRules } from '../policy/handler-rules.js';
+import type { Visit } from '../policy/maintenance-policy.js';
+import type { Refusal } from '../policy/refusal.js';
+import type { Transport } from '../policy/transport.js';
+import { accessOf } from './graphql-admission.js';
+import { isApollo, type DriverOptions, type GraphqlDriver, type UpgradingServer } from './graphql-driver.js';
+import { RefusedOperation } from './graphql-errors.js';
+import { bodyOf, graphqlEndpoint, GraphqlResponses } from './graphql-http.js';
+import type { Operation } from './graphql-operation.js';
+import { guardedContext, maintenancePlugin } from './graphql-plugin.js';
+import { requestOf } from './graphql-request.js';
+import { GraphqlServer, type GraphqlLibrary } from './graphql-server.js';
+import { OpenSubscriptions, type SubscriptionHooks } from './graphql-subscriptions.js';
+import { refuseUpgrade } from './refuse-upgrade.js';
+import type { TransportParts } from './transport-parts.js';
+
+// The name that @nestjs/graphql gives to its options' provider. Importing it would load the package.
+const GRAPHQL_OPTIONS = 'GqlModuleOptions';
+const GRAPHQL_WS = 'graphql-ws';
+
+/** The arguments of a resolver. */
+type ResolverArguments = [unknown, unknown, unknown, { operation?: { operation: Operation['kind'] }; path?: Path }?];
+interface Path {
+  prev?: unknown;
+}
+
+/** GraphQL by @nestjs/graphql with Apollo: operations over HTTP, subscriptions over graphql-ws. */
+export class GraphqlTransport implements Transport {
+  readonly type = 'graphql';
+  readonly #responses: GraphqlResponses;
+  readonly #subscriptions = new OpenSubscriptions();
+  #unsubscribe: () => void = () => undefined;
+
+  private constructor(
+    private readonly parts: TransportParts,
+    private readonly graphql: GraphqlLibrary,
+  ) {
+    this.#responses = new GraphqlResponses(parts.mount, parts.statusCode);
+  }
+
+  static async create(parts: TransportParts): Promise<GraphqlTransport> {
+    return new GraphqlTransport(parts, await import('graphql'));
+  }
+
+  visitOf(context: ExecutionContext, rules: HandlerRules): Visit | null {
+    const [, , graphqlContext, info] = context.getArgs<ResolverArguments>();
+    // What stands below a root field was decided with that.
+    if (info?.path?.prev !== undefined && rules.verdict !== 'refuse') return null;
+    const access = info?.operation && accessOf(info.operation.operation);
+    return { rules, request: requestOf(graphqlContext, this.parts.mount), context, access };
+  }
+
+  errorFor(refusal: Refusal, context: ExecutionContext): RefusedOperation {
+    this.#responses.refuse(context.getArgByIndex(2), refusal);
+    return new RefusedOperation(refusal);
+  }
+
+  exempted(context: ExecutionContext): void {
+    this.#responses.exempt(context.getArgByIndex(2));
+  }
+
+  // Apollo starts when the modules are initialized, which comes later.
+  beforeRoutes(): void {
+    for (const module of this.parts.modules.values()) {
+      if (!module.providers.has(GRAPHQL_OPTIONS)) continue;
+      const driver = (module.instance as { graphQlAdapter?: GraphqlDriver }).graphQlAdapter;
+      if (driver && isApollo(driver)) this.#attachTo(driver);
+      else warnOf(driver);
+    }
+    const changes = this.parts.changes.subscribe(() => this.#subscriptions.review());
+    this.#unsubscribe = () => changes.unsubscribe();
+  }
+
+  close(): void {
+    this.#unsubscribe();
+  }
+
+  #attachTo(driver: GraphqlDriver): void {
+    const start = driver.start.bind(driver);
+    driver.start = async (options) => {
+      const given = 'server' in options ? options.server : options;
+      const server = new GraphqlServer(this.parts, this.graphql, this.#responses, given.include);
+      const guarded = this.#guard(given, server);
+      const { endpoints, hasGuard, statusCode } = this.parts;
+      endpoints.add(given.path, graphqlEndpoint(hasGuard ? server.admission.allRules : 'unclear', statusCode));
+      await start('server' in options ? { ...options, server: guarded } : guarded);
+      const sockets = driver._subscriptionService;
+      for (const upgrading of [sockets?.wss, sockets?.subTransWs])
+        if (upgrading) this.#refuseUpgrades(upgrading, server);
+    };
+  }
+
+  #guard(options: DriverOptions, server: GraphqlServer): DriverOptions {
+    const { plugins = [], context = () => ({}) } = options;
+    return {
+      ...options,
+      context: guardedContext(server, context),
+      plugins: server.decidesEarly ? [maintenancePlugin(server), ...plugins] : plugins,
+      ...(this.parts.hasGuard && { subscriptions: this.#guardSubscriptions(options, server) }),
+    };
+  }
+
+  #guardSubscriptions(options: DriverOptions, server: GraphqlServer): DriverOptions['subscriptions'] {
+    // Nest's own default.
+    const subscriptions =
+      options.subscriptions ?? (options.installSubscriptionHandlers ? { [GRAPHQL_WS]: {} } : undefined);
+    const given = subscriptions?.[GRAPHQL_WS];
+    if (given === undefined) return subscriptions;
+    const own = given === true ? {} : (given as SubscriptionHooks);
+    return { ...subscriptions, [GRAPHQL_WS]: this.#subscriptions.hooksFor(server, own) };
+  }
+
+  #refuseUpgrades(upgrading: UpgradingServer, { admission, decidesEarly }: GraphqlServer): void {
+    if (!decidesEarly) return;
+    const { mount, statusCode } = this.parts;
+    const handleUpgrade = upgrading.handleUpgrade.bind(upgrading);
+    upgrading.handleUpgrade = (request, socket, head, done) => {
+      const isMine = !admission.isIdle && upgrading.shouldHandle(request);
+      const refusal = isMine ? admission.foresee(mount.requestOf(request)) : null;
+      if (!refusal) return handleUpgrade(request, socket, head, done);
+      const headers = { 'Content-Type': 'application/json; charset=utf-8' };
+      refuseUpgrade(socket, { status: statusCode, headers, body: bodyOf(refusal) }, refusal.retryAfter);
+    };
+  }
+}
+
+function warnOf(driver: object | undefined): void {
+  new Logger('Maintenance').warn(
+    `The GraphQL driver "${driver?.constructor.name}" is not known: resolvers are guarded, but the answers are not those of GraphQL.`,
+  );
+}
