@@ -40,7 +40,9 @@ class Stream {
   /** Resolves when further events have come. */
   async more(count = 3): Promise<void> {
     const wanted = this.events + count;
-    while (this.events < wanted) await new Promise<void>((resolve) => (this.#next = resolve));
+    const ended = this.end.then((end) => Promise.reject(new Error(`ended with ${JSON.stringify(end)}`)));
+    while (this.events < wanted) await Promise.race([ended, new Promise<void>((resolve) => (this.#next = resolve))]);
+    ended.catch(() => undefined);
   }
 }
 
@@ -57,6 +59,7 @@ async function until(condition: () => boolean): Promise<void> {
 
 describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
   let running: Running;
+  let isOpen = false;
   const clients: Client[] = [];
 
   const begin = async (
@@ -65,10 +68,16 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     context?: object,
   ): Promise<void> => {
     forget();
+    await close();
     running = await start(adapter, {
       ...setup,
       imports: [graphqlModule({ subscriptions, ...(context && { context }) })],
     });
+    isOpen = true;
+  };
+  const close = async (): Promise<void> => {
+    if (isOpen) await running.close();
+    isOpen = false;
   };
   const connect = (options: { headers?: Record<string, string>; retryAttempts?: number } = {}): Client => {
     const { headers, retryAttempts = 0 } = options;
@@ -78,7 +87,13 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
       }
     }
     const url = `ws://127.0.0.1:${running.port}/graphql`;
-    const client = createClient({ url, webSocketImpl: Socket, retryAttempts, retryWait: () => pause(20) });
+    const client = createClient({
+      url,
+      webSocketImpl: Socket,
+      retryAttempts,
+      retryWait: () => pause(20),
+      shouldRetry: () => true,
+    });
     clients.push(client);
     return client;
   };
@@ -95,7 +110,7 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
 
   afterEach(async () => {
     for (const client of clients.splice(0)) await client.dispose();
-    await running.close();
+    await close();
   });
 
   it('are completed with the error when a window begins, also while they wait, and can be made again afterwards', async () => {
@@ -188,7 +203,6 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
       await expect(upgrade()).resolves.toBe('open');
       if (setup.options) await new Stream(connect(), 'subscription { tick }').more();
       else await expect(new Stream(connect(), 'subscription { tick }').end).resolves.toEqual(REFUSED());
-      if (!setup.options) await running.close();
     }
   });
 
@@ -278,7 +292,7 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     await first.dispose();
     await until(() => reached.closed.length === 1);
     await new Stream(connect(), 'subscription { tick }').more(1);
-    await running.app.close();
+    await close();
     await until(() => reached.closed.length === 2);
     const subject = running.maintenance.changes as unknown as { source?: { observed: boolean }; observed?: boolean };
     expect(subject.source?.observed ?? subject.observed).toBe(false);
@@ -293,10 +307,12 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     await expect(upgrade()).resolves.toBe('open');
   });
 
-  (NEST_MAJOR === '11' ? it : it.skip)('have no new connections of the older protocol either', async () => {
-    await begin({ providers: CLOSED }, { 'graphql-ws': true, 'subscriptions-transport-ws': true });
-    await expect(upgrade('graphql-ws')).resolves.toBe('open');
-    await running.maintenance.enable();
-    expect(await upgrade('graphql-ws')).toMatchObject({ statusCode: 503 });
-  });
+  // Nest 12 does without it.
+  if (NEST_MAJOR === '11')
+    it('have no new connections of the older protocol either', async () => {
+      await begin({ providers: CLOSED }, { 'graphql-ws': true, 'subscriptions-transport-ws': true });
+      await expect(upgrade('graphql-ws')).resolves.toBe('open');
+      await running.maintenance.enable();
+      expect(await upgrade('graphql-ws')).toMatchObject({ statusCode: 503 });
+    });
 });

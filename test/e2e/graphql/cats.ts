@@ -26,24 +26,27 @@ function answer(name: string): string {
 }
 
 async function* ticks(field: string): AsyncGenerator<Record<string, string>> {
+  // What an earlier test has left open may close late.
+  const { closed } = reached;
   try {
     for (let count = 0; ; count++) {
       yield { [field]: String(count) };
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   } finally {
-    reached.closed.push(field);
+    closed.push(field);
   }
 }
 
 /** Never gives an event. */
 function silence(field: string): AsyncIterableIterator<never> {
+  const { closed } = reached;
   const done = { done: true as const, value: undefined };
   let close: (end: typeof done) => void;
   const iterator: AsyncIterableIterator<never> = {
     next: () => new Promise((resolve) => (close = resolve)),
     return: async () => {
-      reached.closed.push(field);
+      closed.push(field);
       close?.(done);
       return done;
     },

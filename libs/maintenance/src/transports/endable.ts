@@ -20,7 +20,7 @@ export function endable(iterable: AsyncIterable<unknown>, closed: () => void): E
   return {
     events: generatorOf(async () => {
       try {
-        const step = await Promise.race([source.next(), ended]);
+        const step = await Promise.race([ended, source.next()]);
         if (step.done) closed();
         return step;
       } catch (error) {
