@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ExecutionContext } from '@nestjs/common';
-import { GqlExecutionContext } from '@nestjs/graphql';
+import { GqlExecutionContext, GraphQLSchemaHost } from '@nestjs/graphql';
+import { parse } from 'graphql';
 import { createClient, type Client } from 'graphql-ws';
 import WebSocket from 'ws';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
@@ -283,6 +284,17 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     await expect(tick.end).resolves.toEqual(REFUSED());
     await until(() => called.length === 3);
     expect(called).toEqual(['onSubscribe', 'onOperation', 'onComplete']);
+  });
+
+  it('are refused whichever document the application puts in their place', async () => {
+    const onSubscribe = (_context: unknown, _id: string, { query }: { query: string }) => ({
+      schema: running.app.get(GraphQLSchemaHost, { strict: false }).schema,
+      document: parse(query.replace('subscription { openTick }', '{ __schema { description } }')),
+    });
+    await begin({ providers: MIXED }, { 'graphql-ws': { onSubscribe } });
+    await expect(new Stream(connect(), 'subscription { openTick }').end).resolves.toBe('complete');
+    await running.maintenance.enable();
+    await expect(new Stream(connect(), 'subscription { openTick }').end).resolves.toEqual(REFUSED());
   });
 
   it('leave nothing behind: a client that goes closes its source, and so does the application', async () => {

@@ -12,13 +12,14 @@ import {
   forget,
   graphqlModule,
   MixedResolver,
+  ScopedResolver,
   reached,
   SessionsModule,
   settings,
   StatusResolver,
 } from './graphql/cats.js';
 
-const EVERYTHING = [CatsResolver, MixedResolver, StatusResolver];
+const EVERYTHING = [CatsResolver, MixedResolver, StatusResolver, ScopedResolver];
 const ALL_CLOSED = [CatsResolver];
 const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -217,6 +218,7 @@ describe.each(ADAPTERS)('GraphQL on %s, a full window', (adapter) => {
         ask: (on: Running) => send(on, '{ status __schema { description } }'),
       },
       { name: 'an undone mark', ask: (on: Running) => send(on, '{ undone }') },
+      { name: 'a field of a request-scoped class', ask: (on: Running) => send(on, '{ scopedClosed }') },
       { name: 'a forced field', ask: (on: Running) => send(on, '{ forced }') },
       { name: 'the field of another type', ask: (on: Running) => send(on, 'mutation { status }') },
     ])('refuses $name before the context is made', async ({ ask, type }) => {
@@ -230,6 +232,7 @@ describe.each(ADAPTERS)('GraphQL on %s, a full window', (adapter) => {
       ['a class', '{ status }', { status: 'status' }],
       ['a field with an alias', '{ s: status __typename }', { s: 'status', __typename: 'Query' }],
       ['a field with children', '{ mascot { name mood } }', { mascot: { name: 'mascot', mood: 'mood' } }],
+      ['a field of a request-scoped class', '{ scopedOpen }', { scopedOpen: 'scopedOpen' }],
       ['a mutation', 'mutation { report }', { report: 'report' }],
       ['a fragment', '{ ...f } fragment f on Query { status }', { status: 'status' }],
     ])('admits what @SkipMaintenance() is on: %s', async (_name, query, data) => {

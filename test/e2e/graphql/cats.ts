@@ -1,4 +1,4 @@
-import { Module, type MiddlewareConsumer, type NestModule } from '@nestjs/common';
+import { Injectable, Module, Scope, type MiddlewareConsumer, type NestModule } from '@nestjs/common';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import {
   Field,
@@ -151,6 +151,21 @@ export class StatusResolver {
   @Query(() => String)
   forced(): string {
     return answer('forced');
+  }
+}
+
+@Resolver()
+@Injectable({ scope: Scope.REQUEST })
+export class ScopedResolver {
+  @SkipMaintenance()
+  @Query(() => String)
+  scopedOpen(): string {
+    return answer('scopedOpen');
+  }
+
+  @Query(() => String)
+  scopedClosed(): string {
+    return answer('scopedClosed');
   }
 }
 

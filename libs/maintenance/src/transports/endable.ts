@@ -9,26 +9,31 @@ export interface Endable {
 /** @param closed - called once the events are over, for whatever reason */
 export function endable(iterable: AsyncIterable<unknown>, closed: () => void): Endable {
   const source = iterable[Symbol.asyncIterator]();
-  let fail!: (error: Error) => void;
-  const ended = new Promise<never>((_resolve, reject) => (fail = reject));
-  // Nobody may be waiting for it.
-  ended.catch(() => undefined);
+  let ended: Error | null = null;
+  // Of the step that is being waited for. A race against one promise for all steps would keep each of them in memory.
+  let fail: (error: Error) => void = () => undefined;
+  const next = async (): Promise<IteratorResult<unknown>> => {
+    try {
+      if (ended) throw ended;
+      const step = await new Promise<IteratorResult<unknown>>((resolve, reject) => {
+        fail = reject;
+        source.next().then(resolve, reject);
+      });
+      if (step.done) closed();
+      return step;
+    } catch (error) {
+      closed();
+      throw error;
+    }
+  };
   const close = async (value: unknown): Promise<IteratorResult<unknown>> => {
     closed();
     return (await source.return?.(value)) ?? { done: true, value };
   };
   return {
-    events: generatorOf(async () => {
-      try {
-        const step = await Promise.race([ended, source.next()]);
-        if (step.done) closed();
-        return step;
-      } catch (error) {
-        closed();
-        throw error;
-      }
-    }, close),
+    events: generatorOf(next, close),
     end: (error) => {
+      ended = error;
       fail(error);
       // A source that is waiting for its next event may close only with that.
       void close(undefined).catch(() => undefined);

@@ -3,7 +3,7 @@ import type { Decision } from '../policy/maintenance-policy.js';
 import { isRefusal } from './graphql-admission.js';
 import { GraphqlCall, type ExecutedOperation } from './graphql-call.js';
 import { RefusedOperation } from './graphql-errors.js';
-import { definitionOf, operationOf, type SentOperation } from './graphql-operation.js';
+import { definitionOf, operationOf, type Operation, type SentOperation } from './graphql-operation.js';
 import { requestOf } from './graphql-request.js';
 import type { GraphqlServer } from './graphql-server.js';
 import { endable, endsWith, type Endable } from './endable.js';
@@ -34,8 +34,14 @@ export class OpenSubscriptions {
   hooksFor(server: GraphqlServer, own: SubscriptionHooks): SubscriptionHooks {
     return {
       ...own,
-      onSubscribe: async (context, id, payload) =>
-        (await refusalOf(server, context, payload)) ?? own.onSubscribe?.(context, id, payload),
+      onSubscribe: async (context, id, payload) => {
+        const refused = await refusalOf(server, context, server.read(payload));
+        if (refused) return refused;
+        // A document in its place, such as that of a persisted query.
+        const theirs = await own.onSubscribe?.(context, id, payload);
+        const { document, operationName } = (theirs ?? {}) as Partial<ExecutedOperation>;
+        return (document && (await refusalOf(server, context, operationOf(document, operationName)))) ?? theirs;
+      },
       onOperation: async (context, id, payload, args, result) => {
         const theirs = await own.onOperation?.(context, id, payload, args, result);
         return this.#follow(server, args, theirs ?? result) ?? theirs;
@@ -70,19 +76,19 @@ export class OpenSubscriptions {
 async function refusalOf(
   server: GraphqlServer,
   context: unknown,
-  payload: SentOperation,
+  operation: Operation | null,
 ): Promise<GraphQLError[] | undefined> {
   const { admission, parts } = server;
   if (!server.decidesEarly || admission.isIdle) return undefined;
-  const operation = server.read(payload);
   const decision = operation && (await admission.decide(operation, requestOf(context, parts.mount), false));
   return decision !== null && isRefusal(decision) ? [server.errorOf(decision)] : undefined;
 }
 
 function decideAgain({ admission, parts }: GraphqlServer, args: ExecutedOperation): Decision | Promise<Decision> {
+  if (admission.isIdle) return 'admitted';
   const { document, operationName, contextValue } = args;
   const operation = operationOf(document, operationName);
-  if (!operation || admission.isIdle) return 'admitted';
+  if (!operation) return 'admitted';
   const definition = definitionOf(document, operationName);
   const request = requestOf(contextValue, parts.mount);
   return admission.review(operation, request, (field) => new GraphqlCall(field, args, definition));

@@ -19,10 +19,10 @@ import type { TransportParts } from './transport-parts.js';
 const GRAPHQL_OPTIONS = 'GqlModuleOptions';
 const GRAPHQL_WS = 'graphql-ws';
 
-/** The arguments of a resolver. */
-type ResolverArguments = [unknown, unknown, unknown, { operation?: { operation: Operation['kind'] }; path?: Path }?];
-interface Path {
-  prev?: unknown;
+/** What GraphQL tells a resolver about its field. */
+interface Info {
+  operation?: { operation: Operation['kind'] };
+  path?: { prev?: unknown };
 }
 
 /** GraphQL by @nestjs/graphql with Apollo: operations over HTTP, subscriptions over graphql-ws. */
@@ -44,20 +44,20 @@ export class GraphqlTransport implements Transport {
   }
 
   visitOf(context: ExecutionContext, rules: HandlerRules): Visit | null {
-    const [, , graphqlContext, info] = context.getArgs<ResolverArguments>();
+    const info = context.getArgByIndex<Info | undefined>(infoAt(context));
     // What stands below a root field was decided with that.
     if (info?.path?.prev !== undefined && rules.verdict !== 'refuse') return null;
     const access = info?.operation && accessOf(info.operation.operation);
-    return { rules, request: requestOf(graphqlContext, this.parts.mount), context, access };
+    return { rules, request: requestOf(contextOf(context), this.parts.mount), context, access };
   }
 
   errorFor(refusal: Refusal, context: ExecutionContext): RefusedOperation {
-    this.#responses.refuse(context.getArgByIndex(2), refusal);
+    this.#responses.refuse(contextOf(context), refusal);
     return new RefusedOperation(refusal);
   }
 
   exempted(context: ExecutionContext): void {
-    this.#responses.exempt(context.getArgByIndex(2));
+    this.#responses.exempt(contextOf(context));
   }
 
   // Apollo starts when the modules are initialized, which comes later.
@@ -123,6 +123,15 @@ export class GraphqlTransport implements Transport {
       refuseUpgrade(socket, { status: statusCode, headers, body: bodyOf(refusal) }, refusal.retryAfter);
     };
   }
+}
+
+// The last two arguments of a resolver: after its parent and the field's arguments, or after a reference of federation.
+function infoAt(context: ExecutionContext): number {
+  return context.getArgs<unknown[]>().length > 3 ? 3 : 2;
+}
+
+function contextOf(context: ExecutionContext): unknown {
+  return context.getArgByIndex<unknown>(infoAt(context) - 1);
 }
 
 function warnOf(driver: object | undefined): void {
