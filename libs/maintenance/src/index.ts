@@ -15,6 +15,8 @@ export type {
   MaintenanceModuleExtras,
   MaintenanceModuleOptions,
   MaintenanceOptionsFactory,
+  MicroservicesOptions,
+  RefusedEventHandler,
   ResponseFormat,
   ResponseOptions,
 } from './options/maintenance-options.js';

@@ -1,4 +1,5 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { throwError } from 'rxjs';
 import { noteStatus } from './answer.js';
 import type { HttpMount } from './http-mount.js';
 import { MaintenanceException } from './maintenance.exception.js';
@@ -15,7 +16,9 @@ export class MaintenanceExceptionFilter implements ExceptionFilter<MaintenanceEx
     private readonly responder: Responder,
   ) {}
 
-  async catch(exception: MaintenanceException, host: ArgumentsHost): Promise<void> {
+  async catch(exception: MaintenanceException, host: ArgumentsHost): Promise<unknown> {
+    // What a filter throws at an event is a rejection that nobody handles; Nest expects a stream that fails.
+    if (host.getType() === 'rpc') return throwError(() => exception);
     // Other transports have words of their own for a service that is unavailable.
     if (host.getType() !== 'http') throw exception;
     const http = host.switchToHttp();

@@ -1,4 +1,5 @@
 import type { CanActivate, ExecutionContext, ModuleMetadata, Type } from '@nestjs/common';
+import type { Refusal } from '../policy/refusal.js';
 import type { StorageFailurePolicy } from '../state/state-monitor.js';
 import type { StateStorage } from '../storage/state-storage.js';
 
@@ -99,6 +100,23 @@ export interface CacheOptions {
 }
 
 /**
+ * Decides by itself what happens to an event that is refused. The handler does not run. Where the function returns, the event counts
+ * as dealt with: nothing else is acknowledged or kept. What it throws is thrown at the transport.
+ */
+export type RefusedEventHandler = (context: ExecutionContext, refusal: Refusal) => unknown;
+
+/** What maintenance means for microservices. */
+export interface MicroservicesOptions {
+  /**
+   * What happens to events (`@EventPattern()`) that are refused. `'redeliver'`: RabbitMQ (with `noAck: false`) and Kafka deliver them
+   * again when the window is over; other transports can't, and lose them. `'drop'`: they are acknowledged and gone.
+   *
+   * @defaultValue `'redeliver'`; environment: `MAINTENANCE_MICROSERVICES_EVENTS`
+   */
+  events?: 'redeliver' | 'drop' | RefusedEventHandler;
+}
+
+/**
  * The options of the module. An option that is given wins over its environment variable; an empty variable counts as unset.
  *
  * @example
@@ -140,6 +158,7 @@ export interface MaintenanceModuleOptions {
   adminToken?: string;
   exempt?: ExemptOptions;
   response?: ResponseOptions;
+  microservices?: MicroservicesOptions;
 }
 
 /** The endpoints that turn maintenance on and off over HTTP. */

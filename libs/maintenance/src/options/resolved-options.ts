@@ -4,7 +4,12 @@ import { normalPath } from '../policy/request-path.js';
 import { compilePaths } from '../policy/url-exemptions.js';
 import type { StorageFailurePolicy } from '../state/state-monitor.js';
 import { variableOf, type EnvironmentOptions } from './environment.js';
-import type { CacheOptions, MaintenanceModuleOptions, ResponseOptions } from './maintenance-options.js';
+import type {
+  CacheOptions,
+  MaintenanceModuleOptions,
+  MicroservicesOptions,
+  ResponseOptions,
+} from './maintenance-options.js';
 import { MaintenanceOptionsError } from './maintenance-options-error.js';
 import { assertOptions } from './schema.js';
 
@@ -18,6 +23,7 @@ export interface ResolvedOptions {
   adminToken?: string;
   exempt: Omit<ExemptionRules, 'globalPrefix'>;
   response: ResponseOptions & Required<Pick<ResponseOptions, 'statusCode' | 'retryAfter' | 'type'>>;
+  microservices: Required<MicroservicesOptions>;
 }
 
 /**
@@ -63,6 +69,7 @@ export function resolveOptions(
       retryAfter: response.retryAfter ?? 3_600,
       type: response.type ?? 'auto',
     },
+    microservices: { events: given.microservices?.events ?? fromEnvironment.microservices?.events ?? 'redeliver' },
   };
 }
 

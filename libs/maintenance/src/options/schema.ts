@@ -72,6 +72,11 @@ const response = v.strictObject(
   'an object',
 );
 
+const microservices = v.strictObject(
+  { events: v.optional(v.union([oneOf('redeliver', 'drop'), fun], '"redeliver", "drop" or a function')) },
+  'an object',
+);
+
 const cache = v.strictObject(
   {
     key: v.optional(text),
@@ -103,6 +108,7 @@ const options = v.strictObject(
     ),
     exempt: v.optional(exempt),
     response: v.optional(response),
+    microservices: v.optional(microservices),
   },
   'an object',
 );
@@ -209,4 +215,5 @@ export type SchemaMatchesDocs = [
   Exact<v.InferInput<typeof cache>, CacheOptions>,
   Exact<v.InferInput<typeof exempt>, NonNullable<MaintenanceModuleOptions['exempt']>>,
   Exact<v.InferInput<typeof response>, NonNullable<MaintenanceModuleOptions['response']>>,
+  Exact<v.InferInput<typeof microservices>, NonNullable<MaintenanceModuleOptions['microservices']>>,
 ];

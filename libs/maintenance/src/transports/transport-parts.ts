@@ -3,7 +3,9 @@ import type { Observable } from 'rxjs';
 import type { EdgeEndpoints } from '../http/edge-endpoints.js';
 import type { HttpMount } from '../http/http-mount.js';
 import type { HandlerRulesReader } from '../policy/handler-rules.js';
+import type { MicroservicesOptions } from '../options/maintenance-options.js';
 import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import type { Clock } from '../state/clock.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 
 /** What a transport is made with. */
@@ -16,6 +18,8 @@ export interface TransportParts {
   config: ApplicationConfig;
   mount: HttpMount;
   endpoints: EdgeEndpoints;
+  clock: Clock;
+  microservices: Required<MicroservicesOptions>;
   /** The status of every refusal over HTTP. */
   statusCode: number;
   /** Whether refusals may come before the guards: of handshakes, of operations. */

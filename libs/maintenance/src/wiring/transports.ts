@@ -5,13 +5,15 @@ import { EdgeEndpoints } from '../http/edge-endpoints.js';
 import { HttpMount } from '../http/http-mount.js';
 import { Responder } from '../http/responder.js';
 import type { MaintenanceModuleExtras } from '../options/maintenance-options.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
 import { HandlerRulesReader } from '../policy/handler-rules.js';
 import { MaintenancePolicy } from '../policy/maintenance-policy.js';
 import { Transports, type Transport } from '../policy/transport.js';
+import { Clock } from '../state/clock.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import type { TransportParts } from '../transports/transport-parts.js';
 import { usageOf } from '../transports/usage.js';
-import { CHANGES, EXTRAS } from '../tokens.js';
+import { CHANGES, EXTRAS, OPTIONS } from '../tokens.js';
 
 /** The transports that the application uses. What it does not use is not loaded. */
 export const transports: Provider = {
@@ -26,6 +28,8 @@ export const transports: Provider = {
     Responder,
     CHANGES,
     EXTRAS,
+    Clock,
+    OPTIONS,
   ],
   useFactory: async (
     modules: ModulesContainer,
@@ -37,9 +41,12 @@ export const transports: Provider = {
     { statusCode }: Responder,
     changes: Subject<MaintenanceStatus>,
     extras: MaintenanceModuleExtras,
+    clock: Clock,
+    { microservices }: ResolvedOptions,
   ): Promise<Transports> => {
     const [hasEdge, hasGuard] = [extras.mount?.edge !== false, extras.mount?.guard !== false];
-    const parts = { policy, reader, changes, modules, config, mount, endpoints, statusCode, hasEdge, hasGuard };
+    const http = { mount, endpoints, statusCode, hasEdge, hasGuard };
+    const parts = { policy, reader, changes, clock, modules, config, microservices, ...http };
     return new Transports(await transportsFor(parts));
   },
 };
@@ -49,5 +56,7 @@ async function transportsFor(parts: TransportParts): Promise<Transport[]> {
   const used: Transport[] = [];
   if (usage.eventStreams) used.push(new (await import('../transports/event-streams.js')).EventStreams(parts));
   if (usage.graphql) used.push(await (await import('../transports/graphql.js')).GraphqlTransport.create(parts));
+  if (usage.microservices)
+    used.push(await (await import('../transports/microservices.js')).Microservices.create(parts));
   return used;
 }

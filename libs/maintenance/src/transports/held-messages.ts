@@ -1,0 +1,63 @@
+import type { RmqContext } from '@nestjs/microservices';
+import type { HandlerRules } from '../policy/handler-rules.js';
+import type { Clock } from '../state/clock.js';
+
+/**
+ * Milliseconds. RabbitMQ closes the channel of a consumer that keeps a message for longer than its `consumer_timeout`, 30 minutes
+ * unless it was changed; after that nobody would consume any more.
+ */
+const LONGEST_HOLD = 20 * 60_000;
+
+interface Channel {
+  ack(message: object): void;
+  nack(message: object, allUpTo: boolean, requeue: boolean): void;
+}
+
+interface Held {
+  channel: Channel;
+  rules: HandlerRules;
+}
+
+/**
+ * Events of RabbitMQ that wait, not acknowledged, until the window is over. Requeued at once they would come back at once, again and
+ * again.
+ */
+export class HeldMessages {
+  readonly #held = new Map<object, Held>();
+  #cancelTimer: (() => void) | null = null;
+
+  constructor(private readonly clock: Clock) {}
+
+  /** Keeps the event. One that several handlers have refused is kept once. */
+  hold(context: RmqContext, rules: HandlerRules): void {
+    const message = context.getMessage() as object;
+    if (!this.#held.has(message)) this.#held.set(message, { channel: context.getChannelRef() as Channel, rules });
+    this.#cancelTimer ??= this.clock.wake(() => this.review(() => true), LONGEST_HOLD);
+  }
+
+  /** Gives back what is no longer refused; the broker delivers it again. */
+  review(isOpen: (rules: HandlerRules) => boolean): void {
+    // In the order in which they came.
+    for (const [message, { channel, rules }] of [...this.#held]) {
+      if (!isOpen(rules)) continue;
+      this.#held.delete(message);
+      try {
+        channel.nack(message, false, true);
+      } catch {
+        // The channel is closed, so the broker has the message again already.
+      }
+    }
+    if (this.#held.size === 0) this.#stopTimer();
+  }
+
+  /** Forgets everything: the broker takes back what is on a channel that closes. */
+  close(): void {
+    this.#held.clear();
+    this.#stopTimer();
+  }
+
+  #stopTimer(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+  }
+}

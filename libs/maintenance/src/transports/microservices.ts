@@ -1,0 +1,125 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type * as microservices from '@nestjs/microservices';
+import type { Subscription } from 'rxjs';
+import type { Refusal } from '../policy/refusal.js';
+import type { Transport } from '../policy/transport.js';
+import { warnOfUnseen } from './hybrid-check.js';
+import { warnOfLostEvents } from './lost-events.js';
+import { RefusedEvents } from './refused-events.js';
+import { endStreamCall, grpcErrorOf, isStreamCall, messageErrorOf } from './rpc-errors.js';
+import { isEventHandler, rpcHandlersOf, transportOf } from './rpc-handlers.js';
+import { replaceMethod, type RpcServer } from './rpc-server.js';
+import { RpcServers, type Registration } from './rpc-servers.js';
+import type { TransportParts } from './transport-parts.js';
+
+type Package = typeof microservices;
+
+/** Handlers of messages and events, of a microservice or of an application with microservices connected to it. */
+export class Microservices implements Transport {
+  readonly type = 'rpc';
+  readonly #events: RefusedEvents;
+  readonly #servers: RpcServers;
+  /** Calls of gRPC that got their error here. */
+  readonly #ended = new WeakSet<object>();
+  #changes: Subscription | null = null;
+
+  static async create(parts: TransportParts): Promise<Microservices> {
+    return new Microservices(parts, await import('@nestjs/microservices'));
+  }
+
+  private constructor(
+    private readonly parts: TransportParts,
+    private readonly rpc: Package,
+  ) {
+    const { modules, config } = parts;
+    this.#events = new RefusedEvents(parts, rpc);
+    this.#servers = new RpcServers({
+      modules,
+      config,
+      prepare: (server) => this.#prepare(server),
+      starts: (server, registrations) => this.#warn(server, registrations),
+    });
+  }
+
+  attach(): void {
+    this.#servers.attach();
+    this.#changes = this.parts.changes.subscribe(() => this.#events.review());
+  }
+
+  errorFor(refusal: Refusal, context: ExecutionContext): unknown {
+    const { RpcException, Transport } = this.rpc;
+    const handler = context.getHandler();
+    if (isEventHandler(handler) || !this.#events.isAsked(context)) {
+      const rules = this.parts.reader.rulesOf(context.getClass(), handler as never);
+      return this.#events.refuse(context, rules, refusal);
+    }
+    if (transportOf(handler) !== Transport.GRPC) {
+      this.#events.answered(context);
+      return messageErrorOf(RpcException, refusal);
+    }
+    const error = grpcErrorOf(refusal, context);
+    if (isStreamCall(context)) {
+      endStreamCall(error, context);
+      this.#ended.add(context.getArgByIndex<object>(0));
+    }
+    return new RpcException(error);
+  }
+
+  close(): void {
+    this.#changes?.unsubscribe();
+    this.#servers.close();
+    this.#events.close();
+  }
+
+  #prepare(server: RpcServer): (() => void)[] {
+    const { Transport } = this.rpc;
+    switch (server.transportId) {
+      case Transport.GRPC:
+        return [this.#mendStreamCalls(server)];
+      case Transport.RMQ:
+        return server.noAck === false ? [this.#noteChannels(server)] : [];
+      case Transport.KAFKA:
+        return [this.#commitDone(server)];
+      default:
+        return [];
+    }
+  }
+
+  // Nest has nobody who listens to what `@GrpcStreamCall()` throws: it would end the process.
+  #mendStreamCalls(server: RpcServer): () => void {
+    return replaceMethod(server, 'addHandler', (add) => (pattern, callback, ...rest) => {
+      if ((pattern as { streaming?: unknown }).streaming !== 'pt_stream') return add(pattern, callback, ...rest);
+      const mended = async (...args: unknown[]): Promise<unknown> => {
+        const result = await callback(...args);
+        return this.#ended.has(args[0] as object) ? undefined : result;
+      };
+      return add(pattern, mended, ...rest);
+    });
+  }
+
+  #noteChannels(server: RpcServer): () => void {
+    return replaceMethod(server, 'handleMessage', (handle) => (message, channel) => {
+      this.#events.noteManual(channel);
+      return handle!(message, channel);
+    });
+  }
+
+  // The guard can only throw, and what it throws would bring the event back.
+  #commitDone(server: RpcServer): () => void {
+    return replaceMethod(server, 'handleEvent', (handle) => async (pattern, packet, context) => {
+      try {
+        return await handle!(pattern, packet, context);
+      } catch (error) {
+        if (!this.#events.isDone(context)) throw error;
+      }
+    });
+  }
+
+  #warn(server: RpcServer, registrations: Registration[]): void {
+    // Without a global guard, whoever names the guard on a handler has it there in any case.
+    if (!this.parts.hasGuard) return;
+    const handlers = rpcHandlersOf(this.parts.modules, this.parts.reader);
+    if (warnOfUnseen(server, registrations, handlers) || this.parts.microservices.events !== 'redeliver') return;
+    warnOfLostEvents(server, registrations, handlers, this.rpc.Transport);
+  }
+}

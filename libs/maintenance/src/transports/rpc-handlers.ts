@@ -1,0 +1,49 @@
+import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import type { HandlerRules, HandlerRulesReader } from '../policy/handler-rules.js';
+
+// Names that Nest gives to its own metadata.
+const PATTERN = 'microservices:pattern';
+const HANDLER_TYPE = 'microservices:handler_type';
+const TRANSPORT = 'microservices:transport';
+const EVENT = 2;
+
+type Handler = (...args: never[]) => unknown;
+type Class = abstract new (...args: never[]) => unknown;
+
+/** A handler of messages or events, as its decorators declare it. */
+export interface RpcHandler {
+  patterns: readonly unknown[];
+  rules: HandlerRules;
+  /** Made once, not for each request. */
+  isStatic: boolean;
+}
+
+/** Whether a handler takes events, to which nobody expects an answer. */
+export function isEventHandler(handler: object): boolean {
+  return Reflect.getMetadata(HANDLER_TYPE, handler) === EVENT;
+}
+
+/** The one transport that a handler is for; `undefined`: all. */
+export function transportOf(handler: object): unknown {
+  return Reflect.getMetadata(TRANSPORT, handler) as unknown;
+}
+
+/** The handlers of all controllers. */
+export function rpcHandlersOf(modules: ModulesContainer, reader: HandlerRulesReader): RpcHandler[] {
+  const scanner = new MetadataScanner();
+  return [...modules.values()]
+    .flatMap(({ controllers }) => [...controllers.values()])
+    .flatMap((wrapper) => {
+      const controller = wrapper.metatype as Class | null;
+      const prototype = controller?.prototype as Record<string, Handler> | undefined;
+      if (!controller || !prototype) return [];
+      const methods = scanner.getAllMethodNames(prototype).map((name) => prototype[name] as Handler);
+      return methods
+        .filter((handler) => typeof handler === 'function' && Reflect.hasMetadata(PATTERN, handler))
+        .map((handler) => ({
+          patterns: Reflect.getMetadata(PATTERN, handler) as unknown[],
+          rules: reader.rulesOf(controller, handler),
+          isStatic: wrapper.isDependencyTreeStatic(),
+        }));
+    });
+}

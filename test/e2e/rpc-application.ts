@@ -1,0 +1,126 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Module, type INestApplicationContext, type LoggerService, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Transport, type MicroserviceOptions } from '@nestjs/microservices';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import {
+  MaintenanceModule,
+  MaintenanceService,
+  type MaintenanceModuleExtras,
+  type MaintenanceModuleOptions,
+} from 'nestjs-maintenance';
+import type { Adapter } from './application.js';
+import { Journal, PerRequest } from './rpc-handlers.js';
+
+export const PROTO = join(__dirname, 'fixtures/shop.proto');
+
+/** By itself, or beside HTTP. */
+export type Kind = 'stand-alone' | Adapter;
+export const KINDS: Kind[] = ['stand-alone', 'express', 'fastify'];
+
+export interface RpcSetup {
+  options?: MaintenanceModuleOptions;
+  extras?: MaintenanceModuleExtras;
+  controllers: Type[];
+  /** Without: not for stand-alone, `inheritAppConfig: true` otherwise. */
+  inheritAppConfig?: boolean;
+  /** Connects the microservice to an application that already listens. */
+  isLate?: boolean;
+}
+
+export interface RpcRunning {
+  app: INestApplicationContext;
+  maintenance: MaintenanceService;
+  journal: Journal;
+  /** What the application has logged as a warning or an error, with its context. */
+  complaints: string[];
+  close: () => Promise<void>;
+}
+
+/** Starts the handlers as `main.ts` would, with a state file of their own. */
+export async function startRpc(kind: Kind, server: MicroserviceOptions, setup: RpcSetup): Promise<RpcRunning> {
+  const folder = mkdtempSync(join(tmpdir(), 'maintenance-'));
+  const options = { storage: `file:${join(folder, 'state.json')}`, ...setup.options };
+
+  @Module({
+    imports: [MaintenanceModule.forRoot({ ...options, ...setup.extras })],
+    controllers: setup.controllers,
+    providers: [{ provide: Journal, useValue: new Journal() }, PerRequest],
+  })
+  class AppModule {}
+
+  const complaints: string[] = [];
+  const logger = loggerInto(complaints);
+  const app =
+    kind === 'stand-alone'
+      ? await startAlone(AppModule, server, logger)
+      : await startHybrid(AppModule, server, logger, kind, setup);
+  return {
+    app,
+    maintenance: app.get(MaintenanceService, { strict: false }),
+    journal: app.get(Journal, { strict: false }),
+    complaints,
+    close: async () => {
+      await app.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startAlone(
+  module: Type,
+  server: MicroserviceOptions,
+  logger: LoggerService,
+): Promise<INestApplicationContext> {
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(module, {
+    ...server,
+    logger,
+    abortOnError: false,
+  });
+  await app.listen();
+  return app;
+}
+
+async function startHybrid(
+  module: Type,
+  server: MicroserviceOptions,
+  logger: LoggerService,
+  adapter: Adapter,
+  { inheritAppConfig = true, isLate = false }: RpcSetup,
+): Promise<INestApplicationContext> {
+  const http = adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+  const app = await NestFactory.create(module, http as ExpressAdapter, { logger, abortOnError: false });
+  if (isLate) await app.listen(0, '127.0.0.1');
+  app.connectMicroservice<MicroserviceOptions>(server, { inheritAppConfig });
+  await app.startAllMicroservices();
+  if (!isLate) await app.listen(0, '127.0.0.1');
+  return app;
+}
+
+export async function tcp(): Promise<MicroserviceOptions & { transport: Transport.TCP }> {
+  return { transport: Transport.TCP, options: { host: '127.0.0.1', port: await freePort() } };
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function loggerInto(lines: string[]): LoggerService {
+  const add = (...parts: unknown[]): void => void lines.push(parts.map(textOf).join(' '));
+  const ignore = (): void => undefined;
+  return { log: ignore, debug: ignore, verbose: ignore, warn: add, error: add, fatal: add };
+}
+
+function textOf(part: unknown): string {
+  return part instanceof Error ? String(part) : typeof part === 'string' ? part : JSON.stringify(part);
+}

@@ -1,0 +1,53 @@
+import { credentials, loadPackageDefinition, type Client, type ServiceError } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { PROTO } from './rpc-application.js';
+
+type Method = (...args: unknown[]) => Stream;
+
+interface Stream {
+  on(event: string, listener: (value: never) => void): Stream;
+  write(item: object): void;
+  end(): void;
+}
+
+/** What a call came to: the items that were answered, or the status. */
+export type Outcome = { items: string[] } | { code: number; details: string; retryAfter: string | undefined };
+
+/** A client of the service in `shop.proto`, on one connection. */
+export class GrpcClient {
+  readonly #client: Client & Record<string, Method>;
+
+  constructor(url: string) {
+    const { shop } = loadPackageDefinition(loadSync(PROTO)) as unknown as {
+      shop: { Shop: new (url: string, credentials: unknown) => Client & Record<string, Method> };
+    };
+    this.#client = new shop.Shop(url, credentials.createInsecure());
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  /** Calls a method with one item, whether it takes one or a stream, and whether it answers one or a stream. */
+  call(method: string, name = 'teapot'): Promise<Outcome> {
+    const takesStream = ['Chat', 'Collect', 'Pour', 'Fill'].includes(method);
+    const givesStream = ['Watch', 'Chat', 'Pour'].includes(method);
+    return new Promise((resolve) => {
+      const items: string[] = [];
+      const failed = ({ code, details, metadata }: ServiceError): void =>
+        resolve({ code, details, retryAfter: metadata.get('retry-after')[0] as string | undefined });
+      const answered = (error: ServiceError | null, item: { name: string }): void =>
+        error ? failed(error) : resolve({ items: [item.name] });
+      const request = takesStream ? [] : [{ name }];
+      const call = this.#client[method]!(...request, ...(givesStream ? [] : [answered]));
+      if (givesStream) {
+        call.on('data', (item: { name: string }) => items.push(item.name));
+        call.on('error', failed);
+        call.on('end', () => resolve({ items }));
+      }
+      if (!takesStream) return;
+      call.write({ name });
+      call.end();
+    });
+  }
+}

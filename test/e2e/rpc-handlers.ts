@@ -1,0 +1,153 @@
+import { Controller, Inject, Injectable, Scope, UseGuards } from '@nestjs/common';
+import { EventPattern, GrpcMethod, GrpcStreamCall, GrpcStreamMethod, MessagePattern } from '@nestjs/microservices';
+import {
+  ForceMaintenance,
+  MaintenanceAccess,
+  MaintenanceGuard,
+  MaintenanceScope,
+  SkipMaintenance,
+} from 'nestjs-maintenance';
+import { concatMap, from, take, type Observable } from 'rxjs';
+
+/** The events whose handlers have run. */
+export class Journal extends Array<string> {}
+
+interface Item {
+  name: string;
+}
+
+/** A call of gRPC as `@GrpcStreamCall()` gives it. */
+interface Call {
+  on(event: 'data' | 'end', listener: (item: Item) => void): void;
+  write(item: Item): void;
+  end(): void;
+}
+
+@Controller()
+export class ShopHandlers {
+  constructor(@Inject(Journal) private readonly journal: Journal) {}
+
+  @MessagePattern('buy')
+  buy(item: Item): Item {
+    return { name: `bought ${item.name}` };
+  }
+
+  @MaintenanceAccess('read')
+  @MessagePattern('look')
+  look(item: Item): Item {
+    return item;
+  }
+
+  @MaintenanceScope('payments')
+  @MessagePattern({ cmd: 'pay' })
+  pay(item: Item): Item {
+    return item;
+  }
+
+  @SkipMaintenance()
+  @MessagePattern('ping')
+  ping(item: Item): Item {
+    return item;
+  }
+
+  @ForceMaintenance()
+  @MessagePattern('fax')
+  fax(item: Item): Item {
+    return item;
+  }
+
+  @EventPattern('sold')
+  sold({ name }: Item): void {
+    this.journal.push(`sold ${name}`);
+  }
+
+  @SkipMaintenance()
+  @EventPattern('audited')
+  audited({ name }: Item): void {
+    this.journal.push(`audited ${name}`);
+  }
+}
+
+@SkipMaintenance()
+@Controller()
+export class OpenHandlers {
+  @MessagePattern('open')
+  open(item: Item): Item {
+    return item;
+  }
+
+  @SkipMaintenance(false)
+  @MessagePattern('open.undone')
+  undone(item: Item): Item {
+    return item;
+  }
+}
+
+@Controller()
+export class GuardedHandlers {
+  @UseGuards(MaintenanceGuard)
+  @MessagePattern('guarded')
+  guarded(item: Item): Item {
+    return item;
+  }
+
+  @MessagePattern('unguarded')
+  unguarded(item: Item): Item {
+    return item;
+  }
+}
+
+@Injectable({ scope: Scope.REQUEST })
+export class PerRequest {}
+
+@Controller()
+export class ScopedHandlers {
+  constructor(@Inject(PerRequest) readonly perRequest: PerRequest) {}
+
+  @MessagePattern('scoped')
+  scoped(item: Item): Item {
+    return item;
+  }
+}
+
+@Controller()
+export class GrpcHandlers {
+  @GrpcMethod('Shop', 'Buy')
+  buy(item: Item): Item {
+    return { name: `bought ${item.name}` };
+  }
+
+  @SkipMaintenance()
+  @GrpcMethod('Shop', 'Open')
+  open(item: Item): Item {
+    return item;
+  }
+
+  @GrpcMethod('Shop', 'Watch')
+  watch(item: Item): Observable<Item> {
+    return from([item, item]);
+  }
+
+  @GrpcStreamMethod('Shop', 'Chat')
+  chat(items: Observable<Item>): Observable<Item> {
+    return items.pipe(concatMap((item) => [item, item]));
+  }
+
+  @GrpcStreamMethod('Shop', 'Collect')
+  collect(items: Observable<Item>): Observable<Item> {
+    return items.pipe(take(1));
+  }
+
+  @GrpcStreamCall('Shop', 'Pour')
+  pour(call: Call): void {
+    call.on('data', (item) => call.write(item));
+    call.on('end', () => call.end());
+  }
+
+  @GrpcStreamCall('Shop', 'Fill')
+  fill(call: Call, callback: (error: null, item: Item) => void): void {
+    let last: Item = { name: '' };
+    call.on('data', (item) => (last = item));
+    call.on('end', () => callback(null, last));
+  }
+}
