@@ -10,7 +10,17 @@ import { ApplicationConfig } from '@nestjs/core';
 import type { EnableOptions, MaintenanceStatus, Refusal } from 'nestjs-maintenance';
 import { filter, firstValueFrom, lastValueFrom, timeout } from 'rxjs';
 import { RedisServer } from '../storage/redis-server.js';
-import { freePort, KINDS, PROTO, startRpc, tcp, type Kind, type RpcRunning, type RpcSetup } from './rpc-application.js';
+import {
+  eventually,
+  freePort,
+  KINDS,
+  PROTO,
+  startRpc,
+  tcp,
+  type Kind,
+  type RpcRunning,
+  type RpcSetup,
+} from './rpc-application.js';
 import { GrpcClient } from './rpc-grpc-client.js';
 import { GrpcHandlers, GuardedHandlers, OpenHandlers, ScopedHandlers, ShopHandlers } from './rpc-handlers.js';
 
@@ -67,18 +77,6 @@ async function connected(kind: Kind, wire: Wire, setup: Partial<RpcSetup> = {}):
 async function until(running: RpcRunning, isSo: (status: MaintenanceStatus) => boolean): Promise<void> {
   const { changes } = running.maintenance;
   if (!isSo(running.maintenance.status())) await firstValueFrom(changes.pipe(filter(isSo), timeout(5_000)));
-}
-
-/** Tries again until nothing is thrown, for 5 s at most. */
-async function eventually(check: () => void): Promise<void> {
-  for (const end = Date.now() + 5_000; ;) {
-    try {
-      return check();
-    } catch (error) {
-      if (Date.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
 }
 
 async function during<T>(running: RpcRunning, window: EnableOptions, work: () => Promise<T>): Promise<T> {

@@ -106,6 +106,18 @@ export async function tcp(): Promise<MicroserviceOptions & { transport: Transpor
   return { transport: Transport.TCP, options: { host: '127.0.0.1', port: await freePort() } };
 }
 
+/** Tries again until nothing is thrown, for 5 s at most. */
+export async function eventually(check: () => void): Promise<void> {
+  for (const end = Date.now() + 5_000; ;) {
+    try {
+      return check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+}
+
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -4,7 +4,7 @@ import type { Clock } from '../state/clock.js';
 
 /**
  * Milliseconds. RabbitMQ closes the channel of a consumer that keeps a message for longer than its `consumer_timeout`, 30 minutes
- * unless it was changed; after that nobody would consume any more.
+ * unless it was changed, and the client then loses its connection for a while.
  */
 const LONGEST_HOLD = 20 * 60_000;
 
