@@ -3,6 +3,7 @@ import type * as microservices from '@nestjs/microservices';
 import type { Subscription } from 'rxjs';
 import type { Refusal } from '../policy/refusal.js';
 import type { Transport } from '../policy/transport.js';
+import { fetchAnew } from './fetch-anew.js';
 import { warnOfUnseen } from './hybrid-check.js';
 import { warnOfLostEvents } from './lost-events.js';
 import { RefusedEvents } from './refused-events.js';
@@ -79,7 +80,7 @@ export class Microservices implements Transport {
       case Transport.RMQ:
         return server.noAck === false ? [this.#noteChannels(server)] : [];
       case Transport.KAFKA:
-        return [this.#commitDone(server)];
+        return [this.#mendEvents(server)];
       default:
         return [];
     }
@@ -104,13 +105,14 @@ export class Microservices implements Transport {
     });
   }
 
-  // The guard can only throw, and what it throws would bring the event back.
-  #commitDone(server: RpcServer): () => void {
+  // The guard can only throw, which brings an event back, and Nest throws something else instead.
+  #mendEvents(server: RpcServer): () => void {
     return replaceMethod(server, 'handleEvent', (handle) => async (pattern, packet, context) => {
       try {
         return await handle!(pattern, packet, context);
       } catch (error) {
-        if (!this.#events.isDone(context)) throw error;
+        if (this.#events.isDone(context)) return undefined;
+        throw this.#events.isResting(context) ? await fetchAnew(error) : error;
       }
     });
   }

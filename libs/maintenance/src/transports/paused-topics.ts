@@ -12,7 +12,7 @@ interface Consumer {
 
 /**
  * Topics of Kafka that rest until the window is over. A refused event is thrown back, so that its offset is not committed; without
- * the pause it would come back at once. The topic rests as a whole, as the client counts what is thrown and starts anew after a few.
+ * the pause it would come back at once. The topic rests as a whole: its other partitions would be refused one by one.
  */
 export class PausedTopics {
   readonly #paused = new Map<Consumer, Map<string, HandlerRules>>();
@@ -21,7 +21,7 @@ export class PausedTopics {
     const consumer = context.getConsumer() as unknown as Consumer;
     const topics = this.#paused.get(consumer) ?? new Map<string, HandlerRules>();
     this.#paused.set(consumer, topics.set(context.getTopic(), rules));
-    // All of them: a client that has started anew has forgotten the others.
+    // All of them: a client that has started anew after a failure has forgotten the others.
     consumer.pause([...topics.keys()].map((topic) => ({ topic })));
   }
 

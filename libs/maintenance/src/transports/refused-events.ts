@@ -24,6 +24,7 @@ export class RefusedEvents {
   readonly #manual = new WeakSet<object>();
   /** Messages that were acknowledged here, and contexts whose event is dealt with. */
   readonly #done = new WeakSet<object>();
+  readonly #resting = new WeakSet<object>();
 
   constructor(
     private readonly parts: Parts,
@@ -40,6 +41,11 @@ export class RefusedEvents {
   /** Whether the event needs nothing more, whatever its handlers gave. */
   isDone(context: object): boolean {
     return this.#done.has(context);
+  }
+
+  /** Whether the event waits at Kafka: its topic rests. */
+  isResting(context: object): boolean {
+    return this.#resting.has(context);
   }
 
   /** Whether whoever sent the message waits for an answer. */
@@ -88,7 +94,10 @@ export class RefusedEvents {
     // The window may have ended while the policy asked the application: then nobody would come back for the event.
     const isOver = this.#isOpen(rules);
     if (this.#isRmq(rpc) && this.#manual.has(rpc.getChannelRef() as object)) this.#held.hold(rpc, rules);
-    else if (this.#isKafka(rpc) && !isOver) this.#topics.pause(rpc, rules);
+    else if (this.#isKafka(rpc)) {
+      this.#resting.add(rpc);
+      if (!isOver) this.#topics.pause(rpc, rules);
+    }
     if (isOver) this.review();
   }
 
