@@ -209,6 +209,17 @@ describe.each(KINDS)('over gRPC, %s', (kind) => {
   });
 });
 
+/** The applications of one test, closed even where it fails. */
+const opened: RpcRunning[] = [];
+async function own<T extends RpcRunning>(starting: Promise<T>): Promise<T> {
+  const running = await starting;
+  opened.push(running);
+  return running;
+}
+afterEach(async () => {
+  for (const running of opened.splice(0)) await running.close();
+});
+
 describe('exemptions', () => {
   it.each(KINDS)('asks `exempt.when`, %s', async (kind) => {
     const types = new Set<string>();
@@ -216,33 +227,32 @@ describe('exemptions', () => {
       types.add(context.getType());
       return context.getHandler().name === 'buy';
     };
-    const running = await connected(kind, tcp, { options: { exempt: { when, roles: ['staff'] } } });
+    const running = await own(connected(kind, tcp, { options: { exempt: { when, roles: ['staff'] } } }));
     await during(running, {}, async () => {
       expect(await running.ask('buy')).toEqual({ name: 'bought teapot' });
       await expect(running.ask('look')).rejects.toEqual(REFUSED);
     });
     expect([...types]).toEqual(['rpc']);
-    await running.close();
   });
 
   it('refuses nothing in tests with `exempt.tests`', async () => {
-    const running = await connected('stand-alone', tcp, { options: { exempt: { tests: true } } });
+    const running = await own(connected('stand-alone', tcp, { options: { exempt: { tests: true } } }));
     expect(await during(running, {}, () => running.ask('buy'))).toEqual({ name: 'bought teapot' });
-    await running.close();
   });
 
   it.each(KINDS)('leaves handlers that do not name the guard alone with `mount.guard` false, %s', async (kind) => {
-    const running = await connected(kind, tcp, {
-      controllers: [GuardedHandlers],
-      extras: { mount: { guard: false } },
-      inheritAppConfig: false,
-    });
+    const running = await own(
+      connected(kind, tcp, {
+        controllers: [GuardedHandlers],
+        extras: { mount: { guard: false } },
+        inheritAppConfig: false,
+      }),
+    );
     await during(running, {}, async () => {
       expect(await running.ask('unguarded')).toEqual(ITEM);
       await expect(running.ask('guarded')).rejects.toEqual(REFUSED);
     });
     expect(running.complaints).toEqual([]);
-    await running.close();
   });
 });
 
@@ -266,20 +276,17 @@ describe('what is said at boot', () => {
     ['the same of a hybrid application', 'express', {}, LOST],
   ];
   it.each(silent)('%s', async (_name, kind, setup) => {
-    const running = await startRpc(kind, await tcp(), { controllers, ...setup });
+    const running = await own(startRpc(kind, await tcp(), { controllers, ...setup }));
     expect(running.complaints).toEqual([]);
-    await running.close();
   });
   it.each(loud)('%s', async (_name, kind, setup, message) => {
-    const running = await startRpc(kind, await tcp(), { controllers, ...setup });
+    const running = await own(startRpc(kind, await tcp(), { controllers, ...setup }));
     expect(running.complaints).toEqual([expect.stringMatching(message)]);
-    await running.close();
   });
 
   it('means what it says: without inheritAppConfig nothing is refused', async () => {
-    const running = await connected('express', tcp, { inheritAppConfig: false });
+    const running = await own(connected('express', tcp, { inheritAppConfig: false }));
     expect(await during(running, {}, () => running.ask('buy'))).toEqual({ name: 'bought teapot' });
-    await running.close();
   });
 
   it('stops at an option that can not be used', async () => {
@@ -295,7 +302,7 @@ describe('events', () => {
   it.each(['express', 'fastify'] as const)(
     'are refused where the microservice came after listen(), %s',
     async (kind) => {
-      const running = await connected(kind, tcp, { isLate: true, options: { microservices: { events: 'drop' } } });
+      const running = await own(connected(kind, tcp, { isLate: true, options: { microservices: { events: 'drop' } } }));
       await during(running, {}, async () => {
         await running.emit('sold');
         await expect(running.ask('buy')).rejects.toEqual(REFUSED);
@@ -303,7 +310,6 @@ describe('events', () => {
       await running.emit('sold');
       await eventually(() => expect(running.journal).toEqual(['sold teapot']));
       expect(running.complaints).toEqual([]);
-      await running.close();
     },
   );
 
@@ -311,22 +317,20 @@ describe('events', () => {
     const refused: string[] = [];
     const events = (context: ExecutionContext, { window }: Refusal): void =>
       void refused.push(`${context.getHandler().name} ${context.switchToRpc().getData().name} ${window?.message}`);
-    const running = await connected(kind, tcp, { options: { microservices: { events } } });
+    const running = await own(connected(kind, tcp, { options: { microservices: { events } } }));
     await during(running, { message: 'Moving' }, async () => {
       await running.emit('sold');
       await eventually(() => expect(refused).toEqual(['sold teapot Moving']));
     });
     expect(running.journal).toEqual([]);
     expect(running.complaints).toEqual([]);
-    await running.close();
   });
 
   it('take the option from the environment', async () => {
     process.env.MAINTENANCE_MICROSERVICES_EVENTS = 'drop';
     try {
-      const running = await startRpc('stand-alone', await tcp(), { controllers });
+      const running = await own(startRpc('stand-alone', await tcp(), { controllers }));
       expect(running.complaints).toEqual([]);
-      await running.close();
       process.env.MAINTENANCE_MICROSERVICES_EVENTS = 'keep';
       await expect(startRpc('stand-alone', await tcp(), { controllers })).rejects.toThrow(
         /environment variable MAINTENANCE_MICROSERVICES_EVENTS must be "redeliver", "drop" or a function, not "keep"/,
