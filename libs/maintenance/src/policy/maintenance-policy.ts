@@ -20,6 +20,8 @@ export interface Visit {
   access?: Access;
   /** Only an answer that is certain at once is wanted: the application's own functions are not asked. */
   isEarly?: boolean;
+  /** Whoever asks is known by now, though no guard has run: a socket that is open. Nothing but `exempt.when` is left to the guard. */
+  knowsUser?: boolean;
 }
 
 /** The answer to a visit. */
@@ -57,6 +59,11 @@ export class MaintenancePolicy {
     return forced === null ? active.length === 0 : !forced;
   }
 
+  /** Whether it may matter who asks, so that a refusal may have to wait until the user is known. */
+  get asksWho(): boolean {
+    return asksWho(this.options.exemptions);
+  }
+
   /** Decides, in this order. From memory, except where the application's own functions answer later. */
   decide(visit: Visit): Decision | Promise<Decision> {
     const { rules, request, context } = visit;
@@ -78,9 +85,13 @@ export class MaintenancePolicy {
 
     // The user's role, then the application's own condition.
     if (asksWho(exemptions)) {
-      if ((rules && !context) || visit.isEarly) return 'undecided';
+      const comesGuard = rules !== null && context === null;
+      if ((comesGuard && !visit.knowsUser) || visit.isEarly) return 'undecided';
       return isExemptVisitor(exemptions, request, context).then(
-        (isExempt) => (isExempt ? 'exempt' : this.#refuse(covering)),
+        (isExempt) => {
+          if (isExempt) return 'exempt';
+          return comesGuard && exemptions.when ? 'undecided' : this.#refuse(covering);
+        },
         (error: unknown) => {
           this.options.failed(error);
           return this.#refuse(covering);
