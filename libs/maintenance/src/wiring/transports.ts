@@ -58,5 +58,6 @@ async function transportsFor(parts: TransportParts): Promise<Transport[]> {
   if (usage.graphql) used.push(await (await import('../transports/graphql.js')).GraphqlTransport.create(parts));
   if (usage.microservices)
     used.push(await (await import('../transports/microservices.js')).Microservices.create(parts));
+  if (usage.sockets) used.push(await (await import('../transports/sockets.js')).Sockets.create(parts));
   return used;
 }

@@ -1,0 +1,76 @@
+import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import type { HandlerRules, HandlerRulesReader } from '../policy/handler-rules.js';
+
+type Class = abstract new (...args: never[]) => unknown;
+type Handler = (...args: never[]) => unknown;
+
+/** A gateway, and what its decorators say of its sockets and of each of its messages. */
+export interface Gateway {
+  readonly type: Class;
+  readonly port: number;
+  readonly path: unknown;
+  /** `/` where it names none. */
+  readonly namespace: unknown;
+  readonly rules: readonly HandlerRules[];
+}
+
+/** Where gateways stand; without a namespace, those of all namespaces. */
+export type Address = Pick<Gateway, 'port' | 'path'> & Partial<Pick<Gateway, 'namespace'>>;
+
+// Names that Nest gives to its own metadata. Importing them would load the package.
+const GATEWAY = 'websockets:is_gateway';
+const OPTIONS = 'websockets:gateway_options';
+const PORT = 'port';
+const MESSAGE = 'websockets:message_mapping';
+
+/** Stands for a connection where the gateway has no `handleConnection` that could be decorated. */
+const connect: Handler = () => undefined;
+
+/** The gateways that the modules declare. */
+export function gatewaysOf(modules: ModulesContainer, reader: HandlerRulesReader): Gateway[] {
+  const providers = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
+  const types = new Set(providers.filter(({ isNotMetatype }) => !isNotMetatype).map(({ metatype }) => metatype));
+  return [...types].filter(isGateway).map((type) => gatewayOf(type, reader));
+}
+
+/** How the namespace of a gateway and that of a server compare. */
+export function namespaceOf(namespace: unknown): unknown {
+  if (namespace === undefined || namespace === null || namespace === '') return '/';
+  return typeof namespace === 'string' && !namespace.startsWith('/') ? `/${namespace}` : namespace;
+}
+
+/** The rules at an address. To open a socket changes nothing, so they all read. */
+export function rulesAt(gateways: readonly Gateway[], { port, path, namespace }: Address): HandlerRules[] {
+  const there = gateways.filter(
+    (gateway) =>
+      gateway.port === port &&
+      gateway.path === path &&
+      (namespace === undefined || gateway.namespace === namespaceOf(namespace)),
+  );
+  return distinct(there.flatMap(({ rules }) => rules)).map((rules) => ({ ...rules, access: 'read' }));
+}
+
+/** The rules that may be decided differently. */
+export function distinct(all: readonly HandlerRules[]): HandlerRules[] {
+  return [...new Map(all.map((rules) => [`${rules.verdict} ${rules.scopes.join(' ')}`, rules])).values()];
+}
+
+function isGateway(type: unknown): type is Class {
+  return typeof type === 'function' && Reflect.hasMetadata(GATEWAY, type);
+}
+
+function gatewayOf(type: Class, reader: HandlerRulesReader): Gateway {
+  const options = (Reflect.getMetadata(OPTIONS, type) ?? {}) as { path?: unknown; namespace?: unknown };
+  const prototype = type.prototype as Record<string, Handler | null>;
+  const handlers = new MetadataScanner()
+    .getAllMethodNames(prototype)
+    .map((name) => prototype[name])
+    .filter((handler) => typeof handler === 'function' && Reflect.hasMetadata(MESSAGE, handler)) as Handler[];
+  return {
+    type,
+    port: (Reflect.getMetadata(PORT, type) as number | undefined) || 0,
+    path: options.path,
+    namespace: namespaceOf(options.namespace),
+    rules: [prototype.handleConnection ?? connect, ...handlers].map((handler) => reader.rulesOf(type, handler)),
+  };
+}

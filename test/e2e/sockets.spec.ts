@@ -1,0 +1,840 @@
+import { execFileSync } from 'node:child_process';
+import { Injectable, Scope, UseGuards, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { MessageBody, SubscribeMessage, WebSocketGateway, type GatewayMetadata } from '@nestjs/websockets';
+import { WsAdapter } from '@nestjs/platform-ws';
+import {
+  ForceMaintenance,
+  MaintenanceAccess,
+  MaintenanceGuard,
+  MaintenanceScope,
+  SkipMaintenance,
+  type EnableOptions,
+} from 'nestjs-maintenance';
+import { ADAPTERS, start, type Adapter, type Running, type Setup } from './application.js';
+import {
+  freePort,
+  ioPeer,
+  LIBRARIES,
+  poll,
+  upgrade,
+  wsPeer,
+  type HandshakeReply,
+  type Library,
+  type Peer,
+  type PeerOptions,
+  type Received,
+} from './socket-clients.js';
+
+type Class = new (...args: never[]) => object;
+
+declare const NEST_MAJOR: string;
+
+const REFUSED = {
+  status: 'error',
+  code: 'SERVICE_UNAVAILABLE',
+  message: 'The service is down for maintenance. Please try again later.',
+  retryAfter: 3600,
+  startsAt: expect.any(String),
+  endsAt: null,
+  scope: '*',
+  mode: 'full',
+};
+
+abstract class Speaking {
+  @SubscribeMessage('say')
+  say(@MessageBody() data: unknown) {
+    return { event: 'said', data };
+  }
+}
+
+function gateway(options: GatewayMetadata = {}, port = 0): Class {
+  @WebSocketGateway(port, options)
+  class ChatGateway extends Speaking {}
+  return ChatGateway;
+}
+
+const open: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close();
+});
+
+async function run(adapter: Adapter, library: Library, gateways: Class[], setup: Setup = {}): Promise<Running> {
+  const running = await start(adapter, {
+    ...setup,
+    providers: [...gateways, ...(setup.providers ?? [])],
+    main: async (app) => {
+      if (library === 'ws') app.useWebSocketAdapter(new WsAdapter(app));
+      await setup.main?.(app);
+    },
+  });
+  open.push(() => running.close());
+  return running;
+}
+
+function peer<T extends Peer>(made: T): T {
+  open.push(() => made.close());
+  return made;
+}
+
+/** A client of the library at the main entrance. */
+function connect(library: Library, port: number, options?: PeerOptions): Peer {
+  return library === 'ws'
+    ? peer(wsPeer(`ws://127.0.0.1:${port}/`, options))
+    : peer(ioPeer(`http://127.0.0.1:${port}`, options));
+}
+
+async function answered(client: Peer, times = 1): Promise<void> {
+  client.send('say', `hello ${times}`);
+  await expect(client.seen.next('said', times)).resolves.toBe(`hello ${times}`);
+}
+
+function expectRefusedHandshake(reply: HandshakeReply): void {
+  expect(reply).toMatchObject({
+    status: 503,
+    headers: {
+      'retry-after': '3600',
+      'cache-control': 'no-store',
+      'content-type': 'application/problem+json',
+    },
+    body: { status: 503, title: 'Service Unavailable', retryAfter: 3600, scope: '*', mode: 'full' },
+  });
+}
+
+interface Place {
+  name: string;
+  library: Library;
+  isOwnPort?: boolean;
+  options?: GatewayMetadata;
+  url: (port: number) => string;
+  client?: PeerOptions;
+  handshake: (port: number) => Promise<HandshakeReply>;
+}
+
+const engine = '/socket.io';
+const PLACES: Place[] = [
+  { name: 'ws', library: 'ws', url: (port) => `ws://127.0.0.1:${port}`, handshake: (port) => upgrade(port, '/') },
+  {
+    name: 'ws on a path',
+    library: 'ws',
+    options: { path: '/chat' },
+    url: (port) => `ws://127.0.0.1:${port}/chat?room=1`,
+    handshake: (port) => upgrade(port, '/chat?room=1'),
+  },
+  {
+    name: 'ws on a port of its own',
+    library: 'ws',
+    isOwnPort: true,
+    url: (port) => `ws://127.0.0.1:${port}`,
+    handshake: (port) => upgrade(port, '/'),
+  },
+  {
+    name: 'ws on a path of a port of its own',
+    library: 'ws',
+    isOwnPort: true,
+    options: { path: '/chat' },
+    url: (port) => `ws://127.0.0.1:${port}/chat`,
+    handshake: (port) => upgrade(port, '/chat'),
+  },
+  {
+    name: 'socket.io',
+    library: 'socket.io',
+    url: (port) => `http://127.0.0.1:${port}`,
+    handshake: (port) => upgrade(port, `${engine}/?EIO=4&transport=websocket`),
+  },
+  {
+    name: 'socket.io by long polling',
+    library: 'socket.io',
+    options: { cors: { origin: 'https://shop.example.com' } },
+    client: { transports: ['polling'] },
+    url: (port) => `http://127.0.0.1:${port}`,
+    handshake: async (port) => {
+      const reply = await poll(port, engine, { origin: 'https://shop.example.com' });
+      expect(reply.headers['access-control-allow-origin']).toBe('https://shop.example.com');
+      return reply;
+    },
+  },
+  {
+    name: 'socket.io in a namespace, upgraded from polling',
+    library: 'socket.io',
+    options: { namespace: 'news' },
+    client: { transports: ['polling', 'websocket'] },
+    url: (port) => `http://127.0.0.1:${port}/news`,
+    handshake: (port) => poll(port, engine),
+  },
+  {
+    name: 'socket.io on a path of a port of its own',
+    library: 'socket.io',
+    isOwnPort: true,
+    options: { path: '/live' },
+    client: { path: '/live' },
+    url: (port) => `http://127.0.0.1:${port}`,
+    handshake: (port) => poll(port, '/live'),
+  },
+];
+
+describe.each(ADAPTERS)('on %s, gateways during a full window', (adapter) => {
+  it.each(PLACES)('with $name: open ones are told and closed, new ones refused, and all come back', async (place) => {
+    const own = place.isOwnPort ? await freePort() : 0;
+    const running = await run(adapter, place.library, [gateway(place.options, own)]);
+    const port = own || running.port;
+    const join = () =>
+      place.library === 'ws'
+        ? peer(wsPeer(place.url(port), place.client))
+        : peer(ioPeer(place.url(port), { ...place.client }));
+    const client = join();
+    await client.seen.next('connect');
+    await answered(client);
+
+    await running.maintenance.enable();
+    await expect(client.seen.next('close')).resolves.toEqual(
+      place.library === 'ws' ? { code: 1013, reason: 'Down for maintenance' } : 'transport close',
+    );
+    expect(client.seen.all('maintenance')).toEqual([REFUSED]);
+    expectRefusedHandshake(await place.handshake(port));
+    if (place.library === 'socket.io') {
+      // It goes on trying by itself, and is refused by the handshake each time.
+      await expect(client.seen.next('refused', 2)).resolves.toBe(503);
+    } else {
+      const late = join();
+      await expect(late.seen.next('refused')).resolves.toBe(503);
+      expect(late.seen.all('connect')).toEqual([]);
+    }
+
+    await running.maintenance.disable();
+    const back = place.library === 'socket.io' ? client : join();
+    await back.seen.next('connect', place.library === 'socket.io' ? 2 : 1);
+    await answered(back, place.library === 'socket.io' ? 2 : 1);
+    expect(client.seen.all('maintenance')).toHaveLength(1);
+  });
+
+  it.each(LIBRARIES)('tells open sockets of %s when a planned window starts by the clock', async (library) => {
+    const { maintenance, port } = await run(adapter, library, [gateway()]);
+    const client = connect(library, port);
+    await client.seen.next('connect');
+    const startsAt = new Date(Date.now() + 300).toISOString();
+    await maintenance.enable({ startsAt, endsAt: new Date(Date.now() + 60_000), message: 'Moving house' });
+    await answered(client);
+    await expect(client.seen.next('maintenance')).resolves.toMatchObject({ message: 'Moving house', startsAt });
+    await client.seen.next('close');
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(startsAt));
+  });
+
+  it.each(LIBRARIES)('tells open sockets of %s when another instance turns it on', async (library) => {
+    const { port, stateFile } = await run(adapter, library, [gateway()]);
+    const other = await run(adapter, library, [], { options: { storage: `file:${stateFile}` } });
+    const client = connect(library, port);
+    await client.seen.next('connect');
+    await other.maintenance.enable();
+    await expect(client.seen.next('maintenance')).resolves.toEqual(REFUSED);
+    await client.seen.next('close');
+  });
+});
+
+@WebSocketGateway()
+class MixedGateway extends Speaking {
+  @SkipMaintenance()
+  @SubscribeMessage('ping')
+  ping() {
+    return { event: 'pong' };
+  }
+}
+
+@SkipMaintenance()
+@WebSocketGateway()
+class OpenGateway {
+  @SkipMaintenance(false)
+  @SubscribeMessage('say')
+  say() {
+    return { event: 'said' };
+  }
+
+  @SubscribeMessage('ping')
+  ping() {
+    return { event: 'pong' };
+  }
+}
+
+@WebSocketGateway()
+class OpenDoorGateway extends Speaking {
+  @SkipMaintenance()
+  handleConnection() {}
+}
+
+@MaintenanceScope('chat')
+@WebSocketGateway()
+class ScopedGateway extends Speaking {}
+
+@WebSocketGateway()
+class PartlyScopedGateway {
+  @MaintenanceScope('chat')
+  @SubscribeMessage('say')
+  say() {
+    return { event: 'said' };
+  }
+
+  @SubscribeMessage('ping')
+  ping() {
+    return { event: 'pong' };
+  }
+}
+
+@MaintenanceAccess('write')
+@WebSocketGateway()
+class ReadingGateway extends Speaking {
+  @MaintenanceAccess('read')
+  @SubscribeMessage('ping')
+  ping() {
+    return { event: 'pong' };
+  }
+}
+
+@WebSocketGateway()
+class GuardedGateway {
+  @SubscribeMessage('ping')
+  ping() {
+    return { event: 'pong' };
+  }
+
+  @UseGuards(MaintenanceGuard)
+  @SubscribeMessage('say')
+  say() {
+    return { event: 'said' };
+  }
+}
+
+@WebSocketGateway()
+class SilentGateway {}
+
+@ForceMaintenance()
+@WebSocketGateway()
+class ForcedGateway extends Speaking {}
+
+@WebSocketGateway()
+class PartlyForcedGateway {
+  @ForceMaintenance()
+  @SubscribeMessage('say')
+  say() {
+    return { event: 'said' };
+  }
+
+  @SubscribeMessage('ping')
+  ping() {
+    return { event: 'pong' };
+  }
+}
+
+const staff = (request: { headers: Record<string, string | undefined> }) => ({ role: request.headers['x-role'] });
+const fromStaff = { headers: { 'x-role': 'staff' } };
+const forwarded = { headers: { 'x-forwarded-for': '203.0.113.7' } };
+
+interface Row {
+  name: string;
+  gateways: Class[];
+  setup?: Setup;
+  /** `null`: none. Default: everything. */
+  window?: EnableOptions | null;
+  client?: PeerOptions;
+  /** What a handshake gets while it is active: 503, accepted and then turned away, or a socket. */
+  newcomer: 'refused' | 'turned away' | 'connected';
+  /** What becomes of a socket that was open before; `null`: there can't be one. */
+  before: 'closed' | 'open' | null;
+  /** Whether a message that closes is answered, and one that should not be closed. */
+  say?: boolean;
+  ping?: boolean;
+}
+
+const ROWS: Row[] = [
+  { name: 'a plain gateway', gateways: [gateway()], newcomer: 'refused', before: 'closed' },
+  { name: 'a gateway without messages', gateways: [SilentGateway], newcomer: 'refused', before: 'closed' },
+  {
+    name: 'an exempt message',
+    gateways: [MixedGateway],
+    newcomer: 'connected',
+    before: 'open',
+    say: false,
+    ping: true,
+  },
+  { name: 'an exempt gateway', gateways: [OpenGateway], newcomer: 'connected', before: 'open', say: false, ping: true },
+  { name: 'an exempt connection', gateways: [OpenDoorGateway], newcomer: 'connected', before: 'open', say: false },
+  {
+    name: 'an exempt gateway beside one that is not',
+    gateways: [gateway(), OpenGateway],
+    ...{ newcomer: 'connected', before: 'open', ping: true },
+  },
+  { name: 'its scope', gateways: [ScopedGateway], window: { scope: 'chat' }, newcomer: 'refused', before: 'closed' },
+  {
+    name: 'the scope of one of its messages',
+    gateways: [PartlyScopedGateway],
+    window: { scope: 'chat' },
+    ...{ newcomer: 'connected', before: 'open', say: false, ping: true },
+  },
+  {
+    name: 'another scope',
+    gateways: [ScopedGateway],
+    window: { scope: 'shop' },
+    ...{ newcomer: 'connected', before: 'open', say: true },
+  },
+  {
+    name: 'a read-only window',
+    gateways: [ReadingGateway],
+    window: { mode: 'read-only' },
+    ...{ newcomer: 'connected', before: 'open', say: false, ping: true },
+  },
+  {
+    name: 'a read-only window and messages that say nothing',
+    gateways: [gateway()],
+    window: { mode: 'read-only' },
+    ...{ newcomer: 'connected', before: 'open', say: false },
+  },
+  {
+    name: 'an exempt address',
+    gateways: [gateway()],
+    setup: { options: { exempt: { ips: ['127.0.0.1'] } } },
+    ...{ newcomer: 'connected', before: 'open', say: true },
+  },
+  {
+    name: 'an exempt address by long polling',
+    gateways: [gateway()],
+    setup: { options: { exempt: { ips: ['127.0.0.1'] } } },
+    client: { transports: ['polling'] },
+    ...{ newcomer: 'connected', before: 'open', say: true },
+  },
+  {
+    name: 'an exempt address that only the client names',
+    gateways: [gateway()],
+    setup: { options: { exempt: { ips: ['203.0.113.7'] } } },
+    client: forwarded,
+    ...{ newcomer: 'refused', before: 'closed' },
+  },
+  {
+    name: 'an exempt address that a trusted proxy names',
+    gateways: [gateway()],
+    setup: {
+      options: { exempt: { ips: ['203.0.113.7'] } },
+      fastify: { trustProxy: '127.0.0.1' },
+      main: (app) => (app as { set?: (name: string, value: string) => void }).set?.('trust proxy', 'loopback'),
+    },
+    client: forwarded,
+    ...{ newcomer: 'connected', before: 'open', say: true },
+  },
+  {
+    name: 'an exempt URL',
+    gateways: [gateway()],
+    setup: { options: { exempt: { urls: ['/', '/socket.io'] } } },
+    ...{ newcomer: 'connected', before: 'open', say: true },
+  },
+  {
+    name: 'an exempt role',
+    gateways: [gateway()],
+    setup: { options: { exempt: { roles: ['staff'], user: staff as never } } },
+    client: fromStaff,
+    ...{ newcomer: 'connected', before: 'open', say: true },
+  },
+  {
+    name: 'a role that is not exempt',
+    gateways: [gateway()],
+    setup: { options: { exempt: { roles: ['staff'], user: staff as never } } },
+    client: { headers: { 'x-role': 'guest' } },
+    ...{ newcomer: 'turned away', before: 'closed' },
+  },
+  {
+    name: 'a user whom nobody can find out',
+    gateways: [gateway()],
+    setup: {
+      options: {
+        exempt: {
+          roles: ['staff'],
+          user: () => Promise.reject(new Error('the users are down')),
+        },
+      },
+    },
+    ...{ newcomer: 'turned away', before: 'closed' },
+  },
+  {
+    name: 'a condition that only messages can meet',
+    gateways: [MixedGateway],
+    setup: { options: { exempt: { when: (context: ExecutionContext) => context.getHandler().name === 'none' } } },
+    ...{ newcomer: 'connected', before: 'open', say: false, ping: true },
+  },
+  {
+    name: 'a condition that is met',
+    gateways: [gateway()],
+    setup: {
+      options: { exempt: { when: (context: ExecutionContext) => /^hello/.test(context.switchToWs().getData()) } },
+    },
+    ...{ newcomer: 'connected', before: 'open', say: true },
+  },
+  {
+    name: 'no edge',
+    gateways: [gateway()],
+    setup: { extras: { mount: { edge: false } } },
+    ...{ newcomer: 'connected', before: 'closed', say: false },
+  },
+  {
+    name: 'no guard but where a message names it',
+    gateways: [GuardedGateway],
+    setup: { extras: { mount: { guard: false } } },
+    ...{ newcomer: 'connected', before: 'open', say: false, ping: true },
+  },
+  {
+    name: 'no guard but where a message names it, and an exempt address',
+    gateways: [GuardedGateway],
+    setup: { options: { exempt: { ips: ['127.0.0.1'] } }, extras: { mount: { guard: false } } },
+    ...{ newcomer: 'connected', before: 'open', say: true, ping: true },
+  },
+  {
+    name: 'no window but a forced gateway',
+    gateways: [ForcedGateway],
+    window: null,
+    newcomer: 'refused',
+    before: null,
+  },
+  {
+    name: 'no window but a forced message',
+    gateways: [PartlyForcedGateway],
+    window: null,
+    ...{ newcomer: 'connected', before: 'open', say: false, ping: true },
+  },
+];
+
+const TABLE = LIBRARIES.flatMap((library) => ROWS.map((row) => ({ ...row, library })));
+
+describe.each(ADAPTERS)('on %s', (adapter) => {
+  it.each(TABLE)('with $library and $name', async (row) => {
+    const { library, gateways, setup, window, newcomer, before, client: options } = row;
+    const { port, maintenance } = await run(adapter, library, gateways, setup);
+    const old = before && connect(library, port, options);
+    await old?.seen.next('connect');
+    if (window !== null) await maintenance.enable(window);
+
+    const late = connect(library, port, options);
+    if (newcomer === 'refused') {
+      await expect(late.seen.next('refused')).resolves.toBe(503);
+    } else if (newcomer === 'turned away') {
+      if (library === 'ws') {
+        await expect(late.seen.next('close')).resolves.toMatchObject({ code: 1013 });
+        expect(late.seen.all('maintenance')).toEqual([REFUSED]);
+      } else {
+        await expect(late.seen.next('connect_error')).resolves.toMatchObject({
+          message: REFUSED.message,
+          data: REFUSED,
+        });
+        expect(late.seen.all('connect')).toEqual([]);
+      }
+    } else {
+      await late.seen.next('connect');
+      await talk(late, row);
+    }
+
+    if (before === 'closed') {
+      await old!.seen.next('close');
+      expect(old!.seen.all('maintenance')).toHaveLength(1);
+    } else if (old) {
+      await talk(old, row);
+      expect(old.seen.all('maintenance')).toEqual([]);
+      expect(old.seen.all('close')).toEqual([]);
+    }
+  });
+
+  async function talk(client: Peer, { say, ping, window }: Row): Promise<void> {
+    if (say !== undefined) client.send('say', 'hello');
+    if (say === true) await client.seen.next('said');
+    if (say === false) {
+      const told = await client.seen.next('exception');
+      expect(told).toMatchObject({ status: 'error', code: 'SERVICE_UNAVAILABLE', retryAfter: 3600 });
+      if (window?.mode) expect(told).toMatchObject({ mode: window.mode });
+      expect(client.seen.all('said')).toEqual([]);
+    }
+    if (ping !== undefined) client.send('ping');
+    if (ping) await client.seen.next('pong');
+  }
+});
+
+describe.each(ADAPTERS)('on %s, a message that still arrives', (adapter) => {
+  it.each(LIBRARIES)('is decided once and answered in the language of %s', async (library) => {
+    const asked: string[] = [];
+    const when = (context: ExecutionContext) => {
+      asked.push(context.getHandler().name);
+      return false;
+    };
+    const { port, maintenance } = await run(adapter, library, [MixedGateway], { options: { exempt: { when } } });
+    const client = connect(library, port);
+    await client.seen.next('connect');
+    await maintenance.enable();
+    client.send('say', 'hello');
+    await expect(client.seen.next('exception')).resolves.toEqual(REFUSED);
+    client.send('ping');
+    await client.seen.next('pong');
+    expect(asked).toEqual(['say']);
+    expect(client.seen.all('exception')).toHaveLength(1);
+  });
+
+  it('gives who waits for an acknowledgement the error, too', async () => {
+    const { port, maintenance } = await run(adapter, 'socket.io', [MixedGateway]);
+    const client = peer(ioPeer(`http://127.0.0.1:${port}`));
+    await client.seen.next('connect');
+    await maintenance.enable();
+    await expect(client.socket.timeout(2_000).emitWithAck('say', 'hello')).resolves.toEqual(REFUSED);
+    await expect(client.seen.next('exception')).resolves.toEqual(REFUSED);
+  });
+
+  it.each(LIBRARIES)(
+    'of %s is refused before the guards of its gateway, or after them where the user matters',
+    async (library) => {
+      let asked = 0;
+      @Injectable()
+      class AuthGuard implements CanActivate {
+        canActivate(context: ExecutionContext): boolean {
+          asked++;
+          const { role } = context.switchToWs().getData();
+          context.switchToWs().getClient().user = { role };
+          return true;
+        }
+      }
+      @UseGuards(AuthGuard)
+      @WebSocketGateway()
+      class AuthGateway extends Speaking {
+        @SkipMaintenance()
+        @SubscribeMessage('login')
+        login() {
+          return { event: 'welcome' };
+        }
+      }
+
+      const unasked = await run(adapter, library, [AuthGateway]);
+      const first = connect(library, unasked.port);
+      await first.seen.next('connect');
+      await unasked.maintenance.enable();
+      first.send('say', { role: 'staff' });
+      await first.seen.next('exception');
+      expect(asked).toBe(0);
+
+      const { port, maintenance } = await run(adapter, library, [AuthGateway], {
+        options: { exempt: { roles: ['staff'] } },
+      });
+      const client = connect(library, port);
+      await client.seen.next('connect');
+      await maintenance.enable();
+      client.send('say', { role: 'guest' });
+      await client.seen.next('exception');
+      client.send('say', { role: 'staff' });
+      await client.seen.next('said');
+      expect(asked).toBe(2);
+    },
+  );
+
+  if (NEST_MAJOR === '12') {
+    it.each(LIBRARIES)('of a request-scoped gateway of %s is refused as well', async (library) => {
+      @Injectable({ scope: Scope.REQUEST })
+      class Scoped {}
+      @WebSocketGateway()
+      class ScopedByRequest extends MixedGateway {
+        constructor(readonly scoped: Scoped) {
+          super();
+        }
+      }
+      const { port, maintenance } = await run(adapter, library, [ScopedByRequest], { providers: [Scoped] });
+      const client = connect(library, port);
+      await client.seen.next('connect');
+      await answered(client);
+      await maintenance.enable();
+      client.send('say', 'hello');
+      await expect(client.seen.next('exception')).resolves.toEqual(REFUSED);
+      client.send('ping');
+      await client.seen.next('pong');
+    });
+  }
+});
+
+describe.each(ADAPTERS)('on %s, the user of a socket', (adapter) => {
+  const roles = { options: { exempt: { roles: ['staff'] } } };
+
+  it.each(LIBRARIES)('of %s is found where a gateway keeps one', async (library) => {
+    @WebSocketGateway()
+    class LoginGateway extends Speaking {
+      @SubscribeMessage('login')
+      login(client: { user?: unknown; data?: { user?: unknown } }, role: string) {
+        if (library === 'ws') client.user = { role };
+        else client.data!.user = { role };
+        return { event: 'welcome' };
+      }
+    }
+    const { port, maintenance } = await run(adapter, library, [LoginGateway], roles);
+    const [member, guest] = [connect(library, port), connect(library, port)];
+    await member.seen.next('connect');
+    await guest.seen.next('connect');
+    member.send('login', 'staff');
+    await member.seen.next('welcome');
+    await maintenance.enable();
+    await guest.seen.next('close');
+    await answered(member);
+    expect(member.seen.all('maintenance')).toEqual([]);
+  });
+
+  it('is the one that middleware of socket.io has found', async () => {
+    @WebSocketGateway()
+    class MiddlewareGateway extends Speaking {
+      afterInit(server: Received) {
+        server.use((socket: Received, next: () => void) => {
+          socket.data.user = { role: socket.handshake.auth.role };
+          setImmediate(next);
+        });
+        server.use((socket: Received, next: (error?: Error) => void) => {
+          next(socket.handshake.auth.role ? undefined : Object.assign(new Error('Who are you?'), { data: {} }));
+        });
+      }
+    }
+    const { port, maintenance } = await run(adapter, 'socket.io', [MiddlewareGateway], roles);
+    await maintenance.enable();
+    const login = (auth: object) => {
+      const client = peer(ioPeer(`http://127.0.0.1:${port}`));
+      client.socket.auth = auth;
+      return client;
+    };
+    await answered(login({ role: 'staff' }));
+    await expect(login({ role: 'guest' }).seen.next('connect_error')).resolves.toMatchObject({ data: REFUSED });
+    await expect(login({}).seen.next('connect_error')).resolves.toMatchObject({ message: 'Who are you?' });
+  });
+
+  it('of ws is asked for before the gateway sees the socket, and no message is lost meanwhile', async () => {
+    const connected: unknown[] = [];
+    @WebSocketGateway()
+    class CountingGateway extends Speaking {
+      handleConnection(client: unknown) {
+        connected.push(client);
+      }
+    }
+    const asked: (() => void)[] = [];
+    const user = async (request: { headers: Record<string, string | undefined> }) => {
+      await new Promise<void>((resolve) => asked.push(resolve));
+      return staff(request);
+    };
+    const { port, maintenance } = await run(adapter, 'ws', [CountingGateway, SilentGateway], {
+      options: { exempt: { roles: ['staff'], user: user as never } },
+    });
+    await maintenance.enable();
+    const member = connect('ws', port, fromStaff);
+    await member.seen.next('connect');
+    member.send('say', 'early');
+    const guest = connect('ws', port);
+    await guest.seen.next('connect');
+    // One of the two has sent its message by now, and nobody was let in yet.
+    expect(asked).toHaveLength(2);
+    expect(connected).toEqual([]);
+    const answer = setInterval(() => asked.forEach((resolve) => resolve()), 10);
+    await expect(member.seen.next('said')).resolves.toBe('early');
+    await expect(guest.seen.next('close')).resolves.toMatchObject({ code: 1013 });
+    clearInterval(answer);
+    expect(connected).toHaveLength(1);
+  });
+});
+
+describe.each(ADAPTERS)('on %s, namespaces of socket.io', (adapter) => {
+  it('on one connection are told and left one by one', async () => {
+    @SkipMaintenance()
+    @WebSocketGateway({ namespace: 'status' })
+    class StatusGateway extends Speaking {}
+    @WebSocketGateway({ namespace: '/chat' })
+    class ChatGateway extends Speaking {}
+    const { port, maintenance } = await run(adapter, 'socket.io', [StatusGateway, ChatGateway, MixedGateway]);
+    const client = peer(ioPeer(`http://127.0.0.1:${port}/status`));
+    await client.seen.next('connect');
+    const { socket: chat, seen } = client.join('/chat');
+    await seen.next('connect');
+
+    await maintenance.enable();
+    await expect(seen.next('maintenance')).resolves.toEqual(REFUSED);
+    await expect(seen.next('close')).resolves.toBe('io server disconnect');
+    await answered(client);
+    expect(client.seen.all('maintenance')).toEqual([]);
+
+    chat.connect();
+    await expect(seen.next('connect_error')).resolves.toMatchObject({ message: REFUSED.message, data: REFUSED });
+    await maintenance.disable();
+    chat.connect();
+    await seen.next('connect', 2);
+    expect(seen.all('maintenance')).toHaveLength(1);
+  });
+
+  it('on one connection that are all closed lose it together, and come back', async () => {
+    const classes = [gateway({ namespace: 'a' }), gateway({ namespace: 'b' })];
+    const { port, maintenance } = await run(adapter, 'socket.io', classes);
+    const client = peer(ioPeer(`http://127.0.0.1:${port}/a`));
+    const { seen } = client.join('/b');
+    await client.seen.next('connect');
+    await seen.next('connect');
+    await maintenance.enable();
+    for (const each of [client.seen, seen]) {
+      await expect(each.next('maintenance')).resolves.toEqual(REFUSED);
+      await expect(each.next('close')).resolves.toBe('transport close');
+    }
+    await maintenance.disable();
+    await client.seen.next('connect', 2);
+    await seen.next('connect', 2);
+  });
+});
+
+describe.each(ADAPTERS)('on %s, an engine of socket.io', (adapter) => {
+  it('does not take a session that there never was', async () => {
+    const { port, maintenance, call } = await run(adapter, 'socket.io', [gateway()]);
+    await maintenance.enable();
+    expect((await call('/socket.io/?EIO=4&transport=polling&sid=made-up')).status).toBe(400);
+    expect((await upgrade(port, '/socket.io/?EIO=4&transport=websocket&sid=')).status).toBe(503);
+  });
+});
+
+describe.each(ADAPTERS)('on %s, an application that is closed', (adapter) => {
+  it.each(LIBRARIES)('leaves nothing behind on gateways and adapter of %s', async (library) => {
+    class Auth implements CanActivate {
+      canActivate(): boolean {
+        return true;
+      }
+    }
+    @UseGuards(Auth)
+    @WebSocketGateway()
+    class Guarded extends Speaking {}
+    class Derived extends Guarded {}
+    WebSocketGateway({ path: '/derived' })(Derived);
+    const plain = gateway({ path: '/plain' });
+    const classes = [Derived, Guarded, plain];
+    const first = await run(adapter, library, classes);
+    const second = await run(adapter, library, classes);
+    const guards = () => classes.map((type) => Reflect.getMetadata('__guards__', type)?.length);
+    expect(guards()).toEqual([3, 3, 2]);
+
+    await second.maintenance.enable();
+    const client = connect(library, first.port);
+    await client.seen.next('connect');
+    await answered(client);
+    await second.app.close();
+    expect(guards()).toEqual([2, 2, 1]);
+    await answered(client, 2);
+    await first.app.close();
+    expect(guards()).toEqual([1, 1, undefined]);
+    expect(classes.map((type) => Reflect.getOwnMetadata('__guards__', type)?.length)).toEqual([
+      undefined,
+      1,
+      undefined,
+    ]);
+    expect(Object.keys((first.app as Received).config.getIoAdapter())).toEqual(
+      expect.not.arrayContaining(['create', 'bindClientConnect']),
+    );
+  });
+});
+
+it('does not load gateways where there are none', () => {
+  const script = `
+    require('reflect-metadata');
+    const { Module } = require('@nestjs/common');
+    const { NestFactory } = require('@nestjs/core');
+    const { MaintenanceModule } = require('nestjs-maintenance');
+    const { MemoryStateStorage } = require('nestjs-maintenance/testing');
+    class App {}
+    Module({ imports: [MaintenanceModule.forRoot({ storage: new MemoryStateStorage() })] })(App);
+    NestFactory.create(App, { logger: false })
+      .then((app) => app.init())
+      .then((app) => app.close())
+      .then(() => console.log(Object.keys(require.cache).filter((file) => /transports.sockets|nestjs.websockets/.test(file)).length));
+  `;
+  expect(execFileSync(process.execPath, ['-e', script], { encoding: 'utf8' }).trim()).toBe('0');
+});
