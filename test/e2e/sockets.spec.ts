@@ -555,7 +555,7 @@ describe.each(ADAPTERS)('on %s, a message that still arrives', (adapter) => {
     const asked: string[] = [];
     const when = (context: ExecutionContext) => {
       asked.push(context.getHandler().name);
-      return false;
+      return context.switchToWs().getData() === 'let me in';
     };
     const { port, maintenance } = await run(adapter, library, [MixedGateway], { options: { exempt: { when } } });
     const client = connect(library, port);
@@ -566,6 +566,9 @@ describe.each(ADAPTERS)('on %s, a message that still arrives', (adapter) => {
     client.send('ping');
     await client.seen.next('pong');
     expect(asked).toEqual(['say']);
+    client.send('say', 'let me in');
+    await client.seen.next('said');
+    expect(asked).toEqual(['say', 'say']);
     expect(client.seen.all('exception')).toHaveLength(1);
   });
 
