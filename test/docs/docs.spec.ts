@@ -6,7 +6,7 @@ import ts from 'typescript';
 const ROOT = resolve(__dirname, '../..');
 
 /** The guides whose blocks are whole modules. */
-const GUIDES = ['monitoring', 'planning', 'server-sent-events'];
+const GUIDES = ['graphql', 'microservices', 'monitoring', 'planning', 'server-sent-events', 'websockets'];
 
 interface Block {
   guide: string;

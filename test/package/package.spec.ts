@@ -32,7 +32,7 @@ void (async () => {
   await look('*/*');
   await app.close();
   const loaded = typeof require === 'function' ? Object.keys(require.cache) : [];
-  const transports = loaded.map((path) => /transports.(\\w[\\w-]*)\\.js$/.exec(path)?.[1]).filter(Boolean);
+  const transports = loaded.map((path) => /transports.([\\w\\-/]+)\\.js$/.exec(path)?.[1]).filter(Boolean);
   console.log(JSON.stringify({ seen, transports }));
 })();
 `;

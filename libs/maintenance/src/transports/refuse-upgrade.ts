@@ -2,19 +2,23 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Answer } from '../http/answer.js';
 
-/** Answers a request for another protocol with a refusal, on the bare socket: HTTP's response is not made by then. */
-export function refuseUpgrade(socket: Duplex, { status, headers, body }: Answer, retryAfter: number | null): void {
-  const lines = {
-    Connection: 'close',
+/** The headers of a refusal that nobody else sees to. */
+export function headersOf({ headers, body }: Answer, retryAfter: number | null): Record<string, string> {
+  return {
+    ...(retryAfter !== null && { 'Retry-After': String(retryAfter) }),
     'Cache-Control': 'no-store',
-    ...(retryAfter !== null && { 'Retry-After': retryAfter }),
     ...headers,
-    'Content-Length': body.length,
+    'Content-Length': String(body.length),
   };
-  const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`);
+}
+
+/** Answers an upgrade: nobody has made a response for it, so it is written as it goes over the wire. */
+export function refuseUpgrade(socket: Duplex, answer: Answer, retryAfter: number | null): void {
+  const { status, body } = answer;
+  const headers = Object.entries({ Connection: 'close', ...headersOf(answer, retryAfter) });
+  // Who is gone before the answer must not end the process.
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());
-  socket.end(
-    Buffer.concat([Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n`), body]),
-  );
+  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, ...headers.map((header) => header.join(': '))];
+  socket.end(Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body]));
 }

@@ -55,9 +55,9 @@ async function transportsFor(parts: TransportParts): Promise<Transport[]> {
   const usage = usageOf(parts.modules);
   const used: Transport[] = [];
   if (usage.eventStreams) used.push(new (await import('../transports/event-streams.js')).EventStreams(parts));
-  if (usage.graphql) used.push(await (await import('../transports/graphql.js')).GraphqlTransport.create(parts));
+  if (usage.graphql) used.push(await (await import('../transports/graphql/graphql.js')).GraphqlTransport.create(parts));
   if (usage.microservices)
-    used.push(await (await import('../transports/microservices.js')).Microservices.create(parts));
-  if (usage.sockets) used.push(await (await import('../transports/sockets.js')).Sockets.create(parts));
+    used.push(await (await import('../transports/microservices/microservices.js')).Microservices.create(parts));
+  if (usage.sockets) used.push(await (await import('../transports/sockets/sockets.js')).Sockets.create(parts));
   return used;
 }

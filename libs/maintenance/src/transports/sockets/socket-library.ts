@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Refusal } from '../policy/refusal.js';
+import type { Refusal } from '../../policy/refusal.js';
 
 /** A client's socket, as the adapters give it. */
 export type Client = object & { readonly request?: IncomingMessage | null; readonly data?: unknown };

@@ -1,6 +1,6 @@
 import { RmqContext } from '@nestjs/microservices';
-import type { HandlerRules } from '../policy/handler-rules.js';
-import { ManualClock } from '../testing/manual-clock.js';
+import type { HandlerRules } from '../../policy/handler-rules.js';
+import { ManualClock } from '../../testing/manual-clock.js';
 import { HeldMessages } from './held-messages.js';
 
 const MINUTE = 60_000;

@@ -9,7 +9,7 @@ import type {
   SelectionNode,
   SelectionSetNode,
 } from 'graphql';
-import type { PolicyRequest } from '../policy/request-path.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
 
 /** What an operation asks for, as far as maintenance looks at it. */
 export interface Operation {

@@ -13,23 +13,3 @@ export interface RpcServer {
 }
 
 export type RpcCallback = (...args: unknown[]) => unknown;
-
-/**
- * Puts a function in the place of a method of one object.
- *
- * @param make - gets the method as it was
- * @returns a function that puts the method back
- */
-export function replaceMethod<T extends object, K extends keyof T>(
-  target: T,
-  name: K,
-  make: (original: T[K]) => T[K],
-): () => void {
-  const own = Object.getOwnPropertyDescriptor(target, name);
-  const original = target[name] as T[K] & ((...args: never[]) => unknown);
-  target[name] = make(original.bind(target) as T[K]);
-  return () => {
-    if (own) Object.defineProperty(target, name, own);
-    else delete target[name];
-  };
-}

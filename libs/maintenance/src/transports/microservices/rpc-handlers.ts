@@ -1,5 +1,5 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
-import type { HandlerRules, HandlerRulesReader } from '../policy/handler-rules.js';
+import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
 
 // Names that Nest gives to its own metadata.
 const PATTERN = 'microservices:pattern';

@@ -1,5 +1,5 @@
 import type { KafkaContext } from '@nestjs/microservices';
-import type { HandlerRules } from '../policy/handler-rules.js';
+import type { HandlerRules } from '../../policy/handler-rules.js';
 
 interface Topic {
   topic: string;

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import type { HttpMount } from '../http/http-mount.js';
-import type { HandlerRules } from '../policy/handler-rules.js';
-import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
-import type { Refusal } from '../policy/refusal.js';
-import type { PolicyRequest } from '../policy/request-path.js';
+import type { HttpMount } from '../../http/http-mount.js';
+import type { HandlerRules } from '../../policy/handler-rules.js';
+import type { MaintenancePolicy } from '../../policy/maintenance-policy.js';
+import type { Refusal } from '../../policy/refusal.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
 import type { Client } from './socket-library.js';
-import { withUser } from './with-user.js';
+import { withUser } from '../with-user.js';
 
 /** The rules of all gateways behind a server, or behind one namespace of it. */
 export interface Entrance {

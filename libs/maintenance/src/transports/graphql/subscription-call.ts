@@ -1,6 +1,6 @@
 import type { ContextType, ExecutionContext, Type } from '@nestjs/common';
 import type { DocumentNode } from 'graphql';
-import type { RootField } from './graphql-resolvers.js';
+import type { RootField } from './root-fields.js';
 
 /** What graphql-ws executes. */
 export interface ExecutedOperation {

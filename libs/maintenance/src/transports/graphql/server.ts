@@ -1,12 +1,12 @@
 import type { GraphQLError, parse } from 'graphql';
-import type { Refusal } from '../policy/refusal.js';
-import type { PolicyRequest } from '../policy/request-path.js';
-import { GraphqlAdmission, isRefusal } from './graphql-admission.js';
-import { refusedError } from './graphql-errors.js';
-import type { GraphqlResponses } from './graphql-http.js';
-import { operationOf, sentOperations, type SentOperation } from './graphql-operation.js';
-import { RootFields } from './graphql-resolvers.js';
-import type { TransportParts } from './transport-parts.js';
+import type { Refusal } from '../../policy/refusal.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
+import { GraphqlAdmission, isRefusal } from './admission.js';
+import { refusedError } from './errors.js';
+import type { GraphqlResponses } from './http-answers.js';
+import { operationOf, sentOperations, type SentOperation } from './operation.js';
+import { RootFields } from './root-fields.js';
+import type { TransportParts } from '../transport-parts.js';
 
 /** The parts of the application's own copy of graphql-js: whoever asks for `instanceof` means that one. */
 export interface GraphqlLibrary {

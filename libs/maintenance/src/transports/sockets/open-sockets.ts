@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Refusal } from '../policy/refusal.js';
+import type { Refusal } from '../../policy/refusal.js';
 import type { Entrance, SocketGate } from './socket-gate.js';
 import type { Client, SocketLibrary } from './socket-library.js';
 

@@ -1,5 +1,5 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
-import type { HandlerRules, HandlerRulesReader } from '../policy/handler-rules.js';
+import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
 
 type Class = abstract new (...args: never[]) => unknown;
 type Handler = (...args: never[]) => unknown;

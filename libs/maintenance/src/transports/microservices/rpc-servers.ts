@@ -1,5 +1,6 @@
 import type { ApplicationConfig, ModulesContainer } from '@nestjs/core';
-import { replaceMethod, type RpcServer } from './rpc-server.js';
+import { replaceMethod } from '../replace-method.js';
+import type { RpcServer } from './rpc-server.js';
 
 /** A handler that Nest gave to a server. */
 export interface Registration {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import type { HttpMount } from '../http/http-mount.js';
-import type { PolicyRequest } from '../policy/request-path.js';
-import { withUser } from './with-user.js';
+import type { HttpMount } from '../../http/http-mount.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
+import { withUser } from '../with-user.js';
 
 /** What graphql-ws knows of a connection. */
 export interface SocketExtra {

@@ -1,12 +1,12 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { KafkaContext, RmqContext } from '@nestjs/microservices';
-import { MaintenanceException } from '../http/maintenance.exception.js';
-import { problemOf } from '../http/problem.js';
-import type { HandlerRules } from '../policy/handler-rules.js';
-import type { Refusal } from '../policy/refusal.js';
+import { MaintenanceException } from '../../http/maintenance.exception.js';
+import { problemOf } from '../../http/problem.js';
+import type { HandlerRules } from '../../policy/handler-rules.js';
+import type { Refusal } from '../../policy/refusal.js';
 import { HeldMessages } from './held-messages.js';
 import { PausedTopics } from './paused-topics.js';
-import type { TransportParts } from './transport-parts.js';
+import type { TransportParts } from '../transport-parts.js';
 
 /** The classes of the application's own copy of the package. */
 export interface RpcContexts {

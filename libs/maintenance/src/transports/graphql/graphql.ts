@@ -1,19 +1,19 @@
 import { Logger, type ExecutionContext } from '@nestjs/common';
-import type { HandlerRules } from '../policy/handler-rules.js';
-import type { Visit } from '../policy/maintenance-policy.js';
-import type { Refusal } from '../policy/refusal.js';
-import type { Transport } from '../policy/transport.js';
-import { accessOf } from './graphql-admission.js';
-import { isApollo, type DriverOptions, type GraphqlDriver, type UpgradingServer } from './graphql-driver.js';
-import { RefusedOperation } from './graphql-errors.js';
-import { bodyOf, graphqlEndpoint, GraphqlResponses } from './graphql-http.js';
-import type { Operation } from './graphql-operation.js';
-import { guardedContext, maintenancePlugin } from './graphql-plugin.js';
-import { requestOf } from './graphql-request.js';
-import { GraphqlServer, type GraphqlLibrary } from './graphql-server.js';
-import { OpenSubscriptions, type SubscriptionHooks } from './graphql-subscriptions.js';
-import { refuseUpgrade } from './refuse-upgrade.js';
-import type { TransportParts } from './transport-parts.js';
+import type { HandlerRules } from '../../policy/handler-rules.js';
+import type { Visit } from '../../policy/maintenance-policy.js';
+import type { Refusal } from '../../policy/refusal.js';
+import type { Transport } from '../../policy/transport.js';
+import { accessOf } from './admission.js';
+import { isApollo, type DriverOptions, type GraphqlDriver, type UpgradingServer } from './driver.js';
+import { RefusedOperation } from './errors.js';
+import { bodyOf, graphqlEndpoint, GraphqlResponses } from './http-answers.js';
+import type { Operation } from './operation.js';
+import { guardedContext, maintenancePlugin } from './apollo-plugin.js';
+import { requestOf } from './request.js';
+import { GraphqlServer, type GraphqlLibrary } from './server.js';
+import { OpenSubscriptions, type SubscriptionHooks } from './subscriptions.js';
+import { refuseUpgrade } from '../refuse-upgrade.js';
+import type { TransportParts } from '../transport-parts.js';
 
 // The name that @nestjs/graphql gives to its options' provider. Importing it would load the package.
 const GRAPHQL_OPTIONS = 'GqlModuleOptions';

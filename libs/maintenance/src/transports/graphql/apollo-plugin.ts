@@ -1,8 +1,8 @@
 import type { DocumentNode } from 'graphql';
-import { isRefusal } from './graphql-admission.js';
-import { operationOf } from './graphql-operation.js';
-import { asSent, requestOf, socketOf } from './graphql-request.js';
-import type { GraphqlServer } from './graphql-server.js';
+import { isRefusal } from './admission.js';
+import { operationOf } from './operation.js';
+import { asSent, requestOf, socketOf } from './request.js';
+import type { GraphqlServer } from './server.js';
 
 /** Apollo's plugin, as far as it is needed here. */
 export interface ApolloPlugin {

@@ -1,11 +1,11 @@
 import type { GraphQLError } from 'graphql';
-import type { Decision } from '../policy/maintenance-policy.js';
-import { isRefusal } from './graphql-admission.js';
-import { GraphqlCall, type ExecutedOperation } from './graphql-call.js';
-import { RefusedOperation } from './graphql-errors.js';
-import { definitionOf, operationOf, type Operation, type SentOperation } from './graphql-operation.js';
-import { requestOf } from './graphql-request.js';
-import type { GraphqlServer } from './graphql-server.js';
+import type { Decision } from '../../policy/maintenance-policy.js';
+import { isRefusal } from './admission.js';
+import { GraphqlCall, type ExecutedOperation } from './subscription-call.js';
+import { RefusedOperation } from './errors.js';
+import { definitionOf, operationOf, type Operation, type SentOperation } from './operation.js';
+import { requestOf } from './request.js';
+import type { GraphqlServer } from './server.js';
 import { endable, endsWith, type Endable } from './endable.js';
 
 /** The hooks of graphql-ws that are needed here. */

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { refuseRequest, refuseUpgrade } from './handshake-refusal.js';
-import { refusedCall } from './refused-call.js';
-import { replaceMethod } from './replaced-method.js';
+import { refuseHandshake, refuseRequest } from './handshake-refusal.js';
+import { refusedCall } from '../refused-call.js';
+import { replaceMethod } from '../replace-method.js';
 import { MAINTENANCE_EVENT, type Client, type SocketLibrary } from './socket-library.js';
 
 type Next = (error?: Error) => void;
@@ -50,7 +50,7 @@ export const socketIo: SocketLibrary = {
       const refusal = request._query?.sid ? null : refusalOf(request);
       if (!refusal) next();
       else if (isResponse(response)) refuseRequest(response, refusal, statusCode);
-      else refuseUpgrade(response.socket, refusal, statusCode);
+      else refuseHandshake(response.socket, refusal, statusCode);
     });
   },
 

@@ -1,11 +1,11 @@
-import type { Access } from '../policy/metadata.js';
-import type { HandlerRules } from '../policy/handler-rules.js';
-import type { Decision, MaintenancePolicy, Visit } from '../policy/maintenance-policy.js';
-import type { Refusal } from '../policy/refusal.js';
-import type { PolicyRequest } from '../policy/request-path.js';
-import { EVERYTHING } from '../state/maintenance-window.js';
-import type { Operation } from './graphql-operation.js';
-import type { RootField, RootFields } from './graphql-resolvers.js';
+import type { Access } from '../../policy/metadata.js';
+import type { HandlerRules } from '../../policy/handler-rules.js';
+import type { Decision, MaintenancePolicy, Visit } from '../../policy/maintenance-policy.js';
+import type { Refusal } from '../../policy/refusal.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
+import { EVERYTHING } from '../../state/maintenance-window.js';
+import type { Operation } from './operation.js';
+import type { RootField, RootFields } from './root-fields.js';
 
 /** Introspection and `__typename`, which no decorator speaks for. */
 const UNMARKED: HandlerRules = {

@@ -1,17 +1,18 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type * as microservices from '@nestjs/microservices';
 import type { Subscription } from 'rxjs';
-import type { Refusal } from '../policy/refusal.js';
-import type { Transport } from '../policy/transport.js';
+import type { Refusal } from '../../policy/refusal.js';
+import type { Transport } from '../../policy/transport.js';
 import { fetchAnew } from './fetch-anew.js';
 import { warnOfUnseen } from './hybrid-check.js';
 import { warnOfLostEvents } from './lost-events.js';
 import { RefusedEvents } from './refused-events.js';
 import { endStreamCall, grpcErrorOf, isStreamCall, messageErrorOf } from './rpc-errors.js';
 import { isEventHandler, rpcHandlersOf, transportOf } from './rpc-handlers.js';
-import { replaceMethod, type RpcServer } from './rpc-server.js';
+import { replaceMethod } from '../replace-method.js';
+import type { RpcServer } from './rpc-server.js';
 import { RpcServers, type Registration } from './rpc-servers.js';
-import type { TransportParts } from './transport-parts.js';
+import type { TransportParts } from '../transport-parts.js';
 
 type Package = typeof microservices;
 

@@ -1,19 +1,19 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { WsException } from '@nestjs/websockets';
 import type { Subscription } from 'rxjs';
-import type { HandlerRules } from '../policy/handler-rules.js';
-import type { Visit } from '../policy/maintenance-policy.js';
-import type { Refusal } from '../policy/refusal.js';
-import type { Transport } from '../policy/transport.js';
+import type { HandlerRules } from '../../policy/handler-rules.js';
+import type { Visit } from '../../policy/maintenance-policy.js';
+import type { Refusal } from '../../policy/refusal.js';
+import type { Transport } from '../../policy/transport.js';
 import { guardGateways } from './gateway-guard.js';
 import { gatewaysOf, type Gateway } from './gateway-rules.js';
 import { LocalExceptions } from './local-exceptions.js';
 import { OpenSockets } from './open-sockets.js';
-import { refusedCall } from './refused-call.js';
+import { refusedCall } from '../refused-call.js';
 import { SocketGate } from './socket-gate.js';
 import type { Client } from './socket-library.js';
 import { SocketServers } from './socket-servers.js';
-import type { TransportParts } from './transport-parts.js';
+import type { TransportParts } from '../transport-parts.js';
 
 /** WebSocket gateways: their handshakes, their open sockets and their messages. */
 export class Sockets implements Transport {

@@ -1,6 +1,6 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
-import type { HandlerRules, HandlerRulesReader } from '../policy/handler-rules.js';
-import type { Operation } from './graphql-operation.js';
+import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
+import type { Operation } from './operation.js';
 
 // Names that @nestjs/graphql gives to its metadata. Importing them would load the package.
 const RESOLVER_TYPE = 'graphql:resolver_type';

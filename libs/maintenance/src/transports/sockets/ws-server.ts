@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { refuseUpgrade } from './handshake-refusal.js';
-import { refusedCall } from './refused-call.js';
-import { replaceMethod } from './replaced-method.js';
+import { refuseHandshake } from './handshake-refusal.js';
+import { refusedCall } from '../refused-call.js';
+import { replaceMethod } from '../replace-method.js';
 import { MAINTENANCE_EVENT, type Client, type SocketLibrary } from './socket-library.js';
 
 /** The parts of `WebSocketServer` and `WebSocket` of the package `ws`. */
@@ -29,7 +29,7 @@ export const ws: SocketLibrary = {
   guardDoor(door, refusalOf, statusCode) {
     replaceMethod(door as WsServer, 'handleUpgrade', (handle) => (request, socket, head, done) => {
       const refusal = refusalOf(request);
-      if (refusal) refuseUpgrade(socket, refusal, statusCode);
+      if (refusal) refuseHandshake(socket, refusal, statusCode);
       else handle(request, socket, head, done);
     });
   },

@@ -1,11 +1,11 @@
-import { sealExempt, sealRefused, type RawResponse } from '../http/answer.js';
-import type { EdgeEndpoint } from '../http/edge-endpoints.js';
-import type { HttpMount } from '../http/http-mount.js';
-import { preferredFormat, preferredGraphqlType } from '../http/negotiation.js';
-import { NO_HANDLER, type Route } from '../http/routed-handlers.js';
-import type { Refusal } from '../policy/refusal.js';
-import { refusedError } from './graphql-errors.js';
-import { carriesOperation } from './graphql-operation.js';
+import { sealExempt, sealRefused, type RawResponse } from '../../http/answer.js';
+import type { EdgeEndpoint } from '../../http/edge-endpoints.js';
+import type { HttpMount } from '../../http/http-mount.js';
+import { preferredFormat, preferredGraphqlType } from '../../http/negotiation.js';
+import { NO_HANDLER, type Route } from '../../http/routed-handlers.js';
+import type { Refusal } from '../../policy/refusal.js';
+import { refusedError } from './errors.js';
+import { carriesOperation } from './operation.js';
 
 /** What the edge has to know of a GraphQL endpoint. */
 export function graphqlEndpoint(route: Route, status: number): EdgeEndpoint {
