@@ -6,7 +6,16 @@ import ts from 'typescript';
 const ROOT = resolve(__dirname, '../..');
 
 /** The guides whose blocks are whole modules. */
-const GUIDES = ['graphql', 'microservices', 'monitoring', 'planning', 'server-sent-events', 'websockets'];
+const GUIDES = [
+  'graphql',
+  'microservices',
+  'monitoring',
+  'planning',
+  'read-only',
+  'server-sent-events',
+  'tenants',
+  'websockets',
+];
 
 interface Block {
   guide: string;

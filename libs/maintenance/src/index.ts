@@ -9,6 +9,7 @@ export { MaintenanceService } from './maintenance.service.js';
 export { MaintenanceOptionsError } from './options/maintenance-options-error.js';
 export type {
   AdminOptions,
+  AnnounceOptions,
   CacheOptions,
   ExemptOptions,
   MaintenanceModuleAsyncOptions,

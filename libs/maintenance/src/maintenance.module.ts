@@ -11,6 +11,7 @@ import {
 import { ConfigModule } from '@nestjs/config';
 import { APP_GUARD, ApplicationConfig, DiscoveryModule, DiscoveryService, ModulesContainer } from '@nestjs/core';
 import { adminParts } from './admin/admin-parts.js';
+import { Announcer } from './http/announcer.js';
 import { HttpMount } from './http/http-mount.js';
 import { MaintenanceGuard } from './http/maintenance.guard.js';
 import { Responder } from './http/responder.js';
@@ -139,6 +140,7 @@ function define(extras: MaintenanceModuleExtras, given: Provider[], imports?: Dy
       Responder,
       HttpMount,
       Transports,
+      Announcer,
     ],
   };
 }

@@ -1,10 +1,11 @@
 import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { MaintenanceService } from '../maintenance.service.js';
+import { Announcer } from './announcer.js';
 import { viewLocals } from './view-locals.js';
 
 /**
- * Puts `maintenance` and `maintenanceMode` among the locals of a handler's response. The module does that by itself on Express and
+ * Puts `maintenance`, `maintenanceMode` and `maintenanceAnnouncement` among the locals of a handler's response. The module does that by itself on Express and
  * on Fastify with `@fastify/view`; use the interceptor where a view engine makes the locals itself, or on another adapter.
  *
  * @example
@@ -18,8 +19,8 @@ import { viewLocals } from './view-locals.js';
 export class MaintenanceInterceptor implements NestInterceptor {
   readonly #locals: PropertyDescriptorMap;
 
-  constructor(@Inject(MaintenanceService) maintenance: MaintenanceService) {
-    this.#locals = viewLocals(() => maintenance.status());
+  constructor(@Inject(MaintenanceService) maintenance: MaintenanceService, @Inject(Announcer) announcer: Announcer) {
+    this.#locals = viewLocals(() => maintenance.status(), announcer);
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {

@@ -1,13 +1,19 @@
+import type { Announcer } from './announcer.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 
 /**
- * What views see: `maintenance`, the status, and `maintenanceMode`, whether it is on. Getters, so that nothing is computed for a
+ * What views see: `maintenance`, the status, `maintenanceMode`, whether it is on, and `maintenanceAnnouncement`, the planned window that
+ * is announced, or `null`. Getters, so that nothing is computed for a
  * request that renders no view. An application that has locals of these names keeps its own.
  */
-export function viewLocals(status: () => MaintenanceStatus): PropertyDescriptorMap {
+export function viewLocals(
+  status: () => MaintenanceStatus,
+  announcer: Pick<Announcer, 'window'>,
+): PropertyDescriptorMap {
   return {
     maintenance: local('maintenance', status),
     maintenanceMode: local('maintenanceMode', () => status().active),
+    maintenanceAnnouncement: local('maintenanceAnnouncement', () => announcer.window),
   };
 }
 

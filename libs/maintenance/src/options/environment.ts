@@ -44,6 +44,7 @@ const VARIABLES: Record<string, { option: string; read: Reader }> = {
   MAINTENANCE_RESPONSE_TYPE: { option: 'response.type', read: text },
   MAINTENANCE_TEMPLATE: { option: 'response.template', read: text },
   MAINTENANCE_REDIRECT_URL: { option: 'response.redirectUrl', read: text },
+  MAINTENANCE_ANNOUNCE_BEFORE: { option: 'announce.before', read: number },
   MAINTENANCE_MICROSERVICES_EVENTS: { option: 'microservices.events', read: text },
 };
 

@@ -116,6 +116,17 @@ export interface MicroservicesOptions {
   events?: 'redeliver' | 'drop' | RefusedEventHandler;
 }
 
+/** How planned windows are announced. */
+export interface AnnounceOptions {
+  /**
+   * Milliseconds before the start of a planned window, from when answers carry `Maintenance-Announcement` and views see
+   * `maintenanceAnnouncement`.
+   *
+   * @defaultValue nothing is announced; environment: `MAINTENANCE_ANNOUNCE_BEFORE`
+   */
+  before?: number;
+}
+
 /**
  * The options of the module. An option that is given wins over its environment variable; an empty variable counts as unset.
  *
@@ -159,6 +170,17 @@ export interface MaintenanceModuleOptions {
   exempt?: ExemptOptions;
   response?: ResponseOptions;
   microservices?: MicroservicesOptions;
+  /**
+   * More scopes of a call than its decorators name: a tenant, a region. Asked while a window with a scope is active; where it throws,
+   * the call is refused.
+   *
+   * @example
+   * ```ts
+   * scopesOf: (context) => [`tenant:${context.switchToHttp().getRequest().headers['x-tenant']}`]
+   * ```
+   */
+  scopesOf?: (context: ExecutionContext) => string[];
+  announce?: AnnounceOptions;
 }
 
 /** The endpoints that turn maintenance on and off over HTTP. */

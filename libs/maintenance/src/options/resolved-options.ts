@@ -5,6 +5,7 @@ import { compilePaths } from '../policy/url-exemptions.js';
 import type { StorageFailurePolicy } from '../state/state-monitor.js';
 import { variableOf, type EnvironmentOptions } from './environment.js';
 import type {
+  AnnounceOptions,
   CacheOptions,
   MaintenanceModuleOptions,
   MicroservicesOptions,
@@ -24,6 +25,8 @@ export interface ResolvedOptions {
   exempt: Omit<ExemptionRules, 'globalPrefix'>;
   response: ResponseOptions & Required<Pick<ResponseOptions, 'statusCode' | 'retryAfter' | 'type'>>;
   microservices: Required<MicroservicesOptions>;
+  scopesOf: MaintenanceModuleOptions['scopesOf'];
+  announce: AnnounceOptions;
 }
 
 /**
@@ -69,6 +72,8 @@ export function resolveOptions(
       retryAfter: response.retryAfter ?? 3_600,
       type: response.type ?? 'auto',
     },
+    scopesOf: given.scopesOf,
+    announce: overlay(fromEnvironment.announce ?? {}, given.announce ?? {}),
     microservices: { events: given.microservices?.events ?? fromEnvironment.microservices?.events ?? 'redeliver' },
   };
 }

@@ -77,6 +77,8 @@ const microservices = v.strictObject(
   'an object',
 );
 
+const announce = v.strictObject({ before: v.optional(milliseconds) }, 'an object');
+
 const cache = v.strictObject(
   {
     key: v.optional(text),
@@ -109,6 +111,8 @@ const options = v.strictObject(
     exempt: v.optional(exempt),
     response: v.optional(response),
     microservices: v.optional(microservices),
+    scopesOf: v.optional(fun),
+    announce: v.optional(announce),
   },
   'an object',
 );
@@ -215,5 +219,6 @@ export type SchemaMatchesDocs = [
   Exact<v.InferInput<typeof cache>, CacheOptions>,
   Exact<v.InferInput<typeof exempt>, NonNullable<MaintenanceModuleOptions['exempt']>>,
   Exact<v.InferInput<typeof response>, NonNullable<MaintenanceModuleOptions['response']>>,
+  Exact<v.InferInput<typeof announce>, NonNullable<MaintenanceModuleOptions['announce']>>,
   Exact<v.InferInput<typeof microservices>, NonNullable<MaintenanceModuleOptions['microservices']>>,
 ];

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Clock } from '../state/clock.js';
-import type { StoredWindow } from '../state/maintenance-window.js';
+import { EVERYTHING, type StoredWindow } from '../state/maintenance-window.js';
 import type { Situation, StateMonitor } from '../state/state-monitor.js';
 import { asksWho, isExemptRequest, isExemptVisitor, type ExemptionRules } from './exemptions.js';
 import type { HandlerRules } from './handler-rules.js';
@@ -36,9 +36,11 @@ export type Decision =
 
 export interface PolicyOptions {
   exemptions: ExemptionRules;
+  /** The scopes of a visit that no decorator names, such as its tenant. */
+  scopesOf?: (context: ExecutionContext) => string[];
   /** Seconds for `Retry-After` where no end is known. */
   retryAfter: number;
-  /** Told when an exemption could not be decided; the visit is refused. */
+  /** Told when a function of the application could not decide; the visit is refused. */
   failed: (error: unknown) => void;
 }
 
@@ -74,8 +76,9 @@ export class MaintenancePolicy {
     if (rules?.verdict === 'admit') return 'admitted';
 
     // No active window covers the visit.
-    const covering = covers(this.monitor.situation(), visit);
+    const covering = this.#covers(this.monitor.situation(), visit);
     if (!covering) return 'admitted';
+    if (covering === 'undecided') return covering;
 
     // The module's own endpoints.
     if (rules?.isAdmin) return 'exempt';
@@ -106,19 +109,39 @@ export class MaintenancePolicy {
   #refuse(windows: readonly StoredWindow[]): Refusal {
     return refusalBy(windows, this.clock.now(), this.options.retryAfter);
   }
+
+  /** The active windows that close what is visited; `null` if none does, an empty list if maintenance is forced on. */
+  #covers({ forced, active }: Situation, visit: Visit): readonly StoredWindow[] | null | 'undecided' {
+    if (forced !== null) return forced ? NO_WINDOWS : null;
+    if (active.length === 0) return null;
+    const { rules, context } = visit;
+    // What the mode lets through needs no look at scopes, and everything is in each of them.
+    const closing = active.filter(({ mode }) => mode === 'full' || accessOf(visit) === 'write');
+    const isNamed = ({ scope }: StoredWindow): boolean =>
+      scope === EVERYTHING || rules?.scopes.includes(scope) === true;
+    const named = closing.filter(isNamed);
+    if (!this.options.scopesOf || rules === null || named.length === closing.length) return orNull(named);
+    // Where one window closes for certain, the guard need not be asked about the others.
+    if (!context) return named.length > 0 ? named : 'undecided';
+    const dynamic = this.#scopesOf(context);
+    return orNull(closing.filter((window) => isNamed(window) || dynamic === null || dynamic.includes(window.scope)));
+  }
+
+  /** `null`: nobody knows, so that every window may be meant. */
+  #scopesOf(context: ExecutionContext): string[] | null {
+    try {
+      const scopes: unknown = this.options.scopesOf?.(context);
+      if (Array.isArray(scopes)) return scopes as string[];
+      throw new TypeError('`scopesOf` must return an array of strings');
+    } catch (error) {
+      this.options.failed(error);
+      return null;
+    }
+  }
 }
 
-/** The active windows that close what is visited; `null` if none does, an empty list if maintenance is forced on. */
-function covers({ forced, active }: Situation, visit: Visit): readonly StoredWindow[] | null {
-  if (forced !== null) return forced ? NO_WINDOWS : null;
-  if (active.length === 0) return null;
-  const covering = active.filter((window) => closes(window, visit));
-  return covering.length > 0 ? covering : null;
-}
-
-function closes({ scope, mode }: StoredWindow, visit: Visit): boolean {
-  if (scope !== '*' && !visit.rules?.scopes.includes(scope)) return false;
-  return mode === 'full' || accessOf(visit) === 'write';
+function orNull(windows: readonly StoredWindow[]): readonly StoredWindow[] | null {
+  return windows.length > 0 ? windows : null;
 }
 
 function accessOf({ rules, request, access }: Visit): Access {

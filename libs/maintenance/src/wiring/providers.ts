@@ -1,6 +1,7 @@
 import { Logger, type Provider } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost, ModuleRef } from '@nestjs/core';
+import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { Subject } from 'rxjs';
+import { Announcer } from '../http/announcer.js';
 import { Edge } from '../http/edge.js';
 import { EdgeEndpoints } from '../http/edge-endpoints.js';
 import { HttpMount } from '../http/http-mount.js';
@@ -29,6 +30,7 @@ import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS } from '../tokens.js';
 import { withApplicationCache } from './application-cache.js';
 import { publishChange } from './change-channel.js';
 import { HistoryNews } from './history-news.js';
+import { ScopeCheck } from './scope-check.js';
 import { StateLog } from './state-log.js';
 import { transports } from './transports.js';
 
@@ -64,15 +66,17 @@ function storageOf({ storage }: ResolvedOptions): StateStorage {
 
 const monitor: Provider = {
   provide: StateMonitor,
-  inject: [OPTIONS, StateStorage, Clock, CHANGES],
+  inject: [OPTIONS, StateStorage, Clock, CHANGES, ModulesContainer],
   useFactory: async (
-    { enabled, refreshInterval, onStorageFailure }: ResolvedOptions,
+    { enabled, refreshInterval, onStorageFailure, scopesOf }: ResolvedOptions,
     source: StateStorage,
     clock: Clock,
     changes: Subject<MaintenanceStatus>,
+    modules: ModulesContainer,
   ): Promise<StateMonitor> => {
     const log = new StateLog(source.location);
     const news = new HistoryNews();
+    const scopes = new ScopeCheck(modules, scopesOf !== undefined);
     const reader = new StateReader(source);
     const started: StateMonitor = new StateMonitor({
       source: { read: () => reader.read(), ...(source.watch && { watch: (changed) => source.watch!(changed) }) },
@@ -86,6 +90,7 @@ const monitor: Provider = {
         const status = statusOf(started, source);
         const change = news.of(started.state);
         log.changed(status, change);
+        scopes.check(status);
         publishChange({ status, ...(change && { change }) });
         changes.next(status);
       },
@@ -97,16 +102,37 @@ const monitor: Provider = {
   },
 };
 
+const announcer: Provider = {
+  provide: Announcer,
+  inject: [OPTIONS, StateMonitor, Clock, CHANGES],
+  useFactory: (
+    { announce }: ResolvedOptions,
+    state: StateMonitor,
+    clock: Clock,
+    changes: Subject<MaintenanceStatus>,
+  ): Announcer => {
+    const made = new Announcer(announce.before, state, clock);
+    changes.subscribe(() => made.review());
+    return made;
+  },
+};
+
 const policy: Provider = {
   provide: MaintenancePolicy,
   inject: [OPTIONS, StateMonitor, Clock, ApplicationConfig],
-  useFactory: ({ exempt, response }: ResolvedOptions, state: StateMonitor, clock: Clock, config: ApplicationConfig) =>
+  useFactory: (
+    { exempt, response, scopesOf }: ResolvedOptions,
+    state: StateMonitor,
+    clock: Clock,
+    config: ApplicationConfig,
+  ) =>
     new MaintenancePolicy(state, clock, {
       exemptions: { ...exempt, globalPrefix: () => prefixOf(config) },
+      scopesOf,
       retryAfter: response.retryAfter,
       failed: (error) =>
         new Logger('Maintenance').error(
-          `\`exempt.user\` or \`exempt.when\` threw, so the request was refused: ${reasonOf(error)}`,
+          `\`exempt.user\`, \`exempt.when\` or \`scopesOf\` threw, so the request was refused: ${reasonOf(error)}`,
         ),
     }),
 };
@@ -129,6 +155,7 @@ const mount: Provider = {
     StateStorage,
     EXTRAS,
     EdgeEndpoints,
+    Announcer,
   ],
   useFactory: (
     host: HttpAdapterHost,
@@ -139,11 +166,12 @@ const mount: Provider = {
     source: StateStorage,
     extras: MaintenanceModuleExtras,
     endpoints: EdgeEndpoints,
+    announcer: Announcer,
   ) => {
     const handlers = new RoutedHandlers(reader, extras.mount?.guard === false ? MaintenanceGuard : null);
     const edge = extras.mount?.edge === false ? null : new Edge(rules, handlers, answers, endpoints);
-    const locals = viewLocals(() => statusOf(state, source));
-    return new HttpMount(host, { edge, handlers, viewLocals: locals }, answers);
+    const locals = viewLocals(() => statusOf(state, source), announcer);
+    return new HttpMount(host, { edge, handlers, announcer, viewLocals: locals }, answers);
   },
 };
 
@@ -161,6 +189,7 @@ export const providers: Provider[] = [
   options,
   storage,
   monitor,
+  announcer,
   policy,
   responder,
   mount,

@@ -3,6 +3,7 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { NextFunction, Request, Response } from 'express';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
+import { ANNOUNCEMENT } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { EdgeVisitor } from '../edge.js';
 import { explained } from '../json-example.js';
@@ -48,10 +49,15 @@ export class ExpressBridge implements HttpBridge {
   }
 
   placeEdge(): void {
-    const { edge } = this.parts;
+    const { edge, announcer } = this.parts;
+    const announce = (response: Response): void => {
+      const header = announcer.header;
+      if (header !== null) response.setHeader(ANNOUNCEMENT, header);
+    };
     if (this.#hasEdge || !edge) return;
     this.#hasEdge = true;
     this.adapter.use((request: Request, response: Response, next: NextFunction) => {
+      announce(response);
       if (edge.isIdle) next();
       else edge.pass(this.#visitor(request, response, next), this.#routeOf(request));
     });

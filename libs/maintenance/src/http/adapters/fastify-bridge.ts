@@ -3,6 +3,7 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Refusal } from '../../policy/refusal.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
+import { ANNOUNCEMENT } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { Edge, EdgeVisitor } from '../edge.js';
 import { hasBody } from '../has-body.js';
@@ -50,7 +51,7 @@ export class FastifyBridge implements HttpBridge {
   ) {}
 
   attach(): void {
-    const { viewLocals, edge } = this.parts;
+    const { viewLocals, edge, announcer } = this.parts;
     const instance = this.adapter.getInstance<FastifyInstance>();
     this.#followRoutes(instance);
     if (edge) {
@@ -61,6 +62,8 @@ export class FastifyBridge implements HttpBridge {
       const { locals } = reply as { locals?: object | null };
       if (locals) Object.defineProperties(locals, viewLocals);
       if (!edge) return done();
+      const header = announcer.header;
+      if (header !== null) void reply.header(ANNOUNCEMENT, header);
       const refusal = this.#refused.get(request.raw);
       if (refusal) edge.refuse(refusal, this.#visitor(request, reply, done), this.#routeOf(request));
       else if (edge.isIdle) done();

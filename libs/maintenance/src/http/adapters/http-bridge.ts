@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { PolicyRequest } from '../../policy/request-path.js';
+import type { Announcer } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { Edge } from '../edge.js';
 import type { AnswerableRequest } from '../responder.js';
@@ -24,6 +25,7 @@ export interface BridgeParts {
   /** `null`: the application does without. */
   edge: Edge | null;
   handlers: RoutedHandlers;
+  announcer: Announcer;
   /** The members that views see, made anew for each request. */
   viewLocals: PropertyDescriptorMap;
 }

@@ -1,0 +1,50 @@
+import { Logger } from '@nestjs/common';
+import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import { SCOPES } from '../policy/metadata.js';
+import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import { EVERYTHING } from '../state/maintenance-window.js';
+
+/** Warns of windows on scopes that nothing carries, which close nothing: a name that was misspelt, most often. */
+export class ScopeCheck {
+  readonly #logger = new Logger('Maintenance');
+  readonly #warned = new Set<string>();
+
+  /** @param isOpenEnded - whether the application has scopes that no decorator names */
+  constructor(
+    private readonly modules: ModulesContainer,
+    private readonly isOpenEnded: boolean,
+  ) {}
+
+  /** Looks at the windows of a status, each scope once. */
+  check({ windows }: MaintenanceStatus): void {
+    if (this.isOpenEnded) return;
+    for (const { scope } of [...windows.active, ...windows.planned]) {
+      if (scope === EVERYTHING || this.#warned.has(scope)) continue;
+      const known = this.#known();
+      if (known.has(scope)) continue;
+      this.#warned.add(scope);
+      const names = [...known].sort().map((name) => JSON.stringify(name));
+      const carried = names.length > 0 ? `Known are ${names.join(', ')}` : 'No scope is used';
+      this.#logger.warn(
+        `The window on the scope ${JSON.stringify(scope)} closes nothing here: no @MaintenanceScope() names it. ${carried}.`,
+      );
+    }
+  }
+
+  #known(): Set<string> {
+    const scanner = new MetadataScanner();
+    const known = new Set<string>();
+    for (const { controllers, providers } of this.modules.values()) {
+      for (const { metatype } of [...controllers.values(), ...providers.values()]) {
+        const prototype = (metatype as { prototype?: Record<string, unknown> } | null)?.prototype;
+        if (typeof metatype !== 'function' || !prototype) continue;
+        const methods = scanner.getAllMethodNames(prototype).map((name) => prototype[name]);
+        for (const target of [metatype, ...methods]) {
+          if (typeof target !== 'function') continue;
+          for (const scope of (Reflect.getMetadata(SCOPES, target) as string[] | undefined) ?? []) known.add(scope);
+        }
+      }
+    }
+    return known;
+  }
+}

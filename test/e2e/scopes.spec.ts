@@ -1,0 +1,134 @@
+import { Controller, Get, Post, type ExecutionContext, type LoggerService } from '@nestjs/common';
+import { MaintenanceAccess, MaintenanceScope } from 'nestjs-maintenance';
+import { ADAPTERS, LANES, start, type Running } from './application.js';
+
+@Controller('shop')
+class ShopController {
+  @Get()
+  browse(): string {
+    return 'shop';
+  }
+
+  @Post()
+  buy(): string {
+    return 'bought';
+  }
+
+  @MaintenanceScope('payments')
+  @Get('pay')
+  pay(): string {
+    return 'paid';
+  }
+
+  @MaintenanceAccess('read')
+  @Post('search')
+  search(): string {
+    return 'found';
+  }
+}
+
+const scopesOf = (context: ExecutionContext): string[] => {
+  const { headers } = context.switchToHttp().getRequest<{ headers: Record<string, string | undefined> }>();
+  if (headers['x-tenant'] === 'broken') throw new Error('no such tenant');
+  if (headers['x-tenant'] === 'none') return undefined as never;
+  return headers['x-tenant'] === undefined ? [] : [`tenant:${headers['x-tenant']}`];
+};
+
+describe.each(LANES)('scopes that depend on the request, on %s by %s', (adapter, registration) => {
+  let running: Running;
+  const errors: string[] = [];
+  const logger: LoggerService = {
+    log: () => undefined,
+    warn: () => undefined,
+    error: (line) => errors.push(String(line)),
+  };
+
+  beforeAll(async () => {
+    running = await start(adapter, {
+      registration,
+      controllers: [ShopController],
+      options: { scopesOf, exempt: { ips: ['203.0.113.7'] } },
+      create: { logger },
+    });
+  });
+  afterEach(() => running.maintenance.disable());
+  afterAll(() => running.close());
+
+  const status = async (tenant: string | undefined, path = '/shop', method = 'GET'): Promise<number> =>
+    (await running.call(path, { method, headers: tenant === undefined ? {} : { 'x-tenant': tenant } })).status;
+
+  it('close one tenant, and leave the others open', async () => {
+    await running.maintenance.enable({ scope: 'tenant:acme', message: 'Moving acme' });
+    expect([await status('acme'), await status('globex'), await status(undefined)]).toEqual([503, 200, 200]);
+    expect((await running.call('/shop', { headers: { 'x-tenant': 'acme' } })).json()).toMatchObject({
+      detail: 'Moving acme',
+      scope: 'tenant:acme',
+    });
+    // Where no handler is, nobody can be asked.
+    expect(await status('acme', '/nothing')).toBe(404);
+    expect(running.maintenance.isActive('tenant:acme')).toBe(true);
+    expect(running.maintenance.isActive('tenant:globex')).toBe(false);
+  });
+
+  it('add to those of the decorators', async () => {
+    await running.maintenance.enable({ scope: 'payments' });
+    await running.maintenance.enable({ scope: 'tenant:acme' });
+    expect([await status('globex', '/shop/pay'), await status('acme', '/shop/pay')]).toEqual([503, 503]);
+    expect([await status('globex'), await status('acme')]).toEqual([200, 503]);
+  });
+
+  it('let reading through in read-only windows', async () => {
+    await running.maintenance.enable({ scope: 'tenant:acme', mode: 'read-only' });
+    expect([await status('acme'), await status('acme', '/shop/search', 'POST')]).toEqual([200, 201]);
+    expect([await status('acme', '/shop', 'POST'), await status('globex', '/shop', 'POST')]).toEqual([503, 201]);
+  });
+
+  it.each(['broken', 'none'])('close what can not be told, and say why: %s', async (tenant) => {
+    expect(await status(tenant)).toBe(200);
+    errors.length = 0;
+    await running.maintenance.enable({ scope: 'tenant:acme' });
+    expect([await status(tenant), await status('globex')]).toEqual([503, 200]);
+    expect(errors.join()).toMatch(
+      /`scopesOf` threw, so the request was refused: (no such tenant|`scopesOf` must return)/,
+    );
+  });
+
+  it('are not asked while everything is closed', async () => {
+    await running.maintenance.enable();
+    errors.length = 0;
+    expect([await status('broken'), await status('acme')]).toEqual([503, 503]);
+    expect(errors).toEqual([]);
+  });
+});
+
+describe.each(ADAPTERS)('a window on a scope that nothing carries, on %s', (adapter) => {
+  const warnings: string[] = [];
+  const logger: LoggerService = {
+    log: () => undefined,
+    error: () => undefined,
+    warn: (line) => warnings.push(String(line)),
+  };
+
+  beforeEach(() => {
+    warnings.length = 0;
+  });
+
+  it('is accepted with a warning that names the known ones', async () => {
+    const { maintenance, close } = await start(adapter, { controllers: [ShopController], create: { logger } });
+    await maintenance.enable({ scope: 'paymnets' });
+    await maintenance.enable({ scope: 'paymnets', message: 'again' });
+    await maintenance.enable({ scope: 'payments' });
+    await close();
+    expect(maintenance.status().windows.active).toHaveLength(2);
+    expect(warnings).toEqual([
+      'The window on the scope "paymnets" closes nothing here: no @MaintenanceScope() names it. Known are "payments".',
+    ]);
+  });
+
+  it('may be one that depends on the request', async () => {
+    const { maintenance, close } = await start(adapter, { options: { scopesOf }, create: { logger } });
+    await maintenance.enable({ scope: 'tenant:acme' });
+    await close();
+    expect(warnings).toEqual([]);
+  });
+});
