@@ -10,6 +10,7 @@ export { MaintenanceOptionsError } from './options/maintenance-options-error.js'
 export type {
   AdminOptions,
   AnnounceOptions,
+  BypassOptions,
   CacheOptions,
   ExemptOptions,
   MaintenanceModuleAsyncOptions,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { newBypass } from '../policy/bypass.js';
 import { closeWindows, endsAll, openWindow, type Change, type ChangeOrigin } from '../state/changes.js';
 import { SystemClock, type Clock } from '../state/clock.js';
 import { MaintenanceForcedError } from '../state/forced-error.js';
@@ -36,6 +37,8 @@ export interface ChangeReport extends Report {
   change: Change | null;
   /** Whether the storage held content that was not a state, which the change replaced. */
   replacedCorrupt: boolean;
+  /** The key to the window, if one was made; it is nowhere else. */
+  token?: string;
 }
 
 /** What `on` is told; the times in milliseconds since the epoch, the duration in milliseconds. */
@@ -44,6 +47,8 @@ export interface OnRequest extends Pick<EnableOptions, 'scope' | 'mode' | 'messa
   endsAt?: number;
   /** Instead of an end: counted from the start. Of a recurring window, the length of each occurrence. */
   duration?: number;
+  /** Whether to make a key to the window. */
+  bypass?: boolean;
   /** When a recurring window occurs, and in which time zone. */
   every?: { cron: string; timeZone: string };
 }
@@ -74,11 +79,12 @@ export async function turnOn(
   // What makes no sense is refused whether or not the storage can be read.
   fieldsOf(request, clock.now());
   const origin = originOfCommand();
-  const written = await new StateWriter(target.storage, clock).change(
-    (windows, now) => openWindow(windows, fieldsOf(request, now), now, randomBytes(4).toString('hex'), origin.by),
-    origin,
-  );
-  return changeReportOf(written, target, clock);
+  const bypass = request.bypass ? newBypass() : undefined;
+  const written = await new StateWriter(target.storage, clock).change((windows, now) => {
+    const fields = { ...fieldsOf(request, now), bypass: bypass?.stored };
+    return openWindow(windows, fields, now, randomBytes(4).toString('hex'), origin.by);
+  }, origin);
+  return { ...changeReportOf(written, target, clock), token: bypass?.token };
 }
 
 /**
@@ -102,7 +108,10 @@ export async function turnOff(
   return changeReportOf(written, target, clock);
 }
 
-function fieldsOf({ startsAt, endsAt, duration, every, ...rest }: OnRequest, now: number): GivenFields {
+function fieldsOf(
+  { startsAt, endsAt, duration, every, bypass: _bypass, ...rest }: OnRequest,
+  now: number,
+): GivenFields {
   const end = duration === undefined || every ? endsAt : (startsAt ?? now) + duration;
   return readEnableOptions(
     {

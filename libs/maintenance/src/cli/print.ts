@@ -1,3 +1,4 @@
+import { BYPASS_PARAMETER } from '../policy/bypass.js';
 import { toIso } from '../state/dates.js';
 import { HANDWRITTEN, type HistoryEntry } from '../state/maintenance-state.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
@@ -20,7 +21,7 @@ export function statusLines(report: Report, withHistory = false): string[] {
 
 /** The report of `on` or `off` for a person, line by line. */
 export function changeLines(report: ChangeReport, nothing: string): string[] {
-  const { status, now, change, replacedCorrupt } = report;
+  const { status, now, change, replacedCorrupt, token } = report;
   const ended = change?.action === 'off' ? change.concerned.map(publicWindow) : [];
   const isDone = change !== null && change.concerned.length > 0;
   return [
@@ -28,14 +29,28 @@ export function changeLines(report: ChangeReport, nothing: string): string[] {
     ...(replacedCorrupt ? ['What was stored was corrupt, and has been replaced.'] : []),
     ...blocks('ended', ended, (window) => [nameOf(window), startLine(window, now)]),
     ...windowSections(status, now),
+    ...(token === undefined ? [] : ['', ...section('bypass', bypassLines(token))]),
     '',
     ...storageSection(report),
   ];
 }
 
+function bypassLines(token: string): string[] {
+  return [
+    linkOf(token),
+    'on any URL of the application; programs send the value in X-Maintenance-Bypass.',
+    'This is shown once. Whoever has it gets in while the window is on.',
+  ];
+}
+
+function linkOf(token: string): string {
+  return `/?${BYPASS_PARAMETER}=${token}`;
+}
+
 /** The report of `on` or `off` for a program. */
-export function changeJson({ status, change, replacedCorrupt }: ChangeReport): object {
-  return { ...status, changed: change !== null, ...(replacedCorrupt && { replacedCorrupt }) };
+export function changeJson({ status, change, replacedCorrupt, token }: ChangeReport): object {
+  const bypass = token !== undefined && { bypass: { token, link: linkOf(token) } };
+  return { ...status, changed: change !== null, ...(replacedCorrupt && { replacedCorrupt }), ...bypass };
 }
 
 /** Where the storage is: its kind and the whole path or address. */

@@ -2,6 +2,7 @@ import type { Decision, MaintenancePolicy } from '../policy/maintenance-policy.j
 import type { Refusal } from '../policy/refusal.js';
 import type { PolicyRequest } from '../policy/request-path.js';
 import { noteStatus, sealExempt, sealRefused, type Answer, type RawResponse } from './answer.js';
+import type { BypassLink } from './bypass-link.js';
 import type { EdgeEndpoints } from './edge-endpoints.js';
 import type { AnswerableRequest, Responder } from './responder.js';
 import type { Route, RoutedHandlers } from './routed-handlers.js';
@@ -26,6 +27,7 @@ export class Edge {
     private readonly handlers: RoutedHandlers,
     private readonly responder: Responder,
     private readonly endpoints: EdgeEndpoints,
+    private readonly bypass: BypassLink,
   ) {}
 
   /** Whether no request needs a closer look: the short way while maintenance is off. */
@@ -35,6 +37,7 @@ export class Edge {
 
   /** Lets the visitor on or ends the request, as far as that can be decided before the guards run. */
   pass(visitor: EdgeVisitor, route: Route): void {
+    if (this.#redeems(visitor)) return;
     const decision = this.#decide(visitor.request, route);
     if (decision instanceof Promise) void decision.then((late) => this.#carryOut(late, visitor, route));
     else this.#carryOut(decision, visitor, route);
@@ -47,7 +50,10 @@ export class Edge {
   }
 
   /** Ends the request with a refusal. */
-  refuse(refusal: Refusal, { request, response, send }: EdgeVisitor, route: Route): void {
+  refuse(refusal: Refusal, visitor: EdgeVisitor, route: Route): void {
+    // A refusal that was foreseen comes here at once.
+    if (this.#redeems(visitor)) return;
+    const { request, response, send } = visitor;
     sealRefused(response, this.responder.statusCode, refusal.retryAfter);
     const own = this.endpoints.at(request.url)?.answer(refusal, request);
     if (own) return send(own);
@@ -55,6 +61,12 @@ export class Edge {
       noteStatus(response, answer);
       send(answer);
     });
+  }
+
+  #redeems({ request, send }: EdgeVisitor): boolean {
+    const answer = this.bypass.redeem(request);
+    if (answer) send(answer);
+    return answer !== null;
   }
 
   #decide(request: PolicyRequest, routed: Route, isEarly = false): Decision | Promise<Decision> {

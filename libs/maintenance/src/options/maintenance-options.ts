@@ -116,6 +116,17 @@ export interface MicroservicesOptions {
   events?: 'redeliver' | 'drop' | RefusedEventHandler;
 }
 
+/** How whoever has a bypass is known again. */
+export interface BypassOptions {
+  /**
+   * The name of the cookie. Browsers keep one with the prefix `__Host-` over HTTPS only; for plain HTTP in development take a name without
+   * it.
+   *
+   * @defaultValue `'__Host-maintenance-bypass'`; environment: `MAINTENANCE_BYPASS_COOKIE_NAME`
+   */
+  cookieName?: string;
+}
+
 /** How planned windows are announced. */
 export interface AnnounceOptions {
   /**
@@ -181,6 +192,7 @@ export interface MaintenanceModuleOptions {
    */
   scopesOf?: (context: ExecutionContext) => string[];
   announce?: AnnounceOptions;
+  bypass?: BypassOptions;
 }
 
 /** The endpoints that turn maintenance on and off over HTTP. */

@@ -6,6 +6,7 @@ import type { StorageFailurePolicy } from '../state/state-monitor.js';
 import { variableOf, type EnvironmentOptions } from './environment.js';
 import type {
   AnnounceOptions,
+  BypassOptions,
   CacheOptions,
   MaintenanceModuleOptions,
   MicroservicesOptions,
@@ -27,6 +28,7 @@ export interface ResolvedOptions {
   microservices: Required<MicroservicesOptions>;
   scopesOf: MaintenanceModuleOptions['scopesOf'];
   announce: AnnounceOptions;
+  bypass: Required<BypassOptions>;
 }
 
 /**
@@ -73,6 +75,9 @@ export function resolveOptions(
       type: response.type ?? 'auto',
     },
     scopesOf: given.scopesOf,
+    bypass: {
+      cookieName: given.bypass?.cookieName ?? fromEnvironment.bypass?.cookieName ?? '__Host-maintenance-bypass',
+    },
     announce: overlay(fromEnvironment.announce ?? {}, given.announce ?? {}),
     microservices: { events: given.microservices?.events ?? fromEnvironment.microservices?.events ?? 'redeliver' },
   };

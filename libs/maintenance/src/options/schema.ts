@@ -77,6 +77,16 @@ const microservices = v.strictObject(
   'an object',
 );
 
+const bypass = v.strictObject(
+  {
+    cookieName: v.optional(
+      // RFC 6265, section 4.1.1.
+      v.pipe(text, v.regex(/^[!#$%&'*+\-.^\w`|~]+$/, 'a name such as "maintenance-bypass"')),
+    ),
+  },
+  'an object',
+);
+
 const announce = v.strictObject({ before: v.optional(milliseconds) }, 'an object');
 
 const cache = v.strictObject(
@@ -113,6 +123,7 @@ const options = v.strictObject(
     microservices: v.optional(microservices),
     scopesOf: v.optional(fun),
     announce: v.optional(announce),
+    bypass: v.optional(bypass),
   },
   'an object',
 );
@@ -220,5 +231,6 @@ export type SchemaMatchesDocs = [
   Exact<v.InferInput<typeof exempt>, NonNullable<MaintenanceModuleOptions['exempt']>>,
   Exact<v.InferInput<typeof response>, NonNullable<MaintenanceModuleOptions['response']>>,
   Exact<v.InferInput<typeof announce>, NonNullable<MaintenanceModuleOptions['announce']>>,
+  Exact<v.InferInput<typeof bypass>, NonNullable<MaintenanceModuleOptions['bypass']>>,
   Exact<v.InferInput<typeof microservices>, NonNullable<MaintenanceModuleOptions['microservices']>>,
 ];

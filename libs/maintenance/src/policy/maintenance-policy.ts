@@ -2,6 +2,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import type { Clock } from '../state/clock.js';
 import { EVERYTHING, type StoredWindow } from '../state/maintenance-window.js';
 import type { Situation, StateMonitor } from '../state/state-monitor.js';
+import { isBypassed } from './bypass.js';
 import { asksWho, isExemptRequest, isExemptVisitor, type ExemptionRules } from './exemptions.js';
 import type { HandlerRules } from './handler-rules.js';
 import type { Access } from './metadata.js';
@@ -38,6 +39,8 @@ export interface PolicyOptions {
   exemptions: ExemptionRules;
   /** The scopes of a visit that no decorator names, such as its tenant. */
   scopesOf?: (context: ExecutionContext) => string[];
+  /** The name of the cookie that a bypass leaves. */
+  bypassCookie: string;
   /** Seconds for `Retry-After` where no end is known. */
   retryAfter: number;
   /** Told when a function of the application could not decide; the visit is refused. */
@@ -86,6 +89,9 @@ export class MaintenancePolicy {
     // Tests, addresses, paths, probes, the redirect's target.
     if (isExemptRequest(exemptions, request)) return 'exempt';
 
+    // A key to the window.
+    if (this.#hasKey(request, covering)) return 'exempt';
+
     // The user's role, then the application's own condition.
     if (asksWho(exemptions)) {
       const comesGuard = rules !== null && context === null;
@@ -108,6 +114,12 @@ export class MaintenancePolicy {
 
   #refuse(windows: readonly StoredWindow[]): Refusal {
     return refusalBy(windows, this.clock.now(), this.options.retryAfter);
+  }
+
+  #hasKey(request: PolicyRequest | null, covering: readonly StoredWindow[]): boolean {
+    if (!request) return false;
+    const { active } = this.monitor.situation();
+    return isBypassed(request, active, covering, this.options.bypassCookie, this.clock.now());
   }
 
   /** The active windows that close what is visited; `null` if none does, an empty list if maintenance is forced on. */

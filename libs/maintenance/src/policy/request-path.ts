@@ -5,6 +5,7 @@ export interface PolicyRequest {
   readonly url: string;
   /** The client's address by the adapter's trust-proxy setting. */
   readonly ip?: string;
+  readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
 }
 
 const DOT_SEGMENT = /(?:^|\/)\.{1,2}(?:\/|$)/;

@@ -52,6 +52,7 @@ export function openWindow(
     createdAt: toIso(now),
     ...((fields.createdBy ?? by) !== undefined && { createdBy: fields.createdBy ?? by }),
     ...(fields.recurrence && { recurrence: fields.recurrence }),
+    ...(fields.bypass && { bypass: fields.bypass }),
   };
   return { action: 'on', windows: [...windows, opened], concerned: [opened] };
 }
@@ -75,7 +76,7 @@ function changeWindow(
   if (fields.endsAt !== undefined && (fields.endsAt ?? Infinity) !== endOf(active)) {
     changed.endsAt = fields.endsAt === null ? null : toIso(fields.endsAt);
   }
-  for (const name of ['message', 'retryAfter', 'createdBy'] as const) {
+  for (const name of ['message', 'retryAfter', 'createdBy', 'bypass'] as const) {
     if (fields[name] !== undefined) Object.assign(changed, { [name]: fields[name] });
   }
   if (changed.endsAt !== null) assertEnd(startOf(changed), endOf(changed), now);

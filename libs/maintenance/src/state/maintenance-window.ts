@@ -48,9 +48,9 @@ export interface WindowRecurrence {
   ended?: string;
 }
 
-/** What a bypass of the window is checked against; never part of a status. */
+/** What a bypass of the window is checked against, both as base64url; never part of a status. */
 export interface WindowBypass {
-  /** Hash of the secret token. */
+  /** SHA-256 of the secret token. */
   hash: string;
   /** Key that signs the cookies of this window. */
   key: string;

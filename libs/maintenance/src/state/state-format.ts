@@ -29,6 +29,7 @@ const storedWindow = v.looseObject({
   createdAt: date,
   createdBy: v.optional(v.string()),
   leaseUntil: v.optional(date),
+  bypass: v.optional(v.looseObject({ hash: v.string(), key: v.string() })),
   recurrence: v.optional(
     v.pipe(
       v.looseObject({

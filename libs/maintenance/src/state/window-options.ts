@@ -1,6 +1,6 @@
 import { parseDate } from './dates.js';
 import { InvalidWindowError } from './invalid-window-error.js';
-import { EVERYTHING, type MaintenanceMode, type WindowRecurrence } from './maintenance-window.js';
+import { EVERYTHING, type MaintenanceMode, type WindowBypass, type WindowRecurrence } from './maintenance-window.js';
 import { assertRecurrence } from './recurrence.js';
 
 /** What `enable()` may be told. What is omitted has its default, or on an active window stays as it is. */
@@ -53,6 +53,8 @@ export interface GivenFields {
   retryAfter?: number;
   createdBy?: string;
   recurrence?: WindowRecurrence;
+  /** Never from a request or a program: the command line makes it. */
+  bypass?: WindowBypass;
 }
 
 const FIELDS = ['scope', 'mode', 'startsAt', 'endsAt', 'message', 'retryAfter', 'createdBy', 'recurrence'];

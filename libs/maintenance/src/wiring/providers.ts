@@ -2,6 +2,7 @@ import { Logger, type Provider } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { Subject } from 'rxjs';
 import { Announcer } from '../http/announcer.js';
+import { BypassLink } from '../http/bypass-link.js';
 import { Edge } from '../http/edge.js';
 import { EdgeEndpoints } from '../http/edge-endpoints.js';
 import { HttpMount } from '../http/http-mount.js';
@@ -121,7 +122,7 @@ const policy: Provider = {
   provide: MaintenancePolicy,
   inject: [OPTIONS, StateMonitor, Clock, ApplicationConfig],
   useFactory: (
-    { exempt, response, scopesOf }: ResolvedOptions,
+    { exempt, response, scopesOf, bypass }: ResolvedOptions,
     state: StateMonitor,
     clock: Clock,
     config: ApplicationConfig,
@@ -129,6 +130,7 @@ const policy: Provider = {
     new MaintenancePolicy(state, clock, {
       exemptions: { ...exempt, globalPrefix: () => prefixOf(config) },
       scopesOf,
+      bypassCookie: bypass.cookieName,
       retryAfter: response.retryAfter,
       failed: (error) =>
         new Logger('Maintenance').error(
@@ -156,6 +158,8 @@ const mount: Provider = {
     EXTRAS,
     EdgeEndpoints,
     Announcer,
+    Clock,
+    OPTIONS,
   ],
   useFactory: (
     host: HttpAdapterHost,
@@ -167,9 +171,12 @@ const mount: Provider = {
     extras: MaintenanceModuleExtras,
     endpoints: EdgeEndpoints,
     announcer: Announcer,
+    clock: Clock,
+    { bypass }: ResolvedOptions,
   ) => {
     const handlers = new RoutedHandlers(reader, extras.mount?.guard === false ? MaintenanceGuard : null);
-    const edge = extras.mount?.edge === false ? null : new Edge(rules, handlers, answers, endpoints);
+    const link = new BypassLink(bypass.cookieName, clock, () => state.situation().active);
+    const edge = extras.mount?.edge === false ? null : new Edge(rules, handlers, answers, endpoints, link);
     const locals = viewLocals(() => statusOf(state, source), announcer);
     return new HttpMount(host, { edge, handlers, announcer, viewLocals: locals }, answers);
   },

@@ -20,6 +20,7 @@ interface OnOptions extends StorageOptions {
   for?: number;
   tz?: string;
   every?: string;
+  bypass?: boolean;
   retryAfter?: number;
 }
 
@@ -41,6 +42,7 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
       startsAt: at === undefined ? undefined : momentOf(at, '--at', tz),
       endsAt: until === undefined ? undefined : momentOf(until, '--until', tz),
       duration: options.for,
+      bypass: options.bypass,
       every: every === undefined ? undefined : { cron: every, timeZone: tz ?? 'UTC' },
     });
     return {
@@ -96,6 +98,11 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
   })
   parseEvery(text: string, previous?: string): string {
     return readText(text, previous);
+  }
+
+  @Option({ flags: '--bypass', description: 'make a secret link that lets testers in, and show it once' })
+  parseBypass(): boolean {
+    return true;
   }
 
   @Option({

@@ -1,0 +1,84 @@
+import { stringifySetCookie } from 'cookie';
+import { BYPASS_PARAMETER, passFor, windowOpenedBy } from '../policy/bypass.js';
+import { normalPath, type PolicyRequest } from '../policy/request-path.js';
+import type { Clock } from '../state/clock.js';
+import type { StoredWindow } from '../state/maintenance-window.js';
+import type { Answer } from './answer.js';
+import type { AnswerableRequest } from './responder.js';
+
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * Redeems the secret link: whoever opens it in a browser gets a cookie, and is sent on to the same URL without the token.
+ *
+ * @param cookieName - with the prefix `__Host-` or `__Secure-` the cookie is for HTTPS alone
+ */
+export class BypassLink {
+  constructor(
+    private readonly cookieName: string,
+    private readonly clock: Clock,
+    private readonly active: () => readonly StoredWindow[],
+  ) {}
+
+  /** The answer to who opens the link; `null` for every other request, a wrong token included. */
+  redeem(request: PolicyRequest & AnswerableRequest): Answer | null {
+    // Only somebody who opens the link: not a preview of it, nor a browser that guesses what will be opened next.
+    if (request.method !== 'GET' || !request.url.includes(BYPASS_PARAMETER) || isPrefetch(request)) return null;
+    const url = sentUrlOf(request);
+    const tokens = queryOf(url).filter((member) => nameOf(member) === BYPASS_PARAMETER);
+    if (tokens.length !== 1) return null;
+    const window = windowOpenedBy(tokens[0]!.slice(BYPASS_PARAMETER.length + 1), this.active());
+    if (!window) return null;
+    return {
+      status: 303,
+      headers: {
+        Location: withoutToken(url),
+        'Set-Cookie': this.#cookieFor(window),
+        'Cache-Control': 'no-store',
+        'Referrer-Policy': 'no-referrer',
+      },
+      body: NOTHING,
+    };
+  }
+
+  #cookieFor(window: StoredWindow): string {
+    const { value, holds } = passFor(window, this.clock.now());
+    return stringifySetCookie({
+      name: this.cookieName,
+      value,
+      path: '/',
+      maxAge: Math.max(1, Math.floor(holds / 1000)),
+      secure: /^__(?:Host|Secure)-/.test(this.cookieName),
+      httpOnly: true,
+      sameSite: 'lax',
+    });
+  }
+}
+
+function isPrefetch({ headers }: AnswerableRequest): boolean {
+  return ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'].some((name) =>
+    /prefetch|prerender|preview/i.test(String(headers[name] ?? '')),
+  );
+}
+
+// Below another application, Express cuts off the path at which this one is mounted.
+function sentUrlOf(request: PolicyRequest & { originalUrl?: string }): string {
+  return request.originalUrl ?? request.url;
+}
+
+function queryOf(url: string): string[] {
+  const start = url.indexOf('?');
+  return start === -1 ? [] : url.slice(start + 1).split('&');
+}
+
+function nameOf(member: string): string {
+  return member.split('=', 1)[0]!;
+}
+
+/** The same URL on the same origin. What is no path in normal form might lead elsewhere. */
+function withoutToken(url: string): string {
+  if (normalPath(url) === undefined) return '/';
+  const [path = '/'] = url.split('?', 1);
+  const rest = queryOf(url).filter((member) => nameOf(member) !== BYPASS_PARAMETER);
+  return rest.length > 0 ? `${path}?${rest.join('&')}` : path;
+}

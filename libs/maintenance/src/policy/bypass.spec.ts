@@ -1,0 +1,145 @@
+import fc from 'fast-check';
+import type { StoredWindow } from '../state/maintenance-window.js';
+import { isBypassed, newBypass, passFor, windowOpenedBy } from './bypass.js';
+
+const NOW = Date.parse('2026-12-01T02:00Z');
+const HOUR = 3_600_000;
+const NAME = '__Host-maintenance-bypass';
+const { token, stored } = newBypass();
+
+function windowOf(more: Partial<StoredWindow> = {}): StoredWindow {
+  return {
+    id: 'a1b2',
+    scope: '*',
+    mode: 'full',
+    startsAt: '2026-12-01T00:00:00.000Z',
+    endsAt: null,
+    createdAt: '2026-12-01T00:00:00.000Z',
+    bypass: stored,
+    ...more,
+  };
+}
+
+const window = windowOf();
+const { value } = passFor(window, NOW);
+
+function isIn(
+  cookie: string | undefined,
+  { active = [window], covering = active, now = NOW + 1000, header = undefined as string | undefined } = {},
+): boolean {
+  const headers = {
+    ...(cookie !== undefined && { cookie }),
+    ...(header !== undefined && { 'x-maintenance-bypass': header }),
+  };
+  return isBypassed({ headers }, active, covering, NAME, now);
+}
+
+describe('the token', () => {
+  it('has 256 bits, is new each time, and is not stored', () => {
+    expect(Buffer.from(token, 'base64url')).toHaveLength(32);
+    expect(newBypass().token).not.toBe(token);
+    expect(JSON.stringify(stored)).not.toContain(token);
+  });
+
+  it('opens its window, and nothing else does', () => {
+    expect(windowOpenedBy(token, [window])).toBe(window);
+    for (const wrong of [
+      '',
+      ' ',
+      token.slice(1),
+      `${token}A`,
+      token.toLowerCase(),
+      stored.hash,
+      stored.key,
+      newBypass().token,
+    ]) {
+      expect(windowOpenedBy(wrong, [window])).toBeNull();
+    }
+    expect(
+      windowOpenedBy(token, [windowOf({ bypass: undefined }), windowOf({ bypass: newBypass().stored })]),
+    ).toBeNull();
+  });
+
+  it('may come in the header', () => {
+    expect(isIn(undefined, { header: token })).toBe(true);
+    for (const header of ['', 'x', stored.hash, `${token}, ${token}`, ` ${token}`])
+      expect(isIn(undefined, { header })).toBe(false);
+  });
+});
+
+describe('the cookie', () => {
+  const cookie = `${NAME}=${value}`;
+
+  it('opens its window', () => {
+    expect(isIn(cookie)).toBe(true);
+    expect(isIn(`a=b; ${cookie}; c=d`)).toBe(true);
+  });
+
+  it('opens nothing with any byte of it altered, left out or doubled', () => {
+    for (let at = 0; at < value.length; at++) {
+      for (const other of new Set(['A', 'B', '0', '.', '-', String.fromCharCode(value.charCodeAt(at) ^ 1)])) {
+        if (other === value[at]) continue;
+        const altered = value.slice(0, at) + other + value.slice(at + 1);
+        expect([altered, isIn(`${NAME}=${altered}`)]).toEqual([altered, false]);
+      }
+      expect(isIn(`${NAME}=${value.slice(0, at)}${value.slice(at + 1)}`)).toBe(false);
+      expect(isIn(`${NAME}=${value.slice(0, at)}`)).toBe(false);
+      expect(isIn(`${NAME}=${value.slice(0, at)}${value[at]}${value.slice(at)}`)).toBe(false);
+    }
+  });
+
+  it('opens nothing whatever somebody makes up', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.stringMatching(/^v1(\.[\w-]{0,12}){0,6}$/)), (text) => {
+        expect(isIn(`${NAME}=${text}`)).toBe(false);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each([
+    ['twelve hours, where the window has no end', null, 12 * HOUR],
+    ['to the end of the window', '2026-12-01T03:00:00.000Z', HOUR],
+    ['twelve hours of a longer window', '2026-12-02T02:00:00.000Z', 12 * HOUR],
+  ])('holds for %s', (_title, endsAt, holds) => {
+    const own = windowOf({ endsAt });
+    const pass = passFor(own, NOW);
+    expect(pass.holds).toBe(holds);
+    const at = (now: number): boolean => isIn(`${NAME}=${pass.value}`, { active: [own], now });
+    expect([at(NOW), at(NOW + holds - 1), at(NOW + holds)]).toEqual([true, true, false]);
+  });
+
+  it('of the future opens nothing', () => expect(isIn(cookie, { now: NOW - 2 * 60_000 })).toBe(false));
+
+  it.each([
+    ['another window', windowOf({ id: 'c3d4' })],
+    ['the next window, which has the same id and a key of its own', windowOf({ bypass: newBypass().stored })],
+    ['a window whose key was withdrawn', windowOf({ bypass: undefined })],
+  ])('opens nothing of %s', (_title, other) => expect(isIn(cookie, { active: [other] })).toBe(false));
+
+  it('opens nothing when it has another name', () => expect(isIn(`maintenance-bypass=${value}`)).toBe(false));
+});
+
+describe('several windows', () => {
+  const all = window;
+  const payments = windowOf({ id: 'p1', scope: 'payments', bypass: newBypass().stored });
+  const keyless = windowOf({ id: 'p2', scope: 'payments', bypass: undefined });
+  const cookieOf = (own: StoredWindow): string => `${NAME}=${passFor(own, NOW).value}`;
+
+  it.each([
+    ['the key of everything opens a part', all, [all, payments], [all, payments], true],
+    ['the key of everything opens a part that has none', all, [all, keyless], [all, keyless], true],
+    ['the key of a part opens that part', payments, [payments, keyless], [payments, keyless], true],
+    ['the key of a part does not open everything', payments, [all, payments], [all, payments], false],
+    [
+      'the key of a part opens no other part',
+      payments,
+      [windowOf({ id: 'o', scope: 'orders' }), payments],
+      [windowOf({ id: 'o', scope: 'orders' })],
+      false,
+    ],
+    ['no key opens what is closed without a window', all, [all], [], false],
+  ])('%s', (_title, key, active, covering, expected) => {
+    expect(isIn(cookieOf(key), { active, covering })).toBe(expected);
+  });
+});
