@@ -1,0 +1,182 @@
+import { StateMonitor } from '../state/state-monitor.js';
+import type { StoredWindow } from '../state/maintenance-window.js';
+import { ManualClock } from '../testing/manual-clock.js';
+import type { HandlerRules } from './handler-rules.js';
+import { MaintenancePolicy } from './maintenance-policy.js';
+
+const NOW = '2026-12-06T03:30:00.000Z';
+const MINUTE = 60;
+
+function windowOf(id: string, more: Partial<StoredWindow> = {}): StoredWindow {
+  return {
+    id,
+    scope: '*',
+    mode: 'full',
+    startsAt: '2026-12-06T03:00:00.000Z',
+    endsAt: null,
+    createdAt: '2026-12-06T03:00:00.000Z',
+    ...more,
+  };
+}
+
+// Each ends at another time, so that Retry-After tells which of them counts.
+const ALL = windowOf('all', { endsAt: '2026-12-06T03:40:00.000Z' });
+const ALL_OPEN_END = windowOf('all open end');
+const ALL_READ_ONLY = windowOf('all read-only', { mode: 'read-only', endsAt: '2026-12-06T03:50:00.000Z' });
+const PAYMENTS = windowOf('payments', { scope: 'payments', endsAt: '2026-12-06T04:00:00.000Z' });
+const PAYMENTS_READ_ONLY = windowOf('payments read-only', {
+  scope: 'payments',
+  mode: 'read-only',
+  endsAt: '2026-12-06T04:10:00.000Z',
+});
+// Sundays from three to four; it is half past three on one.
+const SUNDAYS = windowOf('sundays', {
+  startsAt: '2026-01-01T00:00:00.000Z',
+  recurrence: { cron: '0 3 * * 0', timeZone: 'UTC', duration: 45 * MINUTE * 1000 },
+});
+const PLANNED = windowOf('planned', { startsAt: '2026-12-06T05:00:00.000Z' });
+const TOLD = windowOf('told', { endsAt: '2026-12-06T03:31:00.000Z', retryAfter: 7 });
+
+const rulesOf = (more: Partial<HandlerRules> = {}): HandlerRules => ({
+  verdict: null,
+  scopes: ['*'],
+  access: null,
+  isAdmin: false,
+  isEventStream: false,
+  ...more,
+});
+const VISITS = {
+  'GET /shop': { method: 'GET', rules: rulesOf() },
+  'POST /shop': { method: 'POST', rules: rulesOf() },
+  'GET /pay': { method: 'GET', rules: rulesOf({ scopes: ['*', 'payments'] }) },
+  'POST /pay': { method: 'POST', rules: rulesOf({ scopes: ['*', 'payments'] }) },
+  'GET a file': { method: 'GET', rules: null },
+};
+
+async function policyOver(windows: StoredWindow[]): Promise<MaintenancePolicy> {
+  const clock = new ManualClock(NOW);
+  const state = { format: 1 as const, lineage: 'spec', revision: 1, windows, history: [] };
+  const monitor = new StateMonitor({
+    source: { read: () => Promise.resolve({ state, version: '1' }) },
+    clock,
+    refreshInterval: 5_000,
+    onStorageFailure: 'last-known',
+  });
+  await monitor.refresh();
+  const never = (): boolean => false;
+  return new MaintenancePolicy(monitor, clock, {
+    exemptions: {
+      matchesPath: never,
+      matchesAddress: never,
+      everything: false,
+      probes: false,
+      roles: new Set(),
+      user: () => undefined,
+      globalPrefix: () => '',
+    },
+    bypassCookie: 'bypass',
+    retryAfter: 60 * MINUTE,
+    failed: () => undefined,
+  });
+}
+
+/** `null`: admitted; else the window that counts, and the seconds that are told. */
+type Row = [title: string, windows: StoredWindow[], ...answers: ([id: string, retryAfter: number] | null)[]];
+
+describe('windows that overlap', () => {
+  const names = Object.keys(VISITS) as (keyof typeof VISITS)[];
+  const all = (id: string, minutes: number): [string, number] => [id, minutes * MINUTE];
+
+  const rows: Row[] = [
+    ['none', [], null, null, null, null, null],
+    ['one that is planned', [PLANNED], null, null, null, null, null],
+    ['everything', [ALL], all('all', 10), all('all', 10), all('all', 10), all('all', 10), all('all', 10)],
+    ['a part', [PAYMENTS], null, null, all('payments', 30), all('payments', 30), null],
+    [
+      'a part within everything, which ends later',
+      [ALL, PAYMENTS],
+      all('all', 10),
+      all('all', 10),
+      all('payments', 30),
+      all('payments', 30),
+      all('all', 10),
+    ],
+    [
+      'a part within everything, which has no end',
+      [PAYMENTS, ALL_OPEN_END],
+      all('all open end', 60),
+      all('all open end', 60),
+      all('all open end', 60),
+      all('all open end', 60),
+      all('all open end', 60),
+    ],
+    ['read-only', [ALL_READ_ONLY], null, all('all read-only', 20), null, all('all read-only', 20), null],
+    [
+      'read-only under full',
+      [ALL, ALL_READ_ONLY],
+      all('all', 10),
+      all('all read-only', 20),
+      all('all', 10),
+      all('all read-only', 20),
+      all('all', 10),
+    ],
+    [
+      'everything read-only, and a part closed',
+      [ALL_READ_ONLY, PAYMENTS],
+      null,
+      all('all read-only', 20),
+      all('payments', 30),
+      all('payments', 30),
+      null,
+    ],
+    [
+      'everything closed, and a part read-only for longer',
+      [ALL, PAYMENTS_READ_ONLY],
+      all('all', 10),
+      all('all', 10),
+      all('all', 10),
+      all('payments read-only', 40),
+      all('all', 10),
+    ],
+    [
+      'one that recurs',
+      [SUNDAYS],
+      all('sundays', 15),
+      all('sundays', 15),
+      all('sundays', 15),
+      all('sundays', 15),
+      all('sundays', 15),
+    ],
+    [
+      'one that recurs against a single one that ends before it',
+      [SUNDAYS, ALL],
+      all('sundays', 15),
+      all('sundays', 15),
+      all('sundays', 15),
+      all('sundays', 15),
+      all('sundays', 15),
+    ],
+    [
+      'one that recurs against a part that ends after it',
+      [PAYMENTS, SUNDAYS],
+      all('sundays', 15),
+      all('sundays', 15),
+      all('payments', 30),
+      all('payments', 30),
+      all('sundays', 15),
+    ],
+    ['one that says itself when to come back', [TOLD], ['told', 7], ['told', 7], ['told', 7], ['told', 7], ['told', 7]],
+  ];
+
+  it.each(rows)('%s', async (_title, windows, ...expected) => {
+    const policy = await policyOver(windows);
+    const found = names.map((name) => {
+      const { method, rules } = VISITS[name];
+      const decision = policy.decide({ rules, request: { method, url: '/' }, context: null });
+      if (decision === 'admitted') return [name, null];
+      if (typeof decision === 'string' || decision instanceof Promise) return [name, decision];
+      return [name, [decision.window?.id, decision.retryAfter]];
+    });
+    expect(found).toEqual(names.map((name, index) => [name, expected[index]]));
+  });
+});
