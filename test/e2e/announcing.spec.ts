@@ -1,4 +1,5 @@
-import { Controller, Get, Res } from '@nestjs/common';
+import { Controller, Get, Res, UseInterceptors } from '@nestjs/common';
+import { MaintenanceInterceptor } from 'nestjs-maintenance';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
 
 const HOUR = 3_600_000;
@@ -8,6 +9,12 @@ class PagesController {
   @Get()
   page(): string {
     return 'page';
+  }
+
+  @UseInterceptors(MaintenanceInterceptor)
+  @Get('locals')
+  locals(@Res({ passthrough: true }) response: { locals: object }): object {
+    return { ...response.locals };
   }
 
   @Get('raw')
@@ -36,6 +43,16 @@ describe.each(ADAPTERS)('announcing on %s', (adapter) => {
     for (const path of ['/', '/raw', '/nothing']) expect([path, await announced(path)]).toEqual([path, expected]);
     await maintenance.disable({ all: true });
     expect(await announced()).toBeUndefined();
+  });
+
+  it('leaves the window to views', async () => {
+    const { maintenance, call } = await open({ announce: { before: 2 * HOUR } });
+    expect((await call('/locals')).json()).toMatchObject({ maintenanceAnnouncement: null });
+    await maintenance.enable({ startsAt: new Date(Date.now() + HOUR), message: 'New tills' });
+    expect((await call('/locals')).json()).toMatchObject({
+      maintenanceMode: false,
+      maintenanceAnnouncement: { message: 'New tills', scope: '*' },
+    });
   });
 
   it('leaves the end out where there is none', async () => {
