@@ -286,6 +286,13 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
       expect(asked).toBe(1);
     });
 
+    it('refuses where the answer does not come', async () => {
+      const call = await startActive({ roles: ['staff'], user: () => new Promise(() => undefined) });
+      const started = Date.now();
+      expect((await call('/cats')).status).toBe(503);
+      expect(Date.now() - started).toBeLessThan(9_000);
+    });
+
     it('refuses where the question throws', async () => {
       const call = await startActive({
         roles: ['staff'],

@@ -134,7 +134,7 @@ describe.each(ADAPTERS)('GraphQL on %s, a full window', (adapter) => {
 
     it('speaks GraphQL at the endpoint only', async () => {
       await running.maintenance.enable();
-      for (const path of ['/graphql/x', '//graphql', '/graphqls', '/%67raphql', '/cats']) {
+      for (const path of ['//graphql', '/graphqls', '/%67raphql', '/cats']) {
         expect(await send(running, '{ cats }', {}, path)).toMatchObject({
           status: 503,
           headers: { 'content-type': 'application/problem+json' },
@@ -501,5 +501,56 @@ describe.each(ADAPTERS)('GraphQL on %s', (adapter) => {
       expect([reply.status, reply.headers['retry-after']]).toEqual([521, undefined]);
       expect(reply.json()).toMatchObject({ errors: [{ extensions: { retryAfter: null } }] });
     }
+  });
+});
+
+/** Short, and another one for each number: what is sent has to fit into a body. */
+function letters(index: number): string {
+  return `a${index.toString(36)}`;
+}
+
+describe.each(ADAPTERS)('GraphQL on %s, past its own language', (adapter) => {
+  let running: Running;
+  afterEach(() => running.close());
+
+  const started = async (options: object = {}, module: object = {}): Promise<void> => {
+    running = await start(adapter, { imports: [graphqlModule(module)], providers: EVERYTHING, options });
+  };
+
+  it.each([{}, { graphiql: true, playground: undefined }, { playground: true }])(
+    'shows a person at a browser the page, and no explorer: %j',
+    async (module) => {
+      await started({}, { playground: undefined, ...module });
+      await running.maintenance.enable();
+      for (const query of ['', '?query={cats}', '?query=1', '?extensions={}']) {
+        const reply = await running.call(`/graphql${query}`, { headers: { accept: 'text/html,*/*;q=0.8' } });
+        expect([query, reply.status, reply.headers['content-type']]).toEqual([query, 503, 'text/html; charset=utf-8']);
+        expect(reply.text).toContain('Down for maintenance');
+      }
+    },
+  );
+
+  it('answers an operation with very many fields', async () => {
+    const user = (request: { headers: Record<string, string> }): object => ({ role: request.headers['x-role'] });
+    await started({ exempt: { roles: ['staff'], user } });
+    await running.maintenance.enable();
+    const query = `{ ${Array.from({ length: 9_500 }, (_, index) => `${letters(index)}:cats`).join(' ')} }`;
+    expect((await send(running, query)).status).toBe(503);
+    expect((await send(running, query, { 'x-role': 'staff' })).status).toBe(200);
+  }, 60_000);
+
+  it('is as open and as closed under every spelling that leads there', async () => {
+    await started();
+    const spelt = ['/graphql', '/graphql/', '/GRAPHQL', '/graphql/x'];
+    const statuses = async (sent: string): Promise<number[]> =>
+      Promise.all(spelt.map(async (path) => (await send(running, sent, {}, path)).status));
+    const whileOff = await statuses('{ cats }');
+    expect(whileOff).toEqual(adapter === 'express' ? [200, 200, 200, 200] : [200, 404, 404, 404]);
+    await running.maintenance.enable({ mode: 'read-only' });
+    // What leads nowhere is closed as a POST to an unknown URL.
+    expect(await statuses('{ cats }')).toEqual(whileOff.map((status) => (status === 404 ? 503 : status)));
+    expect(await statuses('mutation { adopt }')).toEqual([503, 503, 503, 503]);
+    await running.maintenance.enable();
+    expect(await statuses('{ cats }')).toEqual([503, 503, 503, 503]);
   });
 });

@@ -674,6 +674,28 @@ describe.each(ADAPTERS)('on %s, the user of a socket', (adapter) => {
     expect(member.seen.all('maintenance')).toEqual([]);
   });
 
+  it('is found though Fastify declares one on every request', async () => {
+    @WebSocketGateway()
+    class DeclaredGateway extends Speaking {
+      afterInit(server: Received) {
+        server.use((socket: Received, next: () => void) => {
+          socket.data.user = { role: 'staff' };
+          next();
+        });
+      }
+    }
+    const declare = (app: { getHttpAdapter: () => { getInstance: () => unknown } }): void => {
+      if (adapter !== 'fastify') return;
+      const instance = app.getHttpAdapter().getInstance() as { decorateRequest: (name: string, value: null) => void };
+      instance.decorateRequest('user', null);
+    };
+    const { port, maintenance } = await run(adapter, 'socket.io', [DeclaredGateway], { ...roles, main: declare });
+    await maintenance.enable();
+    const member = connect('socket.io', port);
+    await member.seen.next('connect');
+    await answered(member);
+  });
+
   it('is the one that middleware of socket.io has found', async () => {
     @WebSocketGateway()
     class MiddlewareGateway extends Speaking {
@@ -778,6 +800,21 @@ describe.each(ADAPTERS)('on %s, namespaces of socket.io', (adapter) => {
 });
 
 describe.each(ADAPTERS)('on %s, an engine of socket.io', (adapter) => {
+  it('serves no files of its client during a full window', async () => {
+    const { maintenance, call } = await run(adapter, 'socket.io', [gateway()]);
+    const path = '/socket.io/socket.io.js';
+    expect((await call(path)).status).toBe(200);
+    await maintenance.enable({ mode: 'read-only' });
+    expect((await call(path)).status).toBe(200);
+    await maintenance.enable({ retryAfter: 60 });
+    expect(await call(path)).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '60', 'cache-control': 'no-store' },
+    });
+    await maintenance.disable();
+    expect((await call(path)).status).toBe(200);
+  });
+
   it('does not take a session that there never was', async () => {
     const { port, maintenance, call } = await run(adapter, 'socket.io', [gateway()]);
     await maintenance.enable();

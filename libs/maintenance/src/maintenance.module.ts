@@ -10,6 +10,7 @@ import {
 } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { APP_GUARD, ApplicationConfig, DiscoveryModule, DiscoveryService, ModulesContainer } from '@nestjs/core';
+import type { Subject } from 'rxjs';
 import { adminParts } from './admin/admin-parts.js';
 import { Announcer } from './http/announcer.js';
 import { HttpMount } from './http/http-mount.js';
@@ -28,9 +29,10 @@ import { HandlerRulesReader } from './policy/handler-rules.js';
 import { MaintenancePolicy } from './policy/maintenance-policy.js';
 import { Transports } from './policy/transport.js';
 import { Clock } from './state/clock.js';
+import type { MaintenanceStatus } from './state/maintenance-status.js';
 import { StateMonitor } from './state/state-monitor.js';
 import { StateStorage } from './storage/state-storage.js';
-import { EXTRAS, GIVEN_OPTIONS, OPTIONS } from './tokens.js';
+import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS } from './tokens.js';
 import { asyncOptions } from './wiring/async-options.js';
 import { providers } from './wiring/providers.js';
 
@@ -83,6 +85,7 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
     @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
     @Inject(Transports) private readonly transports: Transports,
+    @Inject(CHANGES) private readonly changes: Subject<MaintenanceStatus>,
   ) {
     assertSingle(modules);
     mount.attach();
@@ -104,6 +107,7 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
       await this.transports.close();
       await this.monitor.stop();
     } finally {
+      this.changes.complete();
       await this.storage.close?.();
     }
   }

@@ -15,16 +15,25 @@ export interface EdgeEndpoint {
 /** Where the endpoints are. */
 export class EdgeEndpoints {
   readonly #ofPath = new Map<string, EdgeEndpoint>();
+  /** Whether the router takes other cases and longer paths for the same, as Express does where something is mounted. */
+  isLoose = false;
 
   /** @param path - as it is mounted, the global prefix included */
   add(path: string, endpoint: EdgeEndpoint): void {
-    this.#ofPath.set(normalPath(path) ?? path, endpoint);
+    const normal = normalPath(path) ?? path;
+    this.#ofPath.set(this.isLoose ? normal.toLowerCase() : normal, endpoint);
   }
 
-  /** The endpoint at this URL. A path that is not in normal form, or leads further, is none. */
+  /** The endpoint at this URL. A path that is not in normal form is none. */
   at(url: string): EdgeEndpoint | undefined {
     if (this.#ofPath.size === 0) return undefined;
     const path = normalPath(url);
-    return path === undefined ? undefined : this.#ofPath.get(path);
+    if (path === undefined) return undefined;
+    if (!this.isLoose) return this.#ofPath.get(path);
+    const lower = path.toLowerCase();
+    for (const [mounted, endpoint] of this.#ofPath) {
+      if (lower === mounted || lower.startsWith(mounted === '/' ? mounted : `${mounted}/`)) return endpoint;
+    }
+    return undefined;
   }
 }

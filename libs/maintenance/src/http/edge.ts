@@ -5,7 +5,7 @@ import { noteStatus, sealExempt, sealRefused, type Answer, type RawResponse } fr
 import type { BypassLink } from './bypass-link.js';
 import type { EdgeEndpoints } from './edge-endpoints.js';
 import type { AnswerableRequest, Responder } from './responder.js';
-import type { Route, RoutedHandlers } from './routed-handlers.js';
+import { NO_HANDLER, type Route, type RoutedHandlers } from './routed-handlers.js';
 
 /** A request at the edge, whichever the adapter. */
 export interface EdgeVisitor {
@@ -38,14 +38,17 @@ export class Edge {
   /** Lets the visitor on or ends the request, as far as that can be decided before the guards run. */
   pass(visitor: EdgeVisitor, route: Route): void {
     if (this.#redeems(visitor)) return;
-    const decision = this.#decide(visitor.request, route);
-    if (decision instanceof Promise) void decision.then((late) => this.#carryOut(late, visitor, route));
-    else this.#carryOut(decision, visitor, route);
+    this.#settle(visitor, this.#routeAt(visitor.request, route));
+  }
+
+  /** The same for a request that the router has given up, whatever might have been there. */
+  passUnrouted(visitor: EdgeVisitor): void {
+    this.#settle(visitor, NO_HANDLER);
   }
 
   /** The refusal that is certain already, without waiting for anything; `null` if there is none. */
   foresee(request: PolicyRequest, route: Route): Refusal | null {
-    const decision = this.#decide(request, route, true);
+    const decision = this.#decide(request, this.#routeAt(request, route), true);
     return typeof decision === 'object' && !(decision instanceof Promise) ? decision : null;
   }
 
@@ -63,14 +66,23 @@ export class Edge {
     });
   }
 
+  #settle(visitor: EdgeVisitor, route: Route): void {
+    const decision = this.#decide(visitor.request, route);
+    if (decision instanceof Promise) void decision.then((late) => this.#carryOut(late, visitor, route));
+    else this.#carryOut(decision, visitor, route);
+  }
+
   #redeems({ request, send }: EdgeVisitor): boolean {
     const answer = this.bypass.redeem(request);
     if (answer) send(answer);
     return answer !== null;
   }
 
-  #decide(request: PolicyRequest, routed: Route, isEarly = false): Decision | Promise<Decision> {
-    const route = routed.length === 0 ? (this.endpoints.at(request.url)?.route(request) ?? routed) : routed;
+  #routeAt(request: PolicyRequest, route: Route): Route {
+    return route.length === 0 ? (this.endpoints.at(request.url)?.route(request) ?? route) : route;
+  }
+
+  #decide(request: PolicyRequest, route: Route, isEarly = false): Decision | Promise<Decision> {
     if (route === 'unclear') return 'undecided';
     if (route.length === 0) return this.policy.decide({ rules: null, request, context: null, isEarly });
     const decisions = route.map((rules) => this.policy.decide({ rules, request, context: null, isEarly }));

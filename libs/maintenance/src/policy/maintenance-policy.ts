@@ -1,6 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Clock } from '../state/clock.js';
 import { EVERYTHING, type StoredWindow } from '../state/maintenance-window.js';
+import { inTime } from '../state/in-time.js';
 import type { Situation, StateMonitor } from '../state/state-monitor.js';
 import { isBypassed } from './bypass.js';
 import { asksWho, isExemptRequest, isExemptVisitor, type ExemptionRules } from './exemptions.js';
@@ -46,6 +47,9 @@ export interface PolicyOptions {
   /** Told when a function of the application could not decide; the visit is refused. */
   failed: (error: unknown) => void;
 }
+
+/** Who does not say within so many milliseconds whether a visitor is exempt has not said so. */
+const ANSWER_TIMEOUT = 5_000;
 
 const READING = new Set(['GET', 'HEAD', 'OPTIONS']);
 const NO_WINDOWS: readonly StoredWindow[] = [];
@@ -96,7 +100,8 @@ export class MaintenancePolicy {
     if (asksWho(exemptions)) {
       const comesGuard = rules !== null && context === null;
       if ((comesGuard && !visit.knowsUser) || visit.isEarly) return 'undecided';
-      return isExemptVisitor(exemptions, request, context).then(
+      const asked = inTime(() => isExemptVisitor(exemptions, request, context), this.clock, ANSWER_TIMEOUT);
+      return asked.then(
         (isExempt) => {
           if (isExempt) return 'exempt';
           return comesGuard && exemptions.when ? 'undecided' : this.#refuse(covering);

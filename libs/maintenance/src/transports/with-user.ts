@@ -3,7 +3,8 @@
  * or a socket, is laid over it.
  */
 export function withUser<T extends object>(request: T, ...places: unknown[]): T {
-  if ((request as { user?: unknown }).user !== undefined) return request;
+  // Fastify's plugins declare it as null.
+  if (((request as { user?: unknown }).user ?? null) !== null) return request;
   const users = places.map((place) => (place as { user?: unknown } | null | undefined)?.user);
   const user = users.find((found) => found !== undefined && found !== null);
   if (user === undefined) return request;

@@ -113,7 +113,7 @@ const announcer: Provider = {
     changes: Subject<MaintenanceStatus>,
   ): Announcer => {
     const made = new Announcer(announce.before, state, clock);
-    changes.subscribe(() => made.review());
+    if (announce.before !== undefined) changes.subscribe(() => made.review());
     return made;
   },
 };
@@ -178,7 +178,7 @@ const mount: Provider = {
     const link = new BypassLink(bypass.cookieName, clock, () => state.situation().active);
     const edge = extras.mount?.edge === false ? null : new Edge(rules, handlers, answers, endpoints, link);
     const locals = viewLocals(() => statusOf(state, source), announcer);
-    return new HttpMount(host, { edge, handlers, announcer, viewLocals: locals }, answers);
+    return new HttpMount(host, { edge, handlers, endpoints, announcer, viewLocals: locals }, answers);
   },
 };
 

@@ -8,7 +8,7 @@ import type { Answer, RawResponse } from '../answer.js';
 import type { EdgeVisitor } from '../edge.js';
 import { explained } from '../json-example.js';
 import type { AnswerableRequest } from '../responder.js';
-import { NO_HANDLER, type Route } from '../routed-handlers.js';
+import type { Route } from '../routed-handlers.js';
 import type { BridgeParts, HttpBridge } from './http-bridge.js';
 
 /** The parts of Express's router that tell what it would do with a request. */
@@ -37,6 +37,7 @@ export class ExpressBridge implements HttpBridge {
   attach(): void {
     const { adapter, parts } = this;
     Object.defineProperties(adapter.getInstance<ExpressApplication>().locals, parts.viewLocals);
+    parts.endpoints.isLoose = true;
     if (!parts.edge) return;
     const registerParserMiddleware = adapter.registerParserMiddleware?.bind(adapter);
     adapter.registerParserMiddleware = (...args: [string?, boolean?]) => {
@@ -112,10 +113,7 @@ export class ExpressBridge implements HttpBridge {
     adapter.setNotFoundHandler = (handler: Handler, ...rest: unknown[]) => {
       const refuseFirst: Handler = (request, response, next) => {
         if (!parts.edge || parts.edge.isIdle) return handler(request, response, next);
-        parts.edge.pass(
-          this.#visitor(request, response, () => handler(request, response, next)),
-          NO_HANDLER,
-        );
+        parts.edge.passUnrouted(this.#visitor(request, response, () => handler(request, response, next)));
       };
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };

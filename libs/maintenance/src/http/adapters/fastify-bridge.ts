@@ -169,10 +169,7 @@ export class FastifyBridge implements HttpBridge {
     adapter.setNotFoundHandler = (handler: Handler, ...rest: unknown[]) => {
       const refuseFirst: Handler = (request, reply) => {
         if (!parts.edge || parts.edge.isIdle) return handler(request, reply);
-        parts.edge.pass(
-          this.#visitor(request, reply, () => void handler(request, reply)),
-          NO_HANDLER,
-        );
+        parts.edge.passUnrouted(this.#visitor(request, reply, () => void handler(request, reply)));
       };
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { PolicyRequest } from '../../policy/request-path.js';
 import type { Announcer } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
+import type { EdgeEndpoints } from '../edge-endpoints.js';
 import type { Edge } from '../edge.js';
 import type { AnswerableRequest } from '../responder.js';
 import type { RoutedHandlers } from '../routed-handlers.js';
@@ -25,6 +26,7 @@ export interface BridgeParts {
   /** `null`: the application does without. */
   edge: Edge | null;
   handlers: RoutedHandlers;
+  endpoints: EdgeEndpoints;
   announcer: Announcer;
   /** The members that views see, made anew for each request. */
   viewLocals: PropertyDescriptorMap;

@@ -4,22 +4,31 @@ import type { HttpMount } from '../../http/http-mount.js';
 import { preferredFormat, preferredGraphqlType } from '../../http/negotiation.js';
 import { NO_HANDLER, type Route } from '../../http/routed-handlers.js';
 import type { Refusal } from '../../policy/refusal.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
 import { refusedError } from './errors.js';
 import { carriesOperation } from './operation.js';
 
 /** What the edge has to know of a GraphQL endpoint. */
 export function graphqlEndpoint(route: Route, status: number): EdgeEndpoint {
   return {
-    route: (request) => (route === 'unclear' || carriesOperation(request) ? route : NO_HANDLER),
+    route: (request) =>
+      route === 'unclear' || (carriesOperation(request) && !wantsPage(request)) ? route : NO_HANDLER,
     answer: (refusal, request) => {
-      const accept = [request.headers.accept].flat().join(', ');
-      // A person at a browser, whom an explorer would greet.
-      const wantsPage = (request.method === 'GET' || request.method === 'HEAD') && preferredFormat(accept) === 'html';
-      if (wantsPage && !carriesOperation(request)) return null;
-      const headers = { 'Content-Type': `${preferredGraphqlType(accept)}; charset=utf-8` };
+      if (wantsPage(request)) return null;
+      const headers = { 'Content-Type': `${preferredGraphqlType(acceptOf(request))}; charset=utf-8` };
       return { status, headers, body: bodyOf(refusal) };
     },
   };
+}
+
+// A person at a browser, whom an explorer would greet, whatever the query.
+function wantsPage(request: PolicyRequest): boolean {
+  const isView = request.method === 'GET' || request.method === 'HEAD';
+  return isView && preferredFormat(acceptOf(request)) === 'html';
+}
+
+function acceptOf({ headers }: PolicyRequest): string {
+  return [headers?.accept ?? []].flat().join(', ');
 }
 
 export function bodyOf(refusal: Refusal): Buffer {

@@ -31,6 +31,13 @@ export class SocketGate {
     return refusal instanceof Promise ? null : refusal;
   }
 
+  /** The refusal of a request for a file, which belongs to no gateway. */
+  async refusalOfFile(request: IncomingMessage): Promise<Refusal | null> {
+    if (this.policy.isOpen) return null;
+    const decision = await this.policy.decide({ rules: null, request: this.mount.requestOf(request), context: null });
+    return typeof decision === 'object' ? decision : null;
+  }
+
   /** The refusal of a socket, of which by now everything is known that will be. */
   refusalOf(
     entrance: Entrance,

@@ -16,13 +16,17 @@ interface Engine {
   opts: { transports?: readonly string[] };
   use(middleware: EngineMiddleware): void;
 }
+/** The part that serves the files of the client, past the application. */
+interface FileServer {
+  serve?(request: IncomingMessage, response: ServerResponse): void;
+}
 interface Namespace {
   use(middleware: Middleware): unknown;
 }
 /** The parts of `Server` and `Namespace`. A namespace leads to its server, and has a map of its sockets. */
-interface IoServer extends Namespace {
+interface IoServer extends Namespace, FileServer {
   engine?: Engine;
-  server?: { engine?: Engine };
+  server?: FileServer & { engine?: Engine };
   /** Of a server: its main namespace. */
   sockets: Namespace;
 }
@@ -42,6 +46,18 @@ export const socketIo: SocketLibrary = {
     const engine = engineOf(server);
     // Whoever adds a middleware shuts WebTransport off, so there only the namespaces refuse.
     return engine && !engine.opts.transports?.includes('webtransport') ? engine : null;
+  },
+
+  guardFiles(server, refusalOf, statusCode) {
+    const whole = server as IoServer;
+    const files: FileServer = whole.server ?? whole;
+    if (!files.serve) return;
+    replaceMethod(files, 'serve', (serve) => (request, response) => {
+      void refusalOf(request).then((refusal) => {
+        if (refusal) refuseRequest(response, refusal, statusCode);
+        else serve!(request, response);
+      });
+    });
   },
 
   guardDoor(door, refusalOf, statusCode) {

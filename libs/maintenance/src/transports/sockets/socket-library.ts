@@ -10,6 +10,12 @@ export interface SocketLibrary {
   doorOf(server: object): object | null;
   /** Has handshakes refused, unless there is no refusal for them. */
   guardDoor(door: object, refusalOf: (handshake: IncomingMessage) => Refusal | null, statusCode: number): void;
+  /** Has requests refused for files that the library serves beside its sockets. */
+  guardFiles?(
+    server: object,
+    refusalOf: (request: IncomingMessage) => Promise<Refusal | null>,
+    statusCode: number,
+  ): void;
   /** Has clients refused that passed the door, before they are connected, where the library knows of that. */
   guardNamespace?(server: object, refusalOf: (client: Client) => Refusal | null | Promise<Refusal | null>): void;
   /** What several sockets of one client have in common. */

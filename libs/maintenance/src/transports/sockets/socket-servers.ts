@@ -81,6 +81,7 @@ export class SocketServers {
     if (!library || !guardsEntrances) return;
     if (isNewDoor && door && atDoor) {
       library.guardDoor(door, (handshake) => gate.refusalOfHandshake(atDoor, handshake), statusCode);
+      library.guardFiles?.(server, (request) => gate.refusalOfFile(request), statusCode);
     }
     if (isNewServer) {
       library.guardNamespace?.(server, (client) =>
