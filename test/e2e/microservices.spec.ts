@@ -8,7 +8,7 @@ import {
 import type { ExecutionContext } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
 import type { EnableOptions, MaintenanceStatus, Refusal } from 'nestjs-maintenance';
-import { filter, firstValueFrom, lastValueFrom, timeout } from 'rxjs';
+import { filter, firstValueFrom, lastValueFrom, timeout, type Observable } from 'rxjs';
 import { RedisServer } from '../storage/redis-server.js';
 import {
   eventually,
@@ -22,7 +22,7 @@ import {
   type RpcSetup,
 } from './rpc-application.js';
 import { GrpcClient } from './rpc-grpc-client.js';
-import { GrpcHandlers, GuardedHandlers, OpenHandlers, ScopedHandlers, ShopHandlers } from './rpc-handlers.js';
+import { GrpcHandlers, GuardedHandlers, open, OpenHandlers, ScopedHandlers, ShopHandlers } from './rpc-handlers.js';
 
 const ITEM = { name: 'teapot' };
 const PAY = { cmd: 'pay' };
@@ -55,6 +55,8 @@ interface Connected extends RpcRunning {
   /** Sends a message and waits for the answer. */
   ask: (pattern: string | object) => Promise<unknown>;
   emit: (pattern: string) => Promise<unknown>;
+  /** Sends a message, and gives all that is answered. */
+  stream: (pattern: string) => Observable<unknown>;
 }
 
 async function connected(kind: Kind, wire: Wire, setup: Partial<RpcSetup> = {}): Promise<Connected> {
@@ -66,6 +68,7 @@ async function connected(kind: Kind, wire: Wire, setup: Partial<RpcSetup> = {}):
     ...running,
     ask: (pattern) => firstValueFrom(client.send<unknown>(pattern, ITEM).pipe(timeout(5_000))),
     emit: (pattern) => lastValueFrom(client.emit<unknown>(pattern, ITEM), { defaultValue: undefined }),
+    stream: (pattern) => client.send<unknown>(pattern, ITEM),
     close: async () => {
       await client.close();
       await running.close();
@@ -142,6 +145,26 @@ describe.each(LANES)('over %s, %s', (_name, kind, wire) => {
     expect(await running.ask('buy')).toEqual({ name: 'bought teapot' });
   });
 
+  it('ends what a handler sends on and on, and lets go of it', async () => {
+    running.complaints.length = 0;
+    const heard = { closed: 0, open: 0 };
+    const failed = jest.fn();
+    const closed = running.stream('tick').subscribe({ next: () => heard.closed++, error: failed });
+    const exempt = running.stream('tick.open').subscribe(() => heard.open++);
+    await eventually(() => expect([heard.closed > 2, heard.open > 2, open.streams]).toEqual([true, true, 2]));
+    await during(running, {}, async () => {
+      await eventually(() => expect(failed).toHaveBeenCalledWith(REFUSED));
+      await eventually(() => expect(open.streams).toBe(1));
+      const before = heard.open;
+      await eventually(() => expect(heard.open).toBeGreaterThan(before + 2));
+    });
+    closed.unsubscribe();
+    exempt.unsubscribe();
+    // What a client of TCP no longer hears goes on all the same.
+    await eventually(() => expect(open.streams).toBe(0));
+    expect(running.complaints).toEqual([]);
+  });
+
   it('runs no handler of a refused event, and logs nothing of it', async () => {
     running.journal.length = running.complaints.length = 0;
     await during(running, {}, async () => {
@@ -188,6 +211,14 @@ describe.each(KINDS)('over gRPC, %s', (kind) => {
     expect(await during(running, {}, () => client.call(method))).toEqual(UNAVAILABLE);
     // On the same connection.
     expect(await client.call(method)).toEqual({ items });
+    expect(running.complaints).toEqual([]);
+  });
+
+  it('ends what a handler sends on and on', async () => {
+    const outcome = client.call('Watch', 'endless');
+    await eventually(() => expect(open.streams).toBeGreaterThan(0));
+    await during(running, {}, async () => expect(await outcome).toEqual(UNAVAILABLE));
+    await eventually(() => expect(open.streams).toBe(0));
     expect(running.complaints).toEqual([]);
   });
 

@@ -7,7 +7,7 @@ import {
   MaintenanceScope,
   SkipMaintenance,
 } from 'nestjs-maintenance';
-import { concatMap, from, take, type Observable } from 'rxjs';
+import { concatMap, finalize, from, interval, map, take, type Observable } from 'rxjs';
 
 /** The events whose handlers have run. */
 export class Journal extends Array<string> {}
@@ -21,6 +21,17 @@ interface Call {
   on(event: 'data' | 'end', listener: (item: Item) => void): void;
   write(item: Item): void;
   end(): void;
+}
+
+/** How many streams are open. */
+export const open = { streams: 0 };
+
+function ticksOf(item: Item): Observable<Item> {
+  open.streams++;
+  return interval(10).pipe(
+    map(() => item),
+    finalize(() => open.streams--),
+  );
 }
 
 @Controller()
@@ -54,6 +65,17 @@ export class ShopHandlers {
   @MessagePattern('fax')
   fax(item: Item): Item {
     return item;
+  }
+
+  @MessagePattern('tick')
+  tick(item: Item): Observable<Item> {
+    return ticksOf(item);
+  }
+
+  @SkipMaintenance()
+  @MessagePattern('tick.open')
+  tickOpen(item: Item): Observable<Item> {
+    return ticksOf(item).pipe(take(100));
   }
 
   @EventPattern('sold')
@@ -125,7 +147,7 @@ export class GrpcHandlers {
 
   @GrpcMethod('Shop', 'Watch')
   watch(item: Item): Observable<Item> {
-    return from([item, item]);
+    return item.name === 'endless' ? ticksOf(item) : from([item, item]);
   }
 
   @GrpcStreamMethod('Shop', 'Chat')

@@ -1,23 +1,11 @@
 import type { CallHandler, ExecutionContext, MessageEvent, NestInterceptor } from '@nestjs/common';
-import {
-  concat,
-  defer,
-  filter,
-  from,
-  map,
-  of,
-  startWith,
-  switchMap,
-  take,
-  takeUntil,
-  tap,
-  type Observable,
-} from 'rxjs';
+import { concat, defer, of, takeUntil, tap, type Observable } from 'rxjs';
 import { EVENT, reconnectionTime } from '../http/event-stream.js';
 import type { HandlerRules } from '../policy/handler-rules.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { PolicyRequest } from '../policy/request-path.js';
 import type { Transport } from '../policy/transport.js';
+import { firstRefusal } from './first-refusal.js';
 import { refusedCall } from './refused-call.js';
 import type { TransportParts } from './transport-parts.js';
 
@@ -43,7 +31,8 @@ export class EventStreams implements Transport, NestInterceptor {
   }
 
   #untilRefused(events: Observable<MessageEvent>, rules: HandlerRules, context: ExecutionContext): Observable<unknown> {
-    const refused = this.#refusal(rules, context);
+    const request = context.switchToHttp().getRequest<PolicyRequest>();
+    const refused = firstRefusal(this.parts, { rules, request, context });
     // Nest numbers events that have no id, and a reader would later ask for what follows that number.
     let id = lastEventIdOf(context);
     let refusal: Refusal | undefined;
@@ -53,21 +42,6 @@ export class EventStreams implements Transport, NestInterceptor {
         takeUntil(refused.pipe(tap((found) => (refusal = found)))),
       ),
       defer(() => (refusal ? of(lastEvent(refusal, id)) : of())),
-    );
-  }
-
-  /** The first moment from now on at which the reader would be refused. */
-  #refusal(rules: HandlerRules, context: ExecutionContext): Observable<Refusal> {
-    const { changes, policy } = this.parts;
-    const request = context.switchToHttp().getRequest<PolicyRequest>();
-    return changes.pipe(
-      // It may have begun since the guard has decided.
-      startWith(null),
-      filter(() => !policy.isOpen),
-      switchMap(() => from(Promise.resolve(policy.decide({ rules, request, context })))),
-      filter((decision) => typeof decision === 'object'),
-      map((decision) => decision),
-      take(1),
     );
   }
 }

@@ -1,17 +1,19 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type * as microservices from '@nestjs/microservices';
-import type { Subscription } from 'rxjs';
+import { isObservable, type Subscription } from 'rxjs';
 import type { Refusal } from '../../policy/refusal.js';
 import type { Transport } from '../../policy/transport.js';
 import { fetchAnew } from './fetch-anew.js';
 import { warnOfUnseen } from './hybrid-check.js';
 import { warnOfLostEvents } from './lost-events.js';
+import { untilRefused } from './open-streams.js';
 import { RefusedEvents } from './refused-events.js';
 import { endStreamCall, grpcErrorOf, isStreamCall, messageErrorOf } from './rpc-errors.js';
 import { isEventHandler, rpcHandlersOf, transportOf } from './rpc-handlers.js';
 import { replaceMethod } from '../replace-method.js';
 import type { RpcServer } from './rpc-server.js';
 import { RpcServers, type Registration } from './rpc-servers.js';
+import { refusedCall } from '../refused-call.js';
 import type { TransportParts } from '../transport-parts.js';
 
 type Package = typeof microservices;
@@ -59,7 +61,7 @@ export class Microservices implements Transport {
       this.#events.answered(context);
       return messageErrorOf(RpcException, refusal);
     }
-    const error = grpcErrorOf(refusal, context);
+    const error = grpcErrorOf(refusal, context.getArgs());
     if (isStreamCall(context)) {
       endStreamCall(error, context);
       this.#ended.add(context.getArgByIndex<object>(0));
@@ -74,6 +76,27 @@ export class Microservices implements Transport {
   }
 
   #prepare(server: RpcServer): (() => void)[] {
+    return [this.#endStreams(server), ...this.#mend(server)];
+  }
+
+  // What a handler sends on and on goes past the guard once it has begun.
+  #endStreams(server: RpcServer): () => void {
+    const { hasGuard, modules, reader } = this.parts;
+    const isGrpc = server.transportId === this.rpc.Transport.GRPC;
+    return replaceMethod(server, 'addHandler', (add) => (pattern, callback, ...rest) => {
+      const handler = rpcHandlersOf(modules, reader).find(({ patterns }) => patterns.includes(pattern));
+      if (!hasGuard || !handler || rest[0] === true) return add(pattern, callback, ...rest);
+      const ending = async (...args: unknown[]): Promise<unknown> => {
+        const result = await callback(...args);
+        if (!isObservable(result)) return result;
+        const errorOf = (refusal: Refusal): unknown => (isGrpc ? grpcErrorOf(refusal, args) : refusedCall(refusal));
+        return untilRefused(result, handler.rules, this.parts, errorOf);
+      };
+      return add(pattern, ending, ...rest);
+    });
+  }
+
+  #mend(server: RpcServer): (() => void)[] {
     const { Transport } = this.rpc;
     switch (server.transportId) {
       case Transport.GRPC:

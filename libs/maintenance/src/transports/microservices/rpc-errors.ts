@@ -31,11 +31,11 @@ export function messageErrorOf(Exception: typeof RpcException, refusal: Refusal)
 }
 
 /** What a client of gRPC gets. */
-export function grpcErrorOf(refusal: Refusal, context: ExecutionContext): GrpcError {
+export function grpcErrorOf(refusal: Refusal, args: readonly unknown[]): GrpcError {
   const { message, retryAfter } = refusedCall(refusal);
-  const [first, second] = context.getArgs<[GrpcCall, unknown]>();
+  const [first, second] = args;
   // The class is that of the application's own copy of the package.
-  const given = isStreamCall(context) ? first.metadata : (second as Metadata);
+  const given = isCall(first) ? first.metadata : (second as Metadata);
   const metadata = new (given.constructor as new () => Metadata)();
   if (retryAfter !== null) metadata.set(RETRY_AFTER, String(retryAfter));
   return { code: UNAVAILABLE, message, details: message, metadata };
@@ -43,8 +43,12 @@ export function grpcErrorOf(refusal: Refusal, context: ExecutionContext): GrpcEr
 
 /** Whether the handler has `@GrpcStreamCall()`, and so the call itself instead of a message. */
 export function isStreamCall(context: ExecutionContext): boolean {
-  const [first] = context.getArgs<[Partial<GrpcCall> | undefined]>();
-  return typeof first?.emit === 'function' && first.metadata !== undefined;
+  return isCall(context.getArgByIndex(0));
+}
+
+function isCall(value: unknown): value is GrpcCall {
+  const { emit, metadata } = (value ?? {}) as Partial<GrpcCall>;
+  return typeof emit === 'function' && metadata !== undefined;
 }
 
 /** Ends a call with the error. */
