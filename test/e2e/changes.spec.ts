@@ -5,7 +5,7 @@ import { start, type Running } from './application.js';
 
 interface ChangeMessage {
   status: MaintenanceStatus;
-  change?: HistoryEntry;
+  changes: HistoryEntry[];
 }
 
 const CHANNEL = 'nestjs-maintenance:change';
@@ -42,8 +42,8 @@ describe('whoever wants to know of changes', () => {
     await running.call('/maintenance-mode/on', { method: 'POST', headers });
     await running.maintenance.disable();
     expect(messages).toMatchObject([
-      { status: { active: true, revision: 1 }, change: { revision: 1, action: 'on', by: 'token', via: 'http' } },
-      { status: { active: false, revision: 2 }, change: { revision: 2, action: 'off', via: 'code' } },
+      { status: { active: true, revision: 1 }, changes: [{ revision: 1, action: 'on', by: 'token', via: 'http' }] },
+      { status: { active: false, revision: 2 }, changes: [{ revision: 2, action: 'off', via: 'code' }] },
     ]);
     expect(lines).toEqual([
       expect.stringMatching(/^Maintenance is on: everything, .* \(revision 1 by token via http, .*\)\.$/),
@@ -61,12 +61,33 @@ describe('whoever wants to know of changes', () => {
     for (const deadline = Date.now() + 8_000; messages.length < 3 && Date.now() < deadline;) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    expect(messages.map(({ status, change }) => [status.active, change?.action])).toEqual([
-      [false, 'on'],
-      [true, undefined],
-      [false, undefined],
+    expect(messages.map(({ status, changes }) => [status.active, changes.map(({ action }) => action)])).toEqual([
+      [false, ['on']],
+      [true, []],
+      [false, []],
     ]);
     expect(lines.map((line) => / by \w+ via code, /.test(line))).toEqual([true, false, false]);
+  });
+
+  it('finds every change, also one that shows in nothing but the history, and on one line each', async () => {
+    const { maintenance } = running;
+    await maintenance.enable({ message: 'one' });
+    await maintenance.enable({ message: 'two', createdBy: 'ann\nMaintenance is off' });
+    expect(messages.map(({ changes }) => changes.map(({ action }) => action))).toEqual([['on'], ['change']]);
+    expect(lines).toHaveLength(2);
+    expect(lines.join('')).not.toContain('\n');
+    await maintenance.disable();
+  });
+
+  it('is not told again what was changed before it was there', async () => {
+    await running.maintenance.enable();
+    const later = await start('express', { options: { storage: `file:${running.stateFile}` } });
+    messages.length = 0;
+    await later.maintenance.disable();
+    await later.close();
+    const told = messages.flatMap(({ changes }) => changes.map(({ action }) => action));
+    // By each of the two instances, as far as the first has heard of it by now.
+    expect(new Set(told)).toEqual(new Set(['off']));
   });
 
   it('finds no secret on the channel', async () => {

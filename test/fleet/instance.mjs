@@ -70,6 +70,18 @@ for (const name of Object.keys(calls)) {
   };
 }
 
+// The longest round trip to the storage since the last question, in milliseconds.
+let slowestRead = 0;
+const countedRead = storage.read;
+storage.read = async () => {
+  const before = performance.now();
+  try {
+    return await countedRead();
+  } finally {
+    slowestRead = Math.max(slowestRead, performance.now() - before);
+  }
+};
+
 maintenance.changes.subscribe(({ revision }) => tell({ seen: { revision, at: Date.now() } }));
 
 const delay = monitorEventLoopDelay({ resolution: 2 });
@@ -83,6 +95,11 @@ const commands = {
     const before = performance.now();
     await maintenance.refresh();
     return performance.now() - before;
+  },
+  slowestRead: () => {
+    const longest = slowestRead;
+    slowestRead = 0;
+    return longest;
   },
   // The longest time for which this process did not come to do anything since the last question, in milliseconds.
   stall: () => {

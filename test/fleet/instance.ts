@@ -33,6 +33,7 @@ interface Answers {
   stored: MaintenanceState | null;
   calls: Record<'read' | 'write' | 'report' | 'reports', number>;
   roundTrip: number;
+  slowestRead: number;
   stall: number;
 }
 

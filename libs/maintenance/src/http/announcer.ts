@@ -28,7 +28,8 @@ export class Announcer {
   /** Looks what is planned; to be called whenever that may have changed. */
   review(): void {
     const [planned] = this.before === undefined ? [] : this.monitor.planned();
-    if (!planned || this.before === undefined) {
+    // What is forced is not opened or closed by any window.
+    if (!planned || this.before === undefined || this.monitor.situation().forced !== null) {
       this.#next = null;
       return;
     }

@@ -131,6 +131,7 @@ describe('several windows', () => {
   const all = window;
   const payments = windowOf({ id: 'p1', scope: 'payments', bypass: newBypass().stored });
   const keyless = windowOf({ id: 'p2', scope: 'payments', bypass: undefined });
+  const READ_ONLY = windowOf({ id: 'r1', mode: 'read-only', bypass: newBypass().stored });
   const cookieOf = (own: StoredWindow): string => `${NAME}=${passFor(own, NOW).value}`;
 
   it.each([
@@ -146,6 +147,8 @@ describe('several windows', () => {
       false,
     ],
     ['no key opens what is closed without a window', all, [all], [], false],
+    ['the key of a read-only window opens no full one', READ_ONLY, [all, READ_ONLY], [all, READ_ONLY], false],
+    ['the key of a full window opens a read-only one', all, [all, READ_ONLY], [all, READ_ONLY], true],
   ])('%s', (_title, key, active, covering, expected) => {
     expect(isIn(cookieOf(key), { active, covering })).toBe(expected);
   });

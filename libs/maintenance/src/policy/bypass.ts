@@ -69,8 +69,11 @@ export function isBypassed(
   return covering.length > 0 && covering.every((window) => opened.some((key) => key !== null && opens(key, window)));
 }
 
+// Whoever was let into a part, or past a read-only window, was not let into more than that.
 function opens(key: StoredWindow, window: StoredWindow): boolean {
-  return key.scope === EVERYTHING || key.scope === window.scope;
+  if (key === window) return true;
+  const isAround = key.scope === EVERYTHING || key.scope === window.scope;
+  return isAround && (key.mode === 'full' || window.mode === 'read-only');
 }
 
 function openedByHeader(headers: Headers, active: readonly StoredWindow[]): StoredWindow | null {

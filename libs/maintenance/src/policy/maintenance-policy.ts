@@ -138,10 +138,14 @@ export class MaintenancePolicy {
       scope === EVERYTHING || rules?.scopes.includes(scope) === true;
     const named = closing.filter(isNamed);
     if (!this.options.scopesOf || rules === null || named.length === closing.length) return orNull(named);
-    // Where one window closes for certain, the guard need not be asked about the others.
-    if (!context) return named.length > 0 ? named : 'undecided';
+    if (!context) return this.#governs(named, closing) ? named : 'undecided';
     const dynamic = this.#scopesOf(context);
     return orNull(closing.filter((window) => isNamed(window) || dynamic === null || dynamic.includes(window.scope)));
+  }
+
+  /** Whether some of the windows refuse in the name of all: then the guard need not be asked about the others. */
+  #governs(some: readonly StoredWindow[], all: readonly StoredWindow[]): boolean {
+    return some.length > 0 && this.#refuse(some).window?.id === this.#refuse(all).window?.id;
   }
 
   /** `null`: nobody knows, so that every window may be meant. */

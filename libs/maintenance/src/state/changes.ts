@@ -41,6 +41,8 @@ export function openWindow(
     ? undefined
     : windows.find((window) => isOperators(window, fields) && isActiveAt(window, now));
   if (active) return changeWindow(windows, active, fields, now);
+  const series = isPlanned || hasTimes(fields) ? undefined : windows.find((window) => isOccurring(window, fields, now));
+  if (series) return changeWindow(windows, series, fields, now);
   const opened: StoredWindow = {
     id,
     scope: fields.scope,
@@ -62,6 +64,16 @@ function isOperators(window: StoredWindow, { scope, mode }: GivenFields): boolea
   return (
     window.scope === scope && window.mode === mode && window.leaseUntil === undefined && window.recurrence === undefined
   );
+}
+
+// Times of its own make a window of its own; all else concerns the series whose occurrence is on.
+function hasTimes({ startsAt, endsAt }: GivenFields): boolean {
+  return startsAt !== undefined || endsAt !== undefined;
+}
+
+function isOccurring(window: StoredWindow, { scope, mode }: GivenFields, now: number): boolean {
+  const isSame = window.scope === scope && window.mode === mode && window.leaseUntil === undefined;
+  return isSame && window.recurrence !== undefined && presentAt(window, now) !== null;
 }
 
 function changeWindow(
@@ -100,7 +112,8 @@ export function closeWindows(windows: readonly StoredWindow[], which: DisableOpt
     const isNamed =
       (which.scope === undefined || window.scope === which.scope) && (which.id === undefined || window.id === which.id);
     const present = isNamed ? presentAt(window, now) : null;
-    if (!present && !(isNamed && wholly && comingAt(window, now))) return window;
+    // A series without any occurrence left can still be removed.
+    if (!present && !(isNamed && wholly && (window.recurrence ?? comingAt(window, now)))) return window;
     if (!window.recurrence || !present || wholly) {
       concerned.push(window);
       return [];

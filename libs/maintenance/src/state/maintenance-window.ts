@@ -36,6 +36,9 @@ export interface MaintenanceWindow {
   recurrence?: WindowRecurrence;
 }
 
+/** The longest occurrence, in milliseconds: ten years. What is longer was not meant, and would leave the range of dates. */
+export const LONGEST_OCCURRENCE = 3_650 * 86_400_000;
+
 /** A cron expression that repeats a window, evaluated on demand and never turned into a timer. */
 export interface WindowRecurrence {
   /** Five cron fields. */

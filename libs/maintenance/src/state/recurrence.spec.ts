@@ -1,6 +1,7 @@
-import { closeWindows } from './changes.js';
+import { closeWindows, openWindow } from './changes.js';
 import type { StoredWindow, WindowRecurrence } from './maintenance-window.js';
 import { assertRecurrence, comingAt, nextBoundaryOf, presentAt } from './recurrence.js';
+import { parseState, StateFormatError } from './state-format.js';
 import { Timetable } from './timetable.js';
 
 const HOUR = 3_600_000;
@@ -169,8 +170,43 @@ describe('a recurrence that makes no sense', () => {
     ['is out of range', { cron: '61 * * * *' }, /is not a cron expression of five fields/],
     ['never occurs', { cron: '0 3 31 2 *' }, /"0 3 31 2 \*" never occurs/],
     ['has a zone that nobody knows', { timeZone: 'Europe/Nowhere' }, /The time zone "Europe\/Nowhere" is not known/],
+    ['is a date', { cron: '2026-12-24T03:00:00' }, /is not a cron expression of five fields/],
+    ['is a name', { cron: '@daily' }, /is not a cron expression of five fields/],
+    [
+      'overlaps itself once a year',
+      { cron: '0 3 * * *', timeZone: 'Europe/Rome', duration: 24 * HOUR },
+      /would overlap/,
+    ],
     ['overlaps itself', { cron: '*/10 * * * *' }, /comes again after 10 minutes, and each is to last 60/],
   ])('because it %s is refused', (_title, recurrence, sentence) => {
     expect(() => assertRecurrence(series(recurrence).recurrence!, at('2026-12-01T00:00Z'))).toThrow(sentence);
   });
+});
+
+it('is refused where its series ends before its first occurrence, and can be removed where it is stored', () => {
+  const { recurrence } = series({});
+  const now = at('2026-12-06T05:00Z');
+  expect(() => assertRecurrence(recurrence!, now, at('2026-12-13T02:00Z'))).toThrow(
+    /does not occur before the end of its series/,
+  );
+  const spent = series({}, { endsAt: '2026-12-06T03:00:00.000Z' });
+  expect(closeWindows([spent], { id: 'a1' }, now)).toMatchObject({ windows: [] });
+});
+
+it('is not believed with a length or a key that makes no sense', () => {
+  const state = (window: object): string =>
+    JSON.stringify({ format: 1, lineage: 'spec', revision: 1, windows: [window], history: [] });
+  expect(() => parseState(state(series({ duration: Number.MAX_SAFE_INTEGER })))).toThrow(StateFormatError);
+  expect(() => parseState(state(series({ cron: '2026-12-24T03:00:00' })))).toThrow(StateFormatError);
+  expect(() => parseState(state({ ...series({}), bypass: { hash: '', key: '' } }))).toThrow(StateFormatError);
+});
+
+it('is changed, not doubled, by who turns on what its occurrence has turned on', () => {
+  const now = at('2026-12-06T03:30Z');
+  const sundays = series({});
+  const fields = { scope: '*', mode: 'full' as const };
+  const changed = openWindow([sundays], { ...fields, message: 'Tidying' }, now, 'new')!;
+  expect(changed).toMatchObject({ action: 'change', windows: [{ id: 'a1', message: 'Tidying', endsAt: null }] });
+  expect(openWindow([sundays], { ...fields, endsAt: now + HOUR }, now, 'new')!.windows).toHaveLength(2);
+  expect(openWindow([sundays], fields, now, 'new')).toBeNull();
 });

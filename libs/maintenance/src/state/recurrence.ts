@@ -10,8 +10,10 @@ import {
   type WindowRecurrence,
 } from './maintenance-window.js';
 
-/** How many occurrences are looked at to see whether they overlap. */
-const SAMPLE = 24;
+/** How many occurrences are looked at to see whether they overlap: more than a year of daily ones, with both changes of the clocks. */
+const SAMPLE = 400;
+
+const FIVE_FIELDS = /^\s*\S+(?:\s+\S+){4}\s*$/;
 
 type Recurring = StoredWindow & { recurrence: WindowRecurrence };
 
@@ -45,10 +47,11 @@ export function nextBoundaryOf(window: StoredWindow, now: number): number {
  * Checks a recurrence against the calendar.
  *
  * @param from - milliseconds since the epoch, from when it counts
+ * @param until - to when
  * @throws {@link InvalidWindowError} for an expression or a time zone that nobody knows, one that never occurs, or occurrences that
  *   overlap
  */
-export function assertRecurrence(recurrence: WindowRecurrence, from: number): void {
+export function assertRecurrence(recurrence: WindowRecurrence, from: number, until = Infinity): void {
   const { cron, timeZone, duration } = recurrence;
   try {
     new Intl.DateTimeFormat('en', { timeZone });
@@ -69,7 +72,13 @@ export function assertRecurrence(recurrence: WindowRecurrence, from: number): vo
         `"0 3 * * 0" for Sundays at three: ${reason.replace(/^\w+: /, '')}`,
     );
   }
-  if (starts.length === 0) throw new InvalidWindowError(`${JSON.stringify(cron)} never occurs.`);
+  const [first] = starts;
+  if (first === undefined) throw new InvalidWindowError(`${JSON.stringify(cron)} never occurs.`);
+  if (first - 1 >= until) {
+    throw new InvalidWindowError(
+      `${JSON.stringify(cron)} does not occur before the end of its series: first on ${toIso(first)}, which is after ${toIso(until)}.`,
+    );
+  }
   const shortest = Math.min(...starts.slice(1).map((start, index) => start - starts[index]!));
   if (shortest < duration) {
     throw new InvalidWindowError(
@@ -94,6 +103,8 @@ function isRecurring(window: StoredWindow): window is Recurring {
 }
 
 function cronOf({ cron, timeZone }: WindowRecurrence): Cron {
+  // The library takes dates and names such as @daily as well.
+  if (!FIVE_FIELDS.test(cron)) throw new TypeError('it does not have five fields');
   return new Cron(cron, { timezone: timeZone, paused: true, mode: '5-part' });
 }
 

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { parseDate } from './dates.js';
 import { HANDWRITTEN, type MaintenanceState } from './maintenance-state.js';
-import { EVERYTHING } from './maintenance-window.js';
+import { EVERYTHING, LONGEST_OCCURRENCE } from './maintenance-window.js';
 import { isUsableRecurrence } from './recurrence.js';
 
 /** The content of a storage is not a state. The message says what is wrong with it. */
@@ -18,6 +18,9 @@ const date = v.pipe(
   ),
 );
 
+// 256 bits as base64url. What is shorter could be guessed, and an empty key would let everybody sign.
+const secret = v.pipe(v.string(), v.regex(/^[\w-]{43}$/, 'not 256 bits as base64url'));
+
 const storedWindow = v.looseObject({
   id: v.pipe(v.string(), v.minLength(1)),
   scope: v.pipe(v.string(), v.minLength(1)),
@@ -29,13 +32,13 @@ const storedWindow = v.looseObject({
   createdAt: date,
   createdBy: v.optional(v.string()),
   leaseUntil: v.optional(date),
-  bypass: v.optional(v.looseObject({ hash: v.string(), key: v.string() })),
+  bypass: v.optional(v.looseObject({ hash: secret, key: secret })),
   recurrence: v.optional(
     v.pipe(
       v.looseObject({
         cron: v.string(),
         timeZone: v.string(),
-        duration: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+        duration: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(LONGEST_OCCURRENCE)),
         ended: v.optional(date),
       }),
       v.check(

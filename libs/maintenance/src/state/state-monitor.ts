@@ -201,8 +201,9 @@ export class StateMonitor {
       this.#take(found?.state ?? null, false);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(reasonOf(error)));
+    } finally {
+      this.#poll();
     }
-    this.#poll();
   }
 
   #fail(error: Error): void {

@@ -1,6 +1,12 @@
 import { parseDate } from './dates.js';
 import { InvalidWindowError } from './invalid-window-error.js';
-import { EVERYTHING, type MaintenanceMode, type WindowBypass, type WindowRecurrence } from './maintenance-window.js';
+import {
+  EVERYTHING,
+  LONGEST_OCCURRENCE,
+  type MaintenanceMode,
+  type WindowBypass,
+  type WindowRecurrence,
+} from './maintenance-window.js';
 import { assertRecurrence } from './recurrence.js';
 
 /** What `enable()` may be told. What is omitted has its default, or on an active window stays as it is. */
@@ -81,7 +87,7 @@ export function readEnableOptions(options: unknown, now: number): GivenFields {
   if (given.startsAt === null) throw new InvalidWindowError('`startsAt` is null; leave it out to start now.');
   const { startsAt = now, endsAt } = fields;
   if (typeof endsAt === 'number') assertEnd(startsAt, endsAt, now);
-  if (fields.recurrence) assertRecurrence(fields.recurrence, Math.max(startsAt, now));
+  if (fields.recurrence) assertRecurrence(fields.recurrence, Math.max(startsAt, now), endsAt ?? Infinity);
   return fields;
 }
 
@@ -148,8 +154,10 @@ function recurrence(value: unknown): WindowRecurrence | undefined {
   const cron = text(given, 'cron');
   if (cron === undefined) throw new InvalidWindowError('`recurrence` needs `cron`, five fields such as "0 3 * * 0".');
   const { duration } = given;
-  if (!Number.isSafeInteger(duration) || (duration as number) < 1) {
-    throw new InvalidWindowError(`\`recurrence\` needs \`duration\`, a number of milliseconds, not ${show(duration)}.`);
+  if (!Number.isSafeInteger(duration) || (duration as number) < 1 || (duration as number) > LONGEST_OCCURRENCE) {
+    throw new InvalidWindowError(
+      `\`recurrence\` needs \`duration\`, a number of milliseconds, ten years at most, not ${show(duration)}.`,
+    );
   }
   return { cron, timeZone: text(given, 'timeZone') ?? 'UTC', duration: duration as number };
 }

@@ -8,8 +8,8 @@ const NAME = 'nestjs-maintenance:change';
 /** What subscribers of the channel get. */
 export interface ChangeMessage {
   status: MaintenanceStatus;
-  /** Who has made the revision in the status, when and from where; missing where nobody did, as at the end of a window. */
-  change?: HistoryEntry;
+  /** Who has changed what since the last message, when and from where, oldest first; empty where nobody did, as at the end of a window. */
+  changes: readonly HistoryEntry[];
 }
 
 /** Tells whoever listens in this process, without an import of ours: metrics, messages, audits. */

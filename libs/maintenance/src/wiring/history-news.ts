@@ -2,13 +2,14 @@ import type { HistoryEntry, MaintenanceState } from '../state/maintenance-state.
 
 /** Tells each entry of the history once: a state is looked at again whenever one of its windows starts or ends. */
 export class HistoryNews {
-  #seen = '';
+  #seen: { lineage: string | undefined; revision: number } | null = null;
 
-  /** Who has made the revision of the state, if that was not told before. */
-  of(state: MaintenanceState | null): HistoryEntry | undefined {
-    const mark = `${state?.lineage} ${state?.revision}`;
-    if (mark === this.#seen) return undefined;
-    this.#seen = mark;
-    return state?.history.find(({ revision }) => revision === state.revision);
+  /** What was changed since the last look, oldest first. What was there at the first look is no news. */
+  of(state: MaintenanceState | null): HistoryEntry[] {
+    const last = this.#seen;
+    this.#seen = { lineage: state?.lineage, revision: state?.revision ?? 0 };
+    if (last === null || !state) return [];
+    const known = last.lineage === state.lineage ? last.revision : 0;
+    return state.history.filter(({ revision }) => revision > known && revision <= state.revision).reverse();
   }
 }

@@ -89,10 +89,11 @@ const monitor: Provider = {
       ...(source instanceof FileStateStorage && { olderRevisionPatience: 0 }),
       changed: () => {
         const status = statusOf(started, source);
-        const change = news.of(started.state);
+        const changed = news.of(started.state);
+        const change = changed.at(-1);
         log.changed(status, change);
         scopes.check(status);
-        publishChange({ status, ...(change && { change }) });
+        publishChange({ status, changes: changed });
         changes.next(status);
       },
       healthChanged: (error) => log.healthChanged(error, onStorageFailure),

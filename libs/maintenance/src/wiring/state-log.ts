@@ -15,9 +15,9 @@ export class StateLog {
   /** @param change - who has made the revision, if that is news */
   changed(status: MaintenanceStatus, change?: HistoryEntry): void {
     const summary = summaryOf(status);
-    if (summary === this.#last) return;
+    if (summary === this.#last && !change) return;
     this.#last = summary;
-    const by = change ? ` by ${change.by ?? 'somebody'}${change.via ? ` via ${change.via}` : ''}` : '';
+    const by = change ? ` by ${visible(change.by ?? 'somebody')}${change.via ? ` via ${change.via}` : ''}` : '';
     this.#logger.log(`Maintenance is ${summary} (revision ${status.revision}${by}, ${this.location}).`);
   }
 
@@ -36,7 +36,13 @@ function summaryOf({ active, source, windows }: MaintenanceStatus): string {
 }
 
 function describe({ scope, mode, startsAt, endsAt, createdBy }: MaintenanceWindow): string {
-  const part = scope === EVERYTHING ? 'everything' : scope;
-  const by = createdBy === undefined ? '' : ` by ${createdBy}`;
+  const part = scope === EVERYTHING ? 'everything' : visible(scope);
+  const by = createdBy === undefined ? '' : ` by ${visible(createdBy)}`;
   return `${part}, ${mode}, from ${startsAt} ${endsAt === null ? 'until turned off' : `to ${endsAt}`}${by}`;
+}
+
+// Names come from wherever users come from: a line of the log stays one line.
+function visible(text: string): string {
+  // eslint-disable-next-line no-control-regex -- these are what must not get there
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ');
 }
