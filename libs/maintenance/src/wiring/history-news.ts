@@ -9,7 +9,18 @@ export class HistoryNews {
     const last = this.#seen;
     this.#seen = { lineage: state?.lineage, revision: state?.revision ?? 0 };
     if (last === null || !state) return [];
-    const known = last.lineage === state.lineage ? last.revision : 0;
+    const known = knownOf(last, state);
     return state.history.filter(({ revision }) => revision > known && revision <= state.revision).reverse();
   }
+}
+
+function knownOf(
+  last: { lineage: string | undefined; revision: number },
+  { lineage, revision }: MaintenanceState,
+): number {
+  if (last.lineage === lineage) return last.revision;
+  // Nothing was known, because nothing was there or the storage failed: only a first write is news then.
+  if (last.lineage === undefined) return revision === 1 ? 0 : revision;
+  // Another lineage has a history of its own, of which the last change has put it in place.
+  return revision - 1;
 }
