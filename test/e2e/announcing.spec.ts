@@ -79,6 +79,8 @@ describe.each(ADAPTERS)('announcing on %s', (adapter) => {
     for (const deadline = Date.now() + 8_000; Date.now() < deadline;) {
       const reply = await call('/');
       const now: [boolean, number] = [reply.headers['maintenance-announcement'] !== undefined, reply.status];
+      // A request that the start meets on its way was announced to before, and is refused after it.
+      if (now[0] && now[1] === 503) continue;
       if (JSON.stringify(seen.at(-1)) !== JSON.stringify(now)) seen.push(now);
       if (reply.status === 503) break;
     }
