@@ -1,4 +1,5 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { execFileSync } from 'node:child_process';
+import { channel } from 'node:diagnostics_channel';
 import type { LoggerService } from '@nestjs/common';
 import type { HistoryEntry, MaintenanceStatus } from 'nestjs-maintenance';
 import { start, type Running } from './application.js';
@@ -8,7 +9,8 @@ interface ChangeMessage {
   changes: HistoryEntry[];
 }
 
-const CHANNEL = 'nestjs-maintenance:change';
+// Held from the start: an earlier test file's channel of this name may yet be collected, and take another's place with it.
+const CHANNEL = channel('nestjs-maintenance:change');
 
 describe('whoever wants to know of changes', () => {
   const messages: ChangeMessage[] = [];
@@ -21,7 +23,7 @@ describe('whoever wants to know of changes', () => {
   let running: Running;
 
   beforeAll(async () => {
-    subscribe(CHANNEL, hear);
+    CHANNEL.subscribe(hear);
     running = await start('express', {
       create: { logger },
       extras: { admin: true },
@@ -33,7 +35,7 @@ describe('whoever wants to know of changes', () => {
     lines.length = 0;
   });
   afterAll(async () => {
-    unsubscribe(CHANNEL, hear);
+    CHANNEL.unsubscribe(hear);
     await running.close();
   });
 
@@ -81,13 +83,35 @@ describe('whoever wants to know of changes', () => {
 
   it('is not told again what was changed before it was there', async () => {
     await running.maintenance.enable();
-    const later = await start('express', { options: { storage: `file:${running.stateFile}` } });
     messages.length = 0;
+    const later = await start('express', { options: { storage: `file:${running.stateFile}` } });
+    expect(messages.flatMap(({ changes }) => changes)).toEqual([]);
     await later.maintenance.disable();
     await later.close();
     const told = messages.flatMap(({ changes }) => changes.map(({ action }) => action));
     // By each of the two instances, as far as the first has heard of it by now.
     expect(new Set(told)).toEqual(new Set(['off']));
+  });
+
+  it('hears of them however late it subscribes, and whatever was collected before', () => {
+    const script = `
+      const { subscribe } = require('node:diagnostics_channel');
+      const { setImmediate: turn } = require('node:timers/promises');
+      const { NestFactory } = require('@nestjs/core');
+      const { MaintenanceModule, MaintenanceService } = require('nestjs-maintenance');
+      (async () => {
+        const module = MaintenanceModule.forRoot({ storage: process.argv[1] });
+        const app = await NestFactory.createApplicationContext(module, { logger: false });
+        await turn();
+        gc();
+        subscribe('nestjs-maintenance:change', ({ changes }) => console.log(changes.map(({ action }) => action).join()));
+        for (let turns = 0; turns < 5; turns++) await turn();
+        await app.get(MaintenanceService).enable();
+        await app.close();
+      })();
+    `;
+    const storage = `file:${running.stateFile}.of-its-own`;
+    expect(execFileSync(process.execPath, ['--expose-gc', '-e', script, storage], { encoding: 'utf8' })).toBe('on\n');
   });
 
   it('finds no secret on the channel', async () => {

@@ -2,8 +2,8 @@ import { channel } from 'node:diagnostics_channel';
 import type { HistoryEntry } from '../state/maintenance-state.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 
-/** The name of the channel, for `node:diagnostics_channel`. */
-const NAME = 'nestjs-maintenance:change';
+// Held: Node drops a channel that nobody holds, and may do so after somebody has subscribed to its successor (nodejs/node#59910).
+const CHANNEL = channel('nestjs-maintenance:change');
 
 /** What subscribers of the channel get. */
 export interface ChangeMessage {
@@ -14,6 +14,5 @@ export interface ChangeMessage {
 
 /** Tells whoever listens in this process, without an import of ours: metrics, messages, audits. */
 export function publishChange(message: ChangeMessage): void {
-  const changes = channel(NAME);
-  if (changes.hasSubscribers) changes.publish(message);
+  if (CHANNEL.hasSubscribers) CHANNEL.publish(message);
 }
