@@ -210,7 +210,7 @@ function bare(etag: string): string {
 }
 
 function tooLate(timeout: number): S3Failure {
-  return new S3Failure({ code: 'TIMEOUT', reason: `no answer within ${timeout} ms` });
+  return new S3Failure({ code: 'TIMEOUT', reason: `no answer within ${timeout / 1000} s` });
 }
 
 // Keys may have been changed where the SDK found them; it keeps those that it has until there is a new client.
