@@ -89,7 +89,7 @@ describe.each(LANES)('scopes that depend on the request, on %s by %s', (adapter,
     await running.maintenance.enable({ scope: 'tenant:acme' });
     expect([await status(tenant), await status('globex')]).toEqual([503, 200]);
     expect(errors.join()).toMatch(
-      /`scopesOf` threw, so the request was refused: (no such tenant|`scopesOf` must return)/,
+      /`scopesOf` could not decide, so the caller was refused: (no such tenant|`scopesOf` must return)/,
     );
   });
 

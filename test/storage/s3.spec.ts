@@ -13,7 +13,9 @@ import type { MaintenanceStorageError } from '../../libs/maintenance/src/storage
 import type { StateStorage } from '../../libs/maintenance/src/storage/state-storage.js';
 import { storageFromUrl } from '../../libs/maintenance/src/storage/storage-url.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
+import { freePort } from '../tools/programs.js';
 import { LightServer, S3Front, S3RVER_KEYS, type Fault, type S3Call } from './s3-front.js';
+import { failureOf } from './failure-of.js';
 
 const { TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY_ID, TEST_S3_SECRET_ACCESS_KEY, TEST_S3_BUCKET, TEST_S3_REGION } =
   process.env;
@@ -113,15 +115,6 @@ function entryOf(revision: number, by: string): HistoryEntry {
 function reportOf(id: string, seenAt = Date.now()) {
   const iso = new Date(seenAt).toISOString();
   return { id, host: 'h', pid: 1, lineage: null, revision: 0, inFlight: 0, streams: 0, seenAt: iso };
-}
-
-async function failureOf(work: Promise<unknown>): Promise<MaintenanceStorageError> {
-  const error: unknown = await work.then(
-    (value) => Promise.reject(new Error(`it succeeded with ${JSON.stringify(value)}`)),
-    (reason: unknown) => reason,
-  );
-  expect(error).toMatchObject({ name: 'MaintenanceStorageError' });
-  return error as MaintenanceStorageError;
 }
 
 function isPutOf(key: string): (call: S3Call) => boolean {
@@ -620,7 +613,7 @@ describe('S3StateStorage, when S3 fails', () => {
         const [error, milliseconds] = await elapsed(work());
         expect(error.code).toBe('unavailable');
         expect(error.message).toContain(
-          'no answer within 300 ms. Check that the server runs, and that the network lets',
+          'no answer within 0.3 s. Check that the server runs, and that the network lets',
         );
         expect(milliseconds).toBeGreaterThan(timeout - 20);
         expect(milliseconds).toBeLessThan(timeout + SLACK);
@@ -640,7 +633,7 @@ describe('S3StateStorage, when S3 fails', () => {
       front.intercept = ({ path }) => (path.endsWith('.probe') ? undefined : 'hang');
       const [unknown, longer] = await elapsed(hasty.write(stateOf(2), version));
       expect(unknown.code).toBe('unavailable');
-      expect(unknown.message).toContain('no answer within 300 ms.');
+      expect(unknown.message).toContain('no answer within 0.3 s.');
       expect(unknown.message).toContain(
         'Whether it was written all the same is not known, as it could not be read again.',
       );
@@ -660,7 +653,7 @@ describe('S3StateStorage, when S3 fails', () => {
         half.closeAllConnections();
         half.close();
       });
-      expect(error.message).toContain('no answer within 300 ms');
+      expect(error.message).toContain('no answer within 0.3 s');
       expect(milliseconds).toBeLessThan(timeout + SLACK);
     });
 
@@ -671,7 +664,7 @@ describe('S3StateStorage, when S3 fails', () => {
         credentials: () => new Promise(() => undefined),
       });
       const [error, milliseconds] = await elapsed(another({ timeout, client }).read());
-      expect(error.message).toContain('no answer within 300 ms');
+      expect(error.message).toContain('no answer within 0.3 s');
       expect(milliseconds).toBeLessThan(timeout + SLACK);
       expect(front.calls).toEqual([]);
     });
@@ -1165,12 +1158,4 @@ function messageOf(work: () => unknown): string {
     return (error as Error).message;
   }
   throw new Error('it did not throw');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
 }

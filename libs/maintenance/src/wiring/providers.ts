@@ -135,7 +135,7 @@ const policy: Provider = {
       retryAfter: response.retryAfter,
       failed: (error) =>
         new Logger('Maintenance').error(
-          `\`exempt.user\`, \`exempt.when\` or \`scopesOf\` threw, so the request was refused: ${reasonOf(error)}`,
+          `\`exempt.user\`, \`exempt.when\` or \`scopesOf\` could not decide, so the caller was refused: ${reasonOf(error)}`,
         ),
     }),
 };

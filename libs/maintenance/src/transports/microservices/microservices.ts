@@ -9,7 +9,7 @@ import { warnOfLostEvents } from './lost-events.js';
 import { untilRefused } from './open-streams.js';
 import { RefusedEvents } from './refused-events.js';
 import { endStreamCall, grpcErrorOf, isStreamCall, messageErrorOf } from './rpc-errors.js';
-import { isEventHandler, rpcHandlersOf, transportOf } from './rpc-handlers.js';
+import { isEventHandler, rpcHandlersOf, transportOf, type RpcHandler } from './rpc-handlers.js';
 import { replaceMethod } from '../replace-method.js';
 import type { RpcServer } from './rpc-server.js';
 import { RpcServers, type Registration } from './rpc-servers.js';
@@ -83,8 +83,10 @@ export class Microservices implements Transport {
   #endStreams(server: RpcServer): () => void {
     const { hasGuard, modules, reader } = this.parts;
     const isGrpc = server.transportId === this.rpc.Transport.GRPC;
+    let handlers: RpcHandler[] | undefined;
     return replaceMethod(server, 'addHandler', (add) => (pattern, callback, ...rest) => {
-      const handler = rpcHandlersOf(modules, reader).find(({ patterns }) => patterns.includes(pattern));
+      handlers ??= rpcHandlersOf(modules, reader);
+      const handler = handlers.find(({ patterns }) => patterns.includes(pattern));
       if (!hasGuard || !handler || rest[0] === true) return add(pattern, callback, ...rest);
       const ending = async (...args: unknown[]): Promise<unknown> => {
         const result = await callback(...args);
