@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { findProgram } from '../tools/programs.js';
 
 // A command's result and an event's parameters are whatever the DevTools protocol says; the callers know.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -29,19 +29,7 @@ const FLAGS = [
 
 /** Path of the browser: `CHROMIUM`, else the first that `PATH` has; `undefined` where none is installed. */
 export function findChromium(): string | undefined {
-  const named = process.env.CHROMIUM;
-  const names = ['chromium', 'chromium-browser', 'google-chrome'];
-  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
-  return (named ? [named] : names.flatMap((name) => folders.map((folder) => join(folder, name)))).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return findProgram(process.env.CHROMIUM, ['chromium', 'chromium-browser', 'google-chrome']);
 }
 
 /** A headless browser with an empty profile, driven over the DevTools protocol through two pipes: JSON, each ended by NUL. */

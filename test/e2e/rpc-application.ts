@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Module, type INestApplicationContext, type LoggerService, type Type } from '@nestjs/common';
@@ -14,6 +12,7 @@ import {
   type MaintenanceModuleExtras,
   type MaintenanceModuleOptions,
 } from 'nestjs-maintenance';
+import { freePort } from '../tools/programs.js';
 import type { Adapter } from './application.js';
 import { Journal, PerRequest } from './rpc-handlers.js';
 
@@ -116,15 +115,6 @@ export async function eventually(check: () => void): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function loggerInto(lines: string[]): LoggerService {

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import WebSocket from 'ws';
 import { call } from './client.js';
@@ -161,13 +160,4 @@ export async function poll(port: number, path: string, headers: Record<string, s
   const reply = await call(port, `${path}/?EIO=4&transport=polling`, { headers });
   const isJson = reply.headers['content-type'] === 'application/problem+json';
   return { status: reply.status, headers: reply.headers, body: isJson ? reply.json() : reply.text };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

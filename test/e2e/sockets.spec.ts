@@ -10,9 +10,9 @@ import {
   SkipMaintenance,
   type EnableOptions,
 } from 'nestjs-maintenance';
+import { freePort } from '../tools/programs.js';
 import { ADAPTERS, start, type Adapter, type Running, type Setup } from './application.js';
 import {
-  freePort,
   ioPeer,
   LIBRARIES,
   poll,
@@ -24,21 +24,11 @@ import {
   type PeerOptions,
   type Received,
 } from './socket-clients.js';
+import { REFUSED } from './refused-call.js';
 
 type Class = new (...args: never[]) => object;
 
 declare const NEST_MAJOR: string;
-
-const REFUSED = {
-  status: 'error',
-  code: 'SERVICE_UNAVAILABLE',
-  message: 'The service is down for maintenance. Please try again later.',
-  retryAfter: 3600,
-  startsAt: expect.any(String),
-  endsAt: null,
-  scope: '*',
-  mode: 'full',
-};
 
 abstract class Speaking {
   @SubscribeMessage('say')

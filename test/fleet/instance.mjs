@@ -61,26 +61,21 @@ const maintenance = app.get(MaintenanceService);
 const storage = app.get(StateStorage);
 
 const calls = { read: 0, write: 0, report: 0, reports: 0 };
+// The longest round trip to the storage since the last question, in milliseconds.
+let slowestRead = 0;
 for (const name of Object.keys(calls)) {
   const call = storage[name]?.bind(storage);
   if (!call) continue;
-  storage[name] = (...given) => {
+  storage[name] = async (...given) => {
     calls[name]++;
-    return call(...given);
+    const before = performance.now();
+    try {
+      return await call(...given);
+    } finally {
+      if (name === 'read') slowestRead = Math.max(slowestRead, performance.now() - before);
+    }
   };
 }
-
-// The longest round trip to the storage since the last question, in milliseconds.
-let slowestRead = 0;
-const countedRead = storage.read;
-storage.read = async () => {
-  const before = performance.now();
-  try {
-    return await countedRead();
-  } finally {
-    slowestRead = Math.max(slowestRead, performance.now() - before);
-  }
-};
 
 maintenance.changes.subscribe(({ revision }) => tell({ seen: { revision, at: Date.now() } }));
 

@@ -30,6 +30,7 @@ import { describeStateStorage } from '../../libs/maintenance/src/testing/describ
 import { MemoryStateStorage } from '../../libs/maintenance/src/testing/memory-state-storage.js';
 import { isLocal } from '../../libs/maintenance/src/wiring/application-cache.js';
 import { describeWithRedis, RedisServer } from './redis-server.js';
+import { timeOf, until } from '../tools/waiting.js';
 import { LightServer, S3Front, S3RVER_KEYS } from './s3-front.js';
 
 const KEY = 'maintenance_mode_state';
@@ -38,20 +39,6 @@ const ENGINE_KEYS = { accessKeyId: TEST_S3_ACCESS_KEY_ID!, secretAccessKey: TEST
 
 function stateOf(revision: number, lineage = 'spec'): MaintenanceState {
   return { format: 1, lineage, revision, windows: [], history: [] };
-}
-
-async function until(what: string, condition: () => boolean | Promise<boolean>, patience = 8_000): Promise<void> {
-  const deadline = Date.now() + patience;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited ${patience} ms in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
-async function timeOf(work: () => Promise<unknown>): Promise<number> {
-  const started = performance.now();
-  await work();
-  return performance.now() - started;
 }
 
 /** Counts reads, and can hold the next one back when it has its answer. */

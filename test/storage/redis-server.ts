@@ -1,17 +1,16 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { createClient } from 'redis';
+import { findProgram, freePort } from '../tools/programs.js';
+import { ServerProcess } from '../tools/server-process.js';
 
 /** Path of the program: `REDIS_SERVER`, else the first that `PATH` has; `undefined` where none is installed. */
 export function findRedisServer(): string | undefined {
-  const named = process.env.REDIS_SERVER;
-  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
-  return (named ? [named] : folders.map((folder) => join(folder, 'redis-server'))).find(isExecutable);
+  return findProgram(process.env.REDIS_SERVER, ['redis-server']);
 }
 
 /**
@@ -27,15 +26,14 @@ export function describeWithRedis(name: string, tests: () => void): void {
 }
 
 /** A Redis server of a test's own. */
-export class RedisServer {
-  #child: ChildProcess | undefined;
-
+export class RedisServer extends ServerProcess {
   private constructor(
     readonly port: number,
     private readonly settings: string[],
-    /** Its working directory, of its own. */
-    readonly folder: string,
-  ) {}
+    folder: string,
+  ) {
+    super(folder);
+  }
 
   /** @param settings - as on the command line of `redis-server` */
   static async start(...settings: string[]): Promise<RedisServer> {
@@ -52,17 +50,7 @@ export class RedisServer {
   async restart(): Promise<void> {
     const fixed = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.folder];
     const child = spawn(findRedisServer()!, [...fixed, '--save', '', '--appendonly', 'no', ...this.settings]);
-    this.#child = child;
-    let output = '';
-    child.stderr.on('data', (data) => (output += data));
-    const isUp = new Promise<void>((resolve, reject) => {
-      child.stdout.on('data', (data) => {
-        output += data;
-        if (/Ready to accept connections/.test(output)) resolve();
-      });
-      child.on('close', () => reject(new Error(`redis-server ended: ${output}`)));
-    });
-    await isUp;
+    await this.run(child, (output) => output.includes('Ready to accept connections'));
   }
 
   /** What it answers to a command, as its operator would get it. */
@@ -73,24 +61,6 @@ export class RedisServer {
     } finally {
       client.destroy();
     }
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.#child?.kill(signal);
-  }
-
-  async kill(): Promise<void> {
-    const child = this.#child;
-    this.#child = undefined;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const closed = once(child, 'close');
-    child.kill('SIGKILL');
-    await closed;
-  }
-
-  async stop(): Promise<void> {
-    await this.kill();
-    await rm(this.folder, { recursive: true, force: true });
   }
 }
 
@@ -189,23 +159,5 @@ export class Proxy {
       const { bytes, meanwhile } = accident;
       void meanwhile().then(() => inner.write(data.subarray(0, bytes), () => inner.resetAndDestroy()));
     });
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -14,6 +14,8 @@ import { StateWriter } from '../../libs/maintenance/src/storage/state-writer.js'
 import { storageFromUrl } from '../../libs/maintenance/src/storage/storage-url.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
 import { describeWithRedis, Proxy, RedisServer } from './redis-server.js';
+import { timeOf, until } from '../tools/waiting.js';
+import { failureOf } from './failure-of.js';
 
 const TIMEOUT = 600;
 /** What a busy machine may add to it. */
@@ -29,29 +31,6 @@ function stateOf(revision: number, lineage = LINEAGE): MaintenanceState {
 function reportOf(id: string): InstanceReport {
   const seenAt = new Date().toISOString();
   return { id, host: 'h', pid: 1, lineage: null, revision: 0, inFlight: 0, streams: 0, seenAt };
-}
-
-async function failureOf(work: Promise<unknown>): Promise<MaintenanceStorageError> {
-  const error: unknown = await work.then(
-    (value) => Promise.reject(new Error(`it succeeded with ${JSON.stringify(value)}`)),
-    (reason: unknown) => reason,
-  );
-  expect(error).toMatchObject({ name: 'MaintenanceStorageError' });
-  return error as MaintenanceStorageError;
-}
-
-async function until(what: string, condition: () => boolean | Promise<boolean>, patience = 8_000): Promise<void> {
-  const deadline = Date.now() + patience;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited ${patience} ms in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
-async function timeOf(work: () => Promise<unknown>): Promise<number> {
-  const started = performance.now();
-  await work();
-  return performance.now() - started;
 }
 
 // A server that is not the tests' own is left as it was.

@@ -1,12 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { createServer, request, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { ServerProcess } from '../tools/server-process.js';
 
 const S3RVER = join(dirname(require.resolve('s3rver/package.json')), 'bin/s3rver.js');
 
@@ -14,14 +15,15 @@ const S3RVER = join(dirname(require.resolve('s3rver/package.json')), 'bin/s3rver
 export const S3RVER_KEYS = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' };
 
 /** A light S3 in a process of its own, which ignores the conditions of writes. */
-export class LightServer {
-  #child: ChildProcess | undefined;
+export class LightServer extends ServerProcess {
   #port = 0;
 
   private constructor(
     private readonly bucket: string,
-    private readonly folder: string,
-  ) {}
+    folder: string,
+  ) {
+    super(folder);
+  }
 
   /** Starts s3rver on a free port, with one empty bucket. */
   static async start(bucket: string): Promise<LightServer> {
@@ -46,40 +48,14 @@ export class LightServer {
     }
   }
 
-  signal(signal: NodeJS.Signals): void {
-    this.#child?.kill(signal);
-  }
-
   /** Starts it again on the same port, with what it has. */
   async restart(): Promise<void> {
     const where = ['-d', this.folder, '-a', '127.0.0.1', '-p', String(this.#port), '--no-vhost-buckets'];
     const child = spawn(process.execPath, [S3RVER, ...where, '--configure-bucket', this.bucket]);
-    this.#child = child;
-    let output = '';
-    await new Promise<void>((resolve, reject) => {
-      const hear = (data: Buffer): void => {
-        output += data.toString();
-        this.#port ||= Number(/listening on \S+:(\d+)/.exec(output)?.[1] ?? 0);
-        if (/listening on/.test(output)) resolve();
-      };
-      child.stdout.on('data', hear);
-      child.stderr.on('data', hear);
-      child.on('close', () => reject(new Error(`s3rver ended: ${output}`)));
+    await this.run(child, (output) => {
+      this.#port ||= Number(/listening on \S+:(\d+)/.exec(output)?.[1] ?? 0);
+      return output.includes('listening on');
     });
-  }
-
-  async kill(): Promise<void> {
-    const child = this.#child;
-    this.#child = undefined;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const closed = once(child, 'close');
-    child.kill('SIGKILL');
-    await closed;
-  }
-
-  async stop(): Promise<void> {
-    await this.kill();
-    await rm(this.folder, { recursive: true, force: true });
   }
 }
 
