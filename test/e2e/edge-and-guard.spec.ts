@@ -171,7 +171,10 @@ const path = fc
   .map((parts) => parts.join(''));
 const method = fc.constantFrom('GET', 'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS');
 const window = fc.record<EnableOptions>(
-  { scope: fc.constantFrom('*', '*', 'a', 'b', 'elsewhere'), mode: fc.constantFrom('full' as const, 'read-only' as const) },
+  {
+    scope: fc.constantFrom('*', '*', 'a', 'b', 'elsewhere'),
+    mode: fc.constantFrom('full' as const, 'read-only' as const),
+  },
   { requiredKeys: [] },
 );
 
