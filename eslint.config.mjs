@@ -8,10 +8,12 @@ const ROOMS = {
   policy: ['state'],
   http: ['policy', 'state', 'options'],
   transports: ['http', 'policy', 'state', 'options'],
+  fleet: ['state', 'storage'],
+  background: ['policy', 'state', 'options'],
   testing: ['state', 'storage'],
 };
 
-const everyRoom = ['state', 'storage', 'policy', 'http', 'transports', 'admin', 'cli', 'testing', 'options', 'wiring'];
+const everyRoom = [...Object.keys(ROOMS), 'admin', 'cli', 'options', 'wiring'];
 
 const directions = Object.entries(ROOMS).map(([room, allowed]) => ({
   files: [`libs/maintenance/src/${room}/**/*.ts`],

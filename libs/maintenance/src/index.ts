@@ -1,3 +1,5 @@
+export type { DrainReport, PendingInstance, PendingReason } from './fleet/drain-report.js';
+export { NothingDrainsError } from './fleet/errors.js';
 export { MaintenanceExceptionFilter } from './http/maintenance-exception.filter.js';
 export { MaintenanceException } from './http/maintenance.exception.js';
 export { MaintenanceGuard } from './http/maintenance.guard.js';
@@ -28,6 +30,7 @@ export type { Access } from './policy/metadata.js';
 export type { Refusal } from './policy/refusal.js';
 export { Clock } from './state/clock.js';
 export { MaintenanceForcedError } from './state/forced-error.js';
+export type { HeldWork } from './state/in-flight.js';
 export type { InstanceReport } from './state/instance-report.js';
 export { InvalidWindowError } from './state/invalid-window-error.js';
 export type { ChangeSource, HistoryEntry, MaintenanceState } from './state/maintenance-state.js';

@@ -13,6 +13,7 @@ import { APP_GUARD, ApplicationConfig, DiscoveryModule, DiscoveryService, Module
 import type { Subject } from 'rxjs';
 import { adminParts } from './admin/admin-parts.js';
 import { Announcer } from './http/announcer.js';
+import { Reporter } from './fleet/reporter.js';
 import { HttpMount } from './http/http-mount.js';
 import { MaintenanceGuard } from './http/maintenance.guard.js';
 import { Responder } from './http/responder.js';
@@ -85,6 +86,7 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
     @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
     @Inject(Transports) private readonly transports: Transports,
+    @Inject(Reporter) private readonly reporter: Reporter,
     @Inject(CHANGES) private readonly changes: Subject<MaintenanceStatus>,
   ) {
     assertSingle(modules);
@@ -105,6 +107,7 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
   async onApplicationShutdown(): Promise<void> {
     try {
       await this.transports.close();
+      await this.reporter.leave();
       await this.monitor.stop();
     } finally {
       this.changes.complete();

@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { type Subject, type Observable } from 'rxjs';
+import { awaitDrain } from './fleet/drain.js';
+import type { DrainReport } from './fleet/drain-report.js';
+import { livingInstances } from './fleet/instances.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import { closeWindows, endsAll, openWindow, type ChangeOrigin } from './state/changes.js';
 import { Clock } from './state/clock.js';
 import { MaintenanceForcedError } from './state/forced-error.js';
+import type { InstanceReport } from './state/instance-report.js';
 import type { MaintenanceStatus } from './state/maintenance-status.js';
 import { EVERYTHING } from './state/maintenance-window.js';
 import { StateMonitor } from './state/state-monitor.js';
@@ -19,6 +23,9 @@ import { pastCaches } from './storage/cached-state-storage.js';
 import { StateStorage } from './storage/state-storage.js';
 import { StateWriter, type Written } from './storage/state-writer.js';
 import { CHANGES, OPTIONS } from './tokens.js';
+
+/** Milliseconds. */
+const DRAIN_TIMEOUT = 60_000;
 
 /**
  * Turns maintenance on and off, and tells whether it is on.
@@ -107,6 +114,38 @@ export class MaintenanceService {
     if (storage !== this.storage) await storage.read().catch(() => undefined);
     await this.monitor.refresh();
     return this.status();
+  }
+
+  /**
+   * Waits until every instance of the application refuses what the active windows close, and has nothing in flight that it admitted
+   * before. An instance that was there and falls silent holds it up, since nobody can tell whether it is dead or cut off.
+   *
+   * Streams are not waited for. A request that waits for this waits for itself, unless its handler has `@SkipMaintenance()`.
+   *
+   * @param options - `timeout`: milliseconds. Default: 60000
+   * @returns also when the time is over: see `drained`
+   * @throws {@link NothingDrainsError} if maintenance is off, or is turned off meanwhile
+   * @throws {@link MaintenanceStorageError} if the storage fails for long, or keeps no reports of instances
+   *
+   * @example
+   * ```ts
+   * await maintenance.enable({ message: 'Back at four' });
+   * const { drained, pending } = await maintenance.drained({ timeout: 120_000 });
+   * if (!drained) throw new Error(`held up by ${pending.map(({ instance }) => instance.host).join(', ')}`);
+   * ```
+   */
+  async drained({ timeout = DRAIN_TIMEOUT }: { timeout?: number } = {}): Promise<DrainReport> {
+    const { storage, clock } = this;
+    return awaitDrain({ storage, clock, timeout, isForcedOn: this.monitor.situation().forced === true });
+  }
+
+  /**
+   * What the instances of the application say of themselves, read from the storage.
+   *
+   * @throws {@link MaintenanceStorageError} if the storage fails, or keeps no reports of instances
+   */
+  async instances(): Promise<InstanceReport[]> {
+    return livingInstances(this.storage, this.clock);
   }
 
   /** @internal */

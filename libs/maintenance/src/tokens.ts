@@ -2,4 +2,6 @@
 export const OPTIONS = Symbol.for('nestjs-maintenance:options');
 export const GIVEN_OPTIONS = Symbol.for('nestjs-maintenance:given-options');
 export const EXTRAS = Symbol.for('nestjs-maintenance:extras');
+/** Provided by a module that makes its application a program of commands, which serves nobody. */
+export const PROGRAM = Symbol.for('nestjs-maintenance:program');
 export const CHANGES = Symbol.for('nestjs-maintenance:changes');

@@ -18,6 +18,7 @@ import {
 import { MaintenanceService } from '../maintenance.service.js';
 import { ADMIN } from '../policy/metadata.js';
 import type { ChangeOrigin } from '../state/changes.js';
+import type { InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { AdminErrorsFilter } from './admin-errors.filter.js';
 import { AdminTokenGuard } from './admin-token.guard.js';
@@ -34,6 +35,12 @@ abstract class AdminEndpoints {
   @NO_STORE
   status(): MaintenanceStatus {
     return this.maintenance.status();
+  }
+
+  @Get('instances')
+  @NO_STORE
+  instances(): Promise<InstanceReport[]> {
+    return this.maintenance.instances();
   }
 
   @Post('on')

@@ -63,6 +63,11 @@ export class RoutedHandlers {
     return owners.map(({ controller, handler }) => this.reader.rulesOf(controller, handler));
   }
 
+  /** Whether a function that is routed is a handler of a Nest controller, or may be one. */
+  isRouted(routed: object): boolean {
+    return this.#ownersOf(routed).length > 0 || (routed as Handler).length === 0;
+  }
+
   /** Whether a routed function is one of the module's own endpoints. */
   isAdmin(routed: object): boolean {
     return this.#ownersOf(routed).some(({ controller, handler }) => this.reader.rulesOf(controller, handler).isAdmin);

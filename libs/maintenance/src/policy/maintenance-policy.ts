@@ -117,6 +117,32 @@ export class MaintenancePolicy {
     return this.#refuse(covering);
   }
 
+  /**
+   * Whether a window that was not open yet at `before` closes a visit that was let in then. Where only the guard could tell, it does.
+   *
+   * @param visit - `rules: 'unclear'`: nobody knows what is visited
+   */
+  closesSince(visit: Omit<Visit, 'rules'> & { rules: Visit['rules'] | 'unclear' }, before: Situation): boolean {
+    const now = this.monitor.situation();
+    const { rules, request } = visit;
+    const opened = {
+      ...now,
+      active: now.active.filter((window) => !before.active.some((open) => isSame(open, window))),
+    };
+    const isNews = now.forced === null ? opened.active.length > 0 : now.forced && before.forced !== true;
+    if (!isNews || isExemptRequest(this.options.exemptions, request)) return false;
+    if (rules === 'unclear') return true;
+    if (rules?.verdict === 'admit' || rules?.isAdmin) return false;
+    const covering = this.#covers(opened, { ...visit, rules });
+    return covering !== null && (covering === 'undecided' || !this.#hasKey(request, covering));
+  }
+
+  /** Whether a full window covers what nobody calls: a job, a cron. No exemption of visitors counts there. */
+  pauses({ scopes }: Pick<HandlerRules, 'scopes'>): boolean {
+    const { forced, active } = this.monitor.situation();
+    return forced ?? active.some(({ mode, scope }) => mode === 'full' && scopes.includes(scope));
+  }
+
   #refuse(windows: readonly StoredWindow[]): Refusal {
     return refusalBy(windows, this.clock.now(), this.options.retryAfter);
   }
@@ -159,6 +185,11 @@ export class MaintenancePolicy {
       return null;
     }
   }
+}
+
+// Of what recurs, each occurrence is a window of its own.
+function isSame(a: StoredWindow, b: StoredWindow): boolean {
+  return a.id === b.id && (b.recurrence === undefined || a.startsAt === b.startsAt);
 }
 
 function orNull(windows: readonly StoredWindow[]): readonly StoredWindow[] | null {

@@ -1,3 +1,5 @@
+import type { HeldWork } from './in-flight.js';
+
 /** What one instance of the application says of itself. */
 export interface InstanceReport {
   /** Unique for the life of the process. */
@@ -9,9 +11,17 @@ export interface InstanceReport {
   /** Lineage and revision of the state that the instance applies. */
   lineage: string | null;
   revision: number;
-  /** Requests that were admitted before the window and are not answered yet; streams are counted apart. */
+  /** The windows that are open for it, by its own clock. */
+  windows?: { id: string; startsAt: string }[];
+  /** What its configuration, or the failure of its storage, answers for everything, whatever is stored. */
+  forced?: boolean;
+  /** Requests, messages and jobs that were admitted before the window and are not done yet; streams are counted apart. */
   inFlight: number;
   streams: number;
+  /** The kinds of work that have been in flight longest, at most ten. */
+  longest?: HeldWork[];
+  /** It has ended in good order. */
+  stopped?: boolean;
   /** When the instance wrote this, ISO 8601 in UTC. */
   seenAt: string;
   [extra: string]: unknown;

@@ -11,6 +11,8 @@ import { PageRenderer } from '../http/page/page-renderer.js';
 import { Responder } from '../http/responder.js';
 import { RoutedHandlers } from '../http/routed-handlers.js';
 import { viewLocals } from '../http/view-locals.js';
+import { newIdentity } from '../fleet/identity.js';
+import { Reporter } from '../fleet/reporter.js';
 import type { EnvironmentOptions } from '../options/environment.js';
 import type { MaintenanceModuleExtras, MaintenanceModuleOptions } from '../options/maintenance-options.js';
 import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
@@ -19,6 +21,7 @@ import { resolveOptions, type ResolvedOptions } from '../options/resolved-option
 import { HandlerRulesReader } from '../policy/handler-rules.js';
 import { MaintenancePolicy } from '../policy/maintenance-policy.js';
 import { Clock, SystemClock } from '../state/clock.js';
+import { InFlight } from '../state/in-flight.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { reasonOf } from '../state/reason-of.js';
 import { StateMonitor } from '../state/state-monitor.js';
@@ -27,7 +30,7 @@ import { FileStateStorage } from '../storage/file-state-storage.js';
 import { StateReader } from '../storage/state-reader.js';
 import { StateStorage } from '../storage/state-storage.js';
 import { storageFromUrl } from '../storage/storage-url.js';
-import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS } from '../tokens.js';
+import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS, PROGRAM } from '../tokens.js';
 import { withApplicationCache } from './application-cache.js';
 import { publishChange } from './change-channel.js';
 import { HistoryNews } from './history-news.js';
@@ -67,13 +70,14 @@ function storageOf({ storage }: ResolvedOptions): StateStorage {
 
 const monitor: Provider = {
   provide: StateMonitor,
-  inject: [OPTIONS, StateStorage, Clock, CHANGES, ModulesContainer],
+  inject: [OPTIONS, StateStorage, Clock, CHANGES, ModulesContainer, Reporter],
   useFactory: async (
     { enabled, refreshInterval, onStorageFailure, scopesOf }: ResolvedOptions,
     source: StateStorage,
     clock: Clock,
     changes: Subject<MaintenanceStatus>,
     modules: ModulesContainer,
+    reporter: Reporter,
   ): Promise<StateMonitor> => {
     const log = new StateLog(source.location);
     const news = new HistoryNews();
@@ -94,13 +98,46 @@ const monitor: Provider = {
         log.changed(status, change);
         scopes.check(status);
         publishChange({ status, changes: changed });
+        reporter.changed();
         changes.next(status);
       },
       healthChanged: (error) => log.healthChanged(error, onStorageFailure),
     });
+    await reporter.join();
     // Who injects the service finds the answer ready, whatever the order in which modules are initialized.
     await started.start();
     return started;
+  },
+};
+
+const reporter: Provider = {
+  provide: Reporter,
+  inject: [StateStorage, Clock, ModulesContainer],
+  useFactory: (source: StateStorage, clock: Clock, modules: ModulesContainer): Reporter => {
+    const logger = new Logger('Maintenance');
+    const isProgram = [...modules.values()].some((module) => module.providers.has(PROGRAM));
+    return new Reporter({
+      identity: newIdentity(),
+      storage: isProgram ? null : source,
+      clock,
+      failed: (error) => {
+        if (error === null) logger.log(`Reports of this instance are written to ${source.location} again.`);
+        else
+          logger.warn(
+            `Reports of this instance can't be written, so \`on --wait\` does not count it: ${reasonOf(error)}`,
+          );
+      },
+    });
+  },
+};
+
+const inFlight: Provider = {
+  provide: InFlight,
+  inject: [Clock, StateMonitor, Reporter],
+  useFactory: (clock: Clock, state: StateMonitor, reports: Reporter): InFlight => {
+    const work = new InFlight(clock, () => state.situation());
+    reports.follow(state, work);
+    return work;
   },
 };
 
@@ -161,6 +198,7 @@ const mount: Provider = {
     Announcer,
     Clock,
     OPTIONS,
+    InFlight,
   ],
   useFactory: (
     host: HttpAdapterHost,
@@ -174,12 +212,14 @@ const mount: Provider = {
     announcer: Announcer,
     clock: Clock,
     { bypass }: ResolvedOptions,
+    work: InFlight,
   ) => {
     const handlers = new RoutedHandlers(reader, extras.mount?.guard === false ? MaintenanceGuard : null);
     const link = new BypassLink(bypass.cookieName, clock, () => state.situation().active);
     const edge = extras.mount?.edge === false ? null : new Edge(rules, handlers, answers, endpoints, link);
     const locals = viewLocals(() => statusOf(state, source), announcer);
-    return new HttpMount(host, { edge, handlers, endpoints, announcer, viewLocals: locals }, answers);
+    const tracking = { inFlight: work, policy: rules, endpoints };
+    return new HttpMount(host, { edge, handlers, endpoints, announcer, viewLocals: locals, tracking }, answers);
   },
 };
 
@@ -196,7 +236,9 @@ export const providers: Provider[] = [
   EdgeEndpoints,
   options,
   storage,
+  reporter,
   monitor,
+  inFlight,
   announcer,
   policy,
   responder,

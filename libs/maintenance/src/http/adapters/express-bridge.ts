@@ -8,8 +8,9 @@ import type { Answer, RawResponse } from '../answer.js';
 import type { EdgeVisitor } from '../edge.js';
 import { explained } from '../json-example.js';
 import type { AnswerableRequest } from '../responder.js';
+import { noteHandling, track, type RequestLens } from '../request-in-flight.js';
 import type { Route } from '../routed-handlers.js';
-import type { BridgeParts, HttpBridge } from './http-bridge.js';
+import { VERBS, type BridgeParts, type HttpBridge } from './http-bridge.js';
 
 /** The parts of Express's router that tell what it would do with a request. */
 interface Layer {
@@ -38,13 +39,14 @@ export class ExpressBridge implements HttpBridge {
     const { adapter, parts } = this;
     Object.defineProperties(adapter.getInstance<ExpressApplication>().locals, parts.viewLocals);
     parts.endpoints.isLoose = true;
-    if (!parts.edge) return;
+    this.#noteHandlers();
     const registerParserMiddleware = adapter.registerParserMiddleware?.bind(adapter);
     adapter.registerParserMiddleware = (...args: [string?, boolean?]) => {
       this.placeEdge();
       registerParserMiddleware?.(...args);
       this.#explainParserErrors();
     };
+    if (!parts.edge) return;
     this.#followMiddleware();
     this.#guardNotFound();
   }
@@ -55,9 +57,17 @@ export class ExpressBridge implements HttpBridge {
       const header = announcer.header;
       if (header !== null) response.setHeader(ANNOUNCEMENT, header);
     };
-    if (this.#hasEdge || !edge) return;
+    if (this.#hasEdge) return;
     this.#hasEdge = true;
+    const { tracking } = this.parts;
+    const lens: RequestLens<Request> = {
+      asSent,
+      routeOf: (request) => this.#routeOf(asSent(request)),
+      patternOf: (request) => patternOf(request),
+    };
     this.adapter.use((request: Request, response: Response, next: NextFunction) => {
+      track(request, response, lens, tracking);
+      if (!edge) return next();
       announce(response);
       if (edge.isIdle) next();
       else edge.pass(this.#visitor(request, response, next), this.#routeOf(request));
@@ -129,14 +139,29 @@ export class ExpressBridge implements HttpBridge {
     );
   }
 
-  #layersFor({ path, method }: Request): NonNullable<Layer['route']>[] {
+  // A client that goes away ends the connection, and not what the handler does.
+  #noteHandlers(): void {
+    const { handlers } = this.parts;
+    const verbs = this.adapter as unknown as Record<string, ((...args: unknown[]) => unknown) | undefined>;
+    for (const verb of VERBS) {
+      const register = verbs[verb]?.bind(this.adapter);
+      if (!register) continue;
+      const noted = (arg: unknown): unknown => {
+        const isHandler = typeof arg === 'function' && !this.#middleware.has(arg) && handlers.isRouted(arg);
+        return isHandler ? noting(arg as Handler) : arg;
+      };
+      verbs[verb] = (...args) => register(...args.map(noted));
+    }
+  }
+
+  #layersFor({ path, method }: Pick<Request, 'path' | 'method'>): NonNullable<Layer['route']>[] {
     return this.adapter
       .getInstance<ExpressApplication>()
       .router.stack.filter((layer) => layer.route && takes(layer.route.methods, method) && matches(layer, path))
       .map((layer) => layer.route!);
   }
 
-  #routeOf(request: Request): Route {
+  #routeOf(request: Pick<Request, 'path' | 'method'>): Route {
     const wraps = Boolean(this.adapter.getOnRouteTriggered?.());
     const rules: HandlerRules[] = [];
     for (const { stack } of this.#layersFor(request)) {
@@ -151,6 +176,25 @@ export class ExpressBridge implements HttpBridge {
     }
     return rules;
   }
+}
+
+function noting(handler: Handler): Handler {
+  const noted: Handler = (request, response, next) => noteHandling(response, handler(request, response, next));
+  // Who looks for marks on what was registered finds them.
+  for (const key of Reflect.getMetadataKeys(handler))
+    Reflect.defineMetadata(key, Reflect.getMetadata(key, handler), noted);
+  return Object.defineProperties<Handler>(noted, Object.getOwnPropertyDescriptors(handler));
+}
+
+/** Where something is mounted, the router takes a part of the URL away for a time. */
+function asSent(request: Request): PolicyRequest & Pick<Request, 'path' | 'method'> {
+  const { method, originalUrl, ip, headers } = request;
+  return { method, url: originalUrl, path: originalUrl.replace(/[?#].*$/s, ''), ip, headers };
+}
+
+function patternOf(request: Request): string {
+  const { path } = (request.route ?? {}) as { path?: unknown };
+  return typeof path === 'string' ? `${request.baseUrl}${path}` : asSent(request).path;
 }
 
 function takes(methods: Record<string, boolean | undefined>, method: string): boolean {

@@ -9,14 +9,9 @@ import type { Edge, EdgeVisitor } from '../edge.js';
 import { hasBody } from '../has-body.js';
 import { explained } from '../json-example.js';
 import type { AnswerableRequest } from '../responder.js';
+import { noteHandling, track, type RequestLens } from '../request-in-flight.js';
 import { NO_HANDLER, type Route } from '../routed-handlers.js';
-import { plainRequestOf, type BridgeParts, type HttpBridge } from './http-bridge.js';
-
-/** The methods of Nest's adapter that register a route. */
-const VERBS = [
-  ...['get', 'post', 'head', 'delete', 'put', 'patch', 'options', 'all'],
-  ...['search', 'query', 'propfind', 'proppatch', 'mkcol', 'copy', 'move', 'lock', 'unlock'],
-] as (keyof AbstractHttpAdapter)[];
+import { plainRequestOf, VERBS, type BridgeParts, type HttpBridge } from './http-bridge.js';
 
 const ROUTE = Symbol('nestjs-maintenance:route');
 interface MarkedConfig {
@@ -54,10 +49,8 @@ export class FastifyBridge implements HttpBridge {
     const { viewLocals, edge, announcer } = this.parts;
     const instance = this.adapter.getInstance<FastifyInstance>();
     this.#followRoutes(instance);
-    if (edge) {
-      this.#holdMiddlewareBack(edge);
-      this.#guardNotFound();
-    }
+    this.#comeFirst(edge);
+    if (edge) this.#guardNotFound();
     instance.addHook('preParsing', (request, reply, _payload, done) => {
       const { locals } = reply as { locals?: object | null };
       if (locals) Object.defineProperties(locals, viewLocals);
@@ -103,21 +96,32 @@ export class FastifyBridge implements HttpBridge {
     return (request.routeOptions.config as MarkedConfig)[ROUTE] ?? NO_HANDLER;
   }
 
-  // Nest's middleware runs before a plugin's CORS hook may have set its headers: too early to answer, but not to see that it
-  // must not answer in our place.
-  #holdMiddlewareBack(edge: Edge): void {
+  // The adapter's own hook comes before everything that Nest and plugins add; somebody else may want it too.
+  #comeFirst(edge: Edge | null): void {
     const adapter = this.adapter as unknown as HookedAdapter;
-    // The adapter's own hook comes before everything that Nest and plugins add; somebody else may want it too.
+    const { tracking } = this.parts;
+    const lens: RequestLens<FastifyRequest> = {
+      asSent: (request) => request,
+      routeOf: (request) => this.#routeOf(request),
+      patternOf: (request) => request.routeOptions.url ?? request.url.replace(/[?#].*$/s, ''),
+    };
     let others: Hook = (_request, _reply, done) => done();
     const setOnRequestHook = adapter.setOnRequestHook.bind(adapter);
     setOnRequestHook((request, reply, done) => {
-      if (!edge.isIdle) {
+      track(request, reply.raw, lens, tracking);
+      if (edge && !edge.isIdle) {
         const refusal = edge.foresee(request, this.#routeOf(request));
         if (refusal) this.#refused.set(request.raw, refusal);
       }
       return others(request, reply, done);
     });
     adapter.setOnRequestHook = (hook) => void (others = hook);
+    if (edge) this.#holdMiddlewareBack(adapter);
+  }
+
+  // Nest's middleware runs before a plugin's CORS hook may have set its headers: too early to answer, but not to see that it
+  // must not answer in our place.
+  #holdMiddlewareBack(adapter: HookedAdapter): void {
     const held = (middleware: unknown): unknown => {
       if (typeof middleware !== 'function') return middleware;
       const run = middleware as Middleware;
@@ -154,7 +158,10 @@ export class FastifyBridge implements HttpBridge {
     }
     instance.addHook('onRoute', (options) => {
       const { route, isAdmin } = this.#registering ?? { route: NO_HANDLER, isAdmin: false };
-      if (route.length > 0) options.config = { ...options.config, [ROUTE]: route };
+      if (route.length > 0) {
+        options.config = { ...options.config, [ROUTE]: route };
+        options.handler = noting(options.handler);
+      }
       if (!isAdmin) return;
       options.preParsing = [forgetTypeOfNothing];
       options.errorHandler = explainParserError;
@@ -174,6 +181,13 @@ export class FastifyBridge implements HttpBridge {
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };
   }
+}
+
+// A client that goes away ends the connection, and not what the handler does.
+function noting(handler: Handler): Handler {
+  return function (this: unknown, request, reply) {
+    return noteHandling(reply.raw, handler.call(this, request, reply));
+  };
 }
 
 // An application that ignores trailing slashes has the route with a slash already.

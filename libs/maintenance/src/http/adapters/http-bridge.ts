@@ -5,7 +5,14 @@ import type { Answer, RawResponse } from '../answer.js';
 import type { EdgeEndpoints } from '../edge-endpoints.js';
 import type { Edge } from '../edge.js';
 import type { AnswerableRequest } from '../responder.js';
+import type { InFlightParts } from '../request-in-flight.js';
 import type { RoutedHandlers } from '../routed-handlers.js';
+
+/** The methods of Nest's adapters that register a route. */
+export const VERBS = [
+  ...['get', 'post', 'head', 'delete', 'put', 'patch', 'options', 'all'],
+  ...['search', 'query', 'propfind', 'proppatch', 'mkcol', 'copy', 'move', 'lock', 'unlock'],
+];
 
 /** What the module needs of an HTTP adapter beyond what Nest's adapters have in common. */
 export interface HttpBridge {
@@ -30,6 +37,8 @@ export interface BridgeParts {
   announcer: Announcer;
   /** The members that views see, made anew for each request. */
   viewLocals: PropertyDescriptorMap;
+  /** What counts requests until they are answered. */
+  tracking: InFlightParts;
 }
 
 /** A request of which nobody knows more than Node: the client is who is at the other end of the socket. */

@@ -1,0 +1,36 @@
+import type { Clock } from '../state/clock.js';
+import { inTime } from '../state/in-time.js';
+import type { InstanceReport } from '../state/instance-report.js';
+import { toStorageError } from '../storage/maintenance-storage-error.js';
+import type { StateStorage } from '../storage/state-storage.js';
+import { assertReports } from './errors.js';
+
+/** A storage that takes longer to list the reports counts as failed, in milliseconds. */
+const PATIENCE = 10_000;
+
+/**
+ * The reports of all instances, those that have ended in good order included.
+ *
+ * @throws {@link MaintenanceStorageError} if the storage fails, or keeps no reports
+ */
+export async function allReports(storage: StateStorage, clock: Clock): Promise<InstanceReport[]> {
+  assertReports(storage);
+  try {
+    return await inTime(() => storage.reports(), clock, PATIENCE);
+  } catch (error) {
+    throw toStorageError(error, storage.location);
+  }
+}
+
+/**
+ * The reports of the instances that live, sorted by host and process.
+ *
+ * @throws {@link MaintenanceStorageError} if the storage fails, or keeps no reports
+ */
+export async function livingInstances(storage: StateStorage, clock: Clock): Promise<InstanceReport[]> {
+  return (await allReports(storage, clock)).filter(({ stopped }) => stopped !== true).sort(byPlace);
+}
+
+export function byPlace(a: InstanceReport, b: InstanceReport): number {
+  return a.host.localeCompare(b.host) || a.pid - b.pid || a.id.localeCompare(b.id);
+}

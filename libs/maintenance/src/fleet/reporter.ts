@@ -1,0 +1,139 @@
+import type { Clock } from '../state/clock.js';
+import { toIso } from '../state/dates.js';
+import type { InFlight } from '../state/in-flight.js';
+import { inTime } from '../state/in-time.js';
+import type { InstanceReport } from '../state/instance-report.js';
+import type { StateMonitor } from '../state/state-monitor.js';
+import type { StateStorage } from '../storage/state-storage.js';
+import type { Identity } from './identity.js';
+
+/** The longest time between two reports of an instance to which nothing happens, in milliseconds. Storages forget it after more than three. */
+export const HEARTBEAT = 30_000;
+/** The shortest time between two reports that only count down, in milliseconds. */
+const COUNTDOWN = 500;
+/** What a report may take, in milliseconds; more of them wait meanwhile. */
+const PATIENCE = 5_000;
+/** How long an application that starts waits for its first report to be written, in milliseconds. */
+const FIRST_PATIENCE = 1_000;
+const LONGEST = 10;
+
+export interface ReporterParts {
+  identity: Identity;
+  /** `null`: nobody is served here, so there is nothing to say. */
+  storage: StateStorage | null;
+  clock: Clock;
+  /** Told when reports can't be written, with the reason, and when they can again, with `null`. */
+  failed: (error: unknown) => void;
+}
+
+/**
+ * Says beside the state what this instance applies and what it still works on: at once when something changes, while it drains, else
+ * as a heartbeat.
+ */
+export class Reporter {
+  #monitor: Pick<StateMonitor, 'situation' | 'state'> | null = null;
+  #inFlight: InFlight | null = null;
+  #sending: Promise<void> | null = null;
+  #isOutdated = false;
+  #hasFailed = false;
+  #isOver = false;
+  #lastSent = -Infinity;
+  #cancel: () => void = () => undefined;
+
+  constructor(private readonly parts: ReporterParts) {}
+
+  /**
+   * Says that there is one more, before it reads the state for the first time: whoever writes after that finds it, and whoever wrote
+   * before is found by it. Never rejects.
+   */
+  async join(): Promise<void> {
+    if (!this.parts.storage?.report) return;
+    // A storage that fails must not keep the application from starting.
+    await inTime(() => this.#now(), this.parts.clock, FIRST_PATIENCE).catch(() => undefined);
+  }
+
+  /** Begins to follow what is applied and what is in flight. */
+  follow(monitor: Pick<StateMonitor, 'situation' | 'state'>, inFlight: InFlight): void {
+    this.#monitor = monitor;
+    this.#inFlight = inFlight;
+    inFlight.listen(() => this.#countDown());
+    void this.#now();
+  }
+
+  /** Something else is applied now. */
+  changed(): void {
+    this.#inFlight?.review();
+    if (this.#inFlight) void this.#now();
+  }
+
+  /** The last report: the instance ends. */
+  async leave(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#cancel();
+    if (this.#lastSent === -Infinity) return;
+    await this.#sending;
+    await this.#send().catch(() => undefined);
+  }
+
+  // The last of what was in flight is news; how many are left is worth a look now and then.
+  #countDown(): void {
+    if (this.#inFlight?.counts.inFlight === 0) void this.#now();
+    else this.#wake(Math.max(0, this.#lastSent + COUNTDOWN - this.parts.clock.now()));
+  }
+
+  /** One report at a time. What happens meanwhile is in the next one. */
+  #now(): Promise<void> {
+    if (this.#isOver || !this.parts.storage?.report) return Promise.resolve();
+    this.#isOutdated = true;
+    this.#sending ??= this.#sendAll().finally(() => (this.#sending = null));
+    return this.#sending;
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#isOutdated && !this.#isOver) {
+      this.#isOutdated = false;
+      try {
+        await this.#send();
+        if (this.#hasFailed) this.parts.failed(null);
+        this.#hasFailed = false;
+      } catch (error) {
+        if (!this.#hasFailed && !this.#isOver) this.parts.failed(error);
+        this.#hasFailed = true;
+      }
+    }
+    // Earlier, never later, so that the records of instances that live do not run out; spread, so that they do not come in step.
+    this.#wake(HEARTBEAT * (0.8 + 0.2 * Math.random()));
+  }
+
+  #wake(delay: number): void {
+    this.#cancel();
+    if (!this.#isOver) this.#cancel = this.parts.clock.wake(() => void this.#now(), delay);
+  }
+
+  async #send(): Promise<void> {
+    const { storage, clock } = this.parts;
+    const report = this.#report();
+    this.#lastSent = clock.now();
+    await inTime(() => storage!.report!(report), clock, PATIENCE);
+  }
+
+  #report(): InstanceReport {
+    const { identity, clock } = this.parts;
+    const situation = this.#monitor?.situation();
+    const state = this.#monitor?.state;
+    const counts = this.#inFlight?.counts ?? { inFlight: 0, streams: 0 };
+    const forced = situation?.forced ?? null;
+    return {
+      ...identity,
+      lineage: state?.lineage ?? null,
+      revision: state?.revision ?? 0,
+      windows: (situation?.active ?? []).map(({ id, startsAt }) => ({ id, startsAt })),
+      ...(forced !== null && { forced }),
+      ...counts,
+      ...(counts.inFlight > 0 && { longest: this.#inFlight!.longest(LONGEST) }),
+      ...(this.#isOver && { stopped: true }),
+      seenAt: toIso(clock.now()),
+    };
+  }
+}

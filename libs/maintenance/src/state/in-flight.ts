@@ -1,0 +1,89 @@
+import type { Clock } from './clock.js';
+import type { Situation } from './state-monitor.js';
+
+/** Something that was let in: a request, a message, a job. */
+export interface Work {
+  /** For people, with nothing of the caller's in it: `GET /orders/:id`. Asked for only where it is shown. */
+  readonly name: string;
+  /** Whether it goes on until somebody ends it, as server-sent events do: nobody waits for that. */
+  readonly isStream: boolean;
+  /** Whether something that was not yet so at `before` closes the way by which it was let in. */
+  isClosedSince(before: Situation): boolean;
+}
+
+/** A piece of work that has begun, and what held then. */
+export interface Begun {
+  readonly work: Work;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly before: Situation;
+}
+
+/** Work of one kind that windows wait for. */
+export interface HeldWork {
+  name: string;
+  count: number;
+  /** How long the oldest has been under way, in milliseconds. */
+  oldest: number;
+}
+
+/**
+ * The work that is under way in this process. Once a window opens, what was let in before and would be refused now is *held*: the
+ * window waits for it, and for nothing that begins later.
+ */
+export class InFlight {
+  readonly #begun = new Set<Begun>();
+  #held = new Set<Begun>();
+  #listener: () => void = () => undefined;
+
+  /** @param situation - what holds now */
+  constructor(
+    private readonly clock: Pick<Clock, 'now'>,
+    private readonly situation: () => Situation,
+  ) {}
+
+  /** Notes that work begins. Whoever calls this also calls {@link end}. */
+  begin(work: Work): Begun {
+    const begun = { work, since: this.clock.now(), before: this.situation() };
+    this.#begun.add(begun);
+    return begun;
+  }
+
+  /** Notes that work is done, however it came out. */
+  end(begun: Begun): void {
+    this.#begun.delete(begun);
+    if (this.#held.delete(begun)) this.#listener();
+  }
+
+  /** Calls back whenever held work is done. */
+  listen(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  /** Finds out anew what is held. To be called when a window has opened, ended or changed. */
+  review(): void {
+    const now = this.situation();
+    const closes = now.forced ?? now.active.length > 0;
+    const held = closes ? [...this.#begun].filter(({ work, before }) => work.isClosedSince(before)) : [];
+    this.#held = new Set(held);
+  }
+
+  /** What is held: streams apart. */
+  get counts(): { inFlight: number; streams: number } {
+    let streams = 0;
+    for (const { work } of this.#held) if (work.isStream) streams++;
+    return { inFlight: this.#held.size - streams, streams };
+  }
+
+  /** The kinds of work that hold it up, those with the oldest first. */
+  longest(limit: number): HeldWork[] {
+    const now = this.clock.now();
+    const kinds = new Map<string, HeldWork>();
+    for (const { work, since } of this.#held) {
+      if (work.isStream) continue;
+      const kind = kinds.get(work.name) ?? { name: work.name, count: 0, oldest: 0 };
+      kinds.set(work.name, { ...kind, count: kind.count + 1, oldest: Math.max(kind.oldest, now - since) });
+    }
+    return [...kinds.values()].sort((a, b) => b.oldest - a.oldest).slice(0, limit);
+  }
+}
