@@ -1,8 +1,9 @@
 import { Module } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { StateStorage } from '../storage/state-storage.js';
-import { OPTIONS } from '../tokens.js';
+import { OPTIONS, PROGRAM } from '../tokens.js';
 import {
+  MaintenanceInstancesSubCommand,
   MaintenanceOffSubCommand,
   MaintenanceOnSubCommand,
   MaintenanceParentCommand,
@@ -11,7 +12,7 @@ import {
 import { TargetFinder } from './target.js';
 
 /**
- * Adds `maintenance on`, `maintenance off` and `maintenance status` to an application's own nest-commander program. Where the
+ * Adds `maintenance on`, `off`, `status` and `instances` to an application's own nest-commander program. Where the
  * program also imports `MaintenanceModule`, they work on its storage.
  *
  * @example
@@ -28,6 +29,9 @@ import { TargetFinder } from './target.js';
     MaintenanceOnSubCommand,
     MaintenanceOffSubCommand,
     MaintenanceStatusSubCommand,
+    MaintenanceInstancesSubCommand,
+    // A program of commands is no instance of the application.
+    { provide: PROGRAM, useValue: true },
     {
       provide: TargetFinder,
       inject: [ModuleRef],

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { awaitDrain } from '../fleet/drain.js';
+import type { DrainReport } from '../fleet/drain-report.js';
+import { livingInstances } from '../fleet/instances.js';
 import { newBypass } from '../policy/bypass.js';
 import { closeWindows, endsAll, openWindow, type Change, type ChangeOrigin } from '../state/changes.js';
 import { SystemClock, type Clock } from '../state/clock.js';
@@ -16,6 +19,7 @@ import {
   type GivenFields,
 } from '../state/window-options.js';
 import { pastCaches } from '../storage/cached-state-storage.js';
+import type { StateStorage } from '../storage/state-storage.js';
 import { StateReader } from '../storage/state-reader.js';
 import { StateWriter, type Written } from '../storage/state-writer.js';
 import { operator } from './operator.js';
@@ -27,8 +31,9 @@ export interface Report {
   /** The moment for which the status holds, in milliseconds since the epoch. */
   now: number;
   history: HistoryEntry[];
-  /** Whether the storage holds anything. */
+  /** Whether the storage holds anything, and of which lineage. */
   isStored: boolean;
+  lineage: string | null;
 }
 
 /** What a command did. */
@@ -39,6 +44,8 @@ export interface ChangeReport extends Report {
   replacedCorrupt: boolean;
   /** The key to the window, if one was made; it is nowhere else. */
   token?: string;
+  /** How many instances have reported on the storage; missing where nobody can tell. */
+  reported?: number;
 }
 
 /** What `on` is told; the times in milliseconds since the epoch, the duration in milliseconds. */
@@ -84,7 +91,36 @@ export async function turnOn(
     const fields = { ...fieldsOf(request, now), bypass: bypass?.stored };
     return openWindow(windows, fields, now, randomBytes(4).toString('hex'), origin.by);
   }, origin);
-  return { ...changeReportOf(written, target, clock), token: bypass?.token };
+  return {
+    ...changeReportOf(written, target, clock),
+    token: bypass?.token,
+    reported: await countInstances(target.storage, clock),
+  };
+}
+
+/**
+ * Waits until every instance goes by the storage, and has nothing in flight that it admitted before.
+ *
+ * @param timeout - milliseconds
+ * @throws {@link NothingDrainsError} if maintenance is turned off meanwhile
+ * @throws {@link MaintenanceStorageError}
+ */
+export function waitForDrain(
+  { storage }: Target,
+  timeout: number,
+  progress: (report: DrainReport) => void,
+  clock: Clock = new SystemClock(),
+): Promise<DrainReport> {
+  return awaitDrain({ storage, clock, timeout, progress });
+}
+
+// It is a hint: what was to be done is done.
+async function countInstances(storage: StateStorage, clock: Clock): Promise<number | undefined> {
+  if (!storage.reports) return undefined;
+  return livingInstances(storage, clock).then(
+    ({ length }) => length,
+    () => undefined,
+  );
 }
 
 /**
@@ -162,6 +198,7 @@ function reportOf(monitor: StateMonitor, { storage }: Target, clock: Clock): Rep
     now: clock.now(),
     history: monitor.state?.history ?? [],
     isStored: monitor.state !== null,
+    lineage: monitor.state?.lineage ?? null,
   };
 }
 

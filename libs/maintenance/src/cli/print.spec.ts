@@ -29,6 +29,7 @@ function reportOf(
     now: NOW,
     history: [],
     isStored: true,
+    lineage: 'spec',
   };
 }
 

@@ -6,6 +6,8 @@ import { EVERYTHING, publicWindow, startOf, type MaintenanceWindow } from '../st
 import { presentAt } from '../state/recurrence.js';
 import { showDuration } from './duration.js';
 import type { ChangeReport, Report } from './operations.js';
+import { reportedLine } from './print-instances.js';
+import { section, storageSection } from './sections.js';
 
 /** The report of `status` for a person, line by line. */
 export function statusLines(report: Report, withHistory = false): string[] {
@@ -31,7 +33,7 @@ export function changeLines(report: ChangeReport, nothing: string): string[] {
     ...windowSections(status, now),
     ...(token === undefined ? [] : ['', ...section('bypass', bypassLines(token))]),
     '',
-    ...storageSection(report),
+    ...storageSection(report, reportedLine(report.reported)),
   ];
 }
 
@@ -48,14 +50,15 @@ function linkOf(token: string): string {
 }
 
 /** The report of `on` or `off` for a program. */
-export function changeJson({ status, change, replacedCorrupt, token }: ChangeReport): object {
+export function changeJson({ status, change, replacedCorrupt, token, reported }: ChangeReport): object {
   const bypass = token !== undefined && { bypass: { token, link: linkOf(token) } };
-  return { ...status, changed: change !== null, ...(replacedCorrupt && { replacedCorrupt }), ...bypass };
-}
-
-/** Where the storage is: its kind and the whole path or address. */
-export function storageLine({ kind, location }: { kind: string; location: string }): string {
-  return `${kind} ${location}`;
+  return {
+    ...status,
+    changed: change !== null,
+    ...(replacedCorrupt && { replacedCorrupt }),
+    ...bypass,
+    ...(reported !== undefined && { instances: reported }),
+  };
 }
 
 function headline({ active, source, windows }: MaintenanceStatus): string {
@@ -131,11 +134,6 @@ function historyWindow({ id, scope, mode, startsAt, endsAt, message }: HistoryEn
   return parts.filter(Boolean).join(', ');
 }
 
-function storageSection({ status: { storage, revision }, isStored }: Report): string[] {
-  const content = isStored ? `revision ${revision}` : 'nothing is stored there yet';
-  return section('storage', [storageLine(storage), storage.error === undefined ? content : `fails: ${storage.error}`]);
-}
-
 function what(scope: string | undefined, mode: string | undefined): string {
   return `${scope === EVERYTHING ? 'everything' : `scope ${scope ?? '?'}`} (${mode ?? '?'})`;
 }
@@ -155,10 +153,4 @@ function utc(date: unknown): string {
 
 function blocks<T>(label: string, items: readonly T[], linesOf: (item: T) => string[]): string[] {
   return items.flatMap((item) => ['', ...section(label, linesOf(item))]);
-}
-
-const LABEL_WIDTH = 'planned  '.length;
-
-function section(label: string, lines: readonly string[]): string[] {
-  return lines.map((line, index) => (index === 0 ? label : '').padEnd(LABEL_WIDTH) + line);
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { Command, CommandFactory, CommandRunnerService, InjectCommander, type CommandRunner } from 'nest-commander';
+import { INSTANCES, InstancesCommand } from './commands/instances.command.js';
 import { OFF, OffCommand } from './commands/off.command.js';
 import { ON, OnCommand } from './commands/on.command.js';
 import { STATUS, StatusCommand } from './commands/status.command.js';
@@ -16,6 +17,9 @@ class StandaloneOffCommand extends OffCommand {}
 @Command(STATUS)
 class StandaloneStatusCommand extends StatusCommand {}
 
+@Command(INSTANCES)
+class StandaloneInstancesCommand extends InstancesCommand {}
+
 /** The environment as the application in this folder would see it. */
 function environment(): NodeJS.ProcessEnv {
   loadEnvFile(process.cwd(), process.env);
@@ -27,6 +31,7 @@ function environment(): NodeJS.ProcessEnv {
     StandaloneOnCommand,
     StandaloneOffCommand,
     StandaloneStatusCommand,
+    StandaloneInstancesCommand,
     { provide: TargetFinder, useFactory: () => new TargetFinder(environment) },
   ],
 })
@@ -35,7 +40,10 @@ class StandaloneModule {
     program
       .name('nestjs-maintenance')
       .description('Turns maintenance of a NestJS application on and off, and shows what is on.')
-      .addHelpText('after', '\nExit codes: 0 done (status: off), 1 failed, 2 wrong usage, 3 status: on.');
+      .addHelpText(
+        'after',
+        '\nExit codes: 0 done (status: off), 1 failed, 2 wrong usage, 3 status: on, 4 --wait timed out.',
+      );
   }
 }
 

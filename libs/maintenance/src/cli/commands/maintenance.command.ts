@@ -1,6 +1,7 @@
 import type { OnApplicationBootstrap } from '@nestjs/common';
 import { Command, CommandRunner, SubCommand } from 'nest-commander';
 import { inheritFromProgram } from './inherit-from-program.js';
+import { INSTANCES, InstancesCommand } from './instances.command.js';
 import { OFF, OffCommand } from './off.command.js';
 import { ON, OnCommand } from './on.command.js';
 import { STATUS, StatusCommand } from './status.command.js';
@@ -17,11 +18,19 @@ export class MaintenanceOffSubCommand extends OffCommand {}
 @SubCommand(STATUS)
 export class MaintenanceStatusSubCommand extends StatusCommand {}
 
+@SubCommand(INSTANCES)
+export class MaintenanceInstancesSubCommand extends InstancesCommand {}
+
 /** `maintenance`, the parent of the commands in a program of an application. */
 @Command({
   name: 'maintenance',
   description: 'turn maintenance on and off, and show what is on',
-  subCommands: [MaintenanceOnSubCommand, MaintenanceOffSubCommand, MaintenanceStatusSubCommand],
+  subCommands: [
+    MaintenanceOnSubCommand,
+    MaintenanceOffSubCommand,
+    MaintenanceStatusSubCommand,
+    MaintenanceInstancesSubCommand,
+  ],
 })
 export class MaintenanceParentCommand extends CommandRunner implements OnApplicationBootstrap {
   onApplicationBootstrap(): void {

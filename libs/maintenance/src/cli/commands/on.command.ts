@@ -1,7 +1,11 @@
 import { Help, Option } from 'nest-commander';
 import type { MaintenanceMode } from '../../state/maintenance-window.js';
-import { turnOn } from '../operations.js';
+import { assertReports } from '../../fleet/errors.js';
+import { printLines } from '../output.js';
+import { turnOn, waitForDrain, type ChangeReport } from '../operations.js';
 import { changeJson, changeLines } from '../print.js';
+import { drainLines, progressLine, timedOut } from '../print-instances.js';
+import { Progress } from '../progress.js';
 import type { Target } from '../target.js';
 import { UsageError } from '../usage-error.js';
 import { momentOf, type TypedTime } from '../local-time.js';
@@ -22,7 +26,14 @@ interface OnOptions extends StorageOptions {
   every?: string;
   bypass?: boolean;
   retryAfter?: number;
+  wait?: boolean;
+  timeout?: number;
 }
+
+/** Milliseconds that `--wait` waits. */
+const TIMEOUT = 60_000;
+/** Exit code where it waited in vain. */
+const TIMED_OUT = 4;
 
 /** `on`; where it stands in a program is up to the classes that extend it. */
 export abstract class OnCommand extends StorageCommand<OnOptions> {
@@ -34,6 +45,8 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
     if (every !== undefined && options.for === undefined) {
       throw new UsageError('--every needs --for, the length of each occurrence, such as --for 1h.');
     }
+    assertWait(options);
+    if (options.wait) assertReports(target.storage);
     const report = await turnOn(target, {
       scope: options.scope,
       mode: options.mode,
@@ -45,9 +58,22 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
       bypass: options.bypass,
       every: every === undefined ? undefined : { cron: every, timeZone: tz ?? 'UTC' },
     });
+    const lines = changeLines(report, 'It was on like that before, so nothing was changed.');
+    if (!options.wait) return { lines, json: changeJson(report) };
+    if (!options.json) await printLines(process.stdout, lines);
+    return this.#drain(target, report, options.timeout ?? TIMEOUT);
+  }
+
+  async #drain(target: Target, report: ChangeReport, timeout: number): Promise<Outcome> {
+    const progress = new Progress(process.stderr);
+    const drain = await waitForDrain(target, timeout, (latest) => {
+      const news = latest.pending.map(({ instance: { id, inFlight }, reason }) => [id, reason, inFlight].join());
+      if (!latest.drained) progress.show(progressLine(latest), [latest.instances.length, ...news].join(';'));
+    }).finally(() => progress.end());
     return {
-      lines: changeLines(report, 'It was on like that before, so nothing was changed.'),
-      json: changeJson(report),
+      lines: drainLines(drain),
+      json: { ...changeJson(report), drain },
+      ...(!drain.drained && { exitCode: TIMED_OUT, error: timedOut(drain) }),
     };
   }
 
@@ -113,6 +139,16 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
     return readSeconds(text, previous);
   }
 
+  @Option({ flags: '--wait', description: 'return when every instance refuses, and what they admitted before is done' })
+  parseWait(): boolean {
+    return true;
+  }
+
+  @Option({ flags: '--timeout <duration>', description: 'how long --wait waits (default: 60s)' })
+  parseTimeout(text: string, previous?: number): number {
+    return readDuration(text, previous);
+  }
+
   @Help('after')
   examples(): string {
     return `
@@ -123,4 +159,14 @@ Examples:
   on --at 2026-12-01T02:00 --for 2h --tz Europe/Rome
   on --every "0 3 * * 0" --for 1h --tz Europe/Rome`;
   }
+}
+
+function assertWait({ wait, timeout, at, every }: OnOptions): void {
+  if (!wait && timeout !== undefined) throw new UsageError('--timeout says how long --wait waits; add --wait.');
+  if (!wait) return;
+  const what = every !== undefined ? '--every' : at !== undefined ? '--at' : undefined;
+  if (what === undefined) return;
+  throw new UsageError(
+    `--wait waits for what is on now, and ${what} plans something for later. Plan it without --wait; once it is on, run \`on --wait\`.`,
+  );
 }

@@ -2,7 +2,7 @@ import { Inject, type OnApplicationBootstrap } from '@nestjs/common';
 import { CommandRunner, Option } from 'nest-commander';
 import { InvalidWindowError } from '../../state/invalid-window-error.js';
 import { print, printLines } from '../output.js';
-import { storageLine } from '../print.js';
+import { storageLine } from '../sections.js';
 import { TargetFinder, type Target } from '../target.js';
 import { UsageError } from '../usage-error.js';
 import { readText } from '../values.js';
@@ -69,11 +69,11 @@ export abstract class StorageCommand<Options extends StorageOptions>
     if (exitCode !== undefined) process.exitCode = exitCode;
     if (options.json) await print(process.stdout, `${visibleJson(json)}\n`);
     else if (lines.length > 0) await printLines(process.stdout, lines);
-    if (error !== undefined) await this.#fail(error, target);
+    if (error !== undefined) await this.#fail(error, target, exitCode);
   }
 
-  async #fail(message: string, target: Target | undefined): Promise<void> {
-    process.exitCode = 1;
+  async #fail(message: string, target: Target | undefined, exitCode = 1): Promise<void> {
+    process.exitCode = exitCode;
     await printLines(process.stderr, [
       `error: ${message}`,
       ...(target ? [`storage: ${storageLine(target.storage)}`] : []),

@@ -1,0 +1,100 @@
+import type { DrainReport, PendingInstance } from '../fleet/drain-report.js';
+import type { InstanceReport } from '../state/instance-report.js';
+import { showDuration } from './duration.js';
+import type { Report } from './operations.js';
+import { section, storageSection } from './sections.js';
+
+/** The classic mistake, said wherever it may have been made. */
+const NOBODY =
+  'no instance has reported here. If the application runs, it uses another storage: another machine, another file?';
+/** How many kinds of work are shown of one instance. */
+const SHOWN = 3;
+
+/** Who has reported, for the line under the storage; `undefined`: nobody knows. */
+export function reportedLine(count: number | undefined): string[] {
+  if (count === undefined) return [];
+  return [count === 0 ? `warning: ${NOBODY}` : `${instances(count)} reported here`];
+}
+
+/** The report of `instances` for a person, line by line. */
+export function instancesLines(report: Report, found: readonly InstanceReport[]): string[] {
+  const { status, now, lineage } = report;
+  const rows = found.map((instance) => {
+    const isBehind = instance.lineage !== lineage || instance.revision < status.revision;
+    return [
+      instance.host,
+      String(instance.pid),
+      instance.id,
+      instance.appVersion ?? '-',
+      `${instance.revision}${isBehind ? ' (behind)' : ''}`,
+      String(instance.inFlight),
+      String(instance.streams),
+      `${showDuration(Math.max(0, now - Date.parse(instance.seenAt)))} ago`,
+    ];
+  });
+  const head = ['HOST', 'PID', 'ID', 'VERSION', 'REVISION', 'IN FLIGHT', 'STREAMS', 'SEEN'];
+  return [...(found.length === 0 ? [`No instance: ${NOBODY}`] : table([head, ...rows])), '', ...storageSection(report)];
+}
+
+/** One line on how far a drain has come. */
+export function progressLine({ elapsed, instances: all, pending }: DrainReport): string {
+  const done = `${all.length - pending.length} of ${instances(all.length)} drained`;
+  const held = pending.map(({ instance, ...rest }) => `${placeOf(instance)} ${reasonOf({ instance, ...rest })}`);
+  return [`waiting ${showDuration(elapsed)}: ${all.length === 0 ? NOBODY : done}`, ...held].join('; ');
+}
+
+/** How a drain came out, line by line. */
+export function drainLines(report: DrainReport): string[] {
+  const { drained, elapsed, instances: all, pending } = report;
+  const took = showDuration(elapsed);
+  const streams = all.reduce((sum, instance) => sum + instance.streams, 0);
+  const open = streams === 0 ? [] : [`${streams} ${streams === 1 ? 'stream is' : 'streams are'} still open.`];
+  if (drained) {
+    const who = all.length === 1 ? 'The instance refuses' : `All ${all.length} instances refuse`;
+    return ['', `Drained after ${took}. ${who}, and nothing admitted before is in flight.`, ...open];
+  }
+  const held = pending.map((one) => `${nameOf(one.instance)}: ${reasonOf(one)}`);
+  return ['', ...section('held by', held.length > 0 ? held : [NOBODY]), ...open];
+}
+
+/** Why `--wait` gave up, in one sentence. */
+export function timedOut({ elapsed, instances: all, pending }: DrainReport): string {
+  const who =
+    all.length === 0
+      ? NOBODY
+      : `${pending.length} of ${instances(all.length)} held it up: ${pending.map(({ instance }) => placeOf(instance)).join(', ')}.`;
+  return `--wait timed out after ${showDuration(elapsed)}; ${who} Maintenance stays on.`;
+}
+
+function reasonOf({ instance, reason, silentFor }: PendingInstance): string {
+  const silence = silentFor < 5_000 ? '' : `, silent for ${showDuration(silentFor)}`;
+  if (reason === 'forced-off') return 'is kept open by its configuration, or by its storage failing';
+  if (reason === 'behind') return `has not applied it (revision ${instance.revision})${silence}`;
+  const kinds = (instance.longest ?? []).map(
+    ({ name, count, oldest }) => `${name} (${count > 1 ? `${count}, ` : ''}${showDuration(oldest + silentFor)})`,
+  );
+  const more = kinds.length > SHOWN ? [`${kinds.length - SHOWN} more`] : [];
+  return `${instance.inFlight} in flight: ${[...kinds.slice(0, SHOWN), ...more].join(', ')}${silence}`;
+}
+
+function placeOf({ host, pid }: InstanceReport): string {
+  return `${host} (pid ${pid})`;
+}
+
+function nameOf({ host, pid, id }: InstanceReport): string {
+  return `${host} (pid ${pid}, id ${id})`;
+}
+
+function instances(count: number): string {
+  return `${count} ${count === 1 ? 'instance' : 'instances'}`;
+}
+
+function table(rows: readonly string[][]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,41 @@
+import { print } from './output.js';
+import { visible } from './visible.js';
+
+/** The shortest time between two lines where there is no terminal, in milliseconds. */
+const INTERVAL = 1_000;
+
+/** Shows how far something has come: on one line of a terminal, which is written over, else on plain lines when there is news. */
+export class Progress {
+  #last = '';
+  #lastAt = -Infinity;
+  #isOpen = false;
+
+  constructor(private readonly stream: NodeJS.WriteStream) {}
+
+  /**
+   * @param text - what to show
+   * @param news - what of it makes a new plain line when it changes
+   */
+  show(text: string, news: string): void {
+    const line = visible(text);
+    if (this.stream.isTTY) return this.#overwrite(line);
+    const now = performance.now();
+    if (news === this.#last || now - this.#lastAt < INTERVAL) return;
+    this.#last = news;
+    this.#lastAt = now;
+    void print(this.stream, `${line}\n`);
+  }
+
+  /** Takes the line off the terminal. */
+  end(): void {
+    if (this.#isOpen) void print(this.stream, '\r\x1b[2K');
+    this.#isOpen = false;
+  }
+
+  #overwrite(line: string): void {
+    this.#isOpen = true;
+    // A line that breaks can't be written over.
+    const width = (this.stream.columns || 80) - 1;
+    void print(this.stream, `\r\x1b[2K${line.length > width ? `${line.slice(0, width - 3)}...` : line}`);
+  }
+}

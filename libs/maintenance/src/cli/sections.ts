@@ -1,0 +1,20 @@
+import type { Report } from './operations.js';
+
+const LABEL_WIDTH = 'planned  '.length;
+
+/** Lines with a label before the first of them. */
+export function section(label: string, lines: readonly string[]): string[] {
+  return lines.map((line, index) => (index === 0 ? label : '').padEnd(LABEL_WIDTH) + line);
+}
+
+/** Where the storage is: its kind and the whole path or address. */
+export function storageLine({ kind, location }: { kind: string; location: string }): string {
+  return `${kind} ${location}`;
+}
+
+/** Where it is stored, with what else there is to say of that place. */
+export function storageSection({ status: { storage, revision }, isStored }: Report, more: string[] = []): string[] {
+  const content = isStored ? `revision ${revision}` : 'nothing is stored there yet';
+  const line = storage.error === undefined ? content : `fails: ${storage.error}`;
+  return section('storage', [storageLine(storage), line, ...more]);
+}
