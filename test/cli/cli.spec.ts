@@ -96,7 +96,10 @@ describe('on, status, off', () => {
       createdBy: me,
     };
     const windows = { active: [window], planned: [] };
-    expect(jsonOf(on)).toEqual({ active: true, source: 'storage', revision: 1, windows, storage, changed: true });
+    const source = 'storage';
+    // Nobody has reported there.
+    const instances = 0;
+    expect(jsonOf(on)).toEqual({ active: true, source, revision: 1, windows, storage, changed: true, instances });
     const [opened] = jsonOf(on).windows.active;
     expect(Date.parse(opened.endsAt) - Date.parse(opened.startsAt)).toBe(90_000);
 
@@ -512,7 +515,7 @@ describe("an application's own program", () => {
 
   it.concurrent.each([
     [['maintenance'], 'Usage: '],
-    [['maintenance', 'nope'], 'The commands are on, off, status.'],
+    [['maintenance', 'nope'], 'The commands are on, off, status, instances.'],
     [['maintenance', 'on', 'extra'], 'too many arguments'],
     [['maintenance', 'on', '--for', '30'], '30m'],
     [['maintenance', 'on', '--until', '2020-01-01T00:00Z'], 'in the past'],

@@ -7,6 +7,7 @@ import { Controller, Get, Injectable, Module, Post, Res, Scope, StreamableFile }
 import { LazyModuleLoader } from '@nestjs/core';
 import express from 'express';
 import { SkipMaintenance } from 'nestjs-maintenance';
+import { until } from '../tools/waiting.js';
 import { ADAPTERS, start, type Adapter, type Running } from './application.js';
 
 /** What ran. */
@@ -176,6 +177,8 @@ describe.each(ADAPTERS)('connections on %s', (adapter) => {
         .filter((name) => name !== 'CloseReq')
         .sort();
     const signals = (): number => process.listenerCount('SIGTERM') + process.listenerCount('SIGINT');
+    // The other application may be writing its report.
+    await until('no file is worked on', () => !held().includes('FSReqPromise'));
     const before = { held: held(), signals: signals() };
     const own = await start(adapter, {
       ...setup,

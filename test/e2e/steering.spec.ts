@@ -274,7 +274,8 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     const file = join(folder, 'state.json');
     const { maintenance } = await open({ options: { storage: `file:${file}`, refreshInterval: 600_000 } });
     for (let round = 0; round < 2; round++) {
-      mkdirSync(folder);
+      // The report of the instance may have made it.
+      mkdirSync(folder, { recursive: true });
       await maintenance.refresh();
       const on = nextOf(maintenance.changes, ({ active }) => active);
       writeFileSync(file, '1');

@@ -50,8 +50,8 @@ export function drainLines(report: DrainReport): string[] {
   const streams = all.reduce((sum, instance) => sum + instance.streams, 0);
   const open = streams === 0 ? [] : [`${streams} ${streams === 1 ? 'stream is' : 'streams are'} still open.`];
   if (drained) {
-    const who = all.length === 1 ? 'The instance refuses' : `All ${all.length} instances refuse`;
-    return ['', `Drained after ${took}. ${who}, and nothing admitted before is in flight.`, ...open];
+    const who = `${instances(all.length)} ${all.length === 1 ? 'refuses' : 'refuse'}`;
+    return ['', `Drained after ${took}: ${who}, and nothing admitted before is in flight.`, ...open];
   }
   const held = pending.map((one) => `${nameOf(one.instance)}: ${reasonOf(one)}`);
   return ['', ...section('held by', held.length > 0 ? held : [NOBODY]), ...open];

@@ -1,8 +1,9 @@
 import { print } from './output.js';
 import { visible } from './visible.js';
 
-/** The shortest time between two lines where there is no terminal, in milliseconds. */
-const INTERVAL = 1_000;
+/** Where there is no terminal: the shortest time between two lines that bring news, and between two that bring none, in milliseconds. */
+const NEWS = 1_000;
+const NO_NEWS = 10_000;
 
 /** Shows how far something has come: on one line of a terminal, which is written over, else on plain lines when there is news. */
 export class Progress {
@@ -20,7 +21,7 @@ export class Progress {
     const line = visible(text);
     if (this.stream.isTTY) return this.#overwrite(line);
     const now = performance.now();
-    if (news === this.#last || now - this.#lastAt < INTERVAL) return;
+    if (now - this.#lastAt < (news === this.#last ? NO_NEWS : NEWS)) return;
     this.#last = news;
     this.#lastAt = now;
     void print(this.stream, `${line}\n`);
