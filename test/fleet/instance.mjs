@@ -1,10 +1,14 @@
 // One application of a fleet: node instance.mjs <settings as JSON>, steered over the channel to its parent.
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import { Controller, Get, Inject, Module } from '@nestjs/common';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Controller, Get, Inject, Module, Param } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MaintenanceModule, MaintenanceScope, MaintenanceService, StateStorage } from 'nestjs-maintenance';
 
 const { options, adapter } = JSON.parse(process.argv[2]);
+
+/** When work was done, whether or not somebody waited for it. */
+const finished = [];
 
 class ShopController {
   constructor(maintenance) {
@@ -16,6 +20,11 @@ class ShopController {
   pay() {
     return { isPaid: true };
   }
+  async work(milliseconds) {
+    await pause(Number(milliseconds));
+    finished.push(Date.now());
+    return { finishedAt: finished.at(-1) };
+  }
 }
 function route(path, name, ...decorators) {
   for (const decorate of [Get(path), ...decorators]) {
@@ -24,6 +33,8 @@ function route(path, name, ...decorators) {
 }
 route('/', 'browse');
 route('/payments', 'pay', MaintenanceScope('payments'));
+route('/work/:milliseconds', 'work');
+Param('milliseconds')(ShopController.prototype, 'work', 0);
 Inject(MaintenanceService)(ShopController, undefined, 0);
 Controller()(ShopController);
 
@@ -86,6 +97,7 @@ const commands = {
   status: () => maintenance.status(),
   stored: async () => (await storage.read())?.state ?? null,
   calls: () => ({ ...calls }),
+  finished: () => finished,
   roundTrip: async () => {
     const before = performance.now();
     await maintenance.refresh();

@@ -32,6 +32,7 @@ interface Answers {
   status: MaintenanceStatus;
   stored: MaintenanceState | null;
   calls: Record<'read' | 'write' | 'report' | 'reports', number>;
+  finished: number[];
   roundTrip: number;
   slowestRead: number;
   stall: number;
@@ -106,6 +107,24 @@ export class Instance {
     });
   }
 
+  /** Sends a request, and goes away before it is answered. */
+  abandon(path: string, afterMilliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const sent = request({ host: '127.0.0.1', port: this.#port, path, timeout: afterMilliseconds }, () => undefined);
+      sent.on('timeout', () => sent.destroy());
+      sent.on('error', () => resolve());
+      sent.end();
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid!;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
   /** When it began to go by this revision or a later one; `undefined` where it does not. */
   appliedAt(revision: number): number | undefined {
     return this.seen.find((seen) => seen.revision >= revision)?.at;
@@ -113,6 +132,7 @@ export class Instance {
 
   async stop(): Promise<void> {
     this.agent.destroy();
+    this.child.kill('SIGCONT');
     this.child.kill('SIGTERM');
     await this.closed;
   }

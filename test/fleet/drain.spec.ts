@@ -1,0 +1,123 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { folderWith, run, type Ended } from '../cli/program.js';
+import { Instance } from './instance.js';
+import { describeOnEachPlace, type KindOfPlace, type Place } from './places.js';
+
+const ROUNDS = Number(process.env.DRAIN_ROUNDS || 3);
+const INSTANCES = 5;
+const REFRESH_INTERVAL = 100;
+/** The longest that a request takes, in milliseconds. */
+const SLOWEST = 900;
+
+/** A request, from the log of its client. Times in milliseconds since the epoch. */
+interface Logged {
+  sentAt: number;
+  heardAt: number;
+  status: number;
+  /** When the handler was done. */
+  finishedAt?: number;
+}
+
+/** One `on --wait` and the `off` after it. */
+interface Round {
+  startedAt: number;
+  /** When `on --wait` had ended. */
+  drainedAt: number;
+  /** When `off` was begun. */
+  offAt: number;
+}
+
+describeOnEachPlace('a fleet under load', (kind) => {
+  let place: Place;
+  let instances: Instance[];
+
+  beforeAll(async () => {
+    place = await kind.open();
+    instances = await startOn(place);
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all(instances.map((instance) => instance.stop()));
+    await place.close();
+  });
+
+  it(
+    `fails nobody, and admits nobody and has nobody in flight once on --wait returns (${ROUNDS} rounds)`,
+    async () => {
+      const log: Logged[] = [];
+      let isOver = false;
+      const clients = instances.flatMap((instance) => [
+        browse(
+          instance,
+          () => 'work/0',
+          log,
+          () => isOver,
+        ),
+        browse(
+          instance,
+          () => `work/${Math.round(Math.random() * SLOWEST)}`,
+          log,
+          () => isOver,
+        ),
+      ]);
+      const rounds: Round[] = [];
+      while (rounds.length < ROUNDS) rounds.push(await toggle(place, kind));
+      isOver = true;
+      await Promise.all(clients);
+
+      expect(log.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
+      for (const { startedAt, drainedAt, offAt } of rounds) {
+        const meanwhile = log.filter(({ sentAt, heardAt }) => sentAt >= drainedAt && heardAt <= offAt);
+        expect(meanwhile.length).toBeGreaterThan(0);
+        expect(meanwhile.filter(({ status }) => status !== 503)).toEqual([]);
+        const late = log.filter(
+          ({ sentAt, finishedAt = 0 }) => sentAt < drainedAt && finishedAt > drainedAt && finishedAt < offAt,
+        );
+        expect(late).toEqual([]);
+        // Somebody was admitted while the command ran, so that there was something to wait for.
+        expect(log.some(({ finishedAt = 0 }) => finishedAt > startedAt && finishedAt <= drainedAt)).toBe(true);
+      }
+    },
+    30_000 + ROUNDS * 15_000,
+  );
+});
+
+async function toggle(place: Place, kind: KindOfPlace): Promise<Round> {
+  await pause(Math.random() * 300);
+  const startedAt = Date.now();
+  const on = await command(place, 'on', '--wait', '--timeout', '20s', '--json');
+  const drainedAt = Date.now();
+  expect([on.code, on.stdout === '' ? on.stderr : JSON.parse(on.stdout).drain]).toMatchObject([
+    0,
+    { drained: true, pending: [], instances: { length: INSTANCES } },
+  ]);
+  await pause(100);
+  const offAt = Date.now();
+  expect((await command(place, 'off')).code).toBe(0);
+  // Until they are all open again.
+  await pause(kind.notifies ? 100 : 2 * REFRESH_INTERVAL);
+  return { startedAt, drainedAt, offAt };
+}
+
+async function browse(instance: Instance, path: () => string, log: Logged[], isOver: () => boolean): Promise<void> {
+  while (!isOver()) {
+    const sentAt = Date.now();
+    const { status, body } = await instance
+      .get(`/${path()}`)
+      .catch((error: unknown) => ({ status: String(error) as never, body: {} }));
+    log.push({ sentAt, heardAt: Date.now(), status, finishedAt: body.finishedAt });
+    await pause(5);
+  }
+}
+
+function startOn({ url, env }: Place): Promise<Instance[]> {
+  const options = { storage: url, refreshInterval: REFRESH_INTERVAL };
+  return Promise.all(
+    Array.from({ length: INSTANCES }, (_, index) =>
+      Instance.start({ options, adapter: index % 2 ? 'fastify' : 'express', env }),
+    ),
+  );
+}
+
+function command({ url, env }: Place, ...args: string[]): Promise<Ended> {
+  return run([...args, '--storage', url], { cwd: folderWith(), env });
+}
