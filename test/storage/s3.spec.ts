@@ -321,7 +321,7 @@ describe.each([
   });
 
   it('keeps the reports of 30 instances, and none that is over', async () => {
-    await storage.report(reportOf('over', Date.now() - 61_000));
+    await storage.report(reportOf('over', Date.now() - 101_000));
     await putByHand(server, `${key}.instances/broken.json`, '{');
     await putByHand(server, `${key}.instances/other.txt`, JSON.stringify(reportOf('other')));
     await Promise.all(Array.from({ length: 30 }, (_, index) => storage.report(reportOf(`i${index}`))));
@@ -849,6 +849,19 @@ describe('S3StateStorage, when S3 fails', () => {
     expect(await namesBelow(behindFront(), `${key}.`)).toEqual([
       `${key}.instances/fresh.json`,
       `${key}.instances/new.json`,
+    ]);
+  });
+
+  it('fetches a report that was read before only when it is another', async () => {
+    await storage.report(reportOf('a'));
+    await storage.report(reportOf('b'));
+    await storage.reports();
+    const changed = { ...reportOf('b'), inFlight: 7 };
+    await storage.report(changed);
+    front.calls.length = 0;
+    expect(await storage.reports()).toEqual([expect.objectContaining({ id: 'a', inFlight: 0 }), changed]);
+    expect(front.calls.filter(({ path }) => path.endsWith('.json')).map(({ path }) => path.split('/').at(-1))).toEqual([
+      'b.json',
     ]);
   });
 

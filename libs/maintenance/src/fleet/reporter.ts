@@ -7,7 +7,7 @@ import type { StateMonitor } from '../state/state-monitor.js';
 import type { StateStorage } from '../storage/state-storage.js';
 import type { Identity } from './identity.js';
 
-/** The longest time between two reports of an instance to which nothing happens, in milliseconds. Storages forget it after more than three. */
+/** The longest time between two reports of an instance to which nothing happens, in milliseconds. A third of what storages keep them. */
 export const HEARTBEAT = 30_000;
 /** The shortest time between two reports that only count down, in milliseconds. */
 const COUNTDOWN = 500;

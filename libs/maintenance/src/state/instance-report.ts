@@ -1,5 +1,8 @@
 import type { HeldWork } from './in-flight.js';
 
+/** How long a report counts, in milliseconds: somewhat longer than three heartbeats. */
+export const REPORT_TTL = 100_000;
+
 /** What one instance of the application says of itself. */
 export interface InstanceReport {
   /** Unique for the life of the process. */

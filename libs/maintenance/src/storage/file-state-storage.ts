@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { InstanceReport } from '../state/instance-report.js';
+import { REPORT_TTL, type InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
 import { serializeState } from '../state/state-format.js';
 import { followLinks, LARGEST_STATE, readContent, versionOf, type FileContent } from './file-content.js';
@@ -18,7 +18,7 @@ const PATIENCE = 8000;
 
 /** Settings of a {@link FileStateStorage}. */
 export interface FileStateStorageOptions {
-  /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 60000. */
+  /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 100000. */
   reportTtl?: number;
 }
 
@@ -46,7 +46,7 @@ export class FileStateStorage implements StateStorage {
   /** @param path - of the file, absolute or from the working directory; neither it nor its folder has to exist */
   constructor(path: string, options: FileStateStorageOptions = {}) {
     this.location = resolve(path);
-    this.reportTtl = options.reportTtl ?? 60_000;
+    this.reportTtl = options.reportTtl ?? REPORT_TTL;
   }
 
   /**

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { InstanceReport } from '../state/instance-report.js';
+import { REPORT_TTL, type InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
 import { serializeState } from '../state/state-format.js';
 import { MaintenanceStorageError } from './maintenance-storage-error.js';
@@ -22,7 +22,7 @@ export interface RedisStateStorageOptions {
   key?: string;
   /** Milliseconds that one call may take, connecting included. Default: 3000. */
   timeout?: number;
-  /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 60000. */
+  /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 100000. */
   reportTtl?: number;
 }
 
@@ -60,7 +60,7 @@ export class RedisStateStorage implements StateStorage {
   private isClosed = false;
 
   /** @throws TypeError for a URL or a key that can't be used */
-  constructor({ url, client, key, timeout = 3_000, reportTtl = 60_000 }: RedisStateStorageOptions) {
+  constructor({ url, client, key, timeout = 3_000, reportTtl = REPORT_TTL }: RedisStateStorageOptions) {
     this.timeout = timeout;
     this.reportTtl = reportTtl;
     if (client) {

@@ -19,6 +19,8 @@ export interface S3Entry {
   key: string;
   /** When it was written, by the server's clock, in milliseconds since the epoch. */
   modifiedAt: number;
+  /** Another one for other content; missing where the server does not say. */
+  version?: string;
 }
 
 /** When a write may take place. `ifMatch` is sent as it is. */
@@ -100,8 +102,9 @@ export class S3Connection {
         const input = { Bucket: this.#place.bucket, Prefix: prefix, ContinuationToken: token };
         return client.send(new sdk.ListObjectsV2Command(input), { abortSignal });
       });
-      for (const { Key, LastModified } of page.Contents ?? []) {
-        if (Key !== undefined) entries.push({ key: Key, modifiedAt: LastModified?.getTime() ?? Date.now() });
+      for (const { Key, LastModified, ETag } of page.Contents ?? []) {
+        const modifiedAt = LastModified?.getTime() ?? Date.now();
+        if (Key !== undefined) entries.push({ key: Key, modifiedAt, version: ETag && bare(ETag) });
       }
       token = page.NextContinuationToken;
     } while (token !== undefined);

@@ -35,7 +35,7 @@ export interface S3StateStorageOptions {
    * read.
    */
   timeout?: number;
-  /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 60000. */
+  /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 100000. */
   reportTtl?: number;
   /**
    * What to do with a server that ignores the conditions of a write, so that of two operators one may undo what the

@@ -1,12 +1,18 @@
 import { createHash } from 'node:crypto';
 import { parseDate } from '../state/dates.js';
 import type { InstanceReport } from '../state/instance-report.js';
-import type { S3Connection } from './s3-connection.js';
+import type { S3Connection, S3Entry } from './s3-connection.js';
 
 /** Milliseconds by which this machine's clock and the server's may differ. */
 const CLOCKS_APART = 5 * 60_000;
 /** Milliseconds between two looks for records that nobody needs, and for which these are kept at least. */
 const SWEEP_INTERVAL = 60 * 60_000;
+
+interface KnownRecord {
+  version: string | undefined;
+  /** Missing where the object holds none. */
+  record: InstanceReport | undefined;
+}
 
 /** The records of instances: one object each below `prefix`. */
 export class S3Reports {
@@ -14,6 +20,8 @@ export class S3Reports {
   readonly #prefix: string;
   readonly #ttl: number;
   #nextSweep = 0;
+  /** What was read before, by key: most instances say nothing new from one look to the next. */
+  #known = new Map<string, KnownRecord>();
 
   /** @param ttl - milliseconds for which a record counts */
   constructor(connection: S3Connection, prefix: string, ttl: number) {
@@ -37,9 +45,17 @@ export class S3Reports {
     const oldest = Date.now() - this.#ttl - CLOCKS_APART;
     const entries = await this.#connection.list(this.#prefix, deadline);
     const recent = entries.filter(({ key, modifiedAt }) => key.endsWith('.json') && modifiedAt > oldest);
-    const records = await Promise.all(recent.map(({ key }) => this.#record(key, deadline)));
+    const known = await Promise.all(recent.map((entry) => this.#fetch(entry, deadline)));
+    this.#known = new Map(recent.map(({ key }, index) => [key, known[index]!]));
+    const records = known.map(({ record }) => record);
     const isAlive = ({ seenAt }: InstanceReport): boolean => (parseDate(seenAt) ?? 0) > Date.now() - this.#ttl;
     return records.filter((record) => record !== undefined).filter(isAlive);
+  }
+
+  async #fetch({ key, version }: S3Entry, deadline: number): Promise<KnownRecord> {
+    const last = this.#known.get(key);
+    if (last && version !== undefined && last.version === version) return last;
+    return { version, record: await this.#record(key, deadline) };
   }
 
   async #record(key: string, deadline: number): Promise<InstanceReport | undefined> {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { InstanceReport } from '../state/instance-report.js';
+import { REPORT_TTL, type InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
 import { parseState, serializeState } from '../state/state-format.js';
 import { LARGEST_STATE } from './file-content.js';
@@ -62,7 +62,7 @@ export class S3StateStorage implements StateStorage {
     this.location = place.location;
     this.#connection = new S3Connection(place, options);
     this.#conditions = new S3Conditions(this.#connection, place.key);
-    this.#reports = new S3Reports(this.#connection, `${place.key}.instances/`, options.reportTtl ?? 60_000);
+    this.#reports = new S3Reports(this.#connection, `${place.key}.instances/`, options.reportTtl ?? REPORT_TTL);
     this.#onUnconditionalWrites = options.onUnconditionalWrites ?? 'refuse';
   }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { parseDate } from '../state/dates.js';
-import type { InstanceReport } from '../state/instance-report.js';
+import { REPORT_TTL, type InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
 import { serializeState } from '../state/state-format.js';
 import { MaintenanceStorageError } from '../storage/maintenance-storage-error.js';
@@ -9,7 +9,7 @@ import { parseStoredState } from '../storage/stored-text.js';
 
 /** Settings of a {@link MemoryStateStorage}. */
 export interface MemoryStateStorageOptions {
-  /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 60000. */
+  /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 100000. */
   reportTtl?: number;
   /** Milliseconds since the epoch. Default: the system's clock. */
   now?: () => number;
@@ -38,7 +38,7 @@ export class MemoryStateStorage implements StateStorage {
   private readonly records = new Map<string, string>();
 
   constructor(options: MemoryStateStorageOptions = {}) {
-    this.reportTtl = options.reportTtl ?? 60_000;
+    this.reportTtl = options.reportTtl ?? REPORT_TTL;
     this.now = options.now ?? Date.now;
   }
 
