@@ -1,0 +1,188 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { folderWith, run, type Ended } from '../cli/program.js';
+import { describeWithRedis, Proxy, RedisServer } from '../storage/redis-server.js';
+import { until } from '../tools/waiting.js';
+import { Instance, type InstanceSettings } from './instance.js';
+
+const REFRESH_INTERVAL = 100;
+
+describeWithRedis('on --wait', () => {
+  let server: RedisServer;
+  const started: Instance[] = [];
+
+  beforeAll(async () => {
+    server = await RedisServer.start();
+  });
+  afterEach(async () => {
+    await Promise.all(started.splice(0).map((instance) => instance.stop()));
+    await server.ask('FLUSHALL');
+  });
+  afterAll(() => server.stop());
+
+  async function start(settings: Partial<InstanceSettings> = {}, url = server.url): Promise<Instance> {
+    const options = { storage: url, refreshInterval: REFRESH_INTERVAL, ...settings.options };
+    const instance = await Instance.start({ ...settings, options });
+    started.push(instance);
+    return instance;
+  }
+
+  function command(...args: string[]): Promise<Ended> {
+    return run([...args, '--storage', server.url], { cwd: folderWith() });
+  }
+
+  const wait = (timeout: string, ...more: string[]): Promise<Ended> =>
+    command('on', '--wait', '--timeout', timeout, ...more);
+
+  it.each<[string, (instance: Instance) => void]>([
+    ['frozen', (instance) => instance.signal('SIGSTOP')],
+    ['killed', (instance) => instance.signal('SIGKILL')],
+  ])('names an instance that is %s', async (_what, hit) => {
+    const [healthy, hurt] = await Promise.all([start(), start()]);
+    hit(hurt);
+    const ended = await wait('2s');
+    expect(ended.code).toBe(4);
+    expect(ended.stdout).toMatch(new RegExp(`^held by .*\\(pid ${hurt.pid}, id \\w+\\): has not applied it`, 'm'));
+    expect(ended.stderr).toMatch(
+      new RegExp(
+        `^error: --wait timed out after 2 s; 1 of 2 instances held it up: \\S+ \\(pid ${hurt.pid}\\)\\. Maintenance stays on\\.$`,
+        'm',
+      ),
+    );
+    expect(ended.stdout).not.toContain(`pid ${healthy.pid}`);
+    expect((await healthy.get('/')).status).toBe(503);
+  });
+
+  it('returns when a frozen instance goes on', async () => {
+    const [, frozen] = await Promise.all([start(), start()]);
+    frozen.signal('SIGSTOP');
+    const waiting = wait('20s', '--json');
+    await pause(2_500);
+    frozen.signal('SIGCONT');
+    const ended = await waiting;
+    expect([ended.code, JSON.parse(ended.stdout).drain]).toMatchObject([
+      0,
+      { drained: true, instances: { length: 2 } },
+    ]);
+    expect((await frozen.get('/')).status).toBe(503);
+  });
+
+  it('names an instance that is cut off from the storage', async () => {
+    const proxy = await Proxy.to(server.port);
+    const [, lonely] = await Promise.all([start(), start({}, proxy.url)]);
+    await until(
+      'it has reported',
+      async () => JSON.parse((await command('instances', '--json')).stdout).instances.length === 2,
+    );
+    await proxy.close();
+    const ended = await wait('2s');
+    expect([ended.code, ended.stderr]).toEqual([4, expect.stringContaining(`(pid ${lonely.pid})`)]);
+    // It may serve on, and so it does.
+    expect((await lonely.get('/')).status).toBe(200);
+  });
+
+  it('names what holds it up, and how long it has taken', async () => {
+    const instance = await start();
+    const slow = [instance.get('/work/6000'), instance.get('/work/6000')];
+    await pause(300);
+    const ended = await wait('2s');
+    expect(ended.code).toBe(4);
+    expect(ended.stdout).toMatch(/^held by .*: 2 in flight: GET \/work\/:milliseconds \(2, \d s\)$/m);
+    expect((await Promise.all(slow)).map(({ status }) => status)).toEqual([200, 200]);
+    expect(await wait('20s')).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing was changed') });
+  });
+
+  it('counts an instance that joins meanwhile', async () => {
+    const first = await start();
+    const slow = first.get('/work/5000');
+    await pause(300);
+    const waiting = wait('20s', '--json');
+    await until('it is on', async () => (await first.ask('status')).active);
+    const joined = await start();
+    expect((await joined.get('/')).status).toBe(503);
+    const { drain } = JSON.parse((await waiting).stdout);
+    expect((await slow).status).toBe(200);
+    expect(drain.instances.map(({ pid }: { pid: number }) => pid).sort()).toEqual([first.pid, joined.pid].sort());
+  });
+
+  it('does not wait for an instance that has ended in good order', async () => {
+    const [, leaving] = await Promise.all([start(), start()]);
+    await leaving.stop();
+    expect(await wait('5s')).toMatchObject({ code: 0, stdout: expect.stringContaining('1 instance reported here') });
+  });
+
+  it('waits for a handler whose client has gone away', async () => {
+    for (const adapter of ['express', 'fastify'] as const) {
+      const instance = await start({ adapter, options: {} });
+      await instance.abandon('/work/4000', 200);
+      const ended = await wait('20s');
+      const drainedAt = Date.now();
+      expect([ended.code, (await instance.ask('finished')).length]).toEqual([0, 1]);
+      expect((await instance.ask('finished'))[0]).toBeLessThanOrEqual(drainedAt);
+      await command('off');
+      await instance.stop();
+    }
+  });
+
+  it('waits for no request that the window does not close', async () => {
+    const instance = await start();
+    const slow = instance.get('/work/5000');
+    await pause(300);
+    expect((await wait('2s', '--scope', 'payments')).code).toBe(0);
+    expect((await wait('2s', '--mode', 'read-only')).code).toBe(0);
+    expect((await slow).status).toBe(200);
+  });
+
+  it('names an instance whose configuration keeps it open', async () => {
+    const [, open] = await Promise.all([start(), start({ env: { MAINTENANCE_MODE: 'false' } })]);
+    const ended = await wait('2s');
+    expect(ended.code).toBe(4);
+    expect(ended.stdout).toMatch(new RegExp(`\\(pid ${open.pid}, .*\\): is kept open by its configuration`));
+  });
+
+  it('fails when maintenance is turned off meanwhile', async () => {
+    const instance = await start();
+    const slow = instance.get('/work/4000');
+    await pause(300);
+    const waiting = wait('20s');
+    await until('it is on', async () => (await instance.ask('status')).active);
+    await instance.turn('off', 'ann');
+    const ended = await waiting;
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toMatch(/^error: Maintenance is off, so nothing drains\. It was turned off by \S+ at \S+\./m);
+    await slow;
+  });
+
+  it('does not return where no instance reports, and says so', async () => {
+    const ended = await wait('1s');
+    expect([ended.code, ended.stdout]).toEqual([4, expect.stringContaining('warning: no instance has reported here.')]);
+    expect(ended.stderr).toContain('no instance has reported here');
+  });
+
+  it('rides out a storage that is away for a time', async () => {
+    const instance = await start();
+    const slow = instance.get('/work/3000');
+    await pause(300);
+    const waiting = wait('25s');
+    await until('it is on', async () => (await instance.ask('status')).active);
+    server.signal('SIGSTOP');
+    await pause(4_000);
+    server.signal('SIGCONT');
+    expect((await slow).status).toBe(200);
+    expect((await waiting).code).toBe(0);
+  });
+
+  it.each([
+    [['--at', '2999-01-01T00:00Z'], 2, /^error: --wait waits for what is on now, and --at plans something for later\./],
+    [['--every', '0 3 * * 0', '--for', '1h'], 2, /^error: --wait waits for what is on now, and --every/],
+  ])('is refused with %j', async (more, code, says) => {
+    expect(await wait('1s', ...more)).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(says) });
+    expect((await command('status')).code).toBe(0);
+  });
+
+  it('is what --timeout is for', async () => {
+    expect(await command('on', '--timeout', '5s')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('add --wait'),
+    });
+  });
+});
