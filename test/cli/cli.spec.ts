@@ -511,6 +511,8 @@ describe("an application's own program", () => {
     expect(status).toMatchObject({ code: 3, stderr: '' });
     expect(jsonOf(status).windows.active).toMatchObject([{ scope: '*', createdBy: me }]);
     expect(await command('maintenance', 'off')).toMatchObject({ code: 0, stderr: '' });
+    // It serves nobody, and must not be counted among those who do.
+    expect(jsonOf(await command('maintenance', 'instances', '--json'))).toMatchObject({ instances: [] });
   });
 
   it.concurrent.each([

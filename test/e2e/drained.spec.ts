@@ -1,0 +1,273 @@
+import { Controller, Get, Inject, Post, Sse, type LoggerService } from '@nestjs/common';
+import {
+  MaintenanceScope,
+  MaintenanceService,
+  MaintenanceStorageError,
+  NothingDrainsError,
+  SkipMaintenance,
+  type DrainReport,
+  type InstanceReport,
+  type StateStorage,
+} from 'nestjs-maintenance';
+import { MemoryStateStorage } from 'nestjs-maintenance/testing';
+import { NEVER } from 'rxjs';
+import { until } from '../tools/waiting.js';
+import { ADAPTERS, start, type Running, type Setup } from './application.js';
+
+const TOKEN = 'the-token-of-the-test';
+
+/** Holds requests until it is told to let them go. */
+class Gate {
+  held = 0;
+  #open: (() => void)[] = [];
+
+  pass(): Promise<string> {
+    this.held++;
+    return new Promise((resolve) => this.#open.push(() => resolve('done')));
+  }
+
+  open(): void {
+    this.held = 0;
+    this.#open.splice(0).forEach((open) => open());
+  }
+}
+
+const gate = new Gate();
+
+@Controller()
+class SlowController {
+  constructor(@Inject(MaintenanceService) private readonly maintenance: MaintenanceService) {}
+
+  @Get('orders/:id')
+  read(): Promise<string> {
+    return gate.pass();
+  }
+
+  @Post('orders')
+  write(): Promise<string> {
+    return gate.pass();
+  }
+
+  @MaintenanceScope('payments')
+  @Get('payments')
+  pay(): Promise<string> {
+    return gate.pass();
+  }
+
+  @SkipMaintenance()
+  @Get('skipped')
+  skipped(): Promise<string> {
+    return gate.pass();
+  }
+
+  @Sse('events')
+  events() {
+    return NEVER;
+  }
+
+  @SkipMaintenance()
+  @Post('drain')
+  drain(): Promise<DrainReport> {
+    return this.maintenance.drained({ timeout: 2_000 });
+  }
+}
+
+describe.each(ADAPTERS)('what was admitted before, on %s', (adapter) => {
+  let running: Running;
+
+  async function open(setup: Setup = {}): Promise<Running> {
+    const { options, ...rest } = setup;
+    running = await start(adapter, {
+      controllers: [SlowController],
+      extras: { admin: true },
+      options: { adminToken: TOKEN, storage: new MemoryStateStorage(), ...options },
+      ...rest,
+    });
+    return running;
+  }
+
+  afterEach(async () => {
+    gate.open();
+    await running.close();
+  });
+
+  /** Sends a request, and waits until its handler has it. */
+  async function begin(path: string, method = 'GET'): Promise<() => Promise<number>> {
+    const before = gate.held;
+    const reply = running.call(path, { method });
+    await until('the handler has it', () => gate.held > before);
+    return async () => (await reply).status;
+  }
+
+  async function instances(): Promise<InstanceReport[]> {
+    const reply = await running.call('/maintenance-mode/instances', { headers: { authorization: `Bearer ${TOKEN}` } });
+    expect(reply.status).toBe(200);
+    return reply.json();
+  }
+
+  it.each([
+    ['with the edge', {}],
+    ['without the edge', { edge: false }],
+  ])('is waited for, %s', async (_title, mount) => {
+    await open({ extras: { admin: true, mount } });
+    const slow = [await begin('/orders/7?secret=1'), await begin('/orders/8')];
+    await running.maintenance.enable();
+    const draining = running.maintenance.drained({ timeout: 20_000 });
+    await until('it is reported', async () => (await instances())[0]?.inFlight === 2);
+    const [instance] = await instances();
+    expect(instance).toMatchObject({
+      host: expect.any(String),
+      pid: process.pid,
+      revision: 1,
+      streams: 0,
+      longest: [{ name: 'GET /orders/:id', count: 2, oldest: expect.any(Number) }],
+    });
+    expect((await running.call('/orders/9')).status).toBe(503);
+    gate.open();
+    expect(await Promise.all(slow.map((status) => status()))).toEqual([200, 200]);
+    expect(await draining).toMatchObject({
+      drained: true,
+      revision: 1,
+      pending: [],
+      instances: [{ id: instance?.id, inFlight: 0 }],
+    });
+  });
+
+  it('holds it up, and is told when the time is over', async () => {
+    await open();
+    const slow = await begin('/orders/7');
+    await running.maintenance.enable();
+    const report = await running.maintenance.drained({ timeout: 300 });
+    expect(report).toMatchObject({
+      drained: false,
+      pending: [{ reason: 'in-flight', instance: { inFlight: 1, longest: [{ name: 'GET /orders/:id' }] } }],
+    });
+    expect(report.elapsed).toBeGreaterThanOrEqual(300);
+    gate.open();
+    await slow();
+  });
+
+  it('is waited for after the start of a planned window, which nobody writes', async () => {
+    await open();
+    const slow = await begin('/orders/7');
+    await running.maintenance.enable({ startsAt: new Date(Date.now() + 300) });
+    await until('it has begun', () => running.maintenance.isActive());
+    expect(await running.maintenance.drained({ timeout: 500 })).toMatchObject({ drained: false });
+    gate.open();
+    await slow();
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({ drained: true });
+  });
+
+  it.each<[string, string, string, Parameters<MaintenanceService['enable']>[0], Setup['options']]>([
+    ['that is marked', 'GET', '/skipped', {}, {}],
+    ['of another scope', 'GET', '/orders/7', { scope: 'payments' }, {}],
+    ['that reads', 'GET', '/orders/7', { mode: 'read-only' }, {}],
+    ['of an exempt path', 'GET', '/orders/7', {}, { exempt: { urls: ['/orders/{*rest}'] } }],
+    ['of an exempt address', 'GET', '/orders/7', {}, { exempt: { ips: ['127.0.0.1'] } }],
+  ])('is not waited for if it is a request %s', async (_what, method, path, window, options) => {
+    await open({ options });
+    const slow = await begin(path, method);
+    await running.maintenance.enable(window);
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({ drained: true });
+    gate.open();
+    expect(await slow()).toBe(200);
+  });
+
+  it.each<[string, string, string, Parameters<MaintenanceService['enable']>[0]]>([
+    ['of the scope', 'GET', '/payments', { scope: 'payments' }],
+    ['that writes', 'POST', '/orders', { mode: 'read-only' }],
+  ])('is waited for if it is a request %s', async (_what, method, path, window) => {
+    await open();
+    const slow = await begin(path, method);
+    await running.maintenance.enable(window);
+    expect(await running.maintenance.drained({ timeout: 300 })).toMatchObject({ drained: false });
+    gate.open();
+    await slow();
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({ drained: true });
+  });
+
+  it('is what a second window waits for too, and nothing that an exemption has let in since', async () => {
+    await open({ options: { exempt: { when: (context) => context.getHandler().name === 'read' } } });
+    await running.maintenance.enable({ scope: 'payments' });
+    const admitted = await begin('/orders', 'POST');
+    await running.maintenance.enable();
+    const exempt = await begin('/orders/7');
+    expect(await running.maintenance.drained({ timeout: 300 })).toMatchObject({
+      drained: false,
+      pending: [{ instance: { inFlight: 1, longest: [{ name: 'POST /orders' }] } }],
+    });
+    gate.open();
+    expect(await Promise.all([admitted(), exempt()])).toEqual([201, 200]);
+  });
+
+  it('may be waited for in a handler that stays open', async () => {
+    await open();
+    await running.maintenance.enable();
+    const reply = await running.call('/drain', { method: 'POST' });
+    expect(reply.json()).toMatchObject({ drained: true });
+  });
+
+  it('is counted apart if it is a stream, and not waited for', async () => {
+    await open({ options: { exempt: { when: () => true } } });
+    const controller = new AbortController();
+    const stream = await fetch(`http://127.0.0.1:${running.port}/events`, { signal: controller.signal });
+    await running.maintenance.enable();
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({
+      drained: true,
+      instances: [{ inFlight: 0, streams: 1 }],
+    });
+    controller.abort();
+    await stream.text().catch(() => undefined);
+  });
+
+  it('is no question while maintenance is off', async () => {
+    await open();
+    await expect(running.maintenance.drained()).rejects.toThrow(NothingDrainsError);
+    await expect(running.maintenance.drained()).rejects.toThrow(/^Maintenance is off, so nothing drains\./);
+  });
+
+  it('is a question where the configuration keeps it closed', async () => {
+    await open({ options: { enabled: true } });
+    expect(await running.maintenance.drained()).toMatchObject({ drained: true, instances: [{ forced: true }] });
+  });
+
+  it('can not be known where the storage keeps no reports', async () => {
+    const memory = new MemoryStateStorage();
+    const storage: StateStorage = {
+      kind: 'own',
+      location: 'somewhere',
+      read: () => memory.read(),
+      write: (next, ifVersion) => memory.write(next, ifVersion),
+    };
+    await open({ options: { storage } });
+    await running.maintenance.enable();
+    const says = /^own somewhere keeps no reports of instances/;
+    await expect(running.maintenance.drained()).rejects.toThrow(says);
+    await expect(running.maintenance.instances()).rejects.toThrow(MaintenanceStorageError);
+    const reply = await running.call('/maintenance-mode/instances', { headers: { authorization: `Bearer ${TOKEN}` } });
+    expect([reply.status, reply.json().message]).toEqual([502, expect.stringMatching(says)]);
+  });
+
+  it('is reported with one line in the log where that fails, and the application starts all the same', async () => {
+    const lines: string[] = [];
+    const warn = (text: string): void => void lines.push(text);
+    const logger = { log: () => undefined, error: warn, warn } as LoggerService;
+    const storage = new MemoryStateStorage();
+    storage.report = () => Promise.reject(new Error('no space'));
+    await open({ options: { storage }, create: { logger } });
+    await running.maintenance.enable();
+    await running.maintenance.disable();
+    expect(lines.filter((line) => /report/i.test(line))).toEqual([
+      "Reports of this instance can't be written, so `on --wait` does not count it: no space",
+    ]);
+  });
+
+  it('is of one instance until that ends', async () => {
+    const storage = new MemoryStateStorage();
+    await open({ options: { storage } });
+    const other = await start(adapter, { options: { storage } });
+    await until('both have reported', async () => (await running.maintenance.instances()).length === 2);
+    await other.close();
+    expect((await running.maintenance.instances()).length).toBe(1);
+  });
+});
