@@ -35,6 +35,12 @@ const SUNDAYS = windowOf('sundays', {
   recurrence: { cron: '0 3 * * 0', timeZone: 'UTC', duration: 45 * MINUTE * 1000 },
 });
 const PLANNED = windowOf('planned', { startsAt: '2026-12-06T05:00:00.000Z' });
+// Held by a program that says every now and then that it still lives.
+const LEASED = windowOf('leased', { leaseUntil: '2026-12-06T03:31:00.000Z' });
+const LEASED_TO_AN_END = windowOf('leased to an end', {
+  endsAt: '2026-12-06T03:55:00.000Z',
+  leaseUntil: '2026-12-06T03:31:00.000Z',
+});
 const TOLD = windowOf('told', { endsAt: '2026-12-06T03:31:00.000Z', retryAfter: 7 });
 
 const rulesOf = (more: Partial<HandlerRules> = {}): HandlerRules => ({
@@ -164,6 +170,24 @@ describe('windows that overlap', () => {
       all('payments', 30),
       all('payments', 30),
       all('sundays', 15),
+    ],
+    [
+      'one under a lease, which is no end that anybody announced',
+      [ALL, LEASED],
+      all('leased', 60),
+      all('leased', 60),
+      all('leased', 60),
+      all('leased', 60),
+      all('leased', 60),
+    ],
+    [
+      'one under a lease that ends at a time of its own',
+      [ALL, LEASED_TO_AN_END],
+      all('leased to an end', 25),
+      all('leased to an end', 25),
+      all('leased to an end', 25),
+      all('leased to an end', 25),
+      all('leased to an end', 25),
     ],
     ['one that says itself when to come back', [TOLD], ['told', 7], ['told', 7], ['told', 7], ['told', 7], ['told', 7]],
   ];

@@ -1,5 +1,5 @@
 import {
-  endOf,
+  announcedEndOf,
   EVERYTHING,
   publicWindow,
   startOf,
@@ -24,14 +24,14 @@ export interface Refusal {
  */
 export function refusalBy(windows: readonly StoredWindow[], now: number, defaultRetryAfter: number): Refusal {
   const governing = windows.length === 0 ? null : windows.reduce(laterOf);
-  const end = governing ? endOf(governing) : Infinity;
+  const end = governing ? announcedEndOf(governing) : Infinity;
   const left = end === Infinity ? defaultRetryAfter : Math.max(1, Math.ceil((end - now) / 1000));
   const retryAfter = governing?.retryAfter ?? left;
   return { window: governing && publicWindow(governing), retryAfter: retryAfter > 0 ? retryAfter : null };
 }
 
 function laterOf(a: StoredWindow, b: StoredWindow): StoredWindow {
-  const difference = endOf(b) - endOf(a);
+  const difference = announcedEndOf(b) - announcedEndOf(a);
   if (difference > 0) return b;
   if (difference < 0) return a;
   return weight(b) > weight(a) || (weight(b) === weight(a) && startOf(b) < startOf(a)) ? b : a;

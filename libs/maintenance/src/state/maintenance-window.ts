@@ -70,8 +70,16 @@ export interface StoredWindow extends MaintenanceWindow {
 
 /** Milliseconds since the epoch at which the window ends by itself; `Infinity` if it does not. */
 export function endOf(window: StoredWindow): number {
-  const end = window.endsAt === null ? Infinity : Date.parse(window.endsAt);
+  const end = announcedEndOf(window);
   return window.leaseUntil === undefined ? end : Math.min(end, Date.parse(window.leaseUntil));
+}
+
+/**
+ * Milliseconds since the epoch at which the window is to end, for those who are told when to come back; `Infinity` if nobody knows. A
+ * lease is no such end: it only bounds what a dead owner leaves behind.
+ */
+export function announcedEndOf({ endsAt }: MaintenanceWindow): number {
+  return endsAt === null ? Infinity : Date.parse(endsAt);
 }
 
 /** Milliseconds since the epoch at which the window starts. */
