@@ -9,6 +9,7 @@ const ROOMS = {
   http: ['policy', 'state', 'options'],
   transports: ['http', 'policy', 'state', 'options'],
   fleet: ['state', 'storage'],
+  lease: ['state', 'storage'],
   background: ['policy', 'state', 'options'],
   testing: ['state', 'storage'],
 };

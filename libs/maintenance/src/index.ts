@@ -28,6 +28,7 @@ export { maintenanceConfig } from './options/maintenance.config.js';
 export { ForceMaintenance, MaintenanceAccess, MaintenanceScope, SkipMaintenance } from './policy/decorators.js';
 export type { Access } from './policy/metadata.js';
 export type { Refusal } from './policy/refusal.js';
+export { MaintenanceAbortedError } from './state/aborted-error.js';
 export { Clock } from './state/clock.js';
 export { MaintenanceForcedError } from './state/forced-error.js';
 export type { HeldWork } from './state/in-flight.js';

@@ -6,6 +6,7 @@ import {
   type NestModule,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
+  type OnModuleDestroy,
   type Provider,
 } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
@@ -17,6 +18,7 @@ import { Reporter } from './fleet/reporter.js';
 import { HttpMount } from './http/http-mount.js';
 import { MaintenanceGuard } from './http/maintenance.guard.js';
 import { Responder } from './http/responder.js';
+import { TemporaryWindows } from './lease/temporary-windows.js';
 import { MaintenanceService } from './maintenance.service.js';
 import type {
   MaintenanceModuleAsyncOptions,
@@ -29,11 +31,12 @@ import { assertExtras } from './options/schema.js';
 import { HandlerRulesReader } from './policy/handler-rules.js';
 import { MaintenancePolicy } from './policy/maintenance-policy.js';
 import { Transports } from './policy/transport.js';
+import { MaintenanceAbortedError } from './state/aborted-error.js';
 import { Clock } from './state/clock.js';
 import type { MaintenanceStatus } from './state/maintenance-status.js';
 import { StateMonitor } from './state/state-monitor.js';
 import { StateStorage } from './storage/state-storage.js';
-import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS } from './tokens.js';
+import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS, SHUTDOWN } from './tokens.js';
 import { asyncOptions } from './wiring/async-options.js';
 import { providers } from './wiring/providers.js';
 
@@ -47,7 +50,7 @@ import { providers } from './wiring/providers.js';
  * ```
  */
 @Module({})
-export class MaintenanceModule implements NestModule, OnApplicationBootstrap, OnApplicationShutdown {
+export class MaintenanceModule implements NestModule, OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   /**
    * Registers the module, once, in the root module.
    *
@@ -88,6 +91,8 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
     @Inject(Transports) private readonly transports: Transports,
     @Inject(Reporter) private readonly reporter: Reporter,
     @Inject(CHANGES) private readonly changes: Subject<MaintenanceStatus>,
+    @Inject(TemporaryWindows) private readonly temporary: TemporaryWindows,
+    @Inject(SHUTDOWN) private readonly shutdown: AbortController,
   ) {
     assertSingle(modules);
     mount.attach();
@@ -102,6 +107,12 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
 
   onApplicationBootstrap(): void {
     this.transports.started();
+  }
+
+  /** The first of what Nest calls when it shuts down: a request that waits for work would hold up all that follows. */
+  async onModuleDestroy(): Promise<void> {
+    this.shutdown.abort(new MaintenanceAbortedError('The application shuts down.'));
+    await this.temporary.settled();
   }
 
   async onApplicationShutdown(): Promise<void> {

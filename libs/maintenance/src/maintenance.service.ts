@@ -4,6 +4,7 @@ import { type Subject, type Observable } from 'rxjs';
 import { awaitDrain } from './fleet/drain.js';
 import type { DrainReport } from './fleet/drain-report.js';
 import { livingInstances } from './fleet/instances.js';
+import { TemporaryWindows } from './lease/temporary-windows.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import { closeWindows, endsAll, openWindow, type ChangeOrigin } from './state/changes.js';
 import { Clock } from './state/clock.js';
@@ -13,6 +14,7 @@ import type { MaintenanceStatus } from './state/maintenance-status.js';
 import { EVERYTHING } from './state/maintenance-window.js';
 import { StateMonitor } from './state/state-monitor.js';
 import { statusOf } from './state/status-of.js';
+import { whenInactive } from './state/when-inactive.js';
 import {
   readDisableOptions,
   readEnableOptions,
@@ -22,7 +24,7 @@ import {
 import { pastCaches } from './storage/cached-state-storage.js';
 import { StateStorage } from './storage/state-storage.js';
 import { StateWriter, type Written } from './storage/state-writer.js';
-import { CHANGES, OPTIONS } from './tokens.js';
+import { CHANGES, OPTIONS, SHUTDOWN } from './tokens.js';
 
 /** Milliseconds. */
 const DRAIN_TIMEOUT = 60_000;
@@ -49,6 +51,8 @@ export class MaintenanceService {
     @Inject(StateMonitor) private readonly monitor: StateMonitor,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(CHANGES) changes: Subject<MaintenanceStatus>,
+    @Inject(TemporaryWindows) private readonly temporary: TemporaryWindows,
+    @Inject(SHUTDOWN) private readonly shutdown: AbortController,
   ) {
     this.changes = changes.asObservable();
     this.#writer = new StateWriter(storage, clock);
@@ -101,6 +105,60 @@ export class MaintenanceService {
   async disable(which: DisableOptions = {}): Promise<MaintenanceStatus> {
     await this.close(which, { via: 'code' });
     return this.status();
+  }
+
+  /**
+   * Does work in a window of its own, which is closed when the work is done, whether it succeeded or failed. Windows of operators and
+   * of other work stay as they are.
+   *
+   * The window is held under a lease of 60 s, which is renewed while the work goes on: if the process dies, the window is over after
+   * that. A window that somebody has ended is not opened again.
+   *
+   * @param work - its `signal` aborts with a {@link MaintenanceAbortedError} when the window is over or about to be: somebody turned it
+   *   off, its `endsAt` has come, the application shuts down, or the lease could not be renewed, 15 s before it runs out
+   * @param window - as for {@link enable}, without `startsAt` and `recurrence`
+   * @returns what the work returns
+   * @throws what the work throws; where the window can't be opened, what {@link enable} throws, and the work does not begin
+   *
+   * @example
+   * ```ts
+   * await maintenance.during(
+   *   async (signal) => {
+   *     for (const batch of batches) {
+   *       signal.throwIfAborted();
+   *       await move(batch);
+   *     }
+   *   },
+   *   { message: 'We are moving to a larger database' },
+   * );
+   * ```
+   */
+  async during<T>(work: (signal: AbortSignal) => Promise<T>, window: EnableOptions = {}): Promise<T> {
+    this.#assertNotForced();
+    return this.temporary.during(work, window);
+  }
+
+  /**
+   * Waits until maintenance is off.
+   *
+   * @param options - `scope`: as for {@link isActive}; `signal`: ends the waiting
+   * @returns at once if nothing is active, else at the moment when the last window is turned off, or ends by the clock
+   * @throws the reason of the `signal` when it aborts, a {@link MaintenanceAbortedError} when the application shuts down
+   *
+   * @example
+   * ```ts
+   * for await (const job of jobs) {
+   *   await maintenance.whenInactive({ scope: 'reports' });
+   *   await run(job);
+   * }
+   * ```
+   */
+  async whenInactive({ scope, signal }: { scope?: string; signal?: AbortSignal } = {}): Promise<void> {
+    return whenInactive({
+      isActive: () => this.isActive(scope),
+      changes: this.changes,
+      signals: [...(signal ? [signal] : []), this.shutdown.signal],
+    });
   }
 
   /**

@@ -5,3 +5,6 @@ export const EXTRAS = Symbol.for('nestjs-maintenance:extras');
 /** Provided by a module that makes its application a program of commands, which serves nobody. */
 export const PROGRAM = Symbol.for('nestjs-maintenance:program');
 export const CHANGES = Symbol.for('nestjs-maintenance:changes');
+/** An `AbortController` that aborts when the application begins to shut down. */
+export const SHUTDOWN = Symbol.for('nestjs-maintenance:shutdown');
+export const LEASE = Symbol.for('nestjs-maintenance:lease');

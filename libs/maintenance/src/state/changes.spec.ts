@@ -154,6 +154,11 @@ describe('the next state', () => {
     expect(next.history).toHaveLength(HISTORY_LIMIT);
   });
 
+  it('does not remember that a lease was renewed', () => {
+    const renewal: Change = { action: 'renew', windows: [active], concerned: [active] };
+    expect(nextState(base, renewal, { via: 'code' }, NOW, '')).toEqual({ ...base, revision: 8 });
+  });
+
   it('keeps secrets out of the history', () => {
     const secret = { ...active, bypass: { hash: 'secret', key: 'secret' } };
     expect(JSON.stringify(nextState(null, change([secret]), { via: 'code' }, NOW, 'x').history)).not.toContain(

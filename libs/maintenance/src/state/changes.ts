@@ -18,7 +18,8 @@ export interface ChangeOrigin {
 
 /** A change worked out against one state; `null` where it would change nothing. */
 export interface Change {
-  action: HistoryEntry['action'];
+  /** `'renew'`: the owner of a window still lives. Nobody asked for that, so the history does not tell it. */
+  action: HistoryEntry['action'] | 'renew';
   windows: StoredWindow[];
   concerned: StoredWindow[];
 }
@@ -43,7 +44,13 @@ export function openWindow(
   if (active) return changeWindow(windows, active, fields, now);
   const series = isPlanned || hasTimes(fields) ? undefined : windows.find((window) => isOccurring(window, fields, now));
   if (series) return changeWindow(windows, series, fields, now);
-  const opened: StoredWindow = {
+  const opened = newWindow(fields, now, id, by);
+  return { action: 'on', windows: [...windows, opened], concerned: [opened] };
+}
+
+/** The window that the fields describe. */
+export function newWindow(fields: GivenFields, now: number, id: string, by?: string): StoredWindow {
+  return {
     id,
     scope: fields.scope,
     mode: fields.mode,
@@ -56,7 +63,6 @@ export function openWindow(
     ...(fields.recurrence && { recurrence: fields.recurrence }),
     ...(fields.bypass && { bypass: fields.bypass }),
   };
-  return { action: 'on', windows: [...windows, opened], concerned: [opened] };
 }
 
 // A window under a lease belongs to the code that holds it, an occurrence to its series.
@@ -144,27 +150,30 @@ export function nextState(
 ): MaintenanceState {
   const isNew = base === null || base.lineage === HANDWRITTEN;
   const revision = isNew ? 1 : base.revision + 1;
-  const entry: HistoryEntry = {
-    revision,
-    at: toIso(now),
-    action: change.action,
-    ...(origin.by !== undefined && { by: origin.by }),
-    via: origin.via,
-    windows: change.concerned.map(({ id, scope, mode, startsAt, endsAt, message }) => ({
-      id,
-      scope,
-      mode,
-      startsAt,
-      endsAt,
-      ...(message !== undefined && { message }),
-    })),
-  };
   return {
     ...base,
     format: 1,
     lineage: isNew ? newLineage : base.lineage,
     revision,
     windows: change.windows.filter((window) => endOf(window) > now),
-    history: [entry, ...(base?.history ?? [])].slice(0, HISTORY_LIMIT),
+    history: [...entriesOf(change, origin, now, revision), ...(base?.history ?? [])].slice(0, HISTORY_LIMIT),
   };
+}
+
+function entriesOf(
+  { action, concerned }: Change,
+  { by, via }: ChangeOrigin,
+  now: number,
+  revision: number,
+): HistoryEntry[] {
+  if (action === 'renew') return [];
+  const windows = concerned.map(({ id, scope, mode, startsAt, endsAt, message }) => ({
+    id,
+    scope,
+    mode,
+    startsAt,
+    endsAt,
+    ...(message !== undefined && { message }),
+  }));
+  return [{ revision, at: toIso(now), action, ...(by !== undefined && { by }), via, windows }];
 }

@@ -91,6 +91,21 @@ export function readEnableOptions(options: unknown, now: number): GivenFields {
   return fields;
 }
 
+/**
+ * The same of a window that is open while work goes on.
+ *
+ * @throws {@link InvalidWindowError}
+ */
+export function readTemporaryOptions(options: unknown, now: number): GivenFields {
+  const fields = readEnableOptions(options, now);
+  const unfit = (['startsAt', 'recurrence'] as const).find((name) => fields[name] !== undefined);
+  if (unfit === undefined) return fields;
+  throw new InvalidWindowError(
+    `\`during\` opens its window at once and closes it when the work is done: leave \`${unfit}\` out. For a window that starts ` +
+      'later or recurs, use `enable`.',
+  );
+}
+
 /** @throws {@link InvalidWindowError} unless the end lies in the future and after the start */
 export function assertEnd(startsAt: number, endsAt: number, now: number): void {
   const end = new Date(endsAt).toISOString();

@@ -13,6 +13,8 @@ import { RoutedHandlers } from '../http/routed-handlers.js';
 import { viewLocals } from '../http/view-locals.js';
 import { newIdentity } from '../fleet/identity.js';
 import { Reporter } from '../fleet/reporter.js';
+import { LEASE_TIMES, type LeaseTimes } from '../lease/lease-times.js';
+import { TemporaryWindows } from '../lease/temporary-windows.js';
 import type { EnvironmentOptions } from '../options/environment.js';
 import type { MaintenanceModuleExtras, MaintenanceModuleOptions } from '../options/maintenance-options.js';
 import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
@@ -21,6 +23,7 @@ import { resolveOptions, type ResolvedOptions } from '../options/resolved-option
 import { HandlerRulesReader } from '../policy/handler-rules.js';
 import { MaintenancePolicy } from '../policy/maintenance-policy.js';
 import { Clock, SystemClock } from '../state/clock.js';
+import { toIso } from '../state/dates.js';
 import { InFlight } from '../state/in-flight.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { reasonOf } from '../state/reason-of.js';
@@ -30,12 +33,13 @@ import { FileStateStorage } from '../storage/file-state-storage.js';
 import { StateReader } from '../storage/state-reader.js';
 import { StateStorage } from '../storage/state-storage.js';
 import { storageFromUrl } from '../storage/storage-url.js';
-import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS, PROGRAM } from '../tokens.js';
+import { CHANGES, EXTRAS, GIVEN_OPTIONS, LEASE, OPTIONS, PROGRAM, SHUTDOWN } from '../tokens.js';
 import { withApplicationCache } from './application-cache.js';
 import { publishChange } from './change-channel.js';
 import { HistoryNews } from './history-news.js';
 import { ScopeCheck } from './scope-check.js';
 import { StateLog } from './state-log.js';
+import { StatusNews } from './status-news.js';
 import { transports } from './transports.js';
 
 const options: Provider = {
@@ -81,6 +85,7 @@ const monitor: Provider = {
   ): Promise<StateMonitor> => {
     const log = new StateLog(source.location);
     const news = new HistoryNews();
+    const statuses = new StatusNews();
     const scopes = new ScopeCheck(modules, scopesOf !== undefined);
     const reader = new StateReader(source);
     const started: StateMonitor = new StateMonitor({
@@ -95,6 +100,9 @@ const monitor: Provider = {
         const status = statusOf(started, source);
         const changed = news.of(started.state);
         const change = changed.at(-1);
+        const isNews = statuses.isNews(status, started.state);
+        // Who waits for the revision has to know of it.
+        if (!isNews && !change) return reporter.changed();
         log.changed(status, change);
         scopes.check(status);
         publishChange({ status, changes: changed });
@@ -139,6 +147,31 @@ const inFlight: Provider = {
     reports.follow(state, work);
     return work;
   },
+};
+
+const temporary: Provider = {
+  provide: TemporaryWindows,
+  inject: [StateStorage, StateMonitor, Clock, CHANGES, SHUTDOWN, LEASE],
+  useFactory: (
+    source: StateStorage,
+    state: StateMonitor,
+    clock: Clock,
+    changes: Subject<MaintenanceStatus>,
+    { signal: shutdown }: AbortController,
+    times: LeaseTimes,
+  ): TemporaryWindows =>
+    new TemporaryWindows({
+      storage: source,
+      monitor: state,
+      changes,
+      clock,
+      times,
+      shutdown,
+      leftOpen: (id, until, error) =>
+        new Logger('Maintenance').error(
+          `The maintenance window ${id} could not be closed after its work, so it stays open until ${toIso(until)}: ${reasonOf(error)}`,
+        ),
+    }),
 };
 
 const announcer: Provider = {
@@ -232,6 +265,8 @@ function prefixOf(config: ApplicationConfig): string {
 export const providers: Provider[] = [
   { provide: Clock, useClass: SystemClock },
   { provide: CHANGES, useFactory: () => new Subject<MaintenanceStatus>() },
+  { provide: SHUTDOWN, useFactory: () => new AbortController() },
+  { provide: LEASE, useValue: LEASE_TIMES },
   HandlerRulesReader,
   EdgeEndpoints,
   options,
@@ -239,6 +274,7 @@ export const providers: Provider[] = [
   reporter,
   monitor,
   inFlight,
+  temporary,
   announcer,
   policy,
   responder,

@@ -1,0 +1,32 @@
+import { newWindow, type Change } from './changes.js';
+import { toIso } from './dates.js';
+import { isActiveAt, type StoredWindow } from './maintenance-window.js';
+import type { GivenFields } from './window-options.js';
+
+/**
+ * Opens a window beside whatever is open, for an owner who has to renew it.
+ *
+ * @param length - milliseconds for which it stays open without that
+ */
+export function openUnderLease(
+  windows: readonly StoredWindow[],
+  fields: GivenFields,
+  now: number,
+  id: string,
+  length: number,
+): Change {
+  const opened: StoredWindow = { ...newWindow(fields, now, id), leaseUntil: toIso(now + length) };
+  return { action: 'on', windows: [...windows, opened], concerned: [opened] };
+}
+
+/** Renews the lease of a window that is open; `null` where it is not there any more, or over: what has ended stays ended. */
+export function renewLease(windows: readonly StoredWindow[], id: string, now: number, length: number): Change | null {
+  const held = windows.find((window) => window.id === id);
+  if (!held || !isActiveAt(held, now)) return null;
+  const renewed: StoredWindow = { ...held, leaseUntil: toIso(now + length) };
+  return {
+    action: 'renew',
+    windows: windows.map((window) => (window === held ? renewed : window)),
+    concerned: [renewed],
+  };
+}

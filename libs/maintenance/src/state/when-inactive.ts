@@ -1,0 +1,32 @@
+import type { Observable } from 'rxjs';
+
+export interface InactivityParts {
+  isActive: () => boolean;
+  /** Emits whenever the answer may be another one. */
+  changes: Observable<unknown>;
+  /** Each of them ends the waiting. */
+  signals: readonly AbortSignal[];
+}
+
+/** Resolves as soon as nothing is active; rejects with the reason of the first signal that aborts before. */
+export function whenInactive({ isActive, changes, signals }: InactivityParts): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const aborted = signals.find((signal) => signal.aborted);
+    if (aborted) return reject(aborted.reason as Error);
+    if (!isActive()) return resolve();
+    const stop = (): void => {
+      subscription.unsubscribe();
+      signals.forEach((signal) => signal.removeEventListener('abort', abort));
+    };
+    const abort = ({ target }: Event): void => {
+      stop();
+      reject((target as AbortSignal).reason as Error);
+    };
+    const subscription = changes.subscribe(() => {
+      if (isActive()) return;
+      stop();
+      resolve();
+    });
+    signals.forEach((signal) => signal.addEventListener('abort', abort));
+  });
+}
