@@ -5,7 +5,7 @@ import { Controller, Get, Inject, Module, Param } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MaintenanceModule, MaintenanceScope, MaintenanceService, StateStorage } from 'nestjs-maintenance';
 
-const { options, adapter } = JSON.parse(process.argv[2]);
+const { options, adapter, lease } = JSON.parse(process.argv[2]);
 
 /** When work was done, whether or not somebody waited for it. */
 const finished = [];
@@ -46,11 +46,12 @@ class OperatorGuard {
   }
 }
 
+const maintenanceModule = MaintenanceModule.forRoot({ ...options, admin: { guards: [OperatorGuard] } });
+// The later of two providers counts.
+if (lease) maintenanceModule.providers.push({ provide: Symbol.for('nestjs-maintenance:lease'), useValue: lease });
+
 class AppModule {}
-Module({
-  imports: [MaintenanceModule.forRoot({ ...options, admin: { guards: [OperatorGuard] } })],
-  controllers: [ShopController],
-})(AppModule);
+Module({ imports: [maintenanceModule], controllers: [ShopController] })(AppModule);
 
 function tell(message) {
   if (process.connected) process.send(message);
@@ -93,7 +94,26 @@ maintenance.changes.subscribe(({ revision }) => tell({ seen: { revision, at: Dat
 const delay = monitorEventLoopDelay({ resolution: 2 });
 delay.enable();
 
+// Work in a window of its own, which goes on until it is told to end, whatever its signal says.
+const work = { aborted: null, outcome: null };
+let endWork;
+
 const commands = {
+  beginWork: () =>
+    new Promise((begun, failed) => {
+      const working = maintenance.during(async (signal) => {
+        signal.addEventListener('abort', () => (work.aborted = { at: Date.now(), reason: signal.reason.message }));
+        begun();
+        await new Promise((end) => (endWork = end));
+      });
+      work.outcome = working.then(() => 'done');
+      work.outcome.catch(failed);
+    }),
+  aborted: () => work.aborted,
+  endWork: () => {
+    endWork();
+    return work.outcome;
+  },
   status: () => maintenance.status(),
   stored: async () => (await storage.read())?.state ?? null,
   calls: () => ({ ...calls }),

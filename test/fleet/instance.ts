@@ -3,10 +3,13 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import type { MaintenanceModuleOptions, MaintenanceState, MaintenanceStatus } from 'nestjs-maintenance';
+import type { LeaseTimes } from '../../libs/maintenance/src/lease/lease-times.js';
 
 export interface InstanceSettings {
   options: Omit<MaintenanceModuleOptions, 'exempt' | 'response'>;
   adapter?: 'express' | 'fastify';
+  /** The times of leases, where they are to be shorter than those of an application. */
+  lease?: LeaseTimes;
   env?: Record<string, string>;
 }
 
@@ -29,6 +32,10 @@ export interface Answer {
 }
 
 interface Answers {
+  beginWork: void;
+  /** When its signal aborted, in milliseconds since the epoch, and why; `null`: it has not. */
+  aborted: { at: number; reason: string } | null;
+  endWork: string;
   status: MaintenanceStatus;
   stored: MaintenanceState | null;
   calls: Record<'read' | 'write' | 'report' | 'reports', number>;
@@ -128,6 +135,10 @@ export class Instance {
   /** When it began to go by this revision or a later one; `undefined` where it does not. */
   appliedAt(revision: number): number | undefined {
     return this.seen.find((seen) => seen.revision >= revision)?.at;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
   }
 
   async stop(): Promise<void> {
