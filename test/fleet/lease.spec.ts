@@ -133,7 +133,7 @@ describeOnEachPlace('work in a window of its own', (kind) => {
 describeWithRedis('work in a window of its own, whose storage', () => {
   it.each([
     ['is gone', 'SIGKILL', /can't be reached|closed the connection/],
-    ['does not answer', 'SIGSTOP', /no answer|not answered/],
+    ['does not answer', 'SIGSTOP', /no answer|not answered|closed the connection/],
   ] as const)(
     '%s, is told before the lease runs out',
     async (_what, signal, says) => {

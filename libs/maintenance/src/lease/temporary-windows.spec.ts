@@ -34,8 +34,8 @@ class FreezingClock extends ManualClock {
 
 /** Does something of somebody else's right after the next call that the test names, or reads as the test says. */
 class InterruptedStorage extends MemoryStateStorage {
-  reads: (() => Promise<never>) | null = null;
-  after: { call: 'read' | 'write'; meanwhile: () => Promise<unknown> } | null = null;
+  reads: (() => ReturnType<MemoryStateStorage['read']>) | null = null;
+  after: { call: 'read' | 'write'; skip?: number; meanwhile: () => Promise<unknown> } | null = null;
 
   override async read(): ReturnType<MemoryStateStorage['read']> {
     const found = await (this.reads?.() ?? super.read());
@@ -51,6 +51,7 @@ class InterruptedStorage extends MemoryStateStorage {
 
   async #interrupt(call: 'read' | 'write'): Promise<void> {
     if (this.after?.call !== call) return;
+    if (this.after.skip) return void this.after.skip--;
     const { meanwhile } = this.after;
     this.after = null;
     await meanwhile();
@@ -67,13 +68,14 @@ interface Begun {
 let clock: FreezingClock;
 let storage: InterruptedStorage;
 let monitor: StateMonitor;
+let changes: Subject<void>;
 let shutdown: AbortController;
 let owner: TemporaryWindows;
 let leftOpen: unknown[][];
 
 /** @param watches - whether the instance hears of changes that others make before it reads the state for its own sake */
 async function ownerOn(watches = true, farewell = LEASE_TIMES.farewell): Promise<TemporaryWindows> {
-  const changes = new Subject<void>();
+  changes = new Subject();
   monitor = new StateMonitor({
     source: watches ? storage : { read: () => storage.read() },
     clock,
@@ -197,6 +199,7 @@ describe('work in a window of its own', () => {
     end();
     await result;
     expect(clock.pending).toBe(waiting);
+    expect(changes.observed).toBe(false);
   });
 
   it('ends at `endsAt`, and says so', async () => {
@@ -288,10 +291,16 @@ describe('the signal', () => {
     expect(await stored()).toMatchObject({ revision, windows: [] });
   });
 
-  it.each(['read', 'write'] as const)('misses nobody who turns it off after the %s of a renewal', async (call) => {
+  it.each([
+    ['it has read', 'read', 0],
+    ['it has written', 'write', 0],
+    ['the monitor has read that', 'read', 1],
+    ['it has read back', 'read', 2],
+  ] as const)('misses nobody who turns it off while a lease is renewed: when %s', async (_when, call, skip) => {
     const { signal } = await begin();
-    await clock.moveTo(at(19));
-    storage.after = { call, meanwhile: turnOff };
+    // Between two looks of the monitor.
+    await clock.moveTo(at(20) - 1);
+    storage.after = { call, skip, meanwhile: turnOff };
     await clock.moveTo(at(21));
     // Writers that meet wait for a moment by the system's clock.
     if (!signal.aborted) await once(signal, 'abort');
@@ -309,10 +318,13 @@ describe('the signal', () => {
       /is gone, with the state in which it was: .*it was there, and is gone/,
     ],
   ])('aborts when the state was %s', async (_what, happens, says) => {
-    const { signal } = await begin();
+    const { signal, result, end } = await begin();
     happens();
     await clock.moveTo(at(20));
     expect(signal.reason.message).toMatch(says);
+    end();
+    await result;
+    expect(leftOpen).toEqual([]);
   });
 
   it('aborts when the process stood still for longer than the lease, and does not revive the window', async () => {
@@ -343,6 +355,26 @@ describe('a window that can not be closed', () => {
     expect(monitor.situation().active).toHaveLength(1);
     await clock.moveTo(at(80));
     expect(monitor.situation().active).toEqual([]);
+  });
+
+  it('is not renewed by what was under way', async () => {
+    const { result, end } = await begin();
+    const found = await storage.read();
+    let answer = (): void => undefined;
+    storage.reads = () => {
+      storage.reads = null;
+      return new Promise((resolve) => (answer = () => resolve(found)));
+    };
+    await monitor.stop();
+    await clock.moveTo(at(20));
+    storage.fail(down);
+    end();
+    await result;
+    expect(leftOpen).toEqual([[expect.any(String), at(60), expect.any(Error)]]);
+    storage.fail(null);
+    answer();
+    await turn();
+    expect((await stored()).windows).toMatchObject([{ leaseUntil: iso(60) }]);
   });
 
   it('counts a renewal that may have taken effect', async () => {
