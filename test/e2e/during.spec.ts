@@ -1,5 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { channel } from 'node:diagnostics_channel';
 import { getEventListeners } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Module, type INestApplication, type LoggerService } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
@@ -13,7 +18,6 @@ import {
 } from 'nestjs-maintenance';
 import { ManualClock, MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { until } from '../tools/waiting.js';
-import type { AddressInfo } from 'node:net';
 import { call, type Reply } from './client.js';
 
 const START = Date.parse('2026-12-01T02:00Z');
@@ -156,6 +160,27 @@ describe('work in a window of its own', () => {
 });
 
 describe('waiting until maintenance is off', () => {
+  it('keeps a program alive that has nothing else to do', async () => {
+    await startApp();
+    const folder = mkdtempSync(join(tmpdir(), 'during-'));
+    const script = `
+      const { NestFactory } = require('@nestjs/core');
+      const { MaintenanceModule, MaintenanceService } = require('nestjs-maintenance');
+      (async () => {
+        const module = MaintenanceModule.forRoot({ storage: process.argv[1] });
+        const app = await NestFactory.createApplicationContext(module, { logger: false });
+        const maintenance = app.get(MaintenanceService);
+        await maintenance.enable({ endsAt: new Date(Date.now() + 500) });
+        await maintenance.whenInactive();
+        console.log(maintenance.isActive());
+        await app.close();
+      })();
+    `;
+    const storage = `file:${join(folder, 'state.json')}`;
+    expect(execFileSync(process.execPath, ['-e', script, storage], { encoding: 'utf8' })).toBe('false\n');
+    rmSync(folder, { recursive: true });
+  });
+
   it('ends at the moment at which the window does, by the clock or by an operator', async () => {
     await startApp();
     await maintenance.whenInactive();

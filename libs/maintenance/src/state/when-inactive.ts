@@ -14,7 +14,10 @@ export function whenInactive({ isActive, changes, signals }: InactivityParts): P
     const aborted = signals.find((signal) => signal.aborted);
     if (aborted) return reject(aborted.reason as Error);
     if (!isActive()) return resolve();
+    // Neither the clock's timers nor the watch of a file keep a process alive, and this may be all that it is there for.
+    const hold = setInterval(() => undefined, 2 ** 30);
     const stop = (): void => {
+      clearInterval(hold);
       subscription.unsubscribe();
       signals.forEach((signal) => signal.removeEventListener('abort', abort));
     };
