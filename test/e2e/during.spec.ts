@@ -129,6 +129,21 @@ describe('work in a window of its own', () => {
     await working;
   });
 
+  it('counts as drained where another instance has not heard of the last renewal yet', async () => {
+    await startApp();
+    const working = work();
+    await isWorking();
+    await pass(1);
+    const [report] = await maintenance.instances();
+    await pass(20);
+    await storage.report({ ...report!, id: 'other', seenAt: new Date(clock.now()).toISOString() });
+    expect(await maintenance.drained({ timeout: 0 })).toMatchObject({ drained: true, revision: 1, pending: [] });
+    await storage.report({ ...report!, id: 'other', revision: 0, seenAt: new Date(clock.now()).toISOString() });
+    expect(await maintenance.drained({ timeout: 0 })).toMatchObject({ drained: false });
+    end();
+    await working;
+  });
+
   it('says in the log where it stays open', async () => {
     await startApp();
     const working = work();

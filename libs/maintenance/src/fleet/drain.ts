@@ -117,7 +117,9 @@ class Drain {
     const state: MaintenanceState | null = found?.state ?? null;
     const windows = new Timetable(state?.windows ?? []).activeAt(this.parts.clock.now());
     if (windows.length === 0 && !this.parts.isForcedOn) throw new NothingDrainsError(nothingDrains(state));
-    return { lineage: state?.lineage ?? null, revision: state?.revision ?? 0, windows };
+    // The last that somebody made: to renew a lease makes one too, and leaves nothing with which an instance could be behind.
+    const revision = state?.history[0]?.revision ?? state?.revision ?? 0;
+    return { lineage: state?.lineage ?? null, revision, windows };
   }
 
   #pause(): Promise<void> {
