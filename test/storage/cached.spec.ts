@@ -296,6 +296,24 @@ describe('what is saved', () => {
     expect(await cache.get(KEY)).toBeDefined();
   });
 
+  it.each([0, 60_000])('keeps a window under a lease for 10 s, though the time to live is %d ms', async (ttl) => {
+    const kept: (number | undefined)[] = [];
+    const cache: StateCache = {
+      get: () => Promise.resolve(undefined),
+      set: (_key, _value, until) => Promise.resolve(kept.push(until)),
+      del: () => Promise.resolve(),
+    };
+    const moment = new Date().toISOString();
+    const window = { id: 'a', scope: '*', mode: 'full' as const, startsAt: moment, endsAt: null, createdAt: moment };
+    const cached = new CachedStateStorage(new MemoryStateStorage(), cache, { ttl });
+    const version = await cached.write({ ...stateOf(1), windows: [{ ...window, leaseUntil: moment }] }, null);
+    await cached.write({ ...stateOf(2), windows: [window] }, version);
+    expect(kept[0]).toBeGreaterThan(9_000);
+    expect(kept[0]).toBeLessThanOrEqual(10_000);
+    expect(kept[1]).toBeLessThanOrEqual(ttl);
+    expect(kept[1]).toBeGreaterThanOrEqual(ttl * 0.9);
+  });
+
   it('shares the entry between processes, and tells storages apart that use one key', async () => {
     const inner = new Counted();
     const cache = createCache();

@@ -1,7 +1,19 @@
 import { newWindow, type Change } from './changes.js';
 import { toIso } from './dates.js';
+import type { MaintenanceState } from './maintenance-state.js';
 import { isActiveAt, type StoredWindow } from './maintenance-window.js';
 import type { GivenFields } from './window-options.js';
+
+/**
+ * Milliseconds after which a state with a lease in it is read anew, however long others would do: who does not hear of a renewal takes
+ * the window for over while its owner works.
+ */
+export const LEASE_FRESHNESS = 10_000;
+
+/** Whether a window is under a lease. */
+export function isLeased(state: MaintenanceState | null | undefined): boolean {
+  return state?.windows.some(({ leaseUntil }) => leaseUntil !== undefined) ?? false;
+}
 
 /**
  * Opens a window beside whatever is open, for an owner who has to renew it.

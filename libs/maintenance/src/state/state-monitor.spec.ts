@@ -69,6 +69,28 @@ it('reads at the start, then at least once in each interval', async () => {
   expect(source.reads).toBeLessThanOrEqual(26);
 });
 
+it('reads more often while a window is under a lease, so that it hears of renewals in time', async () => {
+  const leaseOf = (revision: number, seconds: number): MaintenanceState => {
+    const leaseUntil = new Date(Date.parse(START) + seconds * 1000).toISOString();
+    return { ...on(revision), windows: on(revision).windows.map((window) => ({ ...window, leaseUntil })) };
+  };
+  source.state = leaseOf(1, 60);
+  await create({ refreshInterval: 600_000 }).start();
+  for (let renewal = 1; renewal <= 10; renewal++) {
+    source.state = leaseOf(renewal + 1, renewal * 20 + 60);
+    source.error = renewal % 3 ? null : new Error('away for a while');
+    await later(20_000);
+    expect(isOn()).toBe(true);
+  }
+  source.error = null;
+  source.state = off(12);
+  await later(10_000);
+  expect(isOn()).toBe(false);
+  const { reads } = source;
+  await later(400_000);
+  expect(source.reads).toBe(reads);
+});
+
 it('takes no older revision of its lineage, and any of another', async () => {
   source.state = on(5);
   await create().start();

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.js';
 import { toIso } from './dates.js';
 import { inTime } from './in-time.js';
+import { isLeased, LEASE_FRESHNESS } from './lease.js';
 import type { MaintenanceState } from './maintenance-state.js';
 import type { StatusSource } from './maintenance-status.js';
 import type { StoredWindow } from './maintenance-window.js';
@@ -224,6 +225,7 @@ export class StateMonitor {
     const pause = Math.min(
       refreshInterval * 2 ** Math.max(0, this.#failures - 1),
       Math.max(refreshInterval, LONGEST_BACKOFF),
+      isLeased(this.#state) ? LEASE_FRESHNESS : Infinity,
     );
     // Earlier, never later, so that the interval stays the bound; spread, so that instances do not read in step.
     this.#cancelPoll = clock.wake(() => void this.refresh(), pause * (0.8 + 0.2 * Math.random()));

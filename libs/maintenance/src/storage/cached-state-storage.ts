@@ -1,3 +1,4 @@
+import { isLeased, LEASE_FRESHNESS } from '../state/lease.js';
 import { parseState } from '../state/state-format.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
@@ -42,7 +43,8 @@ interface Beginning {
  *
  * An entry counts if it continues what this process knows: the same lineage, and no older revision. Everything else is
  * settled by the storage, and replaced. An entry never outlives `ttl`, counted from the moment when the storage was
- * asked, so that whoever reads it is behind by no more than that, whichever process put it there and however late.
+ * asked, so that whoever reads it is behind by no more than that, whichever process put it there and however late. With a
+ * window under a lease in it, it is over after 10 s: renewals of the lease come as often.
  *
  * `watch` passes the storage's notifications on, and the read that follows one goes past the cache. So does
  * {@link readFresh}, from which changes are worked out.
@@ -216,10 +218,14 @@ export class CachedStateStorage implements StateStorage {
   }
 
   async #set({ content, mark }: Entry, { at }: Beginning): Promise<boolean> {
-    const left = this.#ttl - (performance.now() - at);
-    if (this.#ttl > 0 && left < 1) return false;
+    const longest = isLeased(content?.state) ? LEASE_FRESHNESS : Infinity;
+    const ttl = Math.min(this.#ttl || Infinity, longest);
+    const left = ttl - (performance.now() - at);
+    if (left < 1) return false;
     const text = JSON.stringify({ location: this.location, version: mark?.version ?? null, state: content?.state });
-    return (await this.#ask(() => this.cache.set(this.#key, text, this.#ttl > 0 ? Math.floor(left) : 0))) !== undefined;
+    return (
+      (await this.#ask(() => this.cache.set(this.#key, text, ttl < Infinity ? Math.floor(left) : 0))) !== undefined
+    );
   }
 
   /** What the cache answers; `undefined` if it fails or takes too long. */
