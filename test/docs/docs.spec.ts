@@ -14,6 +14,7 @@ const GUIDES = [
   'planning',
   'read-only',
   'server-sent-events',
+  'temporary',
   'tenants',
   'websockets',
 ];
