@@ -118,7 +118,8 @@ class Drain {
     const windows = new Timetable(state?.windows ?? []).activeAt(this.parts.clock.now());
     if (windows.length === 0 && !this.parts.isForcedOn) throw new NothingDrainsError(nothingDrains(state));
     // The last that somebody made: to renew a lease makes one too, and leaves nothing with which an instance could be behind.
-    const revision = state?.history[0]?.revision ?? state?.revision ?? 0;
+    const last = state?.history[0]?.revision ?? Infinity;
+    const revision = Math.min(last, state?.revision ?? 0);
     return { lineage: state?.lineage ?? null, revision, windows };
   }
 
