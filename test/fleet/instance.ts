@@ -137,10 +137,6 @@ export class Instance {
     return this.seen.find((seen) => seen.revision >= revision)?.at;
   }
 
-  signal(signal: NodeJS.Signals): void {
-    this.child.kill(signal);
-  }
-
   async stop(): Promise<void> {
     this.agent.destroy();
     this.child.kill('SIGCONT');

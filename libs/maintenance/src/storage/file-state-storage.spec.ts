@@ -578,11 +578,11 @@ describe('FileStateStorage', () => {
     });
 
     it('that are over are not read, and removed by the next report', async () => {
-      const minuteAgo = new Date(Date.now() - 60_001);
-      await storage.report(reportOf('living', new Date(Date.now() - 50_000)));
-      await storage.report(reportOf('gone', minuteAgo));
+      const tooLongAgo = new Date(Date.now() - 100_001);
+      await storage.report(reportOf('living', new Date(Date.now() - 90_000)));
+      await storage.report(reportOf('gone', tooLongAgo));
       await expect(readdir(reports())).resolves.toEqual(['living.json']);
-      await writeFile(join(reports(), 'gone.json'), JSON.stringify(reportOf('gone', minuteAgo)));
+      await writeFile(join(reports(), 'gone.json'), JSON.stringify(reportOf('gone', tooLongAgo)));
       expect((await storage.reports()).map(({ id }) => id)).toEqual(['living']);
       await expect(readdir(reports())).resolves.toHaveLength(2);
       await storage.report(reportOf('new'));
