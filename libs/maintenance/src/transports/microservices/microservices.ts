@@ -10,7 +10,7 @@ import { untilRefused } from './open-streams.js';
 import { RefusedEvents } from './refused-events.js';
 import { endStreamCall, grpcErrorOf, isStreamCall, messageErrorOf } from './rpc-errors.js';
 import { isEventHandler, rpcHandlersOf, transportOf, type RpcHandler } from './rpc-handlers.js';
-import { replaceMethod } from '../replace-method.js';
+import { replaceMethod } from '../../replace-method.js';
 import type { RpcServer } from './rpc-server.js';
 import { RpcServers, type Registration } from './rpc-servers.js';
 import { refusedCall } from '../refused-call.js';

@@ -4,7 +4,7 @@ import type { ApplicationConfig } from '@nestjs/core';
 import type { Refusal } from '../../policy/refusal.js';
 import { distinct, namespaceOf, rulesAt, type Address, type Gateway } from './gateway-rules.js';
 import type { OpenSocket, OpenSockets } from './open-sockets.js';
-import { replaceMethod } from '../replace-method.js';
+import { replaceMethod } from '../../replace-method.js';
 import { isSocketIoServer, socketIo } from './socket-io-server.js';
 import type { Entrance, SocketGate } from './socket-gate.js';
 import type { Client, SocketLibrary } from './socket-library.js';
