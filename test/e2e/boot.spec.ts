@@ -65,6 +65,11 @@ describe('options that can not be used stop the application', () => {
       { onStorageFailure: 'panic' },
       /`onStorageFailure` must be one of "last-known", "on", "off", not "panic"/,
     ],
+    [
+      'a pause that is no answer',
+      { background: { pause: 'yes' } },
+      /`background\.pause` must be true or false, not "yes"/,
+    ],
     ['a short token', { adminToken: 'short' }, /`adminToken` must be at least 16 characters long, not what was given/],
     ['a path in no syntax', { exempt: { urls: ['/docs/(.*'] } }, /`exempt\.urls`.*"\/docs\/\(\.\*"/],
     ['an unnamed wildcard', { exempt: { urls: ['/docs/*'] } }, /`exempt\.urls`.*\{\*rest\}/],
@@ -169,6 +174,7 @@ describe('options that can not be used stop the application', () => {
 
   it.each([
     ['MAINTENANCE_MODE', 'maybe', /MAINTENANCE_MODE must be true or false, not "maybe"/],
+    ['MAINTENANCE_BACKGROUND_PAUSE', 'maybe', /MAINTENANCE_BACKGROUND_PAUSE must be true or false, not "maybe"/],
     ['MAINTENANCE_REFRESH_INTERVAL', '5s', /MAINTENANCE_REFRESH_INTERVAL must be a whole number, not "5s"/],
     ['MAINTENANCE_STATUS_CODE', '99', /environment variable MAINTENANCE_STATUS_CODE must be a 2xx/],
     ['MAINTENANCE_EXEMPT_IPS', '10.0.0.0/8,nowhere', /environment variable MAINTENANCE_EXEMPT_IPS.*"nowhere"/],

@@ -12,6 +12,7 @@ export { MaintenanceOptionsError } from './options/maintenance-options-error.js'
 export type {
   AdminOptions,
   AnnounceOptions,
+  BackgroundOptions,
   BypassOptions,
   CacheOptions,
   ExemptOptions,
@@ -25,7 +26,13 @@ export type {
   ResponseOptions,
 } from './options/maintenance-options.js';
 export { maintenanceConfig } from './options/maintenance.config.js';
-export { ForceMaintenance, MaintenanceAccess, MaintenanceScope, SkipMaintenance } from './policy/decorators.js';
+export {
+  ForceMaintenance,
+  MaintenanceAccess,
+  MaintenanceScope,
+  RunInMaintenance,
+  SkipMaintenance,
+} from './policy/decorators.js';
 export type { Access } from './policy/metadata.js';
 export type { Refusal } from './policy/refusal.js';
 export { MaintenanceAbortedError } from './state/aborted-error.js';

@@ -13,6 +13,7 @@ import { ConfigModule } from '@nestjs/config';
 import { APP_GUARD, ApplicationConfig, DiscoveryModule, DiscoveryService, ModulesContainer } from '@nestjs/core';
 import type { Subject } from 'rxjs';
 import { adminParts } from './admin/admin-parts.js';
+import { Background } from './background/background.js';
 import { Announcer } from './http/announcer.js';
 import { Reporter } from './fleet/reporter.js';
 import { HttpMount } from './http/http-mount.js';
@@ -38,6 +39,7 @@ import { StateMonitor } from './state/state-monitor.js';
 import { StateStorage } from './storage/state-storage.js';
 import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS, SHUTDOWN } from './tokens.js';
 import { asyncOptions } from './wiring/async-options.js';
+import { BackgroundStart } from './wiring/background.js';
 import { providers } from './wiring/providers.js';
 
 /**
@@ -89,6 +91,7 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
     @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
     @Inject(Transports) private readonly transports: Transports,
+    @Inject(Background) private readonly background: Background,
     @Inject(Reporter) private readonly reporter: Reporter,
     @Inject(CHANGES) private readonly changes: Subject<MaintenanceStatus>,
     @Inject(TemporaryWindows) private readonly temporary: TemporaryWindows,
@@ -107,6 +110,7 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
 
   onApplicationBootstrap(): void {
     this.transports.started();
+    this.background.started();
   }
 
   /** The first of what Nest calls when it shuts down: a request that waits for work would hold up all that follows. */
@@ -117,6 +121,7 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
 
   async onApplicationShutdown(): Promise<void> {
     try {
+      this.background.close();
       await this.transports.close();
       await this.reporter.leave();
       await this.monitor.stop();
@@ -134,7 +139,13 @@ function define(extras: MaintenanceModuleExtras, given: Provider[], imports?: Dy
   return {
     module: MaintenanceModule,
     global: extras.isGlobal ?? true,
-    imports: [...(imports ?? []), ...admin.imports, ConfigModule.forFeature(maintenanceConfig), DiscoveryModule],
+    imports: [
+      ...(imports ?? []),
+      ...admin.imports,
+      ConfigModule.forFeature(maintenanceConfig),
+      DiscoveryModule,
+      BackgroundStart,
+    ],
     controllers: admin.controllers,
     providers: [
       ...given,

@@ -46,6 +46,7 @@ const VARIABLES: Record<string, { option: string; read: Reader }> = {
   MAINTENANCE_REDIRECT_URL: { option: 'response.redirectUrl', read: text },
   MAINTENANCE_ANNOUNCE_BEFORE: { option: 'announce.before', read: number },
   MAINTENANCE_BYPASS_COOKIE_NAME: { option: 'bypass.cookieName', read: text },
+  MAINTENANCE_BACKGROUND_PAUSE: { option: 'background.pause', read: flag },
   MAINTENANCE_MICROSERVICES_EVENTS: { option: 'microservices.events', read: text },
 };
 

@@ -116,6 +116,18 @@ export interface MicroservicesOptions {
   events?: 'redeliver' | 'drop' | RefusedEventHandler;
 }
 
+/** What maintenance means for work that nobody calls. */
+export interface BackgroundOptions {
+  /**
+   * While a full window covers them, scheduled methods (`@nestjs/schedule`) skip their runs and the workers of processors
+   * (`@nestjs/bullmq`) take no jobs, and a window waits for what is running when it opens. `@MaintenanceScope()` and
+   * `@RunInMaintenance()` say what is meant.
+   *
+   * @defaultValue `false`; environment: `MAINTENANCE_BACKGROUND_PAUSE`
+   */
+  pause?: boolean;
+}
+
 /** How whoever has a bypass is known again. */
 export interface BypassOptions {
   /**
@@ -181,6 +193,7 @@ export interface MaintenanceModuleOptions {
   exempt?: ExemptOptions;
   response?: ResponseOptions;
   microservices?: MicroservicesOptions;
+  background?: BackgroundOptions;
   /**
    * More scopes of a call than its decorators name: a tenant, a region. Asked while a window with a scope is active; where it throws,
    * the call is refused.

@@ -6,6 +6,7 @@ import type { StorageFailurePolicy } from '../state/state-monitor.js';
 import { variableOf, type EnvironmentOptions } from './environment.js';
 import type {
   AnnounceOptions,
+  BackgroundOptions,
   BypassOptions,
   CacheOptions,
   MaintenanceModuleOptions,
@@ -26,6 +27,7 @@ export interface ResolvedOptions {
   exempt: Omit<ExemptionRules, 'globalPrefix'>;
   response: ResponseOptions & Required<Pick<ResponseOptions, 'statusCode' | 'retryAfter' | 'type'>>;
   microservices: Required<MicroservicesOptions>;
+  background: Required<BackgroundOptions>;
   scopesOf: MaintenanceModuleOptions['scopesOf'];
   announce: AnnounceOptions;
   bypass: Required<BypassOptions>;
@@ -80,6 +82,7 @@ export function resolveOptions(
     },
     announce: overlay(fromEnvironment.announce ?? {}, given.announce ?? {}),
     microservices: { events: given.microservices?.events ?? fromEnvironment.microservices?.events ?? 'redeliver' },
+    background: { pause: given.background?.pause ?? fromEnvironment.background?.pause ?? false },
   };
 }
 

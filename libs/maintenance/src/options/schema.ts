@@ -77,6 +77,8 @@ const microservices = v.strictObject(
   'an object',
 );
 
+const background = v.strictObject({ pause: v.optional(flag) }, 'an object');
+
 const bypass = v.strictObject(
   {
     cookieName: v.optional(
@@ -121,6 +123,7 @@ const options = v.strictObject(
     exempt: v.optional(exempt),
     response: v.optional(response),
     microservices: v.optional(microservices),
+    background: v.optional(background),
     scopesOf: v.optional(fun),
     announce: v.optional(announce),
     bypass: v.optional(bypass),
@@ -232,5 +235,6 @@ export type SchemaMatchesDocs = [
   Exact<v.InferInput<typeof response>, NonNullable<MaintenanceModuleOptions['response']>>,
   Exact<v.InferInput<typeof announce>, NonNullable<MaintenanceModuleOptions['announce']>>,
   Exact<v.InferInput<typeof bypass>, NonNullable<MaintenanceModuleOptions['bypass']>>,
+  Exact<v.InferInput<typeof background>, NonNullable<MaintenanceModuleOptions['background']>>,
   Exact<v.InferInput<typeof microservices>, NonNullable<MaintenanceModuleOptions['microservices']>>,
 ];

@@ -1,5 +1,5 @@
 import { SetMetadata, type CustomDecorator } from '@nestjs/common';
-import { ACCESS, FORCE, SCOPES, SKIP, type Access } from './metadata.js';
+import { ACCESS, FORCE, RUN, SCOPES, SKIP, type Access } from './metadata.js';
 
 /**
  * Keeps a controller or a handler reachable during maintenance. The handler's mark beats the class's.
@@ -54,3 +54,18 @@ export const MaintenanceScope = (...scopes: [string, ...string[]]): CustomDecora
  * ```
  */
 export const MaintenanceAccess = (access: Access): CustomDecorator<symbol> => SetMetadata(ACCESS, access);
+
+/**
+ * Lets a scheduled method or a queue's processor go on during maintenance, where `background.pause` makes background work rest: it is
+ * neither paused nor waited for. On a class it means all of its methods; the method's mark beats the class's.
+ *
+ * @param run - `false` on a method undoes the mark of its class. Default: `true`
+ *
+ * @example
+ * ```ts
+ * @RunInMaintenance()
+ * @Cron('* * * * *')
+ * renewCertificates() {}
+ * ```
+ */
+export const RunInMaintenance = (run = true): CustomDecorator<symbol> => SetMetadata(RUN, run);

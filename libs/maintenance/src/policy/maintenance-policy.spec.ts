@@ -2,7 +2,7 @@ import { StateMonitor } from '../state/state-monitor.js';
 import type { StoredWindow } from '../state/maintenance-window.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import type { HandlerRules } from './handler-rules.js';
-import { MaintenancePolicy } from './maintenance-policy.js';
+import { MaintenancePolicy, type PolicyOptions } from './maintenance-policy.js';
 
 const NOW = '2026-12-06T03:30:00.000Z';
 const MINUTE = 60;
@@ -59,7 +59,7 @@ const VISITS = {
   'GET a file': { method: 'GET', rules: null },
 };
 
-async function policyOver(windows: StoredWindow[]): Promise<MaintenancePolicy> {
+async function policyOver(windows: StoredWindow[], more: Partial<PolicyOptions> = {}): Promise<MaintenancePolicy> {
   const clock = new ManualClock(NOW);
   const state = { format: 1 as const, lineage: 'spec', revision: 1, windows, history: [] };
   const monitor = new StateMonitor({
@@ -83,6 +83,7 @@ async function policyOver(windows: StoredWindow[]): Promise<MaintenancePolicy> {
     bypassCookie: 'bypass',
     retryAfter: 60 * MINUTE,
     failed: () => undefined,
+    ...more,
   });
 }
 
@@ -202,5 +203,37 @@ describe('windows that overlap', () => {
       return [name, [decision.window?.id, decision.retryAfter]];
     });
     expect(found).toEqual(names.map((name, index) => [name, expected[index]]));
+  });
+});
+
+describe('work that nobody calls', () => {
+  const ANY = { scopes: ['*'] };
+  const PAY = { scopes: ['*', 'payments'] };
+  const NOTHING = { source: 'storage', forced: null, active: [] } as const;
+
+  it.each<[string, StoredWindow[], boolean, boolean]>([
+    ['nothing', [], false, false],
+    ['what is planned', [PLANNED], false, false],
+    ['everything', [ALL], true, true],
+    ['everything, again and again', [SUNDAYS], true, true],
+    ['a part', [PAYMENTS], false, true],
+    ['everything read-only', [ALL_READ_ONLY], false, false],
+    ['a part read-only', [PAYMENTS_READ_ONLY], false, false],
+  ])('rests, and is waited for, under a window on %s', async (_, windows, any, pay) => {
+    const policy = await policyOver(windows);
+    expect([policy.pauses(ANY), policy.pauses(PAY)]).toEqual([any, pay]);
+    expect([policy.pausesSince(ANY, NOTHING), policy.pausesSince(PAY, NOTHING)]).toEqual([any, pay]);
+  });
+
+  it('is not waited for by a window that was there when it began', async () => {
+    const policy = await policyOver([ALL, PAYMENTS]);
+    expect(policy.pausesSince(PAY, { ...NOTHING, active: [ALL] })).toBe(true);
+    expect(policy.pausesSince(ANY, { ...NOTHING, active: [ALL] })).toBe(false);
+    expect(policy.pausesSince(PAY, { ...NOTHING, active: [ALL, PAYMENTS] })).toBe(false);
+  });
+
+  it('belongs to no visitor, so that neither exemptions nor scopes of calls count', async () => {
+    const policy = await policyOver([PAYMENTS], { scopesOf: () => ['payments'] });
+    expect([policy.pauses(ANY), policy.pausesSince(ANY, NOTHING)]).toEqual([false, false]);
   });
 });

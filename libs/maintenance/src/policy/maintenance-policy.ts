@@ -123,14 +123,9 @@ export class MaintenancePolicy {
    * @param visit - `rules: 'unclear'`: nobody knows what is visited
    */
   closesSince(visit: Omit<Visit, 'rules'> & { rules: Visit['rules'] | 'unclear' }, before: Situation): boolean {
-    const now = this.monitor.situation();
     const { rules, request } = visit;
-    const opened = {
-      ...now,
-      active: now.active.filter((window) => !before.active.some((open) => isSame(open, window))),
-    };
-    const isNews = now.forced === null ? opened.active.length > 0 : now.forced && before.forced !== true;
-    if (!isNews || isExemptRequest(this.options.exemptions, request)) return false;
+    const opened = this.#openedSince(before);
+    if (!opened || isExemptRequest(this.options.exemptions, request)) return false;
     if (rules === 'unclear') return true;
     if (rules?.verdict === 'admit' || rules?.isAdmin) return false;
     const covering = this.#covers(opened, { ...visit, rules });
@@ -138,9 +133,22 @@ export class MaintenancePolicy {
   }
 
   /** Whether a full window covers what nobody calls: a job, a cron. No exemption of visitors counts there. */
-  pauses({ scopes }: Pick<HandlerRules, 'scopes'>): boolean {
-    const { forced, active } = this.monitor.situation();
-    return forced ?? active.some(({ mode, scope }) => mode === 'full' && scopes.includes(scope));
+  pauses(rules: Pick<HandlerRules, 'scopes'>): boolean {
+    return isPaused(rules, this.monitor.situation());
+  }
+
+  /** Whether a full window that was not open yet at `before` covers what began then and nobody called. */
+  pausesSince(rules: Pick<HandlerRules, 'scopes'>, before: Situation): boolean {
+    const opened = this.#openedSince(before);
+    return opened !== null && isPaused(rules, opened);
+  }
+
+  /** What holds now for reasons that did not hold at `before`; `null` if nothing does. */
+  #openedSince(before: Situation): Situation | null {
+    const now = this.monitor.situation();
+    if (now.forced !== null) return now.forced && before.forced !== true ? now : null;
+    const active = now.active.filter((window) => !before.active.some((open) => isSame(open, window)));
+    return active.length > 0 ? { ...now, active } : null;
   }
 
   #refuse(windows: readonly StoredWindow[]): Refusal {
@@ -185,6 +193,10 @@ export class MaintenancePolicy {
       return null;
     }
   }
+}
+
+function isPaused({ scopes }: Pick<HandlerRules, 'scopes'>, { forced, active }: Situation): boolean {
+  return forced ?? active.some(({ mode, scope }) => mode === 'full' && scopes.includes(scope));
 }
 
 // Of what recurs, each occurrence is a window of its own.

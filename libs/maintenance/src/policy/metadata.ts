@@ -6,4 +6,5 @@ export const SKIP = Symbol.for('nestjs-maintenance:skip');
 export const FORCE = Symbol.for('nestjs-maintenance:force');
 export const SCOPES = Symbol.for('nestjs-maintenance:scopes');
 export const ACCESS = Symbol.for('nestjs-maintenance:access');
+export const RUN = Symbol.for('nestjs-maintenance:run');
 export const ADMIN = Symbol.for('nestjs-maintenance:admin');

@@ -35,6 +35,7 @@ import { StateStorage } from '../storage/state-storage.js';
 import { storageFromUrl } from '../storage/storage-url.js';
 import { CHANGES, EXTRAS, GIVEN_OPTIONS, LEASE, OPTIONS, PROGRAM, SHUTDOWN } from '../tokens.js';
 import { withApplicationCache } from './application-cache.js';
+import { background } from './background.js';
 import { publishChange } from './change-channel.js';
 import { HistoryNews } from './history-news.js';
 import { ScopeCheck } from './scope-check.js';
@@ -280,4 +281,5 @@ export const providers: Provider[] = [
   responder,
   mount,
   transports,
+  background,
 ];
