@@ -9,11 +9,13 @@ const ROOT = resolve(__dirname, '../..');
 const GUIDES = [
   'background',
   'bypass',
+  'deployment',
   'graphql',
   'microservices',
   'monitoring',
   'planning',
   'read-only',
+  'runbook',
   'server-sent-events',
   'temporary',
   'tenants',
