@@ -1,4 +1,5 @@
 import type { DrainReport, PendingInstance } from '../fleet/drain-report.js';
+import { HEARTBEAT } from '../fleet/reporter.js';
 import type { InstanceReport } from '../state/instance-report.js';
 import { showDuration } from './duration.js';
 import type { Report } from './operations.js';
@@ -67,13 +68,16 @@ export function timedOut({ elapsed, instances: all, pending }: DrainReport): str
 }
 
 function reasonOf({ instance, reason, silentFor }: PendingInstance): string {
-  const silence = silentFor < 5_000 ? '' : `, silent for ${showDuration(silentFor)}`;
   if (reason === 'forced-off') return 'is kept open by its configuration, or by its storage failing';
-  if (reason === 'behind') return `has not applied it (revision ${instance.revision})${silence}`;
+  if (reason === 'behind') {
+    return `has not applied it (revision ${instance.revision}), last heard of ${showDuration(silentFor)} ago`;
+  }
   const kinds = (instance.longest ?? []).map(
     ({ name, count, oldest }) => `${name} (${count > 1 ? `${count}, ` : ''}${showDuration(oldest + silentFor)})`,
   );
   const more = kinds.length > SHOWN ? [`${kinds.length - SHOWN} more`] : [];
+  // To which nothing happens says nothing for so long.
+  const silence = silentFor <= HEARTBEAT ? '' : `, silent for ${showDuration(silentFor)}`;
   return `${instance.inFlight} in flight: ${[...kinds.slice(0, SHOWN), ...more].join(', ')}${silence}`;
 }
 
