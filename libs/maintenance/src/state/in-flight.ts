@@ -55,7 +55,12 @@ export class InFlight {
     if (this.#held.delete(begun)) this.#listener();
   }
 
-  /** Calls back whenever held work is done. */
+  /** Notes that work has turned out to be a stream. */
+  turned(begun: Begun): void {
+    if (this.#held.has(begun)) this.#listener();
+  }
+
+  /** Calls back whenever held work is done, or is not waited for any more. */
   listen(listener: () => void): void {
     this.#listener = listener;
   }

@@ -6,6 +6,7 @@ import type { HandlerRulesReader } from '../policy/handler-rules.js';
 import type { MicroservicesOptions } from '../options/maintenance-options.js';
 import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
 import type { Clock } from '../state/clock.js';
+import type { InFlight } from '../state/in-flight.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 
 /** What a transport is made with. */
@@ -19,6 +20,8 @@ export interface TransportParts {
   mount: HttpMount;
   endpoints: EdgeEndpoints;
   clock: Clock;
+  /** Where calls count while they are under way. */
+  inFlight: InFlight;
   microservices: Required<MicroservicesOptions>;
   /** The status of every refusal over HTTP. */
   statusCode: number;

@@ -10,6 +10,7 @@ import { HandlerRulesReader } from '../policy/handler-rules.js';
 import { MaintenancePolicy } from '../policy/maintenance-policy.js';
 import { Transports, type Transport } from '../policy/transport.js';
 import { Clock } from '../state/clock.js';
+import { InFlight } from '../state/in-flight.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import type { TransportParts } from '../transports/transport-parts.js';
 import { usageOf } from '../transports/usage.js';
@@ -30,6 +31,7 @@ export const transports: Provider = {
     EXTRAS,
     Clock,
     OPTIONS,
+    InFlight,
   ],
   useFactory: async (
     modules: ModulesContainer,
@@ -43,10 +45,11 @@ export const transports: Provider = {
     extras: MaintenanceModuleExtras,
     clock: Clock,
     { microservices }: ResolvedOptions,
+    inFlight: InFlight,
   ): Promise<Transports> => {
     const [hasEdge, hasGuard] = [extras.mount?.edge !== false, extras.mount?.guard !== false];
     const http = { mount, endpoints, statusCode, hasEdge, hasGuard };
-    const parts = { policy, reader, changes, clock, modules, config, microservices, ...http };
+    const parts = { policy, reader, changes, clock, inFlight, modules, config, microservices, ...http };
     return new Transports(await transportsFor(parts));
   },
 };

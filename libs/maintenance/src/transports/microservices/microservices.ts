@@ -4,14 +4,16 @@ import { isObservable, type Subscription } from 'rxjs';
 import type { Refusal } from '../../policy/refusal.js';
 import type { Transport } from '../../policy/transport.js';
 import { fetchAnew } from './fetch-anew.js';
+import { isStreamCallPattern } from './grpc-calls.js';
 import { warnOfUnseen } from './hybrid-check.js';
 import { warnOfLostEvents } from './lost-events.js';
 import { untilRefused } from './open-streams.js';
 import { RefusedEvents } from './refused-events.js';
 import { endStreamCall, grpcErrorOf, isStreamCall, messageErrorOf } from './rpc-errors.js';
-import { isEventHandler, rpcHandlersOf, transportOf, type RpcHandler } from './rpc-handlers.js';
+import { counting, type Registered } from './rpc-calls.js';
+import { handlersInTurn, isEventHandler, rpcHandlersOf, transportOf } from './rpc-handlers.js';
 import { replaceMethod } from '../../replace-method.js';
-import type { RpcServer } from './rpc-server.js';
+import type { RpcCallback, RpcServer } from './rpc-server.js';
 import { RpcServers, type Registration } from './rpc-servers.js';
 import { refusedCall } from '../refused-call.js';
 import type { TransportParts } from '../transport-parts.js';
@@ -25,6 +27,7 @@ export class Microservices implements Transport {
   readonly #servers: RpcServers;
   /** Calls of gRPC that got their error here. */
   readonly #ended = new WeakSet<object>();
+  readonly #registered = new WeakMap<RpcCallback, Registered>();
   #changes: Subscription | null = null;
 
   static async create(parts: TransportParts): Promise<Microservices> {
@@ -76,25 +79,41 @@ export class Microservices implements Transport {
   }
 
   #prepare(server: RpcServer): (() => void)[] {
-    return [this.#endStreams(server), ...this.#mend(server)];
+    return [this.#followCalls(server), ...this.#mend(server)];
+  }
+
+  #followCalls(server: RpcServer): () => void {
+    const { hasGuard, modules, reader } = this.parts;
+    const isGrpc = server.transportId === this.rpc.Transport.GRPC;
+    let handlerOf: ReturnType<typeof handlersInTurn> | undefined;
+    return replaceMethod(server, 'addHandler', (add) => (pattern, callback, isEvent = false, ...rest) => {
+      handlerOf ??= handlersInTurn(rpcHandlersOf(modules, reader), server.transportId);
+      const handler = handlerOf(pattern);
+      if (!handler) return add(pattern, callback, isEvent, ...rest);
+      const registered: Registered = { pattern, callback, handler, isEvent, isGrpc, givesStream: false };
+      if (hasGuard && !isEvent) registered.callback = this.#ending(callback, registered);
+      const counts = counting(registered, this.parts);
+      this.#registered.set(counts, registered);
+      return add(pattern, counts, isEvent, ...rest);
+    });
   }
 
   // What a handler sends on and on goes past the guard once it has begun.
-  #endStreams(server: RpcServer): () => void {
-    const { hasGuard, modules, reader } = this.parts;
-    const isGrpc = server.transportId === this.rpc.Transport.GRPC;
-    let handlers: RpcHandler[] | undefined;
-    return replaceMethod(server, 'addHandler', (add) => (pattern, callback, ...rest) => {
-      handlers ??= rpcHandlersOf(modules, reader);
-      const handler = handlers.find(({ patterns }) => patterns.includes(pattern));
-      if (!hasGuard || !handler || rest[0] === true) return add(pattern, callback, ...rest);
-      const ending = async (...args: unknown[]): Promise<unknown> => {
-        const result = await callback(...args);
-        if (!isObservable(result)) return result;
-        const errorOf = (refusal: Refusal): unknown => (isGrpc ? grpcErrorOf(refusal, args) : refusedCall(refusal));
-        return untilRefused(result, handler.rules, this.parts, errorOf);
-      };
-      return add(pattern, ending, ...rest);
+  #ending(callback: RpcCallback, registered: Registered): RpcCallback {
+    const { handler, isGrpc } = registered;
+    return async (...args) => {
+      const result = await callback(...args);
+      if (!isObservable(result)) return result;
+      const errorOf = (refusal: Refusal): unknown => (isGrpc ? grpcErrorOf(refusal, args) : refusedCall(refusal));
+      return untilRefused(result, handler.rules, this.parts, { errorOf, isStream: registered.givesStream });
+    };
+  }
+
+  #noteStreams(server: RpcServer): () => void {
+    return replaceMethod(server, 'createServiceMethod', (create) => (handler, definition, streaming) => {
+      const registered = this.#registered.get(handler);
+      if (registered) registered.givesStream = definition.responseStream === true;
+      return create!(handler, definition, streaming);
     });
   }
 
@@ -102,7 +121,7 @@ export class Microservices implements Transport {
     const { Transport } = this.rpc;
     switch (server.transportId) {
       case Transport.GRPC:
-        return [this.#mendStreamCalls(server)];
+        return [this.#mendStreamCalls(server), this.#noteStreams(server)];
       case Transport.RMQ:
         return server.noAck === false ? [this.#noteChannels(server)] : [];
       case Transport.KAFKA:
@@ -115,7 +134,7 @@ export class Microservices implements Transport {
   // Nest has nobody who listens to what `@GrpcStreamCall()` throws: it would end the process.
   #mendStreamCalls(server: RpcServer): () => void {
     return replaceMethod(server, 'addHandler', (add) => (pattern, callback, ...rest) => {
-      if ((pattern as { streaming?: unknown }).streaming !== 'pt_stream') return add(pattern, callback, ...rest);
+      if (!isStreamCallPattern(pattern)) return add(pattern, callback, ...rest);
       const mended = async (...args: unknown[]): Promise<unknown> => {
         const result = await callback(...args);
         return this.#ended.has(args[0] as object) ? undefined : result;

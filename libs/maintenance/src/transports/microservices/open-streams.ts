@@ -1,25 +1,36 @@
-import { Observable } from 'rxjs';
+import { Observable, tap } from 'rxjs';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { Refusal } from '../../policy/refusal.js';
 import { firstRefusal } from '../first-refusal.js';
 import type { TransportParts } from '../transport-parts.js';
 
+interface Ending {
+  /** What the caller gets, in the form in which the transport sends it. */
+  errorOf: (refusal: Refusal) => unknown;
+  /** Whether the caller asked for a stream, so that it may be ended before it has given anything. */
+  isStream: boolean;
+}
+
 /**
- * What a handler sends on and on, until it is closed: then it fails as a new call would.
- *
- * @param errorOf - what the caller gets, in the form in which the transport sends it
+ * What a handler sends on and on, until it is closed: then it fails as a new call would. Interceptors make an Observable of every
+ * answer, and one that was admitted is not to fail: so there is nothing to end before the first value, unless it is known for a stream.
  */
 export function untilRefused<T>(
   stream: Observable<T>,
   rules: HandlerRules,
   parts: Pick<TransportParts, 'changes' | 'policy'>,
-  errorOf: (refusal: Refusal) => unknown,
+  { errorOf, isStream }: Ending,
 ): Observable<T> {
   if (rules.verdict !== null) return stream;
   return new Observable((subscriber) => {
-    const visit = { rules, request: null, context: null };
-    const refused = firstRefusal(parts, visit).subscribe((refusal) => subscriber.error(errorOf(refusal)));
-    subscriber.add(refused);
-    if (!subscriber.closed) subscriber.add(stream.subscribe(subscriber));
+    let isWatched = false;
+    const watch = (): void => {
+      if (isWatched) return;
+      isWatched = true;
+      const visit = { rules, request: null, context: null };
+      subscriber.add(firstRefusal(parts, visit).subscribe((refusal) => subscriber.error(errorOf(refusal))));
+    };
+    if (isStream) watch();
+    if (!subscriber.closed) subscriber.add(stream.pipe(tap(watch)).subscribe(subscriber));
   });
 }

@@ -13,6 +13,8 @@ type Class = abstract new (...args: never[]) => unknown;
 /** A handler of messages or events, as its decorators declare it. */
 export interface RpcHandler {
   patterns: readonly unknown[];
+  /** The one transport that it is for; `undefined`: all. */
+  transport: unknown;
   rules: HandlerRules;
   /** Made once, not for each request. */
   isStatic: boolean;
@@ -42,8 +44,26 @@ export function rpcHandlersOf(modules: ModulesContainer, reader: HandlerRulesRea
         .filter((handler) => typeof handler === 'function' && Reflect.hasMetadata(PATTERN, handler))
         .map((handler) => ({
           patterns: Reflect.getMetadata(PATTERN, handler) as unknown[],
+          transport: transportOf(handler),
           rules: reader.rulesOf(controller, handler),
           isStatic: wrapper.isDependencyTreeStatic(),
         }));
     });
+}
+
+/**
+ * Tells which handler Nest gives to a server, by its pattern: several may have the same, and come in the order of the controllers.
+ *
+ * @returns `undefined` for a handler that no controller has
+ */
+export function handlersInTurn(
+  handlers: readonly RpcHandler[],
+  transport: unknown,
+): (pattern: unknown) => RpcHandler | undefined {
+  const left = new Map<unknown, RpcHandler[]>();
+  for (const handler of handlers) {
+    if (handler.transport !== undefined && transport !== undefined && handler.transport !== transport) continue;
+    for (const pattern of handler.patterns) left.set(pattern, [...(left.get(pattern) ?? []), handler]);
+  }
+  return (pattern) => left.get(pattern)?.shift();
 }

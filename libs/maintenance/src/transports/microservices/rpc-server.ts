@@ -8,8 +8,14 @@ export interface RpcServer {
   listen(...args: unknown[]): unknown;
   /** RabbitMQ: a message, on its channel. */
   handleMessage?(message: unknown, channel: object): unknown;
+  /** gRPC: what serves a method of the service, by its definition. */
+  createServiceMethod?(handler: RpcCallback, definition: { responseStream?: boolean }, streaming: unknown): unknown;
   /** Kafka: the offset is committed when this resolves. */
   handleEvent?(pattern: string, packet: unknown, context: object): Promise<unknown>;
 }
 
-export type RpcCallback = (...args: unknown[]) => unknown;
+export interface RpcCallback {
+  (...args: unknown[]): unknown;
+  /** The next handler of the same event. */
+  next?: RpcCallback;
+}

@@ -1,0 +1,33 @@
+/** What Nest registers a method of gRPC by. */
+export interface GrpcPattern {
+  service: string;
+  rpc: string;
+  streaming: string;
+}
+
+interface Emitter {
+  once(event: string, listener: () => void): unknown;
+}
+
+type Answer = (...args: unknown[]) => unknown;
+
+/** Whether the handler has `@GrpcStreamCall()`, and deals with the call itself. */
+export function isStreamCallPattern(pattern: unknown): boolean {
+  return (pattern as Partial<GrpcPattern>).streaming === 'pt_stream';
+}
+
+/**
+ * Follows a call that goes on after its handler has returned, until it is answered or the client has gone.
+ *
+ * @param args - what the handler gets: the call, and where it gives one answer, what takes that
+ * @returns the arguments to go on with
+ */
+export function followStreamCall([call, answer, ...rest]: unknown[], over: () => void): unknown[] {
+  for (const event of ['finish', 'cancelled']) (call as Emitter).once(event, over);
+  if (typeof answer !== 'function') return [call, answer, ...rest];
+  const answered: Answer = (...args) => {
+    over();
+    return (answer as Answer)(...args);
+  };
+  return [call, answered, ...rest];
+}
