@@ -4,6 +4,12 @@ import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rule
 type Class = abstract new (...args: never[]) => unknown;
 type Handler = (...args: never[]) => unknown;
 
+/** A handler of messages, as its decorators declare it. */
+export interface MessageHandler {
+  readonly message: unknown;
+  readonly rules: HandlerRules;
+}
+
 /** A gateway, and what its decorators say of its sockets and of each of its messages. */
 export interface Gateway {
   readonly type: Class;
@@ -11,6 +17,7 @@ export interface Gateway {
   readonly path: unknown;
   /** `/` where it names none. */
   readonly namespace: unknown;
+  readonly handlers: readonly MessageHandler[];
   readonly rules: readonly HandlerRules[];
 }
 
@@ -21,7 +28,8 @@ export type Address = Pick<Gateway, 'port' | 'path'> & Partial<Pick<Gateway, 'na
 const GATEWAY = 'websockets:is_gateway';
 const OPTIONS = 'websockets:gateway_options';
 const PORT = 'port';
-const MESSAGE = 'websockets:message_mapping';
+const HANDLES = 'websockets:message_mapping';
+const MESSAGE = 'message';
 
 /** Stands for a connection where the gateway has no `handleConnection` that could be decorated. */
 const connect: Handler = () => undefined;
@@ -39,19 +47,23 @@ export function namespaceOf(namespace: unknown): unknown {
   return typeof namespace === 'string' && !namespace.startsWith('/') ? `/${namespace}` : namespace;
 }
 
-/** The rules at an address. To open a socket changes nothing, so they all read. */
-export function rulesAt(gateways: readonly Gateway[], { port, path, namespace }: Address): HandlerRules[] {
-  const there = gateways.filter(
+/** The gateways at an address. */
+export function gatewaysAt(gateways: readonly Gateway[], { port, path, namespace }: Address): Gateway[] {
+  return gateways.filter(
     (gateway) =>
       gateway.port === port &&
       gateway.path === path &&
       (namespace === undefined || gateway.namespace === namespaceOf(namespace)),
   );
-  return distinct(there.flatMap(({ rules }) => rules)).map((rules) => ({ ...rules, access: 'read' }));
+}
+
+/** The rules of those who open a socket to some of the gateways. That changes nothing, so they all read. */
+export function entranceRules(gateways: readonly Gateway[]): HandlerRules[] {
+  return distinct(gateways.flatMap(({ rules }) => rules)).map((rules) => ({ ...rules, access: 'read' }));
 }
 
 /** The rules that may be decided differently. */
-export function distinct(all: readonly HandlerRules[]): HandlerRules[] {
+function distinct(all: readonly HandlerRules[]): HandlerRules[] {
   return [...new Map(all.map((rules) => [`${rules.verdict} ${rules.scopes.join(' ')}`, rules])).values()];
 }
 
@@ -65,12 +77,17 @@ function gatewayOf(type: Class, reader: HandlerRulesReader): Gateway {
   const handlers = new MetadataScanner()
     .getAllMethodNames(prototype)
     .map((name) => prototype[name])
-    .filter((handler) => typeof handler === 'function' && Reflect.hasMetadata(MESSAGE, handler)) as Handler[];
+    .filter((handler) => typeof handler === 'function' && Reflect.hasMetadata(HANDLES, handler))
+    .map((handler) => ({
+      message: Reflect.getMetadata(MESSAGE, handler!) as unknown,
+      rules: reader.rulesOf(type, handler!),
+    }));
   return {
     type,
     port: (Reflect.getMetadata(PORT, type) as number | undefined) || 0,
     path: options.path,
     namespace: namespaceOf(options.namespace),
-    rules: [prototype.handleConnection ?? connect, ...handlers].map((handler) => reader.rulesOf(type, handler)),
+    handlers,
+    rules: [reader.rulesOf(type, prototype.handleConnection ?? connect), ...handlers.map(({ rules }) => rules)],
   };
 }

@@ -4,11 +4,14 @@ import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { MaintenancePolicy } from '../../policy/maintenance-policy.js';
 import type { Refusal } from '../../policy/refusal.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
+import type { Gateway } from './gateway-rules.js';
 import type { Client } from './socket-library.js';
 import { withUser } from '../with-user.js';
 
-/** The rules of all gateways behind a server, or behind one namespace of it. */
+/** All gateways behind a server, or behind one namespace of it. */
 export interface Entrance {
+  gateways: readonly Gateway[];
+  /** Those of who comes in. */
   rules: readonly HandlerRules[];
 }
 

@@ -2,11 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import type { WebSocketAdapter } from '@nestjs/common';
 import type { ApplicationConfig } from '@nestjs/core';
 import type { Refusal } from '../../policy/refusal.js';
-import { distinct, namespaceOf, rulesAt, type Address, type Gateway } from './gateway-rules.js';
+import { entranceRules, gatewaysAt, namespaceOf, type Address, type Gateway } from './gateway-rules.js';
 import type { OpenSocket, OpenSockets } from './open-sockets.js';
 import { replaceMethod } from '../../replace-method.js';
 import { isSocketIoServer, socketIo } from './socket-io-server.js';
 import type { Entrance, SocketGate } from './socket-gate.js';
+import type { SocketMessages } from './socket-messages.js';
 import type { Client, SocketLibrary } from './socket-library.js';
 import { isWsServer, ws } from './ws-server.js';
 
@@ -20,6 +21,7 @@ export interface SocketServersParts {
   gateways: readonly Gateway[];
   gate: SocketGate;
   open: OpenSockets;
+  messages: SocketMessages;
   statusCode: number;
   /** Whether handshakes and newcomers are refused. */
   guardsEntrances: boolean;
@@ -67,6 +69,10 @@ export class SocketServers {
           this.#enter(this.#arrive(adapter, server, client, rest[0]), () => connect(client, ...rest)),
         );
       }),
+      replaceMethod(adapter, 'bindMessageHandlers', (bind) => (client: Client, handlers, transform) => {
+        const socket = this.parts.open.of(client);
+        bind(client, socket ? this.parts.messages.counting(socket, handlers) : handlers, transform);
+      }),
     );
   }
 
@@ -75,9 +81,9 @@ export class SocketServers {
     const library = libraryOf(server);
     const door = library?.doorOf(server) ?? null;
     const [isNewServer, isNewDoor] = [!this.#entrances.has(server), door !== null && !this.#entrances.has(door)];
-    const within = this.#widen(server, rulesAt(gateways, address));
+    const within = this.#widen(server, gatewaysAt(gateways, address));
     // A handshake knows of no namespace, so that all of them count.
-    const atDoor = door && this.#widen(door, rulesAt(gateways, { port: address.port, path: address.path }));
+    const atDoor = door && this.#widen(door, gatewaysAt(gateways, { port: address.port, path: address.path }));
     if (!library || !guardsEntrances) return;
     if (isNewDoor && door && atDoor) {
       library.guardDoor(door, (handshake) => gate.refusalOfHandshake(atDoor, handshake), statusCode);
@@ -90,10 +96,11 @@ export class SocketServers {
     }
   }
 
-  #widen(place: object, rules: Entrance['rules']): Entrance {
+  #widen(place: object, found: readonly Gateway[]): Entrance {
     let entrance = this.#entrances.get(place);
-    if (!entrance) this.#entrances.set(place, (entrance = { rules: [] }));
-    entrance.rules = distinct([...entrance.rules, ...rules]);
+    if (!entrance) this.#entrances.set(place, (entrance = { gateways: [], rules: [] }));
+    entrance.gateways = [...new Set([...entrance.gateways, ...found])];
+    entrance.rules = entranceRules(entrance.gateways);
     return entrance;
   }
 
@@ -105,7 +112,7 @@ export class SocketServers {
     const socket: OpenSocket = {
       client,
       // A server that the adapter had from elsewhere: nobody knows which gateways stand there.
-      entrance: this.#entrances.get(server) ?? { rules: gateways.flatMap(({ rules }) => rules) },
+      entrance: this.#entrances.get(server) ?? { gateways, rules: gateways.flatMap(({ rules }) => rules) },
       handshake: (handshake as IncomingMessage | undefined) ?? client.request ?? null,
       library: libraryOf(server),
     };

@@ -12,6 +12,7 @@ import { OpenSockets } from './open-sockets.js';
 import { refusedCall } from '../refused-call.js';
 import { SocketGate } from './socket-gate.js';
 import type { Client } from './socket-library.js';
+import { SocketMessages } from './socket-messages.js';
 import { SocketServers } from './socket-servers.js';
 import type { TransportParts } from '../transport-parts.js';
 
@@ -48,6 +49,7 @@ export class Sockets implements Transport {
       gateways: this.#gateways,
       gate: this.#gate,
       open: this.#open,
+      messages: new SocketMessages(parts, this.#gate),
       statusCode,
       guardsEntrances: hasEdge && hasGuard,
     });
