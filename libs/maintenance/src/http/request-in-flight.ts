@@ -84,8 +84,8 @@ export function track<Request>(
 }
 
 /** Notes what the handler of a request is doing. */
-export function noteHandling<Result>(response: TrackedResponse, result: Result): Result {
-  const work = response[WORK];
+export function noteHandling<Result>(response: object, result: Result): Result {
+  const work = (response as TrackedResponse)[WORK];
   if (work && result instanceof Promise) work.handling = result;
   return result;
 }

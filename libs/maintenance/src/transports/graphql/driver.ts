@@ -20,9 +20,16 @@ export interface UpgradingServer {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, done: (...args: unknown[]) => void): void;
 }
 
+/** The part of Apollo Server that is called for each HTTP request, with what makes the context of its operations. */
+export interface ExecutingServer {
+  executeHTTPGraphQLRequest(request: { context: () => unknown }): Promise<unknown>;
+}
+
 /** The driver of a GraphQLModule. */
 export interface GraphqlDriver {
   start(options: StartOptions): Promise<void>;
+  /** There once it has started. */
+  readonly instance: ExecutingServer;
   /** Private, but there is no other way to the servers of its subscriptions: graphql-ws, and the older protocol on Nest 11. */
   readonly _subscriptionService?: { wss?: UpgradingServer; subTransWs?: UpgradingServer };
 }

@@ -85,6 +85,7 @@ export class GraphqlTransport implements Transport {
       const { endpoints, hasGuard, statusCode } = this.parts;
       endpoints.add(given.path, graphqlEndpoint(hasGuard ? server.admission.allRules : 'unclear', statusCode));
       await start('server' in options ? { ...options, server: guarded } : guarded);
+      this.#responses.follow(driver.instance);
       const sockets = driver._subscriptionService;
       for (const upgrading of [sockets?.wss, sockets?.subTransWs])
         if (upgrading) this.#refuseUpgrades(upgrading, server);

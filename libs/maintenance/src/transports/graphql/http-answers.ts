@@ -2,9 +2,12 @@ import { sealExempt, sealRefused, type RawResponse } from '../../http/answer.js'
 import type { EdgeEndpoint } from '../../http/edge-endpoints.js';
 import type { HttpMount } from '../../http/http-mount.js';
 import { preferredFormat, preferredGraphqlType } from '../../http/negotiation.js';
+import { noteHandling } from '../../http/request-in-flight.js';
 import { NO_HANDLER, type Route } from '../../http/routed-handlers.js';
 import type { Refusal } from '../../policy/refusal.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
+import { replaceMethod } from '../../replace-method.js';
+import type { ExecutingServer } from './driver.js';
 import { refusedError } from './errors.js';
 import { carriesOperation } from './operation.js';
 
@@ -38,6 +41,8 @@ export function bodyOf(refusal: Refusal): Buffer {
 /** The responses over HTTP that operations will leave with. Whoever writes them, Apollo or Nest, the headers are ours. */
 export class GraphqlResponses {
   readonly #ofRequest = new WeakMap<object, unknown>();
+  /** The execution whose context is being made. */
+  #execution: Promise<unknown> | null = null;
 
   constructor(
     private readonly mount: HttpMount,
@@ -47,6 +52,24 @@ export class GraphqlResponses {
   /** @param response - of the framework */
   remember(request: object, response: unknown): void {
     this.#ofRequest.set(request, response);
+    if (this.#execution) void noteHandling(this.mount.rawResponse(response), this.#execution);
+  }
+
+  /** Has requests count until their operations are executed: a client that goes away ends its response, and not the resolvers. */
+  follow(server: ExecutingServer): void {
+    replaceMethod(server, 'executeHTTPGraphQLRequest', (execute) => (request) => {
+      // Apollo is told nothing of the response. Whoever makes the context gets it, and says so before anything else.
+      const context = (): unknown => {
+        this.#execution = execution;
+        try {
+          return request.context();
+        } finally {
+          this.#execution = null;
+        }
+      };
+      const execution = execute({ ...request, context });
+      return execution;
+    });
   }
 
   /** @param context - the GraphQL context of an operation */
