@@ -5,6 +5,7 @@ import {
   MaintenanceStorageError,
   NothingDrainsError,
   SkipMaintenance,
+  useMaintenance,
   type DrainReport,
   type InstanceReport,
   type StateStorage,
@@ -198,6 +199,36 @@ describe.each(ADAPTERS)('what was admitted before, on %s', (adapter) => {
     });
     gate.open();
     expect(await Promise.all([admitted(), exempt()])).toEqual([201, 200]);
+  });
+
+  it.each([0, 1])('is waited for where the client went away before the handler began (%i)', async (round) => {
+    const entrance = new Gate();
+    // Before the edge, and after it.
+    const wait = (_request: unknown, _response: unknown, next: () => void): void =>
+      void entrance.pass().then(() => next());
+    await open({
+      main: (app) => {
+        if (round === 1) useMaintenance(app);
+        app.use(wait);
+      },
+    });
+    const controller = new AbortController();
+    const url = `http://127.0.0.1:${running.port}/orders/7`;
+    const gone = fetch(url, { signal: controller.signal }).catch(() => 'gone');
+    await until('it has come', () => entrance.held === 1);
+    const sockets = (): Promise<number> =>
+      new Promise((resolve) =>
+        running.app.getHttpServer().getConnections((_: unknown, count: number) => resolve(count)),
+      );
+    controller.abort();
+    expect(await gone).toBe('gone');
+    await until('the connection is closed', async () => (await sockets()) === 0);
+    entrance.open();
+    await until('the handler has it', () => gate.held === 1);
+    await running.maintenance.enable();
+    expect(await running.maintenance.drained({ timeout: 300 })).toMatchObject({ drained: false });
+    gate.open();
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({ drained: true });
   });
 
   it('may be waited for in a handler that stays open', async () => {

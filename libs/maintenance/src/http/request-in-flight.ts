@@ -9,7 +9,11 @@ import type { Route } from './routed-handlers.js';
 const WORK = Symbol('nestjs-maintenance:work');
 
 /** Node's response, of HTTP/1 or of HTTP/2. */
-type TrackedResponse = Pick<ServerResponse, 'on' | 'getHeader' | 'writableEnded'> & { [WORK]?: RequestInFlight };
+type TrackedResponse = Pick<ServerResponse, 'on' | 'getHeader' | 'writableEnded' | 'destroyed'> & {
+  [WORK]?: RequestInFlight;
+  /** HTTP/2's. */
+  stream?: { destroyed: boolean };
+};
 
 /** What the adapter knows of one of its requests. */
 export interface RequestLens<Request> {
@@ -28,9 +32,9 @@ export interface InFlightParts {
 
 /** A request that has come as far as the edge, until it is answered. */
 class RequestInFlight<Request = unknown> implements Work {
-  begun: Begun | undefined;
+  #begun: Begun | null = null;
   /** What the handler is doing, once there is one. */
-  handling: Promise<unknown> | undefined;
+  #handling: Promise<unknown> | null = null;
 
   constructor(
     private readonly request: Request,
@@ -56,10 +60,27 @@ class RequestInFlight<Request = unknown> implements Work {
     return visited.some((rules) => this.parts.policy.closesSince({ rules, request, context: null }, before));
   }
 
+  begin(): void {
+    this.#begun = this.parts.inFlight.begin(this);
+  }
+
+  /** A handler has taken it, perhaps only after its client had gone. */
+  handledBy(handling: Promise<unknown>): void {
+    this.#handling = handling;
+    if (this.#begun) return;
+    this.begin();
+    this.closed();
+  }
+
   /** The connection is done with it. A handler whose client has gone goes on all the same. */
   closed(): void {
-    const end = (): void => this.parts.inFlight.end(this.begun!);
-    if (this.handling && !this.response.writableEnded) void this.handling.then(end, end);
+    const begun = this.#begun;
+    if (!begun) return;
+    const end = (): void => {
+      this.#begun = null;
+      this.parts.inFlight.end(begun);
+    };
+    if (this.#handling && !this.response.writableEnded) void this.#handling.then(end, end);
     else end();
   }
 
@@ -78,15 +99,17 @@ export function track<Request>(
 ): void {
   if (response[WORK]) return;
   const work = new RequestInFlight(request, response, lens, parts);
-  work.begun = parts.inFlight.begin(work);
   response[WORK] = work;
+  // Who has gone by now closes nothing any more.
+  if (response.destroyed || response.stream?.destroyed) return;
+  work.begin();
   response.on('close', closed);
 }
 
 /** Notes what the handler of a request is doing. */
 export function noteHandling<Result>(response: object, result: Result): Result {
   const work = (response as TrackedResponse)[WORK];
-  if (work && result instanceof Promise) work.handling = result;
+  if (work && result instanceof Promise) work.handledBy(result);
   return result;
 }
 
