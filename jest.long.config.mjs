@@ -7,7 +7,7 @@ Object.assign(process.env, {
   GARBAGE_FILES: '5000',
   FLEET_TOGGLES: '300',
   LOAD_TOGGLES: '200',
-  LEASE: 'real',
+  DRAIN_ROUNDS: '10',
 });
 
 export default {
@@ -15,7 +15,7 @@ export default {
   projects: config.projects.map((project) => ({
     ...project,
     testMatch: project.testMatch.map((pattern) =>
-      pattern.replace('*.spec.ts', '{crash,race,garbage,agreement,load,lease}.spec.ts'),
+      pattern.replace('*.spec.ts', '{crash,race,garbage,agreement,load,drain}.spec.ts'),
     ),
   })),
 };

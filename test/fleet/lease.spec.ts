@@ -6,7 +6,7 @@ import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
 import { describeOnEachPlace, type Place } from './places.js';
 
-/** A twentieth of those of an application, or the very same in the long form. */
+/** A twentieth of those of an application; with LEASE=real the very same. */
 const TIMES: LeaseTimes =
   process.env.LEASE === 'real'
     ? LEASE_TIMES
