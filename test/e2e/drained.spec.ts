@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Post, Sse, type LoggerService } from '@nestjs/common';
+import { Controller, Get, Inject, Res, Post, Sse, type LoggerService } from '@nestjs/common';
 import {
   MaintenanceScope,
   MaintenanceService,
@@ -11,6 +11,8 @@ import {
   type StateStorage,
 } from 'nestjs-maintenance';
 import { MemoryStateStorage } from 'nestjs-maintenance/testing';
+import { connect } from 'node:net';
+import { connect as connectHttp2, constants } from 'node:http2';
 import { NEVER } from 'rxjs';
 import { until } from '../tools/waiting.js';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
@@ -64,6 +66,12 @@ class SlowController {
   @Sse('events')
   events() {
     return NEVER;
+  }
+
+  @Post('exports')
+  async export(@Res() response: { status(code: number): { send(text: string): void } }): Promise<void> {
+    response.status(202).send('begun');
+    await gate.pass();
   }
 
   @SkipMaintenance()
@@ -231,6 +239,98 @@ describe.each(ADAPTERS)('what was admitted before, on %s', (adapter) => {
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({ drained: true });
   });
 
+  it('is waited for where it goes on after its answer', async () => {
+    await open();
+    expect((await running.call('/exports', { method: 'POST' })).status).toBe(202);
+    await running.maintenance.enable();
+    expect(await running.maintenance.drained({ timeout: 300 })).toMatchObject({
+      drained: false,
+      pending: [{ instance: { longest: [{ name: 'POST /exports' }] } }],
+    });
+    gate.open();
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({ drained: true });
+  });
+
+  it('is done with its handlers where requests came one behind the other, and the client went away', async () => {
+    await open();
+    const socket = connect(running.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write('GET /orders/1 HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(3));
+    await until('all are there', () => gate.held === 3);
+    socket.destroy();
+    await running.maintenance.enable();
+    expect(await running.maintenance.drained({ timeout: 300 })).toMatchObject({
+      pending: [{ instance: { inFlight: 3 } }],
+    });
+    gate.open();
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({ drained: true });
+  });
+
+  it('is known by its route before that is taken, and by nothing of the caller', async () => {
+    const entrance = new Gate();
+    await open({
+      main: (app) => {
+        useMaintenance(app);
+        app.use((_request: unknown, _response: unknown, next: () => void) => void entrance.pass().then(() => next()));
+      },
+    });
+    const waiting = ['/orders/secret', '/none/secret'].map((path) => running.call(path));
+    await until('both have come', () => entrance.held === 2);
+    await running.maintenance.enable();
+    const { pending } = await running.maintenance.drained({ timeout: 300 });
+    expect(pending[0]?.instance.longest?.map(({ name }) => name).sort()).toEqual(['GET (no route)', 'GET /orders/:id']);
+    entrance.open();
+    await Promise.all(waiting);
+  });
+
+  it('is told again soon where a report could not be written', async () => {
+    const storage = new MemoryStateStorage();
+    await open({ options: { storage } });
+    await until('it has reported', async () => (await running.maintenance.instances()).length === 1);
+    const report = storage.report.bind(storage);
+    let failures = 1;
+    storage.report = (record) => (failures-- > 0 ? Promise.reject(new Error('busy')) : report(record));
+    await running.maintenance.enable();
+    expect(await running.maintenance.drained({ timeout: 10_000 })).toMatchObject({ drained: true });
+    expect(failures).toBeLessThan(0);
+  });
+
+  it('is not forgotten with an instance that ends before it is done', async () => {
+    const storage = new MemoryStateStorage();
+    await open({ options: { storage } });
+    const ending = await start(adapter, { controllers: [SlowController], options: { storage } });
+    const controller = new AbortController();
+    const gone = fetch(`http://127.0.0.1:${ending.port}/orders/7`, { signal: controller.signal }).catch(() => 'gone');
+    await until('the handler has it', () => gate.held === 1);
+    controller.abort();
+    expect(await gone).toBe('gone');
+    await ending.close();
+    await running.maintenance.enable();
+    expect(await running.maintenance.drained({ timeout: 300 })).toMatchObject({
+      drained: false,
+      pending: [{ reason: 'in-flight', instance: { stopped: true, inFlight: 1 } }],
+    });
+  });
+
+  it('is no question for who is not closed by the configuration of another', async () => {
+    const storage = new MemoryStateStorage();
+    await open({ options: { storage, enabled: true } });
+    const other = await start(adapter, { options: { storage } });
+    expect(await running.maintenance.drained({ timeout: 300 })).toMatchObject({
+      drained: false,
+      pending: [{ reason: 'behind' }],
+    });
+    await other.close();
+  });
+
+  it.each([NaN, -1, '60s'])('is waited for as long as somebody says, which is not %p', async (timeout) => {
+    await open();
+    await running.maintenance.enable();
+    await expect(running.maintenance.drained({ timeout: timeout as number })).rejects.toThrow(
+      `\`timeout\` must be a number of milliseconds, 0 or more, not ${timeout}.`,
+    );
+  });
+
   it('may be waited for in a handler that stays open', async () => {
     await open();
     await running.maintenance.enable();
@@ -301,4 +401,23 @@ describe.each(ADAPTERS)('what was admitted before, on %s', (adapter) => {
     await other.close();
     expect((await running.maintenance.instances()).length).toBe(1);
   });
+});
+
+it('is waited for where a stream of HTTP/2 is reset', async () => {
+  const running = await start('fastify', {
+    controllers: [SlowController],
+    options: { storage: new MemoryStateStorage() },
+    fastify: { http2: true },
+  });
+  const session = connectHttp2(`http://127.0.0.1:${running.port}`);
+  const stream = session.request({ ':path': '/orders/7' });
+  stream.on('error', () => undefined);
+  await until('the handler has it', () => gate.held === 1);
+  stream.close(constants.NGHTTP2_CANCEL);
+  await running.maintenance.enable();
+  expect(await running.maintenance.drained({ timeout: 300 })).toMatchObject({ drained: false });
+  gate.open();
+  expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({ drained: true });
+  session.close();
+  await running.close();
 });

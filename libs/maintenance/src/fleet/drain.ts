@@ -17,6 +17,7 @@ const OFTEN = 200;
 const SELDOM = 1_000;
 /** What a call of the storage may take, in milliseconds. */
 const CALL_TIMEOUT = 10_000;
+const LAST_PATIENCE = 1_000;
 /** How long the storage may fail meanwhile, in milliseconds. */
 const STORAGE_PATIENCE = 30_000;
 
@@ -48,10 +49,15 @@ interface Known {
  * was there and falls silent holds it up: a dead one and one that is cut off, and goes on serving, look the same from here.
  *
  * @returns also when the time is over: see `drained`
+ * @throws TypeError for a `timeout` that is not a number of milliseconds
  * @throws {@link NothingDrainsError} if nothing is on, or no more
  * @throws {@link MaintenanceStorageError} if the storage fails for 30 s, or keeps no reports
  */
 export async function awaitDrain(parts: DrainParts): Promise<DrainReport> {
+  const { timeout } = parts;
+  if (typeof timeout !== 'number' || !(timeout >= 0)) {
+    throw new TypeError(`\`timeout\` must be a number of milliseconds, 0 or more, not ${String(timeout)}.`);
+  }
   return new Drain(parts).run();
 }
 
@@ -88,8 +94,9 @@ class Drain {
   async #look(): Promise<DrainReport> {
     const { storage, clock } = this.parts;
     const target = await this.#target();
+    const found = await allReports(storage, clock, this.#patience);
     const now = performance.now();
-    for (const report of await allReports(storage, clock)) this.#hear(report, now);
+    for (const report of found) this.#hear(report, now);
     const all = [...this.#known.values()];
     const pending = all.flatMap((known): PendingInstance[] => {
       const reason = pendingReason(known.report, target);
@@ -108,12 +115,13 @@ class Drain {
   #hear(report: InstanceReport, now: number): void {
     const last = this.#known.get(report.id);
     if (last?.report.seenAt === report.seenAt) return;
-    if (report.stopped) this.#known.delete(report.id);
+    // One that has ended has nobody left who could say that what it had under way is done.
+    if (report.stopped && report.inFlight === 0) this.#known.delete(report.id);
     else this.#known.set(report.id, { report, heardAt: last ? now : now - ageOf(report, this.parts.clock) });
   }
 
   async #target(): Promise<Target> {
-    const found = await inTime(() => this.#reader.read(), this.parts.clock, CALL_TIMEOUT);
+    const found = await inTime(() => this.#reader.read(), this.parts.clock, this.#patience);
     const state: MaintenanceState | null = found?.state ?? null;
     const windows = new Timetable(state?.windows ?? []).activeAt(this.parts.clock.now());
     if (windows.length === 0 && !this.parts.isForcedOn) throw new NothingDrainsError(nothingDrains(state));
@@ -123,9 +131,18 @@ class Drain {
     return { lineage: state?.lineage ?? null, revision, windows };
   }
 
+  get #left(): number {
+    return this.parts.timeout - (performance.now() - this.#startedAt);
+  }
+
+  /** What a call may take, in milliseconds: not much more than there is left. */
+  get #patience(): number {
+    return Math.max(LAST_PATIENCE, Math.min(CALL_TIMEOUT, this.#left));
+  }
+
   #pause(): Promise<void> {
-    const { storage, timeout } = this.parts;
-    const left = timeout - (performance.now() - this.#startedAt);
+    const { storage } = this.parts;
+    const left = this.#left;
     return new Promise((resolve) => {
       // Not the clock's timers, which keep no process alive: this is what the process is there for.
       setTimeout(resolve, Math.max(0, Math.min(storage.watch ? OFTEN : SELDOM, left)));
@@ -134,11 +151,14 @@ class Drain {
 }
 
 function pendingReason(report: InstanceReport, { lineage, revision, windows }: Target): PendingReason | null {
+  if (report.stopped) return 'in-flight';
   const isBehind = report.lineage !== lineage || report.revision < revision;
   const sees = (window: StoredWindow): boolean =>
     report.windows?.some(({ id, startsAt }) => id === window.id && startsAt === window.startsAt) ?? true;
   if (report.forced === false) return 'forced-off';
-  if (report.forced !== true && (isBehind || !windows.every(sees))) return 'behind';
+  // Without a window only those refuse whom their configuration keeps closed.
+  const refuses = !isBehind && windows.length > 0 && windows.every(sees);
+  if (report.forced !== true && !refuses) return 'behind';
   return report.inFlight > 0 ? 'in-flight' : null;
 }
 

@@ -13,10 +13,10 @@ const PATIENCE = 10_000;
  *
  * @throws {@link MaintenanceStorageError} if the storage fails, or keeps no reports
  */
-export async function allReports(storage: StateStorage, clock: Clock): Promise<InstanceReport[]> {
+export async function allReports(storage: StateStorage, clock: Clock, patience = PATIENCE): Promise<InstanceReport[]> {
   assertReports(storage);
   try {
-    return await inTime(() => storage.reports(), clock, PATIENCE);
+    return await inTime(() => storage.reports(), clock, patience);
   } catch (error) {
     throw toStorageError(error, storage.location);
   }

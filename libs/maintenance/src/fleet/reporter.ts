@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../state/clock.js';
 import { toIso } from '../state/dates.js';
 import type { InFlight } from '../state/in-flight.js';
@@ -11,6 +12,10 @@ import type { Identity } from './identity.js';
 export const HEARTBEAT = 30_000;
 /** The shortest time between two reports that only count down, in milliseconds. */
 const COUNTDOWN = 500;
+/** How soon a report that failed is tried again, in milliseconds; doubled each time, up to the heartbeat. */
+const RETRY = 1_000;
+/** How long an instance that ends waits for what is still under way, in milliseconds. */
+const FAREWELL = 3_000;
 /** What a report may take, in milliseconds; more of them wait meanwhile. */
 const PATIENCE = 5_000;
 /** How long an application that starts waits for its first report to be written, in milliseconds. */
@@ -35,7 +40,7 @@ export class Reporter {
   #inFlight: InFlight | null = null;
   #sending: Promise<void> | null = null;
   #isOutdated = false;
-  #hasFailed = false;
+  #failures = 0;
   #isOver = false;
   #lastSent = -Infinity;
   #cancel: () => void = () => undefined;
@@ -71,9 +76,14 @@ export class Reporter {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#cancel();
+    for (const end = Date.now() + FAREWELL; this.#underWay > 0 && Date.now() < end;) await pause(20);
     if (this.#lastSent === -Infinity) return;
     await this.#sending;
     await this.#send().catch(() => undefined);
+  }
+
+  get #underWay(): number {
+    return this.#inFlight?.underWay ?? 0;
   }
 
   // The last of what was in flight is news; how many are left is worth a look now and then.
@@ -95,13 +105,14 @@ export class Reporter {
       this.#isOutdated = false;
       try {
         await this.#send();
-        if (this.#hasFailed) this.parts.failed(null);
-        this.#hasFailed = false;
+        if (this.#failures > 0) this.parts.failed(null);
+        this.#failures = 0;
       } catch (error) {
-        if (!this.#hasFailed && !this.#isOver) this.parts.failed(error);
-        this.#hasFailed = true;
+        if (this.#failures === 0 && !this.#isOver) this.parts.failed(error);
+        this.#failures++;
       }
     }
+    if (this.#failures > 0) return this.#wake(Math.min(RETRY * 2 ** (this.#failures - 1), HEARTBEAT));
     // Earlier, never later, so that the records of instances that live do not run out; spread, so that they do not come in step.
     this.#wake(HEARTBEAT * (0.8 + 0.2 * Math.random()));
   }
@@ -121,6 +132,8 @@ export class Reporter {
   #report(): InstanceReport {
     const { identity, clock } = this.parts;
     const situation = this.#monitor?.situation();
+    // The timer that tells of a boundary may come later than this one.
+    if (this.#inFlight?.isOutdated) this.#inFlight.review();
     const state = this.#monitor?.state;
     const counts = this.#inFlight?.counts ?? { inFlight: 0, streams: 0 };
     const forced = situation?.forced ?? null;
@@ -132,7 +145,8 @@ export class Reporter {
       ...(forced !== null && { forced }),
       ...counts,
       ...(counts.inFlight > 0 && { longest: this.#inFlight!.longest(LONGEST) }),
-      ...(this.#isOver && { stopped: true }),
+      // What is under way in an instance that has ended is nobody's to count down.
+      ...(this.#isOver && { stopped: true, inFlight: this.#underWay }),
       seenAt: toIso(clock.now()),
     };
   }

@@ -147,7 +147,9 @@ export class MaintenancePolicy {
   #openedSince(before: Situation): Situation | null {
     const now = this.monitor.situation();
     if (now.forced !== null) return now.forced && before.forced !== true ? now : null;
-    const active = now.active.filter((window) => !before.active.some((open) => isSame(open, window)));
+    // What was let in while everything was forced open was let in past the windows that were there.
+    const open = before.forced === false ? NO_WINDOWS : before.active;
+    const active = now.active.filter((window) => !open.some((other) => isSame(other, window)));
     return active.length > 0 ? { ...now, active } : null;
   }
 

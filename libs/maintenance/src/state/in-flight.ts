@@ -33,7 +33,10 @@ export interface HeldWork {
  */
 export class InFlight {
   readonly #begun = new Set<Begun>();
-  #held = new Set<Begun>();
+  /** What is held, and what of it is a stream: found out once, as thousands may be done at the same moment. */
+  readonly #held = new Set<Begun>();
+  readonly #streams = new Set<Begun>();
+  #reviewed: Situation | null = null;
   #listener: () => void = () => undefined;
 
   /** @param situation - what holds now */
@@ -52,12 +55,15 @@ export class InFlight {
   /** Notes that work is done, however it came out. */
   end(begun: Begun): void {
     this.#begun.delete(begun);
+    this.#streams.delete(begun);
     if (this.#held.delete(begun)) this.#listener();
   }
 
   /** Notes that work has turned out to be a stream. */
   turned(begun: Begun): void {
-    if (this.#held.has(begun)) this.#listener();
+    if (!this.#held.has(begun)) return;
+    this.#streams.add(begun);
+    this.#listener();
   }
 
   /** Calls back whenever held work is done, or is not waited for any more. */
@@ -68,26 +74,44 @@ export class InFlight {
   /** Finds out anew what is held. To be called when a window has opened, ended or changed. */
   review(): void {
     const now = this.situation();
-    const closes = now.forced ?? now.active.length > 0;
-    const held = closes ? [...this.#begun].filter(({ work, before }) => work.isClosedSince(before)) : [];
-    this.#held = new Set(held);
+    this.#reviewed = now;
+    this.#held.clear();
+    this.#streams.clear();
+    if (!(now.forced ?? now.active.length > 0)) return;
+    for (const begun of this.#begun) {
+      if (!begun.work.isClosedSince(begun.before)) continue;
+      this.#held.add(begun);
+      if (begun.work.isStream) this.#streams.add(begun);
+    }
+  }
+
+  /** Whether something has opened or ended since the last review, of which nobody has told yet. */
+  get isOutdated(): boolean {
+    return this.#reviewed !== this.situation();
   }
 
   /** What is held: streams apart. */
   get counts(): { inFlight: number; streams: number } {
-    let streams = 0;
-    for (const { work } of this.#held) if (work.isStream) streams++;
+    const streams = this.#streams.size;
     return { inFlight: this.#held.size - streams, streams };
+  }
+
+  /** How much work is under way, held or not, without streams. */
+  get underWay(): number {
+    let count = 0;
+    for (const { work } of this.#begun) if (!work.isStream) count++;
+    return count;
   }
 
   /** The kinds of work that hold it up, those with the oldest first. */
   longest(limit: number): HeldWork[] {
     const now = this.clock.now();
     const kinds = new Map<string, HeldWork>();
-    for (const { work, since } of this.#held) {
-      if (work.isStream) continue;
-      const kind = kinds.get(work.name) ?? { name: work.name, count: 0, oldest: 0 };
-      kinds.set(work.name, { ...kind, count: kind.count + 1, oldest: Math.max(kind.oldest, now - since) });
+    for (const begun of this.#held) {
+      if (this.#streams.has(begun)) continue;
+      const { name } = begun.work;
+      const kind = kinds.get(name) ?? { name, count: 0, oldest: 0 };
+      kinds.set(name, { name, count: kind.count + 1, oldest: Math.max(kind.oldest, now - begun.since) });
     }
     return [...kinds.values()].sort((a, b) => b.oldest - a.oldest).slice(0, limit);
   }

@@ -15,7 +15,7 @@ import { VERBS, type BridgeParts, type HttpBridge } from './http-bridge.js';
 /** The parts of Express's router that tell what it would do with a request. */
 interface Layer {
   match(path: string): boolean;
-  route?: { methods: Record<string, boolean | undefined>; stack: { handle: object }[] };
+  route?: { path: unknown; methods: Record<string, boolean | undefined>; stack: { handle: object }[] };
 }
 interface ExpressApplication {
   router: { stack: Layer[] };
@@ -63,7 +63,7 @@ export class ExpressBridge implements HttpBridge {
     const lens: RequestLens<Request> = {
       asSent,
       routeOf: (request) => this.#routeOf(asSent(request)),
-      patternOf: (request) => patternOf(request),
+      patternOf: (request) => this.#patternOf(asSent(request)),
     };
     this.adapter.use((request: Request, response: Response, next: NextFunction) => {
       track(request, response, lens, tracking);
@@ -161,6 +161,12 @@ export class ExpressBridge implements HttpBridge {
       .map((layer) => layer.route!);
   }
 
+  #patternOf(request: Pick<Request, 'path' | 'method'>): string | undefined {
+    const isRoute = ({ handle }: { handle: object }): boolean => !this.#middleware.has(handle);
+    const route = this.#layersFor(request).find(({ stack }) => stack.some(isRoute));
+    return route && String(route.path);
+  }
+
   #routeOf(request: Pick<Request, 'path' | 'method'>): Route {
     const wraps = Boolean(this.adapter.getOnRouteTriggered?.());
     const rules: HandlerRules[] = [];
@@ -190,11 +196,6 @@ function noting(handler: Handler): Handler {
 function asSent(request: Request): PolicyRequest & Pick<Request, 'path' | 'method'> {
   const { method, originalUrl, ip, headers } = request;
   return { method, url: originalUrl, path: originalUrl.replace(/[?#].*$/s, ''), ip, headers };
-}
-
-function patternOf(request: Request): string {
-  const { path } = (request.route ?? {}) as { path?: unknown };
-  return typeof path === 'string' ? `${request.baseUrl}${path}` : asSent(request).path;
 }
 
 function takes(methods: Record<string, boolean | undefined>, method: string): boolean {

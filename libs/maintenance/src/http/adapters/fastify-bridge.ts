@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Refusal } from '../../policy/refusal.js';
+import { replaceMethod } from '../../replace-method.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
 import { ANNOUNCEMENT } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
@@ -100,15 +101,21 @@ export class FastifyBridge implements HttpBridge {
   #comeFirst(edge: Edge | null): void {
     const adapter = this.adapter as unknown as HookedAdapter;
     const { tracking } = this.parts;
-    const lens: RequestLens<FastifyRequest> = {
-      asSent: (request) => request,
-      routeOf: (request) => this.#routeOf(request),
-      patternOf: (request) => request.routeOptions.url ?? request.url.replace(/[?#].*$/s, ''),
+    const lens: RequestLens<FastifyReply> = {
+      asSent: ({ request }) => request,
+      routeOf: ({ request }) => this.#routeOf(request),
+      patternOf: ({ request }) => request.routeOptions.url,
+      // Over HTTP/2, a reply to a stream that was reset is never delivered.
+      onceAnswered: (reply, answered) =>
+        void replaceMethod(reply, 'send', (send) => (...args) => {
+          answered();
+          return send(...args);
+        }),
     };
     let others: Hook = (_request, _reply, done) => done();
     const setOnRequestHook = adapter.setOnRequestHook.bind(adapter);
     setOnRequestHook((request, reply, done) => {
-      track(request, reply.raw, lens, tracking);
+      track(reply, reply.raw, lens, tracking);
       if (edge && !edge.isIdle) {
         const refusal = edge.foresee(request, this.#routeOf(request));
         if (refusal) this.#refused.set(request.raw, refusal);
