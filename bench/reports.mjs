@@ -1,9 +1,11 @@
 // What the reports of instances cost on each storage. See README.md beside this file.
 import { performance } from 'node:perf_hooks';
-import { openFile, openRedis, openS3 } from './places.mjs';
+import { openFile, openRedis, openS3 } from './tools/places.mjs';
+import { isShort, publish } from './tools/results.mjs';
+import { median } from './tools/statistics.mjs';
 
-const SIZES = [10, 100, 1000];
-const ROUNDS = 15;
+const SIZES = isShort ? [10] : [10, 100, 1000];
+const ROUNDS = isShort ? 3 : 15;
 /** Reports that are written at the same time while a storage is filled. */
 const WRITERS = 20;
 /** Seconds between two reports of an instance to which nothing happens: 30 s, and up to a fifth earlier. */
@@ -19,7 +21,7 @@ for (const open of [openFile, openRedis, openS3]) {
     await place.close();
   }
 }
-console.table(rows);
+await publish('reports', { rows });
 
 async function measure(place, size) {
   await place.empty();
@@ -42,11 +44,11 @@ async function measure(place, size) {
   await storage.close?.();
   const bytes = await place.bytes();
   return {
-    'report ms': show(middle(report)),
-    'reports ms, first': show(middle(first)),
-    'reports ms, again': show(middle(again)),
+    'report ms': median(report),
+    'reports ms, first': median(first),
+    'reports ms, again': median(again),
     'reports/h, idle': Math.round((size * 3600) / HEARTBEAT),
-    'stored KiB': show(bytes / 1024),
+    'stored KiB': bytes / 1024,
   };
 }
 
@@ -82,12 +84,4 @@ async function timed(work) {
   const before = performance.now();
   await work();
   return performance.now() - before;
-}
-
-function middle(times) {
-  return [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)];
-}
-
-function show(number) {
-  return Number(number.toPrecision(2));
 }
