@@ -1,15 +1,15 @@
 // Programs that run on a core of their own, so that what is measured and what measures do not take turns.
-import { execFileSync, fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
-
-const canPin = availableParallelism() > 1 && hasTaskset();
-if (!canPin) console.error('not pinned: `taskset` and two cores are needed, so expect more spread');
 
 /** The core of what is measured. */
 export const APPLICATION = 0;
 /** The core of whoever measures. */
 export const LOAD = 1;
+
+const canPin = availableParallelism() > 1 && hasTaskset();
+if (!canPin) console.error('not pinned: `taskset` and two cores are needed, so expect more spread');
 
 /**
  * Starts a module of ours, with a channel to it.
@@ -57,10 +57,5 @@ export async function stop(child) {
 }
 
 function hasTaskset() {
-  try {
-    execFileSync('taskset', ['-c', String(LOAD), 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
+  return spawnSync('taskset', ['-c', String(LOAD), 'true']).status === 0;
 }

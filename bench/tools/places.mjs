@@ -44,6 +44,7 @@ export async function openRedis() {
   const client = await createClient({ url }).connect();
   return {
     name: 'Redis',
+    url,
     open: async () => new RedisStateStorage({ url, reportTtl: REPORT_TTL }),
     empty: () => client.flushDb(),
     bytes: async () => {

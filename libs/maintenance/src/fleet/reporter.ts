@@ -124,6 +124,10 @@ export class Reporter {
 
   async #send(): Promise<void> {
     const { storage, clock } = this.parts;
+    // The timer that tells of a boundary may come later than this one.
+    if (this.#inFlight?.isOutdated) this.#inFlight.review();
+    // What was done long ago may have been found out only now.
+    await Promise.resolve();
     const report = this.#report();
     this.#lastSent = clock.now();
     await inTime(() => storage!.report!(report), clock, PATIENCE);
@@ -132,8 +136,6 @@ export class Reporter {
   #report(): InstanceReport {
     const { identity, clock } = this.parts;
     const situation = this.#monitor?.situation();
-    // The timer that tells of a boundary may come later than this one.
-    if (this.#inFlight?.isOutdated) this.#inFlight.review();
     const state = this.#monitor?.state;
     const counts = this.#inFlight?.counts ?? { inFlight: 0, streams: 0 };
     const forced = situation?.forced ?? null;

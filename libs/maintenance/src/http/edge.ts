@@ -59,7 +59,8 @@ export class Edge {
     const { request, response, send } = visitor;
     sealRefused(response, this.responder.statusCode, refusal.retryAfter);
     const own = this.endpoints.at(request.url)?.answer(refusal, request);
-    if (own) return send(own);
+    const ready = own ?? this.responder.readyAnswer(refusal, request, isEventStream(route));
+    if (ready) return send(ready);
     void this.responder.answer(refusal, request, isEventStream(route)).then((answer) => {
       noteStatus(response, answer);
       send(answer);

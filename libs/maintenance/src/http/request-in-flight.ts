@@ -8,18 +8,18 @@ import type { EdgeEndpoints } from './edge-endpoints.js';
 import type { Route } from './routed-handlers.js';
 
 const WORK = Symbol('nestjs-maintenance:work');
-const REQUESTS = Symbol('nestjs-maintenance:requests');
+const HELD = Symbol('nestjs-maintenance:held');
 /** Of a name, in characters. */
 const LONGEST = 200;
 
 /** Node's response, of HTTP/1 or of HTTP/2. */
-type TrackedResponse = Pick<ServerResponse, 'on' | 'getHeader' | 'destroyed'> & {
+type TrackedResponse = Pick<ServerResponse, 'on' | 'getHeader' | 'destroyed' | 'writableFinished'> & {
   req?: { socket?: TrackedSocket };
   /** HTTP/2's. */
-  stream?: { destroyed: boolean };
+  stream?: { destroyed: boolean; writableFinished: boolean };
   [WORK]?: RequestInFlight;
 };
-type TrackedSocket = Pick<Socket, 'destroyed' | 'once'> & { [REQUESTS]?: Set<RequestInFlight> };
+type TrackedSocket = Pick<Socket, 'destroyed' | 'once'> & { [HELD]?: Set<() => void> };
 
 /** What the adapter knows of one of its requests. */
 export interface RequestLens<Request> {
@@ -41,18 +41,21 @@ export interface InFlightParts {
 // A promise that nobody can settle any more is collected, and its handler with it.
 const forgotten = new FinalizationRegistry<() => void>((end) => end());
 
-/** A request that has come as far as the edge, until it is answered and its handler is done. */
+/**
+ * A request that has come as far as the edge, until it is answered and its handler is done. While nobody waits for it, it costs next to
+ * nothing: it listens to nothing, and finds out that it is over when it is looked at.
+ */
 class RequestInFlight<Request = unknown> implements Work {
   #begun: Begun | null = null;
   #isAnswered = false;
+  /** Stops listening; `null` while nobody waits for it. */
+  #release: (() => void) | null = null;
   /** What the handler is doing; let go of when it is all that is left, so that it can be collected. */
   #handling: Promise<unknown> | null = null;
-  #isHandling = false;
   /** Which handler it is that counts: one may hand over to the next. */
   #handlers = 0;
   /** What is known of the request when it is answered, and its handler is not done. */
   #rest: { name: string; request: PolicyRequest; route: Route } | null = null;
-  #siblings: Set<RequestInFlight> | undefined;
 
   constructor(
     private request: Request | null,
@@ -87,59 +90,74 @@ class RequestInFlight<Request = unknown> implements Work {
 
   begin(): void {
     this.#begun = this.parts.inFlight.begin(this);
-    const socket = this.response?.stream ? undefined : this.response?.req?.socket;
-    if (!socket) return;
-    // A response that waits for those before it is told nothing when its connection goes.
-    this.#siblings = socket[REQUESTS] ??= requestsOf(socket);
-    this.#siblings.add(this);
+  }
+
+  look(): void {
+    if (!this.#begun || !this.response || !isAnswered(this.response)) return;
+    if (this.#isAnswered) return this.#goOn();
+    this.#isAnswered = true;
+    if (this.#handling) this.#awaitHandler(this.#handling);
+    else this.#end();
+  }
+
+  hold(): void {
+    const { response } = this;
+    if (this.#release || !response) return;
+    const answered = (): void => {
+      this.look();
+      // A handler that is done has said so by then.
+      queueMicrotask(() => this.look());
+    };
+    // A response that was made without a connection never closes.
+    response.on('finish', answered);
+    response.on('close', answered);
+    // One that waits for those before it is told nothing when its connection goes.
+    const held = response.stream ? undefined : heldOn(response.req?.socket);
+    held?.add(answered);
+    this.#release = () => held?.delete(answered);
   }
 
   /** A handler has taken it, perhaps only after its client had gone. */
   handledBy(handling: Promise<unknown>): void {
     this.#handling = handling;
-    this.#isHandling = true;
-    const settled = this.#settled(++this.#handlers);
-    handling.then(settled, settled);
-    if (this.#begun) return;
-    this.#begun = this.parts.inFlight.begin(this);
+    this.#handlers++;
+    if (this.#begun && !this.#isAnswered) return;
+    this.#begun ??= this.parts.inFlight.begin(this);
     this.#isAnswered = true;
-    this.#goOn();
+    this.#awaitHandler(handling);
+    if (!this.response) this.#forget(handling);
   }
 
-  /** There is an answer, or nobody any more who could get one. The handler may go on all the same. */
-  answered(): void {
-    if (this.#isAnswered) return;
-    this.#isAnswered = true;
-    if (this.#isHandling) this.#goOn();
-    else this.#end();
+  #awaitHandler(handling: Promise<unknown>): void {
+    const done = this.#doneWith(this.#handlers);
+    handling.then(done, done);
   }
 
-  #settled(handler: number): () => void {
+  #doneWith(handler: number): () => void {
     return () => {
-      if (handler !== this.#handlers) return;
-      this.#handling = null;
-      this.#isHandling = false;
-      if (this.#isAnswered) this.#end();
+      if (handler === this.#handlers) this.#end();
     };
   }
 
-  /** Keeps nothing that could keep the handler's promise alive. */
+  /** There is an answer, or nobody any more who could get one, and the handler goes on all the same. */
   #goOn(): void {
-    const [request, handling] = [this.request, this.#handling];
-    const done = this.#settled(this.#handlers);
-    if (request) {
-      const { method, url, ip, headers } = this.lens.asSent(request);
-      this.#rest = { name: this.name, request: { method, url, ip, headers }, route: this.#visit().route };
-      this.lens.onceAnswered?.(request, done);
-    }
-    if (handling) forgotten.register(handling, done);
-    this.#handling = null;
+    const request = this.request!;
+    const { method, url, ip, headers } = this.lens.asSent(request);
+    this.#rest = { name: this.name, request: { method, url, ip, headers }, route: this.#visit().route };
+    this.lens.onceAnswered?.(request, this.#doneWith(this.#handlers));
     this.request = null;
     this.response = null;
+    if (this.#handling) this.#forget(this.#handling);
+  }
+
+  /** Keeps nothing that could keep the handler's promise alive. */
+  #forget(handling: Promise<unknown>): void {
+    forgotten.register(handling, this.#doneWith(this.#handlers));
+    this.#handling = null;
   }
 
   #end(): void {
-    this.#siblings?.delete(this);
+    this.#release?.();
     if (this.#begun) this.parts.inFlight.end(this.#begun);
     this.#begun = null;
   }
@@ -161,12 +179,7 @@ export function track<Request>(request: Request, raw: object, lens: RequestLens<
   const work = new RequestInFlight(request, response, lens, parts, outer) as RequestInFlight;
   response[WORK] = work;
   // Who has gone by now closes nothing any more.
-  if (isGone(response)) return;
-  work.begin();
-  if (outer) return;
-  // A response that was made without a connection never closes.
-  response.on('finish', answered);
-  response.on('close', answered);
+  if (!isAnswered(response)) work.begin();
 }
 
 /** Notes what the handler of a request is doing. */
@@ -176,19 +189,15 @@ export function noteHandling<Result>(response: object, result: Result): Result {
   return result;
 }
 
-function isGone({ destroyed, stream, req }: TrackedResponse): boolean {
-  return stream ? stream.destroyed : destroyed || req?.socket?.destroyed === true;
+/** Who is told when the connection goes. */
+function heldOn(socket: TrackedSocket | undefined): Set<() => void> | undefined {
+  if (!socket || socket[HELD]) return socket?.[HELD];
+  const held = new Set<() => void>();
+  socket.once('close', () => held.forEach((answered) => answered()));
+  return (socket[HELD] = held);
 }
 
-function requestsOf(socket: TrackedSocket): Set<RequestInFlight> {
-  const requests = new Set<RequestInFlight>();
-  socket.once('close', () => {
-    for (const request of requests) request.answered();
-  });
-  return requests;
-}
-
-// One function for all of them: nothing more is made for a request while maintenance is off.
-function answered(this: TrackedResponse): void {
-  for (let work = this[WORK]; work; work = work.outer) work.answered();
+function isAnswered({ destroyed, writableFinished, stream, req }: TrackedResponse): boolean {
+  if (stream) return stream.destroyed || stream.writableFinished;
+  return destroyed || writableFinished || req?.socket?.destroyed === true;
 }

@@ -5,7 +5,8 @@ import type { Clock } from '../state/clock.js';
 import { reasonOf } from '../state/reason-of.js';
 import type { Answer } from './answer.js';
 import { eventStreamAnswer, isReturningReader } from './event-stream.js';
-import { preferredFormat } from './negotiation.js';
+import { KeptAnswers, samePeriod } from './kept-answers.js';
+import { PreferredFormats } from './negotiation.js';
 import { DEFAULT_PAGE_CSP } from './page/default-page.js';
 import type { PageRenderer } from './page/page-renderer.js';
 import { plainPage } from './page/plain-page.js';
@@ -22,6 +23,9 @@ export interface AnswerableRequest {
 /** Makes the answer to a refused request: page, problem document or redirect. */
 export class Responder {
   readonly #logger = new Logger('Maintenance');
+  readonly #formats = new PreferredFormats();
+  readonly #keptJson = new KeptAnswers();
+  readonly #keptPages = new KeptAnswers();
   #lastComplaint = '';
 
   constructor(
@@ -47,6 +51,8 @@ export class Responder {
    * @param isEventStream - whether the handler sends events
    */
   async answer(refusal: Refusal, request: AnswerableRequest, isEventStream: boolean): Promise<Answer> {
+    const ready = this.readyAnswer(refusal, request, isEventStream);
+    if (ready) return ready;
     if (isEventStream && isReturningReader(request)) return eventStreamAnswer(await this.problem(refusal, request));
     if ((await this.#format(request)) === 'json') return this.#json(await this.problem(refusal, request));
     const target = this.#redirectTarget(request);
@@ -55,6 +61,22 @@ export class Responder {
       return { status: 302, headers: { Location: target }, body: Buffer.alloc(0), hasOwnStatus: true };
     }
     return this.#page(refusal, request);
+  }
+
+  /** The same answer, if it can be given at once and is the same for everybody; else `null`. */
+  readyAnswer(refusal: Refusal, request: AnswerableRequest, isEventStream: boolean): Answer | null {
+    const { type, context, redirectUrl } = this.options;
+    if (typeof type === 'function' || isEventStream) return null;
+    const format = type === 'auto' ? this.#formats.of(headerOf(request, 'accept')) : type;
+    if (format === 'html') {
+      // Rendered for the first time, a page has to wait for its template.
+      return redirectUrl === undefined ? this.#keptPages.find(refusal, this.clock.now()) : null;
+    }
+    if (context) return null;
+    return (
+      this.#keptJson.find(refusal, this.clock.now()) ??
+      this.#keptJson.keep(refusal, this.#json(problemOf(refusal, this.options.statusCode)))
+    );
   }
 
   #json(problem: Problem): Answer {
@@ -66,10 +88,14 @@ export class Responder {
     const problem = problemOf(refusal, this.options.statusCode);
     const headers: Record<string, string> = { 'Content-Type': 'text/html; charset=utf-8' };
     try {
-      const custom = this.pages.isOwn ? await this.#custom(request) : null;
-      const page = await this.pages.render(problem, custom, this.clock.now());
+      const isForAll = !this.pages.isOwn || !this.options.context;
+      const custom = isForAll ? null : await this.#custom(request);
+      const now = this.clock.now();
+      const page = await this.pages.render(problem, custom, now);
       if (page.contentSecurityPolicy) headers['Content-Security-Policy'] = page.contentSecurityPolicy;
-      return { status: problem.statusCode, headers, body: Buffer.from(page.html) };
+      const answer = { status: problem.statusCode, headers, body: Buffer.from(page.html) };
+      const end = problem.endsAt === null ? Infinity : Date.parse(problem.endsAt);
+      return isForAll ? this.#keptPages.keep(refusal, answer, samePeriod(end, now)) : answer;
     } catch (error) {
       this.#complain(`The maintenance page could not be rendered, so a plain one goes out: ${reasonOf(error)}`);
       // Whatever policy the application has, it is not made for this page.
@@ -95,7 +121,7 @@ export class Responder {
         this.#complain(`\`response.type\` threw, so the Accept header decides: ${reasonOf(error)}`);
       }
     }
-    return preferredFormat(headerOf(request, 'accept'));
+    return this.#formats.of(headerOf(request, 'accept'));
   }
 
   async #custom(request: AnswerableRequest): Promise<object | null> {

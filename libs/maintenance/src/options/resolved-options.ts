@@ -62,7 +62,9 @@ export function resolveOptions(
     adminToken: top.adminToken,
     exempt: {
       matchesPath: compiled(named('exempt.urls', given.exempt?.urls), () => compilePaths(exempt.urls ?? [])),
-      matchesAddress: compiled(named('exempt.ips', given.exempt?.ips), () => compileAddresses(exempt.ips ?? [])),
+      matchesAddress: exempt.ips?.length
+        ? compiled(named('exempt.ips', given.exempt?.ips), () => compileAddresses(exempt.ips ?? []))
+        : null,
       everything: exempt.tests === true && process.env.NODE_ENV === 'test',
       probes: exempt.probes ?? true,
       redirectPath: redirectPathOf(response.redirectUrl),

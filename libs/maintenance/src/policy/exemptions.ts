@@ -4,7 +4,8 @@ import { normalPath, type PolicyRequest } from './request-path.js';
 /** Who stays admitted, compiled from the options. */
 export interface ExemptionRules {
   matchesPath: (path: string) => boolean;
-  matchesAddress: (address: string | undefined) => boolean;
+  /** `null`: none does, so that nobody has to find out the address. */
+  matchesAddress: ((address: string | undefined) => boolean) | null;
   /** Nothing is refused: a test runs and the application wants it so. */
   everything: boolean;
   /** Answer GET and HEAD of the probes' paths. */
@@ -24,7 +25,7 @@ const PROBES = new Set(['/health', '/healthz', '/livez', '/readyz', '/robots.txt
 export function isExemptRequest(rules: ExemptionRules, request: PolicyRequest | null): boolean {
   if (rules.everything) return true;
   if (!request) return false;
-  if (rules.matchesAddress(request.ip)) return true;
+  if (rules.matchesAddress?.(request.ip)) return true;
   const path = normalPath(request.url);
   if (path === undefined) return false;
   // One trailing slash is ignored, in the request as in a pattern that ends after one.

@@ -73,7 +73,7 @@ async function policyOver(windows: StoredWindow[], more: Partial<PolicyOptions> 
   return new MaintenancePolicy(monitor, clock, {
     exemptions: {
       matchesPath: never,
-      matchesAddress: never,
+      matchesAddress: null,
       everything: false,
       probes: false,
       roles: new Set(),

@@ -7,7 +7,7 @@ import { isBypassed } from './bypass.js';
 import { asksWho, isExemptRequest, isExemptVisitor, type ExemptionRules } from './exemptions.js';
 import type { HandlerRules } from './handler-rules.js';
 import type { Access } from './metadata.js';
-import { refusalBy, type Refusal } from './refusal.js';
+import { Refusals, type Refusal } from './refusal.js';
 import type { PolicyRequest } from './request-path.js';
 
 /** Who wants in. */
@@ -56,11 +56,15 @@ const NO_WINDOWS: readonly StoredWindow[] = [];
 
 /** The one place that decides who is admitted. Guard, edge, health, command line and panel ask here. */
 export class MaintenancePolicy {
+  readonly #refusals: Refusals;
+
   constructor(
     private readonly monitor: StateMonitor,
     private readonly clock: Clock,
     private readonly options: PolicyOptions,
-  ) {}
+  ) {
+    this.#refusals = new Refusals(options.retryAfter);
+  }
 
   /** Whether nobody can be refused now but by `@ForceMaintenance()`: the short way while maintenance is off. */
   get isOpen(): boolean {
@@ -154,7 +158,7 @@ export class MaintenancePolicy {
   }
 
   #refuse(windows: readonly StoredWindow[]): Refusal {
-    return refusalBy(windows, this.clock.now(), this.options.retryAfter);
+    return this.#refusals.by(windows, this.clock.now());
   }
 
   #hasKey(request: PolicyRequest | null, covering: readonly StoredWindow[]): boolean {

@@ -9,10 +9,16 @@ export interface Work {
   readonly isStream: boolean;
   /** Whether something that was not yet so at `before` closes the way by which it was let in. */
   isClosedSince(before: Situation): boolean;
+  /** Finds out whether it is over, and ends it then. Only of work that nobody ends as soon as it is over. */
+  look?(): void;
+  /** Somebody waits for it: from now on it ends as soon as it is over. */
+  hold?(): void;
 }
 
 /** A piece of work that has begun, and what held then. */
 export interface Begun {
+  /** Its place among all that has begun; -1: it has ended. */
+  index: number;
   readonly work: Work;
   /** Milliseconds since the epoch. */
   readonly since: number;
@@ -32,7 +38,9 @@ export interface HeldWork {
  * window waits for it, and for nothing that begins later.
  */
 export class InFlight {
-  readonly #begun = new Set<Begun>();
+  readonly #begun: Begun[] = [];
+  /** The place of what is looked at next. */
+  #next = 0;
   /** What is held, and what of it is a stream: found out once, as thousands may be done at the same moment. */
   readonly #held = new Set<Begun>();
   readonly #streams = new Set<Begun>();
@@ -47,14 +55,23 @@ export class InFlight {
 
   /** Notes that work begins. Whoever calls this also calls {@link end}. */
   begin(work: Work): Begun {
-    const begun = { work, since: this.clock.now(), before: this.situation() };
-    this.#begun.add(begun);
+    // Two for each that comes: more than come, so that what is over does not pile up.
+    this.#look(2);
+    const begun = { index: this.#begun.length, work, since: this.clock.now(), before: this.situation() };
+    this.#begun.push(begun);
     return begun;
   }
 
   /** Notes that work is done, however it came out. */
   end(begun: Begun): void {
-    this.#begun.delete(begun);
+    const { index } = begun;
+    if (index === -1) return;
+    begun.index = -1;
+    const last = this.#begun.pop()!;
+    if (last !== begun) {
+      this.#begun[index] = last;
+      last.index = index;
+    }
     this.#streams.delete(begun);
     if (this.#held.delete(begun)) this.#listener();
   }
@@ -77,11 +94,13 @@ export class InFlight {
     this.#reviewed = now;
     this.#held.clear();
     this.#streams.clear();
+    this.#lookAtAll();
     if (!(now.forced ?? now.active.length > 0)) return;
     for (const begun of this.#begun) {
       if (!begun.work.isClosedSince(begun.before)) continue;
       this.#held.add(begun);
       if (begun.work.isStream) this.#streams.add(begun);
+      begun.work.hold?.();
     }
   }
 
@@ -98,6 +117,7 @@ export class InFlight {
 
   /** How much work is under way, held or not, without streams. */
   get underWay(): number {
+    this.#lookAtAll();
     let count = 0;
     for (const { work } of this.#begun) if (!work.isStream) count++;
     return count;
@@ -114,5 +134,19 @@ export class InFlight {
       kinds.set(name, { name, count: kind.count + 1, oldest: Math.max(kind.oldest, now - begun.since) });
     }
     return [...kinds.values()].sort((a, b) => b.oldest - a.oldest).slice(0, limit);
+  }
+
+  /** Looks at the next ones, in turn. */
+  #look(count: number): void {
+    for (let left = Math.min(count, this.#begun.length); left > 0 && this.#begun.length > 0; left--) {
+      if (this.#next >= this.#begun.length) this.#next = 0;
+      const begun = this.#begun[this.#next]!;
+      begun.work.look?.();
+      if (begun.index !== -1) this.#next++;
+    }
+  }
+
+  #lookAtAll(): void {
+    for (const { work } of [...this.#begun]) work.look?.();
   }
 }

@@ -15,12 +15,11 @@ export interface Page {
 
 type Template = Handlebars.TemplateDelegate;
 
-/** Renders the page: the built-in one, or the application's. What two visitors would both see is rendered once. */
+/** Renders the page: the built-in one, or the application's. */
 export class PageRenderer {
   /** Whether the template is the application's own, which alone may want members of its own. */
   readonly isOwn: boolean;
   #template: Promise<Template> | null;
-  #last: { key: string; page: Page } | null = null;
 
   private constructor(
     template: Template | null,
@@ -57,21 +56,16 @@ export class PageRenderer {
 
   /**
    * @param problem - what the page says
-   * @param custom - members of the application's own; with them, each visitor's page is rendered anew
+   * @param custom - members of the application's own
    * @param now - milliseconds since the epoch
    */
   async render(problem: Problem, custom: object | null, now: number): Promise<Page> {
-    const context = contextOf(problem, now);
-    const key = custom ? null : JSON.stringify(context);
-    if (key !== null && this.#last?.key === key) return this.#last.page;
     this.#template ??= compile(DEFAULT_PAGE);
     const template = await this.#template;
-    const page = {
-      html: template({ ...custom, ...context }),
+    return {
+      html: template({ ...custom, ...contextOf(problem, now) }),
       contentSecurityPolicy: this.contentSecurityPolicy,
     };
-    if (key !== null) this.#last = { key, page };
-    return page;
   }
 }
 

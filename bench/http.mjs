@@ -1,0 +1,126 @@
+// What a request costs with the module and without. See README.md beside this file.
+import { ask, APPLICATION, heard, LOAD, start, stop } from './tools/pinned.mjs';
+import { openRedis } from './tools/places.mjs';
+import { isShort, publish } from './tools/results.mjs';
+import { median, ratios, rounded, shuffled, summary } from './tools/statistics.mjs';
+
+const ROUNDS = isShort ? 1 : 9;
+const SECONDS = isShort ? 1 : 3;
+const WARM_UP = isShort ? 1 : 6;
+const CONNECTIONS = 32;
+
+const JSON_ACCEPT = { accept: 'application/json' };
+const HTML_ACCEPT = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
+
+/** What is measured: an application, and what it is asked. */
+const CASES = [
+  { name: 'without', app: 'without' },
+  { name: 'off', app: 'off' },
+  { name: '503 as JSON', app: 'on', headers: JSON_ACCEPT, status: 503, type: 'application/problem+json' },
+  { name: '503 as HTML', app: 'on', headers: HTML_ACCEPT, status: 503, type: 'text/html; charset=utf-8' },
+  { name: '503, exempting many', app: 'on, exempting many', headers: JSON_ACCEPT, status: 503 },
+  { name: 'own guard, file', app: 'own guard, file' },
+  { name: 'own guard, Redis', app: 'own guard, Redis' },
+  { name: '@nestjs/throttler', app: 'throttler' },
+];
+
+/** Which is compared with which. `atLeast`: of the throughput, `atMost`: of the 99th percentile of latency. */
+const COMPARISONS = {
+  express: [
+    { name: 'off', to: 'without', atLeast: 0.98, atMost: 1.05 },
+    { name: '503 as JSON', to: 'without', atLeast: 1.5 },
+    { name: '503 as HTML', to: 'without', atLeast: 1.5 },
+    { name: '503, exempting many', to: '503 as JSON', atLeast: 0.95 },
+  ],
+  fastify: [
+    { name: 'off', to: 'without', atLeast: 0.98, atMost: 1.05 },
+    { name: '503 as JSON', to: 'without', atLeast: 1 },
+    { name: '503 as HTML', to: 'without', atLeast: 1 },
+    { name: '503, exempting many', to: '503 as JSON', atLeast: 0.95 },
+  ],
+};
+const OTHERS = ['own guard, file', 'own guard, Redis', '@nestjs/throttler'];
+
+const redis = await openRedis();
+const load = start(new URL('tools/load.mjs', import.meta.url), { core: LOAD });
+const rows = [];
+const targets = [];
+const samples = {};
+try {
+  for (const adapter of ['express', 'fastify']) await measure(adapter);
+} finally {
+  await stop(load);
+  await redis?.close();
+}
+await publish('http', { rows, targets, samples });
+
+async function measure(adapter) {
+  const cases = CASES.filter(({ app }) => redis || app !== 'own guard, Redis');
+  const apps = new Map();
+  try {
+    for (const { app } of cases) if (!apps.has(app)) apps.set(app, await startApp(adapter, app));
+    const found = new Map(cases.map(({ name }) => [name, []]));
+    for (const tried of cases) await run(apps.get(tried.app), tried, WARM_UP);
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const tried of shuffled(cases)) found.get(tried.name).push(await run(apps.get(tried.app), tried, SECONDS));
+    }
+    tell(adapter, found);
+  } finally {
+    await Promise.all([...apps.values()].map(({ child }) => stop(child)));
+  }
+}
+
+async function startApp(adapter, app) {
+  const child = start(new URL('http/application.mjs', import.meta.url), {
+    core: APPLICATION,
+    args: [adapter, app],
+    env: { BENCH_REDIS: redis?.url ?? '' },
+  });
+  const { port } = await heard(child);
+  return { child, url: `http://127.0.0.1:${port}/` };
+}
+
+async function run({ child, url }, { name, headers = {}, status = 200, type }, seconds) {
+  const one = await fetch(url, { headers });
+  await one.text();
+  if (one.status !== status || (type && one.headers.get('content-type') !== type))
+    throw new Error(`${name} answered ${one.status} ${one.headers.get('content-type')}`);
+  const before = await ask(child, 'cpu');
+  const result = await ask(load, { url, headers, seconds, connections: CONNECTIONS });
+  const after = await ask(child, 'cpu');
+  if (result.failures > 0 || result.statuses.join() !== String(status))
+    throw new Error(`${name}: ${result.failures} failures, statuses ${result.statuses.join(', ')}`);
+  const cpu = (after.cpu - before.cpu) / result.requests;
+  return { ...result, cpu, busy: (cpu * result.perSecond) / 1e6 };
+}
+
+function tell(adapter, found) {
+  const of = (name, what) => found.get(name).map((result) => result[what]);
+  for (const name of found.keys()) {
+    const compared = COMPARISONS[adapter].find((comparison) => comparison.name === name);
+    const to = compared?.to ?? (OTHERS.includes(name) ? 'off' : undefined);
+    const throughput = to && ratios(of(name, 'perSecond'), of(to, 'perSecond'));
+    const latency = to && ratios(of(name, 'p99'), of(to, 'p99'));
+    samples[`${adapter}, ${name}`] = found.get(name);
+    rows.push({
+      adapter,
+      what: name,
+      'requests/s': Math.round(median(of(name, 'perSecond'))),
+      'p99 ms': median(of(name, 'p99')),
+      'CPU µs': median(of(name, 'cpu')),
+      busy: median(of(name, 'busy')),
+      against: to ?? '',
+      throughput: to ? spread(throughput) : '',
+      p99: to ? spread(latency) : '',
+    });
+    if (!compared) continue;
+    const what = `${adapter}: ${name} against ${to}`;
+    targets.push({ what: `${what}, throughput`, value: median(throughput), atLeast: compared.atLeast });
+    if (compared.atMost) targets.push({ what: `${what}, p99`, value: median(latency), atMost: compared.atMost });
+  }
+}
+
+function spread(numbers) {
+  const { median, min, max } = summary(numbers);
+  return `${rounded(median)} (${rounded(min)} to ${rounded(max)})`;
+}
