@@ -65,6 +65,7 @@ export default tseslint.config(
         console: 'readonly',
         URL: 'readonly',
         setTimeout: 'readonly',
+        setImmediate: 'readonly',
         Buffer: 'readonly',
         AbortController: 'readonly',
         fetch: 'readonly',

@@ -49,14 +49,16 @@ function seal(response: RawResponse, how: Seal): void {
   });
 }
 
-function writeRefusal(response: RawResponse, { status, retryAfter }: Exclude<Seal, 'exempt'>): void {
+/** Sets the status and the headers of a refusal at once: where nothing can change them any more before they are sent. */
+export function writeRefusal(response: RawResponse, { status, retryAfter }: Exclude<Seal, 'exempt'>): void {
   if (!response[OWN_STATUS]) {
     response.statusCode = status;
     if (retryAfter !== null) response.setHeader('Retry-After', String(retryAfter));
   }
   response.setHeader('Cache-Control', 'no-store');
   response.removeHeader('ETag');
-  vary(response as ServerResponse, 'Accept');
+  if (response.getHeader('Vary') === undefined) response.setHeader('Vary', 'Accept');
+  else vary(response as ServerResponse, 'Accept');
 }
 
 /** Lets an answer of ours through as it is, if it has a status of its own. */

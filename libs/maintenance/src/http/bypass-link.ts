@@ -20,10 +20,15 @@ export class BypassLink {
     private readonly active: () => readonly StoredWindow[],
   ) {}
 
+  /** Whether somebody may be opening the link. */
+  isAsked({ method, url }: PolicyRequest): boolean {
+    return method === 'GET' && url.includes(BYPASS_PARAMETER);
+  }
+
   /** The answer to who opens the link; `null` for every other request, a wrong token included. */
   redeem(request: PolicyRequest & AnswerableRequest): Answer | null {
     // Only somebody who opens the link: not a preview of it, nor a browser that guesses what will be opened next.
-    if (request.method !== 'GET' || !request.url.includes(BYPASS_PARAMETER) || isPrefetch(request)) return null;
+    if (!this.isAsked(request) || isPrefetch(request)) return null;
     const url = sentUrlOf(request);
     const tokens = queryOf(url).filter((member) => nameOf(member) === BYPASS_PARAMETER);
     if (tokens.length !== 1) return null;

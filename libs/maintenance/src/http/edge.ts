@@ -15,6 +15,8 @@ export interface EdgeVisitor {
   proceed: () => void;
   /** Ends it. */
   send: (answer: Answer) => void;
+  /** Refuses it. Missing where something of the application's own may still change the answer on its way. */
+  refuse?: (answer: Answer, retryAfter: number | null) => void;
 }
 
 /**
@@ -52,15 +54,26 @@ export class Edge {
     return typeof decision === 'object' && !(decision instanceof Promise) ? decision : null;
   }
 
+  /** The refusal that is certain already and its answer, where that is ready too and the same for everybody; else `null`. */
+  foreseeAnswer(request: PolicyRequest & AnswerableRequest, route: Route): [Refusal, Answer] | null {
+    const refusal = this.bypass.isAsked(request) ? null : this.foresee(request, route);
+    if (!refusal || this.endpoints.at(request.url)) return null;
+    const answer = this.responder.readyAnswer(refusal, request, isEventStream(route));
+    return answer && [refusal, answer];
+  }
+
   /** Ends the request with a refusal. */
   refuse(refusal: Refusal, visitor: EdgeVisitor, route: Route): void {
     // A refusal that was foreseen comes here at once.
     if (this.#redeems(visitor)) return;
     const { request, response, send } = visitor;
+    const endpoint = this.endpoints.at(request.url);
+    const ready = endpoint ? null : this.responder.readyAnswer(refusal, request, isEventStream(route));
+    // Not before Node has parsed what came with it: whoever sends a malformed request gets 400, and not two answers.
+    if (ready && visitor.refuse) return queueMicrotask(() => visitor.refuse!(ready, refusal.retryAfter));
     sealRefused(response, this.responder.statusCode, refusal.retryAfter);
-    const own = this.endpoints.at(request.url)?.answer(refusal, request);
-    const ready = own ?? this.responder.readyAnswer(refusal, request, isEventStream(route));
-    if (ready) return send(ready);
+    const own = endpoint?.answer(refusal, request) ?? ready;
+    if (own) return send(own);
     void this.responder.answer(refusal, request, isEventStream(route)).then((answer) => {
       noteStatus(response, answer);
       send(answer);

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { HandlerRulesReader, type HandlerRules } from '../policy/handler-rules.js';
-import { MaintenancePolicy, type Visit } from '../policy/maintenance-policy.js';
+import { MaintenancePolicy, type Decision, type Visit } from '../policy/maintenance-policy.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { PolicyRequest } from '../policy/request-path.js';
 import { Transports } from '../policy/transport.js';
@@ -43,14 +43,22 @@ export class MaintenanceGuard implements CanActivate {
     return new MaintenanceException(refusal, await this.responder.problem(refusal, request), isEventStream);
   }
 
-  async #decide(context: ExecutionContext, rules: HandlerRules): Promise<boolean> {
-    const isHttp = context.getType() === 'http';
-    const visit = this.#visitOf(context, rules, isHttp);
+  #decide(context: ExecutionContext, rules: HandlerRules): boolean | Promise<boolean> {
+    const visit = this.#visitOf(context, rules, context.getType() === 'http');
     if (visit === null) return true;
-    const decision = await this.policy.decide(visit);
-    if (typeof decision === 'object') throw await this.refuse(context, decision);
-    if (decision === 'exempt') this.#admitExempt(context, isHttp);
+    const decision = this.policy.decide(visit);
+    if (decision instanceof Promise) return decision.then((late) => this.#carryOut(late, context));
+    return this.#carryOut(decision, context);
+  }
+
+  #carryOut(decision: Decision, context: ExecutionContext): boolean | Promise<never> {
+    if (typeof decision === 'object') return this.#refuse(context, decision);
+    if (decision === 'exempt') this.#admitExempt(context, context.getType() === 'http');
     return true;
+  }
+
+  async #refuse(context: ExecutionContext, refusal: Refusal): Promise<never> {
+    throw await this.refuse(context, refusal);
   }
 
   #admitExempt(context: ExecutionContext, isHttp: boolean): void {

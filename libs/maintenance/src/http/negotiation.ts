@@ -19,27 +19,6 @@ export function preferredFormat(accept: string | undefined): ResponseFormat {
   return preferred === 'text/html' || preferred === 'application/xhtml+xml' ? 'html' : 'json';
 }
 
-/** As many headers are remembered as there are kinds of clients about, and none that nobody would send in earnest. */
-const REMEMBERED = 256;
-const LONGEST_REMEMBERED = 512;
-
-/** Remembers what clients prefer: most of them send one of a few headers. */
-export class PreferredFormats {
-  readonly #known = new Map<string, ResponseFormat>();
-
-  /** @param accept - the `Accept` header */
-  of(accept: string | undefined): ResponseFormat {
-    if (!accept) return 'json';
-    const known = this.#known.get(accept);
-    if (known) return known;
-    const format = preferredFormat(accept);
-    if (accept.length > LONGEST_REMEMBERED) return format;
-    if (this.#known.size === REMEMBERED) this.#known.clear();
-    this.#known.set(accept, format);
-    return format;
-  }
-}
-
 /**
  * The media type of an answer to a client of GraphQL.
  *

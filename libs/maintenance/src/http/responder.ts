@@ -2,15 +2,19 @@ import { Logger } from '@nestjs/common';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { Clock } from '../state/clock.js';
+import { remembering } from '../remembering.js';
 import { reasonOf } from '../state/reason-of.js';
 import type { Answer } from './answer.js';
 import { eventStreamAnswer, isReturningReader } from './event-stream.js';
 import { KeptAnswers, samePeriod } from './kept-answers.js';
-import { PreferredFormats } from './negotiation.js';
+import { preferredFormat } from './negotiation.js';
 import { DEFAULT_PAGE_CSP } from './page/default-page.js';
 import type { PageRenderer } from './page/page-renderer.js';
 import { plainPage } from './page/plain-page.js';
 import { problemOf, type Problem } from './problem.js';
+
+/** Of the headers that are worth remembering; those of browsers are much shorter. */
+const LONGEST_ACCEPT = 512;
 
 /** What the responder looks at in a request; the requests of Express and of Fastify both have it. */
 export interface AnswerableRequest {
@@ -23,7 +27,7 @@ export interface AnswerableRequest {
 /** Makes the answer to a refused request: page, problem document or redirect. */
 export class Responder {
   readonly #logger = new Logger('Maintenance');
-  readonly #formats = new PreferredFormats();
+  readonly #preferredFormat = remembering(preferredFormat, LONGEST_ACCEPT);
   readonly #keptJson = new KeptAnswers();
   readonly #keptPages = new KeptAnswers();
   #lastComplaint = '';
@@ -67,7 +71,7 @@ export class Responder {
   readyAnswer(refusal: Refusal, request: AnswerableRequest, isEventStream: boolean): Answer | null {
     const { type, context, redirectUrl } = this.options;
     if (typeof type === 'function' || isEventStream) return null;
-    const format = type === 'auto' ? this.#formats.of(headerOf(request, 'accept')) : type;
+    const format = type === 'auto' ? this.#preferred(request) : type;
     if (format === 'html') {
       // Rendered for the first time, a page has to wait for its template.
       return redirectUrl === undefined ? this.#keptPages.find(refusal, this.clock.now()) : null;
@@ -121,7 +125,11 @@ export class Responder {
         this.#complain(`\`response.type\` threw, so the Accept header decides: ${reasonOf(error)}`);
       }
     }
-    return this.#formats.of(headerOf(request, 'accept'));
+    return this.#preferred(request);
+  }
+
+  #preferred(request: AnswerableRequest): 'html' | 'json' {
+    return this.#preferredFormat(headerOf(request, 'accept') ?? '');
   }
 
   async #custom(request: AnswerableRequest): Promise<object | null> {

@@ -1,9 +1,14 @@
 import ipaddr from 'ipaddr.js';
+import { remembering } from '../remembering.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
+/** The longest address: IPv6 with an embedded IPv4 address. */
+const LONGEST = 45;
+
 /**
- * Compiles addresses and CIDR blocks. A look-up costs one step for each prefix length in use, however many blocks there are.
+ * Compiles addresses and CIDR blocks. A look-up costs one step for each prefix length in use, however many blocks there are, and less for
+ * a client that comes again.
  *
  * @param entries - addresses and CIDR blocks, IPv4 and IPv6
  * @returns whether an address is one of them or in one of the blocks; an IPv4-mapped IPv6 address counts as IPv4
@@ -15,15 +20,19 @@ export function compileAddresses(entries: readonly string[]): (address: string |
     const [network, length] = parseBlock(entry);
     const ofKind = blocks[network.kind()];
     const known = ofKind.get(length) ?? new Set();
-    ofKind.set(length, known.add(masked(network, length)));
+    ofKind.set(length, known.add(masked(bytesOf(network), length)));
   }
   if (entries.length === 0) return () => false;
-  return (address) => {
-    const client = address === undefined ? undefined : parseClient(address);
+  const isListed = (address: string): boolean => {
+    const client = parseClient(address);
     if (!client) return false;
-    for (const [length, networks] of blocks[client.kind()]) if (networks.has(masked(client, length))) return true;
+    const bytes = bytesOf(client);
+    for (const [length, networks] of blocks[client.kind()]) if (networks.has(masked(bytes, length))) return true;
     return false;
   };
+  // Parsing costs more than anything else here, and most clients send many requests.
+  const isKnown = remembering(isListed, LONGEST);
+  return (address) => address !== undefined && isKnown(address);
 }
 
 function parseBlock(entry: string): [Address, number] {
@@ -47,7 +56,12 @@ function unusable(entry: string): string {
 // Four decimal parts only: "10.1" and "012.0.0.1" mean different addresses to different programs.
 function parseStrictly(address: string): Address | undefined {
   if (ipaddr.IPv4.isValidFourPartDecimal(address)) return ipaddr.IPv4.parse(address);
-  return ipaddr.IPv6.isValid(address) && !address.includes('%') ? ipaddr.IPv6.parse(address) : undefined;
+  if (!address.includes(':') || address.includes('%')) return undefined;
+  try {
+    return ipaddr.IPv6.parse(address);
+  } catch {
+    return undefined;
+  }
 }
 
 function parseClient(address: string): Address | undefined {
@@ -56,11 +70,14 @@ function parseClient(address: string): Address | undefined {
   return parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() ? parsed.toIPv4Address() : parsed;
 }
 
-function masked(address: Address, length: number): string {
-  const bytes = address.toByteArray();
+/** One character a byte. */
+function bytesOf(address: Address): string {
+  return String.fromCharCode(...address.toByteArray());
+}
+
+function masked(bytes: string, length: number): string {
   const whole = length >> 3;
-  let key = '';
-  for (let index = 0; index < whole; index++) key += String.fromCharCode(bytes[index] as number);
   const rest = length & 7;
-  return rest === 0 ? key : key + String.fromCharCode((bytes[whole] as number) & (0xff << (8 - rest)));
+  const prefix = bytes.slice(0, whole);
+  return rest === 0 ? prefix : prefix + String.fromCharCode(bytes.charCodeAt(whole) & (0xff << (8 - rest)));
 }

@@ -1,7 +1,12 @@
-import { pathToRegexp } from 'path-to-regexp';
+import { parse, pathToRegexp } from 'path-to-regexp';
+import { remembering } from '../remembering.js';
+
+/** Longer paths are seldom asked for twice. */
+const LONGEST = 256;
 
 /**
- * Compiles the paths that stay reachable.
+ * Compiles the paths that stay reachable. Patterns are tried only on paths that begin with the same segment, so that it costs
+ * little to have many of them.
  *
  * @param patterns - paths in Nest's route syntax, or regular expressions that have to match a whole path
  * @returns whether a path in normal form is one of them
@@ -9,18 +14,34 @@ import { pathToRegexp } from 'path-to-regexp';
  */
 export function compilePaths(patterns: readonly (string | RegExp)[]): (path: string) => boolean {
   const fixed = new Set<string>();
-  const expressions: RegExp[] = [];
+  const below = new Map<string, RegExp[]>();
+  const anywhere: RegExp[] = [];
   for (const pattern of patterns) {
-    if (pattern instanceof RegExp) expressions.push(whole(pattern));
+    if (pattern instanceof RegExp) anywhere.push(whole(pattern));
     else if (/^[\w\-./~]+$/.test(pattern)) fixed.add(normalize(pattern));
-    else expressions.push(compile(pattern));
+    else {
+      const { expression, segment } = compile(pattern);
+      if (segment === null) anywhere.push(expression);
+      else below.set(segment, [...(below.get(segment) ?? []), expression]);
+    }
   }
-  return (path) => fixed.has(path) || expressions.some((expression) => expression.test(path));
+  const matches = (expressions: readonly RegExp[] | undefined, path: string): boolean =>
+    expressions?.some((expression) => expression.test(path)) === true;
+  if (below.size === 0 && anywhere.length === 0) return (path) => fixed.has(path);
+  const isListed = (path: string): boolean =>
+    fixed.has(path) || matches(below.get(firstSegment(path)), path) || matches(anywhere, path);
+  return remembering(isListed, LONGEST);
 }
 
-function compile(pattern: string): RegExp {
+/** @returns `segment`: with which each path begins that matches; `null` where they begin in different ways */
+function compile(pattern: string): { expression: RegExp; segment: string | null } {
   try {
-    return pathToRegexp(normalize(pattern), { sensitive: true, trailing: false }).regexp;
+    const path = normalize(pattern);
+    const [first] = parse(path).tokens;
+    const text = first?.type === 'text' ? first.value : '';
+    // Of a text that ends within the first segment, nobody knows how that goes on.
+    const segment = text.indexOf('/', 1) === -1 ? null : firstSegment(text);
+    return { expression: pathToRegexp(path, { sensitive: true, trailing: false }).regexp, segment };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(
@@ -28,6 +49,12 @@ function compile(pattern: string): RegExp {
       { cause: error },
     );
   }
+}
+
+/** `/docs` of `/docs/a/b`. */
+function firstSegment(path: string): string {
+  const end = path.indexOf('/', 1);
+  return end === -1 ? path : path.slice(0, end);
 }
 
 function whole({ source, flags }: RegExp): RegExp {

@@ -1,11 +1,11 @@
-import type { IncomingMessage } from 'node:http';
-import type { AbstractHttpAdapter } from '@nestjs/core';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { AbstractHttpAdapter } from '@nestjs/core';
 import type { NextFunction, Request, Response } from 'express';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
 import { ANNOUNCEMENT } from '../announcer.js';
-import type { Answer, RawResponse } from '../answer.js';
-import type { EdgeVisitor } from '../edge.js';
+import { writeRefusal, type Answer, type RawResponse } from '../answer.js';
+import type { Edge, EdgeVisitor } from '../edge.js';
 import { explained } from '../json-example.js';
 import type { AnswerableRequest } from '../responder.js';
 import { noteHandling, track, type RequestLens } from '../request-in-flight.js';
@@ -14,19 +14,30 @@ import { VERBS, type BridgeParts, type HttpBridge } from './http-bridge.js';
 
 /** The parts of Express's router that tell what it would do with a request. */
 interface Layer {
+  handle: unknown;
   match(path: string): boolean;
   route?: { path: unknown; methods: Record<string, boolean | undefined>; stack: { handle: object }[] };
 }
 interface ExpressApplication {
   router: { stack: Layer[] };
+  handle(request: IncomingMessage, response: ServerResponse, done?: NextFunction): void;
+  enabled(setting: string): boolean;
+  request: object;
   locals: object;
+}
+/** What Nest's adapter for Express has beyond its type. */
+interface HookedAdapter {
+  setOnRequestHook: unknown;
+  onRequestHook?: unknown;
+  onResponseHook?: unknown;
 }
 type MiddlewareFactory = (path: string, callback: object) => unknown;
 type Handler = (request: Request, response: Response, next: NextFunction) => unknown;
 
 /** Express: the edge is a middleware, its place is before the body parsers. */
 export class ExpressBridge implements HttpBridge {
-  #hasEdge = false;
+  /** The middleware that is the edge; `null` as long as it has no place. */
+  #placed: Handler | null = null;
   /** What Nest registered as middleware. */
   readonly #middleware = new WeakSet<object>();
 
@@ -47,31 +58,32 @@ export class ExpressBridge implements HttpBridge {
       this.#explainParserErrors();
     };
     if (!parts.edge) return;
+    this.#refuseBeforeExpress(parts.edge);
     this.#followMiddleware();
     this.#guardNotFound();
   }
 
   placeEdge(): void {
-    const { edge, announcer } = this.parts;
-    const announce = (response: Response): void => {
-      const header = announcer.header;
-      if (header !== null) response.setHeader(ANNOUNCEMENT, header);
-    };
-    if (this.#hasEdge) return;
-    this.#hasEdge = true;
-    const { tracking } = this.parts;
+    if (this.#placed) return;
+    const { edge, tracking } = this.parts;
     const lens: RequestLens<Request> = {
       asSent,
       routeOf: (request) => this.#routeOf(asSent(request)),
       patternOf: (request) => this.#patternOf(asSent(request)),
     };
-    this.adapter.use((request: Request, response: Response, next: NextFunction) => {
+    this.#placed = (request, response, next) => {
       track(request, response, lens, tracking);
       if (!edge) return next();
-      announce(response);
+      this.#announce(response);
       if (edge.isIdle) next();
       else edge.pass(this.#visitor(request, response, next), this.#routeOf(request));
-    });
+    };
+    this.adapter.use(this.#placed);
+  }
+
+  #announce(response: ServerResponse): void {
+    const { header } = this.parts.announcer;
+    if (header !== null) response.setHeader(ANNOUNCEMENT, header);
   }
 
   rawResponse(response: unknown): RawResponse {
@@ -87,12 +99,50 @@ export class ExpressBridge implements HttpBridge {
   }
 
   send(response: unknown, { status, headers, body }: Answer): void {
-    const raw = response as Response;
+    const raw = response as ServerResponse;
     if (raw.headersSent) return;
     raw.statusCode = status;
     for (const [name, value] of Object.entries(headers)) raw.setHeader(name, value);
     raw.setHeader('Content-Length', body.length);
     raw.end(body);
+  }
+
+  // Most of what a small answer costs is how Express prepares a request. Where nothing stands before the edge, and nothing of the
+  // application's own is asked, nobody can tell whether that was done.
+  #refuseBeforeExpress(edge: Edge): void {
+    const app = this.adapter.getInstance<ExpressApplication>();
+    const handle = app.handle.bind(app);
+    app.handle = (request, response, done) => {
+      const isFirst = !done && !edge.isIdle && app.router.stack[this.#firstPlace]?.handle === this.#placed;
+      if (!isFirst || !this.#refuseAtOnce(edge, app, request, response)) handle(request, response, done);
+    };
+  }
+
+  /** Where the edge stands if nothing of the application's own stands before it. */
+  get #firstPlace(): number {
+    const { setOnRequestHook, onRequestHook, onResponseHook } = this.adapter as unknown as HookedAdapter;
+    // An adapter that can have hooks runs them in a middleware of its own, which comes before all others.
+    if (setOnRequestHook === AbstractHttpAdapter.prototype.setOnRequestHook) return 0;
+    return onRequestHook || onResponseHook ? -1 : 1;
+  }
+
+  #refuseAtOnce(edge: Edge, app: ExpressApplication, raw: IncomingMessage, response: ServerResponse): boolean {
+    const request = new UnpreparedRequest(raw, this);
+    const found = edge.foreseeAnswer(request, this.#routeOf(request));
+    if (!found) return false;
+    const [{ retryAfter }, answer] = found;
+    // As the edge does: a malformed request gets 400 alone.
+    queueMicrotask(() => {
+      if (app.enabled('x-powered-by')) response.setHeader('X-Powered-By', 'Express');
+      this.#announce(response);
+      this.#refuse(response, answer, retryAfter);
+    });
+    return true;
+  }
+
+  #refuse(response: ServerResponse, answer: Answer, retryAfter: number | null): void {
+    writeRefusal(response, { status: answer.status, retryAfter });
+    this.send(response, answer);
   }
 
   // What the parsers say of a body that makes no sense helps nobody who wants to switch maintenance at night.
@@ -130,7 +180,13 @@ export class ExpressBridge implements HttpBridge {
   }
 
   #visitor(request: Request, response: Response, proceed: () => void): EdgeVisitor {
-    return { request, response, proceed, send: (answer) => this.send(response, answer) };
+    return {
+      request,
+      response,
+      proceed,
+      send: (answer) => this.send(response, answer),
+      refuse: (answer, retryAfter) => this.#refuse(response, answer, retryAfter),
+    };
   }
 
   #isAdmin(request: Request): boolean {
@@ -192,10 +248,48 @@ function noting(handler: Handler): Handler {
   return Object.defineProperties<Handler>(noted, Object.getOwnPropertyDescriptors(handler));
 }
 
+/** A request that Express has not prepared yet. What only Express can tell is found out when it is asked for. */
+class UnpreparedRequest implements PolicyRequest, AnswerableRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingMessage['headers'];
+  #prepared: (PolicyRequest & AnswerableRequest) | null = null;
+
+  constructor(
+    private readonly raw: IncomingMessage,
+    private readonly bridge: Pick<HttpBridge, 'requestOf'>,
+  ) {
+    this.method = raw.method ?? 'GET';
+    this.url = raw.url ?? '/';
+    this.headers = raw.headers;
+  }
+
+  get path(): string {
+    return pathOf(this.url);
+  }
+
+  get ip(): string | undefined {
+    return this.#asPrepared.ip;
+  }
+
+  get host(): string | undefined {
+    return this.#asPrepared.host;
+  }
+
+  get #asPrepared(): PolicyRequest & AnswerableRequest {
+    return (this.#prepared ??= this.bridge.requestOf(this.raw));
+  }
+}
+
+function pathOf(url: string): string {
+  const end = url.search(/[?#]/);
+  return end === -1 ? url : url.slice(0, end);
+}
+
 /** Where something is mounted, the router takes a part of the URL away for a time. */
 function asSent(request: Request): PolicyRequest & Pick<Request, 'path' | 'method'> {
   const { method, originalUrl, ip, headers } = request;
-  return { method, url: originalUrl, path: originalUrl.replace(/[?#].*$/s, ''), ip, headers };
+  return { method, url: originalUrl, path: pathOf(originalUrl), ip, headers };
 }
 
 function takes(methods: Record<string, boolean | undefined>, method: string): boolean {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { append } from 'vary';
 import type { Refusal } from '../../policy/refusal.js';
 import { replaceMethod } from '../../replace-method.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
@@ -38,6 +39,7 @@ interface HookedAdapter {
 export class FastifyBridge implements HttpBridge {
   /** The route that Nest is registering. */
   #registering: { route: Route; isAdmin: boolean } | null = null;
+  #context: symbol | undefined;
   /** Raw requests that will be refused for certain. */
   readonly #refused = new WeakMap<object, Refusal>();
 
@@ -89,7 +91,22 @@ export class FastifyBridge implements HttpBridge {
   }
 
   #visitor(request: FastifyRequest, reply: FastifyReply, proceed: () => void): EdgeVisitor {
-    return { request, response: reply.raw, proceed, send: (answer) => this.send(reply, answer) };
+    return {
+      request,
+      response: reply.raw,
+      proceed,
+      send: (answer) => this.send(reply, answer),
+      ...(!this.#isChangedLater(request) && { refuse: (answer, retryAfter) => refuse(reply, answer, retryAfter) }),
+    };
+  }
+
+  /** Whether `onSend` hooks, of which Fastify tells nobody, may change the answer. */
+  #isChangedLater(request: FastifyRequest): boolean {
+    this.#context ??= Object.getOwnPropertySymbols(request).find(
+      ({ description }) => description === 'fastify.context',
+    );
+    const context = this.#context && (request as unknown as Record<symbol, { onSend?: unknown }>)[this.#context];
+    return context?.onSend !== null;
   }
 
   #routeOf(request: FastifyRequest): Route {
@@ -188,6 +205,15 @@ export class FastifyBridge implements HttpBridge {
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };
   }
+}
+
+function refuse(reply: FastifyReply, { status, headers, body }: Answer, retryAfter: number | null): void {
+  if (reply.sent) return;
+  void reply.code(status).headers(headers).header('Cache-Control', 'no-store').removeHeader('ETag');
+  if (retryAfter !== null) void reply.header('Retry-After', String(retryAfter));
+  const vary = reply.getHeader('Vary');
+  void reply.header('Vary', vary === undefined ? 'Accept' : append(String(vary), 'Accept'));
+  void reply.send(body);
 }
 
 // A client that goes away ends the connection, and not what the handler does.

@@ -1,0 +1,25 @@
+/** As many answers are remembered; then it begins anew. */
+const MOST = 10_000;
+
+/**
+ * Remembers what was found out about strings that come again and again, such as the addresses of clients. What it holds is bounded,
+ * however many strings somebody makes up.
+ *
+ * @param findOut - gives the same answer for the same string, always
+ * @param longest - what is longer is found out each time
+ */
+export function remembering<Answer extends string | boolean>(
+  findOut: (text: string) => Answer,
+  longest: number,
+): (text: string) => Answer {
+  const known = new Map<string, Answer>();
+  return (text) => {
+    const remembered = known.get(text);
+    if (remembered !== undefined) return remembered;
+    const answer = findOut(text);
+    if (text.length > longest) return answer;
+    if (known.size === MOST) known.clear();
+    known.set(text, answer);
+    return answer;
+  };
+}
