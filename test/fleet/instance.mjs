@@ -1,11 +1,13 @@
 // One application of a fleet: node instance.mjs <settings as JSON>, steered over the channel to its parent.
+import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { setInterval } from 'node:timers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Controller, Get, Inject, Module, Param } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MaintenanceModule, MaintenanceScope, MaintenanceService, StateStorage } from 'nestjs-maintenance';
 
-const { options, adapter, lease } = JSON.parse(process.argv[2]);
+const { options, adapter, lease, tellsDelays, leaks } = JSON.parse(process.argv[2]);
 
 /** When work was done, whether or not somebody waited for it. */
 const finished = [];
@@ -15,7 +17,7 @@ class ShopController {
     this.maintenance = maintenance;
   }
   browse() {
-    return { revision: this.maintenance.status().revision };
+    return { revision: this.maintenance.status().revision, goesBy: goesBy() };
   }
   pay() {
     return { isPaid: true };
@@ -46,7 +48,19 @@ class OperatorGuard {
   }
 }
 
-const maintenanceModule = MaintenanceModule.forRoot({ ...options, admin: { guards: [OperatorGuard] } });
+const kept = [];
+/** What the instance goes by at this moment. */
+function goesBy() {
+  if (leaks) kept.push(Array(128).fill(kept.length));
+  const { active, revision, source, windows } = maintenance.status();
+  return { isOn: active, revision, source, message: (active && windows.active[0]?.message) || null };
+}
+
+const maintenanceModule = MaintenanceModule.forRoot({
+  ...options,
+  response: { context: () => ({ goesBy: goesBy() }) },
+  admin: { guards: [OperatorGuard] },
+});
 // The later of two providers counts.
 if (lease) maintenanceModule.providers.push({ provide: Symbol.for('nestjs-maintenance:lease'), useValue: lease });
 
@@ -61,6 +75,8 @@ const line =
   (level) =>
   (text, ...rest) => {
     if (rest.at(-1) === 'Maintenance') tell({ log: { level, text } });
+    // What Nest could not answer but with a 500.
+    if (rest.at(-1) === 'ExceptionsHandler') tell({ trouble: text.stack ?? String(text) });
   };
 const logger = { log: line('log'), warn: line('warn'), error: line('error'), fatal: line('fatal') };
 
@@ -84,15 +100,30 @@ for (const name of Object.keys(calls)) {
     try {
       return await call(...given);
     } finally {
-      if (name === 'read') slowestRead = Math.max(slowestRead, performance.now() - before);
+      const took = performance.now() - before;
+      if (name === 'read') slowestRead = Math.max(slowestRead, took);
+      if (name === 'read' && tellsDelays && took > LONG) tell({ read: { from: Date.now() - took, to: Date.now() } });
     }
   };
 }
 
 maintenance.changes.subscribe(({ revision }) => tell({ seen: { revision, at: Date.now() } }));
 
+process.on('warning', ({ name, message }) => tell({ warning: { name, message } }));
+
 const delay = monitorEventLoopDelay({ resolution: 2 });
 delay.enable();
+
+/** Tells of what took longer than this many milliseconds. */
+const LONG = 10;
+if (tellsDelays) {
+  let last = Date.now();
+  setInterval(() => {
+    const now = Date.now();
+    if (now - last > 2 * LONG) tell({ delay: { from: last, to: now } });
+    last = now;
+  }, LONG).unref();
+}
 
 // Work in a window of its own, which goes on until it is told to end, whatever its signal says.
 const work = { aborted: null, outcome: null };
@@ -127,6 +158,23 @@ const commands = {
     const longest = slowestRead;
     slowestRead = 0;
     return longest;
+  },
+  // Needs --expose-gc.
+  vitals: () => {
+    globalThis.gc();
+    globalThis.gc();
+    const handles = {};
+    for (const kind of process.getActiveResourcesInfo()) handles[kind] = (handles[kind] ?? 0) + 1;
+    const emitters = [process, app.getHttpServer()];
+    return {
+      heap: process.memoryUsage().heapUsed,
+      handles,
+      descriptors: readdirSync('/proc/self/fd').length,
+      listeners: emitters
+        // proper-lockfile listens for each signal from the first write on.
+        .flatMap((emitter) => emitter.eventNames().map((name) => (/^SIG/.test(name) ? 0 : emitter.listenerCount(name))))
+        .reduce((sum, count) => sum + count, 0),
+    };
   },
   // The longest time for which this process did not come to do anything since the last question, in milliseconds.
   stall: () => {

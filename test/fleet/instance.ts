@@ -11,6 +11,12 @@ export interface InstanceSettings {
   /** The times of leases, where they are to be shorter than those of an application. */
   lease?: LeaseTimes;
   env?: Record<string, string>;
+  /** Options of Node itself. */
+  execArgv?: string[];
+  /** Whether it tells when its process did not come to do anything, and of long reads: see {@link Instance.stalls}. */
+  tellsDelays?: boolean;
+  /** Whether it keeps 1 KiB of each request to `/`, as no application should. */
+  leaks?: boolean;
 }
 
 export interface LogLine {
@@ -22,6 +28,24 @@ export interface LogLine {
 interface Seen {
   revision: number;
   at: number;
+}
+
+/** A stretch of time, in milliseconds since the epoch. */
+export interface Span {
+  from: number;
+  to: number;
+}
+
+/** What a process holds after a collection of garbage. */
+export interface Vitals {
+  /** Bytes. */
+  heap: number;
+  /** How many of each kind keep the process alive. */
+  handles: Record<string, number>;
+  /** Open files and sockets. */
+  descriptors: number;
+  /** Of the process and of its HTTP server. */
+  listeners: number;
 }
 
 export interface Answer {
@@ -42,6 +66,7 @@ interface Answers {
   finished: number[];
   roundTrip: number;
   slowestRead: number;
+  vitals: Vitals;
   stall: number;
 }
 
@@ -54,7 +79,15 @@ interface Pending {
 export class Instance {
   readonly seen: Seen[] = [];
   readonly log: LogLine[] = [];
-  readonly agent = new Agent({ keepAlive: true, maxSockets: 32 });
+  /** Errors that ended in a 500. */
+  readonly troubles: string[] = [];
+  /** Of Node, such as that of a listener too many. */
+  readonly warnings: { name: string; message: string }[] = [];
+  /** When its process did not come to do anything, and when a read was under way, where it tells. */
+  readonly stalls: Span[] = [];
+  readonly longReads: Span[] = [];
+  // All sockets in turn, so that none is idle for so long that the server closes it under a request.
+  readonly agent = new Agent({ keepAlive: true, maxSockets: 32, scheduling: 'fifo' });
   #port = 0;
   #errors = '';
   #lastId = 0;
@@ -62,18 +95,19 @@ export class Instance {
 
   private constructor(
     private readonly child: ChildProcess,
-    private readonly closed: Promise<unknown>,
+    /** Exit code and signal, when it has ended. */
+    readonly closed: Promise<[number | null, NodeJS.Signals | null]>,
   ) {}
 
   /** Starts one, and waits until it listens. */
-  static async start({ env, ...settings }: InstanceSettings): Promise<Instance> {
+  static async start({ env, execArgv = [], ...settings }: InstanceSettings): Promise<Instance> {
     const ours = Object.entries(process.env).filter(([name]) => !/^(MAINTENANCE|AWS|NODE_OPTIONS)/.test(name));
     const child = fork(join(__dirname, 'instance.mjs'), [JSON.stringify(settings)], {
       env: { ...Object.fromEntries(ours), ...env },
-      execArgv: [],
+      execArgv,
       silent: true,
     });
-    const instance = new Instance(child, once(child, 'close'));
+    const instance = new Instance(child, once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>);
     child.stderr!.on('data', (data) => (instance.#errors += data));
     await new Promise<void>((resolve, reject) => {
       child.on('message', (message) => {
@@ -124,6 +158,11 @@ export class Instance {
     });
   }
 
+  /** What it has printed on stderr. */
+  get errors(): string {
+    return this.#errors;
+  }
+
   get pid(): number {
     return this.child.pid!;
   }
@@ -144,10 +183,14 @@ export class Instance {
     await this.closed;
   }
 
-  #hear({ port, seen, log, id, value, error }: Record<string, unknown>): void {
+  #hear({ port, seen, log, trouble, warning, delay, read, id, value, error }: Record<string, unknown>): void {
     if (port) this.#port = port as number;
     if (seen) this.seen.push(seen as Seen);
     if (log) this.log.push(log as LogLine);
+    if (trouble) this.troubles.push(trouble as string);
+    if (warning) this.warnings.push(warning as { name: string; message: string });
+    if (delay) this.stalls.push(delay as Span);
+    if (read) this.longReads.push(read as Span);
     const pending = this.#pending.get(id as number);
     if (!pending) return;
     this.#pending.delete(id as number);
