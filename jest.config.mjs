@@ -38,7 +38,7 @@ export default {
     {
       ...e2e,
       displayName: 'process',
-      testMatch: ['storage', 'fleet', 'cli', 'demo', 'browser', 'package', 'terminus', 'docs'].map(
+      testMatch: ['storage', 'fleet', 'soak', 'cli', 'demo', 'browser', 'package', 'terminus', 'docs'].map(
         (room) => `<rootDir>/test/${room}/**/*.spec.ts`,
       ),
     },

@@ -1,0 +1,61 @@
+import { Instance } from '../fleet/instance.js';
+import { growthOf } from './flatness.js';
+import type { Life, Sample } from './history.js';
+
+describe('of what an instance holds', () => {
+  it.each<[string, (index: number) => Partial<Sample>, RegExp]>([
+    ['a heap that grows by 1 KiB a request', (index) => ({ heap: 20e6 + index * 1_000 * 1_024 }), /its heap grew/],
+    ['a timer a fault', (index) => ({ handles: { Timeout: 2 + index } }), /handles grew/],
+    ['a connection a fault', (index) => ({ descriptors: 20 + index }), /descriptors grew/],
+    ['a listener a fault', (index) => ({ listeners: 16 + index }), /listeners grew/],
+  ])('%s is found', (_title, held, sentence) => {
+    expect(growthOf(lifeWith(held))).toEqual([expect.stringMatching(sentence)]);
+  });
+
+  it('what goes up and down is not', () => {
+    const held = (index: number): Partial<Sample> => ({
+      heap: 20e6 + (index % 3) * 200_000,
+      handles: { Timeout: 2 + (index % 3) },
+      descriptors: 20 + (index % 3),
+    });
+    expect(growthOf(lifeWith(held))).toEqual([]);
+  });
+
+  it.each([
+    [true, [expect.stringMatching(/its heap grew/)]],
+    [false, []],
+  ])('the heap tells whether an application keeps 1 KiB of each request: %s', async (leaks, growth) => {
+    const instance = await Instance.start({
+      options: { storage: 'file:/nonexistent/state.json' },
+      execArgv: ['--expose-gc'],
+      leaks,
+    });
+    try {
+      const samples: Sample[] = [];
+      for (const requests of [1_000, 3_000, 5_000]) {
+        const before = samples.at(-1)?.requests ?? 0;
+        for (let sent = before; sent < requests; sent += 8)
+          await Promise.all(Array.from({ length: 8 }, () => instance.get('/')));
+        samples.push({ ...(await instance.ask('vitals')), at: Date.now(), requests });
+      }
+      expect(growthOf({ ...lifeWith(() => ({})), samples })).toEqual(growth);
+    } finally {
+      await instance.stop();
+    }
+  });
+});
+
+/** Nine samples, 1000 requests apart. */
+function lifeWith(held: (index: number) => Partial<Sample>): Life {
+  const samples = Array.from({ length: 9 }, (_, index) => ({
+    at: 30_000 + index * 10_000,
+    requests: index * 1_000,
+    heap: 20e6,
+    handles: { Timeout: 2 },
+    descriptors: 20,
+    listeners: 16,
+    ...held(index),
+  }));
+  const life = { number: 0, name: 'instance 0', policy: 'off', startedAt: 0, signalledAt: Infinity } as const;
+  return { ...life, answers: [], stalls: [], samples };
+}
