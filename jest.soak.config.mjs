@@ -1,0 +1,12 @@
+// The soak in its long form, which takes a minute longer than this: instances start, and the last fault of each storage is waited for.
+import config from './jest.config.mjs';
+
+process.env.SOAK_SECONDS ||= '250';
+
+export default {
+  ...config,
+  maxWorkers: 1,
+  projects: config.projects
+    .filter(({ displayName }) => displayName === 'process')
+    .map((project) => ({ ...project, testMatch: ['<rootDir>/test/soak/soak.spec.ts'] })),
+};
