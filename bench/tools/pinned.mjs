@@ -8,6 +8,9 @@ export const APPLICATION = 0;
 /** The core of whoever measures. */
 export const LOAD = 1;
 
+/** For `env`: what the SDK of AWS says of the future of each version of Node is said once, by whoever measures. */
+export const QUIET = { NODE_NO_WARNINGS: '1' };
+
 const canPin = availableParallelism() > 1 && hasTaskset();
 if (!canPin) console.error('not pinned: `taskset` and two cores are needed, so expect more spread');
 
