@@ -49,16 +49,14 @@ function seal(response: RawResponse, how: Seal): void {
   });
 }
 
-/** Sets the status and the headers of a refusal at once: where nothing can change them any more before they are sent. */
-export function writeRefusal(response: RawResponse, { status, retryAfter }: Exclude<Seal, 'exempt'>): void {
+function writeRefusal(response: RawResponse, { status, retryAfter }: Exclude<Seal, 'exempt'>): void {
   if (!response[OWN_STATUS]) {
     response.statusCode = status;
     if (retryAfter !== null) response.setHeader('Retry-After', String(retryAfter));
   }
   response.setHeader('Cache-Control', 'no-store');
   response.removeHeader('ETag');
-  if (response.getHeader('Vary') === undefined) response.setHeader('Vary', 'Accept');
-  else vary(response as ServerResponse, 'Accept');
+  vary(response as ServerResponse, 'Accept');
 }
 
 /** Lets an answer of ours through as it is, if it has a status of its own. */

@@ -16,7 +16,7 @@ export interface EdgeVisitor {
   /** Ends it. */
   send: (answer: Answer) => void;
   /** Refuses it. Missing where something of the application's own may still change the answer on its way. */
-  refuse?: (answer: Answer, retryAfter: number | null) => void;
+  refuse?: (answer: Answer) => void;
 }
 
 /**
@@ -54,12 +54,11 @@ export class Edge {
     return typeof decision === 'object' && !(decision instanceof Promise) ? decision : null;
   }
 
-  /** The refusal that is certain already and its answer, where that is ready too and the same for everybody; else `null`. */
-  foreseeAnswer(request: PolicyRequest & AnswerableRequest, route: Route): [Refusal, Answer] | null {
+  /** The answer to a refusal that is certain already, where it is ready too and the same for everybody; else `null`. */
+  foreseeAnswer(request: PolicyRequest & AnswerableRequest, route: Route): Answer | null {
     const refusal = this.bypass.isAsked(request) ? null : this.foresee(request, route);
     if (!refusal || this.endpoints.at(request.url)) return null;
-    const answer = this.responder.readyAnswer(refusal, request, isEventStream(route));
-    return answer && [refusal, answer];
+    return this.responder.readyAnswer(refusal, request, isEventStream(route));
   }
 
   /** Ends the request with a refusal. */
@@ -69,8 +68,7 @@ export class Edge {
     const { request, response, send } = visitor;
     const endpoint = this.endpoints.at(request.url);
     const ready = endpoint ? null : this.responder.readyAnswer(refusal, request, isEventStream(route));
-    // Not before Node has parsed what came with it: whoever sends a malformed request gets 400, and not two answers.
-    if (ready && visitor.refuse) return queueMicrotask(() => visitor.refuse!(ready, refusal.retryAfter));
+    if (ready && visitor.refuse) return onceParsed(request, () => visitor.refuse!(ready));
     sealRefused(response, this.responder.statusCode, refusal.retryAfter);
     const own = endpoint?.answer(refusal, request) ?? ready;
     if (own) return send(own);
@@ -110,6 +108,15 @@ export class Edge {
     if (decision === 'exempt') sealExempt(visitor.response);
     visitor.proceed();
   }
+}
+
+/**
+ * Answers when Node has parsed what came of the body together with the head: whoever sends a malformed one gets 400, and not two
+ * answers.
+ */
+export function onceParsed({ headers }: AnswerableRequest, answer: () => void): void {
+  if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) answer();
+  else queueMicrotask(answer);
 }
 
 /** Two refusals are the same if the same window governs them. */

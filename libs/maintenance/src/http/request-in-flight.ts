@@ -13,12 +13,13 @@ const HELD = Symbol('nestjs-maintenance:held');
 const LONGEST = 200;
 
 /** Node's response, of HTTP/1 or of HTTP/2. */
-type TrackedResponse = Pick<ServerResponse, 'on' | 'getHeader' | 'destroyed' | 'writableFinished'> & {
+type TrackedResponse = Pick<ServerResponse, 'on' | 'getHeader' | 'destroyed' | 'finished' | 'writableFinished'> & {
   req?: { socket?: TrackedSocket };
   /** HTTP/2's. */
-  stream?: { destroyed: boolean; writableFinished: boolean };
+  stream?: TrackedStream;
   [WORK]?: RequestInFlight;
 };
+type TrackedStream = { destroyed: boolean; writableFinished: boolean };
 type TrackedSocket = Pick<Socket, 'destroyed' | 'once'> & { [HELD]?: Set<() => void> };
 
 /** What the adapter knows of one of its requests. */
@@ -56,6 +57,8 @@ class RequestInFlight<Request = unknown> implements Work {
   #handlers = 0;
   /** What is known of the request when it is answered, and its handler is not done. */
   #rest: { name: string; request: PolicyRequest; route: Route } | null = null;
+  readonly #stream: TrackedStream | undefined;
+  readonly #socket: TrackedSocket | undefined;
 
   constructor(
     private request: Request | null,
@@ -64,7 +67,10 @@ class RequestInFlight<Request = unknown> implements Work {
     readonly parts: InFlightParts,
     /** The same request in the application that this one is mounted in. */
     readonly outer: RequestInFlight | undefined,
-  ) {}
+  ) {
+    this.#stream = response?.stream;
+    this.#socket = response?.req?.socket;
+  }
 
   get name(): string {
     if (this.#rest) return this.#rest.name;
@@ -92,8 +98,17 @@ class RequestInFlight<Request = unknown> implements Work {
     this.#begun = this.parts.inFlight.begin(this);
   }
 
+  /** Whether there is an answer, or nobody any more who could get one. */
+  get isAnswered(): boolean {
+    const stream = this.#stream;
+    const { response } = this;
+    if (stream) return stream.destroyed || stream.writableFinished;
+    if (!response || response.destroyed || this.#socket?.destroyed === true) return true;
+    return response.finished && response.writableFinished;
+  }
+
   look(): void {
-    if (!this.#begun || !this.response || !isAnswered(this.response)) return;
+    if (!this.#begun || !this.response || !this.isAnswered) return;
     if (this.#isAnswered) return this.#goOn();
     this.#isAnswered = true;
     if (this.#handling) this.#awaitHandler(this.#handling);
@@ -112,7 +127,7 @@ class RequestInFlight<Request = unknown> implements Work {
     response.on('finish', answered);
     response.on('close', answered);
     // One that waits for those before it is told nothing when its connection goes.
-    const held = response.stream ? undefined : heldOn(response.req?.socket);
+    const held = this.#stream ? undefined : heldOn(this.#socket);
     held?.add(answered);
     this.#release = () => held?.delete(answered);
   }
@@ -179,7 +194,7 @@ export function track<Request>(request: Request, raw: object, lens: RequestLens<
   const work = new RequestInFlight(request, response, lens, parts, outer) as RequestInFlight;
   response[WORK] = work;
   // Who has gone by now closes nothing any more.
-  if (!isAnswered(response)) work.begin();
+  if (!work.isAnswered) work.begin();
 }
 
 /** Notes what the handler of a request is doing. */
@@ -195,9 +210,4 @@ function heldOn(socket: TrackedSocket | undefined): Set<() => void> | undefined 
   const held = new Set<() => void>();
   socket.once('close', () => held.forEach((answered) => answered()));
   return (socket[HELD] = held);
-}
-
-function isAnswered({ destroyed, writableFinished, stream, req }: TrackedResponse): boolean {
-  if (stream) return stream.destroyed || stream.writableFinished;
-  return destroyed || writableFinished || req?.socket?.destroyed === true;
 }

@@ -67,7 +67,7 @@ export class Responder {
     return this.#page(refusal, request);
   }
 
-  /** The same answer, if it can be given at once and is the same for everybody; else `null`. */
+  /** The same answer, complete but for `Vary`, if it can be given at once and is the same for everybody; else `null`. */
   readyAnswer(refusal: Refusal, request: AnswerableRequest, isEventStream: boolean): Answer | null {
     const { type, context, redirectUrl } = this.options;
     if (typeof type === 'function' || isEventStream) return null;
@@ -79,7 +79,7 @@ export class Responder {
     if (context) return null;
     return (
       this.#keptJson.find(refusal, this.clock.now()) ??
-      this.#keptJson.keep(refusal, this.#json(problemOf(refusal, this.options.statusCode)))
+      this.#keptJson.keep(refusal, complete(this.#json(problemOf(refusal, this.options.statusCode)), refusal))
     );
   }
 
@@ -99,7 +99,7 @@ export class Responder {
       if (page.contentSecurityPolicy) headers['Content-Security-Policy'] = page.contentSecurityPolicy;
       const answer = { status: problem.statusCode, headers, body: Buffer.from(page.html) };
       const end = problem.endsAt === null ? Infinity : Date.parse(problem.endsAt);
-      return isForAll ? this.#keptPages.keep(refusal, answer, samePeriod(end, now)) : answer;
+      return isForAll ? this.#keptPages.keep(refusal, complete(answer, refusal), samePeriod(end, now)) : answer;
     } catch (error) {
       this.#complain(`The maintenance page could not be rendered, so a plain one goes out: ${reasonOf(error)}`);
       // Whatever policy the application has, it is not made for this page.
@@ -163,6 +163,12 @@ export class Responder {
     const hosts = [request.host, headerOf(request, 'host'), headerOf(request, ':authority')];
     return hosts.some((host) => isHostOf(target, host)) ? null : target.href;
   }
+}
+
+/** With the headers of the refusal, so that whoever sends it has nothing to add but `Vary`. */
+function complete(answer: Answer, { retryAfter }: Refusal): Answer {
+  const again = retryAfter !== null && { 'Retry-After': String(retryAfter) };
+  return { ...answer, headers: { ...answer.headers, 'Cache-Control': 'no-store', ...again } };
 }
 
 /** Whether a `Host` header names the host of the URL, the port of its scheme written out or not. */

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AbstractHttpAdapter } from '@nestjs/core';
 import type { NextFunction, Request, Response } from 'express';
+import vary from 'vary';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
 import { ANNOUNCEMENT } from '../announcer.js';
-import { writeRefusal, type Answer, type RawResponse } from '../answer.js';
-import type { Edge, EdgeVisitor } from '../edge.js';
+import type { Answer, RawResponse } from '../answer.js';
+import { onceParsed, type Edge, type EdgeVisitor } from '../edge.js';
 import { explained } from '../json-example.js';
 import type { AnswerableRequest } from '../responder.js';
 import { noteHandling, track, type RequestLens } from '../request-in-flight.js';
@@ -57,23 +58,16 @@ export class ExpressBridge implements HttpBridge {
       registerParserMiddleware?.(...args);
       this.#explainParserErrors();
     };
+    this.#comeBeforeExpress();
     if (!parts.edge) return;
-    this.#refuseBeforeExpress(parts.edge);
     this.#followMiddleware();
     this.#guardNotFound();
   }
 
   placeEdge(): void {
-    if (this.#placed) return;
-    const { edge, tracking } = this.parts;
-    const lens: RequestLens<Request> = {
-      asSent,
-      routeOf: (request) => this.#routeOf(asSent(request)),
-      patternOf: (request) => this.#patternOf(asSent(request)),
-    };
+    const { edge } = this.parts;
+    if (!edge || this.#placed) return;
     this.#placed = (request, response, next) => {
-      track(request, response, lens, tracking);
-      if (!edge) return next();
       this.#announce(response);
       if (edge.isIdle) next();
       else edge.pass(this.#visitor(request, response, next), this.#routeOf(request));
@@ -107,14 +101,22 @@ export class ExpressBridge implements HttpBridge {
     raw.end(body);
   }
 
-  // Most of what a small answer costs is how Express prepares a request. Where nothing stands before the edge, and nothing of the
-  // application's own is asked, nobody can tell whether that was done.
-  #refuseBeforeExpress(edge: Edge): void {
+  // Express makes requests and responses slow to touch, and that is most of what a small answer costs.
+  #comeBeforeExpress(): void {
+    const { edge, tracking } = this.parts;
+    const lens: RequestLens<Request> = {
+      asSent,
+      routeOf: (request) => this.#routeOf(asSent(request)),
+      patternOf: (request) => this.#patternOf(asSent(request)),
+    };
     const app = this.adapter.getInstance<ExpressApplication>();
     const handle = app.handle.bind(app);
     app.handle = (request, response, done) => {
-      const isFirst = !done && !edge.isIdle && app.router.stack[this.#firstPlace]?.handle === this.#placed;
-      if (!isFirst || !this.#refuseAtOnce(edge, app, request, response)) handle(request, response, done);
+      // Where nothing stands before the edge, and nothing of the application's own is asked, nobody can tell whether Express has run.
+      const isFirst = edge && !done && !edge.isIdle && app.router.stack[this.#firstPlace]?.handle === this.#placed;
+      if (isFirst && this.#refuseAtOnce(edge, app, request, response)) return;
+      track(request as Request, response, lens, tracking);
+      handle(request, response, done);
     };
   }
 
@@ -128,20 +130,20 @@ export class ExpressBridge implements HttpBridge {
 
   #refuseAtOnce(edge: Edge, app: ExpressApplication, raw: IncomingMessage, response: ServerResponse): boolean {
     const request = new UnpreparedRequest(raw, this);
-    const found = edge.foreseeAnswer(request, this.#routeOf(request));
-    if (!found) return false;
-    const [{ retryAfter }, answer] = found;
-    // As the edge does: a malformed request gets 400 alone.
-    queueMicrotask(() => {
+    const answer = edge.foreseeAnswer(request, this.#routeOf(request));
+    if (!answer) return false;
+    onceParsed(request, () => {
       if (app.enabled('x-powered-by')) response.setHeader('X-Powered-By', 'Express');
       this.#announce(response);
-      this.#refuse(response, answer, retryAfter);
+      this.#refuse(response, answer);
     });
     return true;
   }
 
-  #refuse(response: ServerResponse, answer: Answer, retryAfter: number | null): void {
-    writeRefusal(response, { status: answer.status, retryAfter });
+  #refuse(response: ServerResponse, answer: Answer): void {
+    if (response.headersSent) return;
+    response.removeHeader('ETag');
+    vary(response, 'Accept');
     this.send(response, answer);
   }
 
@@ -185,7 +187,7 @@ export class ExpressBridge implements HttpBridge {
       response,
       proceed,
       send: (answer) => this.send(response, answer),
-      refuse: (answer, retryAfter) => this.#refuse(response, answer, retryAfter),
+      refuse: (answer) => this.#refuse(response, answer),
     };
   }
 

@@ -19,6 +19,7 @@ const ROUTE = Symbol('nestjs-maintenance:route');
 interface MarkedConfig {
   [ROUTE]?: Route;
 }
+type MarkedRequest = object & Record<symbol, Refusal | undefined>;
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
 type Verb = (path: string, handler: object) => unknown;
 type Middleware = (request: object, response: unknown, next: () => void) => unknown;
@@ -40,8 +41,8 @@ export class FastifyBridge implements HttpBridge {
   /** The route that Nest is registering. */
   #registering: { route: Route; isAdmin: boolean } | null = null;
   #context: symbol | undefined;
-  /** Raw requests that will be refused for certain. */
-  readonly #refused = new WeakMap<object, Refusal>();
+  /** Marks raw requests that will be refused for certain. */
+  readonly #refused = Symbol('nestjs-maintenance:refused');
 
   constructor(
     private readonly adapter: AbstractHttpAdapter,
@@ -60,7 +61,7 @@ export class FastifyBridge implements HttpBridge {
       if (!edge) return done();
       const header = announcer.header;
       if (header !== null) void reply.header(ANNOUNCEMENT, header);
-      const refusal = this.#refused.get(request.raw);
+      const refusal = (request.raw as unknown as MarkedRequest)[this.#refused];
       if (refusal) edge.refuse(refusal, this.#visitor(request, reply, done), this.#routeOf(request));
       else if (edge.isIdle) done();
       else edge.pass(this.#visitor(request, reply, done), this.#routeOf(request));
@@ -96,7 +97,7 @@ export class FastifyBridge implements HttpBridge {
       response: reply.raw,
       proceed,
       send: (answer) => this.send(reply, answer),
-      ...(!this.#isChangedLater(request) && { refuse: (answer, retryAfter) => refuse(reply, answer, retryAfter) }),
+      ...(!this.#isChangedLater(request) && { refuse: (answer) => refuse(reply, answer) }),
     };
   }
 
@@ -132,11 +133,10 @@ export class FastifyBridge implements HttpBridge {
     let others: Hook = (_request, _reply, done) => done();
     const setOnRequestHook = adapter.setOnRequestHook.bind(adapter);
     setOnRequestHook((request, reply, done) => {
-      track(reply, reply.raw, lens, tracking);
-      if (edge && !edge.isIdle) {
-        const refusal = edge.foresee(request, this.#routeOf(request));
-        if (refusal) this.#refused.set(request.raw, refusal);
-      }
+      const refusal = edge && !edge.isIdle ? edge.foresee(request, this.#routeOf(request)) : null;
+      if (refusal) (request.raw as unknown as MarkedRequest)[this.#refused] = refusal;
+      // Whoever is refused is not waited for.
+      else track(reply, reply.raw, lens, tracking);
       return others(request, reply, done);
     });
     adapter.setOnRequestHook = (hook) => void (others = hook);
@@ -150,7 +150,7 @@ export class FastifyBridge implements HttpBridge {
       if (typeof middleware !== 'function') return middleware;
       const run = middleware as Middleware;
       return ((request, response, next) =>
-        this.#refused.has(request) ? next() : run(request, response, next)) satisfies Middleware;
+        this.#refused in request ? next() : run(request, response, next)) satisfies Middleware;
     };
     const use = adapter.use.bind(adapter);
     adapter.use = (...args) => use(...args.map(held));
@@ -207,13 +207,15 @@ export class FastifyBridge implements HttpBridge {
   }
 }
 
-function refuse(reply: FastifyReply, { status, headers, body }: Answer, retryAfter: number | null): void {
+function refuse(reply: FastifyReply, { status, headers, body }: Answer): void {
   if (reply.sent) return;
-  void reply.code(status).headers(headers).header('Cache-Control', 'no-store').removeHeader('ETag');
-  if (retryAfter !== null) void reply.header('Retry-After', String(retryAfter));
+  if (reply.hasHeader('ETag')) reply.removeHeader('ETag');
   const vary = reply.getHeader('Vary');
-  void reply.header('Vary', vary === undefined ? 'Accept' : append(String(vary), 'Accept'));
-  void reply.send(body);
+  void reply
+    .code(status)
+    .headers(headers)
+    .header('Vary', vary === undefined ? 'Accept' : append(String(vary), 'Accept'))
+    .send(body);
 }
 
 // A client that goes away ends the connection, and not what the handler does.
