@@ -11,7 +11,9 @@ for (const variant of found.keys()) await boot(variant);
 for (let round = 0; round < ROUNDS; round++) {
   for (const variant of shuffled(Object.keys(VARIANTS))) found.get(variant).push(await boot(variant));
 }
-const loaded = found.get('with').flatMap((started) => started.loaded);
+// Nest itself loads some, if they are installed.
+const byNest = new Set(found.get('without').flatMap((started) => started.loaded));
+const loaded = [...new Set(found.get('with').flatMap((started) => started.loaded))].filter((name) => !byNest.has(name));
 // The page is made with Handlebars: who looks for it has to find it there.
 const used = await boot('used');
 
@@ -36,7 +38,7 @@ await publish('boot', {
     'MiB added by the module': summary(added('with', 'memory')),
   },
 });
-if (loaded.length > 0) throw new Error(`loaded, though nobody uses it: ${[...new Set(loaded)].join(', ')}`);
+if (loaded.length > 0) throw new Error(`loaded, though nobody uses it: ${loaded.join(', ')}`);
 if (!used.loaded.includes('handlebars'))
   throw new Error('the page was made, and nobody saw Handlebars: look at OPTIONAL');
 

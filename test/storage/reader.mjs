@@ -1,5 +1,5 @@
 // Says what a process that only reads has loaded, and what it has after a first write: node reader.mjs <path>
-import { FileStateStorage } from '../../libs/maintenance/dist/esm/storage/file-state-storage.js';
+import { FileStateStorage } from 'nestjs-maintenance';
 
 const cwd = process.cwd;
 const loaded = () => ({ handlers: process.listenerCount('SIGTERM'), patched: process.cwd !== cwd });

@@ -1,7 +1,7 @@
 // Adds one to the revision, again and again: node writer.mjs <path> <name> [<times>]
 // Says "ready", waits for a line, then says each revision when the storage has confirmed it.
 import { once } from 'node:events';
-import { FileStateStorage } from '../../libs/maintenance/dist/esm/storage/file-state-storage.js';
+import { FileStateStorage } from 'nestjs-maintenance';
 
 const [path, name, times = 'Infinity'] = process.argv.slice(2);
 const storage = new FileStateStorage(path);
