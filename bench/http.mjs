@@ -19,6 +19,8 @@ const HTML_ACCEPT = { accept: 'text/html,application/xhtml+xml,application/xml;q
 const CASES = [
   { name: 'without', app: 'without' },
   { name: 'off', app: 'off' },
+  // What Nest takes for any guard.
+  { name: 'empty guard', app: 'empty guard' },
   { name: '503 as JSON', app: 'on', headers: JSON_ACCEPT, status: 503, type: 'application/problem+json' },
   { name: '503 as HTML', app: 'on', headers: HTML_ACCEPT, status: 503, type: 'text/html; charset=utf-8' },
   { name: '503, exempting many', app: 'on, exempting many', headers: JSON_ACCEPT, status: 503 },
@@ -42,7 +44,13 @@ const COMPARISONS = {
     { name: '503, exempting many', to: '503 as JSON', atLeast: 0.95 },
   ],
 };
-const OTHERS = ['own guard, file', 'own guard, Redis', '@nestjs/throttler'];
+/** What is only printed, and with what it is compared. */
+const OTHERS = {
+  'empty guard': 'without',
+  'own guard, file': 'off',
+  'own guard, Redis': 'off',
+  '@nestjs/throttler': 'off',
+};
 
 const redis = await openRedis();
 const load = start(new URL('tools/load.mjs', import.meta.url), { core: LOAD });
@@ -103,7 +111,7 @@ function tell(adapter, found) {
   const of = (name, what) => found.get(name).map((result) => result[what]);
   for (const name of found.keys()) {
     const compared = COMPARISONS[adapter].find((comparison) => comparison.name === name);
-    const to = compared?.to ?? (OTHERS.includes(name) ? 'off' : undefined);
+    const to = compared?.to ?? OTHERS[name];
     const throughput = to && ratios(of(name, 'perSecond'), of(to, 'perSecond'));
     const latency = to && ratios(of(name, 'p99'), of(to, 'p99'));
     samples[`${adapter}, ${name}`] = found.get(name);

@@ -16,8 +16,8 @@ const unlock = await lock('scripts/build.mjs', {
 const library = 'libs/maintenance';
 const shared = ['tsconfig.base.json', 'package-lock.json', 'scripts/build.mjs'];
 
-function tsc(project) {
-  const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], {
+function tsc(project, ...flags) {
+  const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project, ...flags], {
     stdio: 'inherit',
   });
   if (status !== 0) process.exit(status ?? 1);
@@ -71,7 +71,7 @@ await build(
   [`${library}/src`, `${library}/tsconfig.json`, `${library}/tsconfig.cjs.json`, `${library}/package.json`, ...shared],
   async () => {
     tsc(`${library}/tsconfig.json`);
-    tsc(`${library}/tsconfig.cjs.json`);
+    tsc(`${library}/tsconfig.cjs.json`, '--emitDeclarationOnly');
     await bundle();
     writeFileSync(`${library}/dist/cjs/package.json`, '{ "type": "commonjs" }\n');
   },

@@ -28,6 +28,10 @@ function guardedBy(isClosed) {
     if (await isClosed()) throw new ServiceUnavailableException('Down for maintenance');
     return true;
   };
+  return provided(canActivate);
+}
+
+function provided(canActivate) {
   return { providers: [{ provide: APP_GUARD, useValue: { canActivate } }] };
 }
 
@@ -51,6 +55,7 @@ const VARIANTS = {
   off: () => maintenance(),
   on: () => maintenance(),
   'on, exempting many': () => maintenance(manyExemptions()),
+  'empty guard': async () => provided(() => true),
   'own guard, file': async () => {
     const file = join(folder, 'maintenance.json');
     writeFileSync(file, '{"on":false}');

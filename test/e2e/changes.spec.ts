@@ -68,7 +68,8 @@ describe('whoever wants to know of changes', () => {
       [true, []],
       [false, []],
     ]);
-    expect(lines.map((line) => / by \w+ via code, /.test(line))).toEqual([true, false, false]);
+    expect(messages[0]?.changes).toMatchObject([{ by: 'ann', via: 'code' }]);
+    expect(lines.map((line) => / by ann via code, /.test(line))).toEqual([true, false, false]);
   });
 
   it('finds every change, also one that shows in nothing but the history, and on one line each', async () => {

@@ -90,7 +90,7 @@ export class MaintenanceService {
    * ```
    */
   async enable(window: EnableOptions = {}): Promise<MaintenanceStatus> {
-    await this.open(window, { via: 'code' });
+    await this.open(window, { via: 'code', by: window?.createdBy });
     return this.status();
   }
 
