@@ -32,6 +32,21 @@ it('reads back what it wrote, unknown members included', () => {
   expect(parseState(serializeState(state))).toEqual(state);
 });
 
+it('reads nothing that it could not write', () => {
+  const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
+  const text = (depth: number): string => JSON.stringify({ ...state, later: 0 }).replace(/0}$/, `${nested(depth)}}`);
+  expect(() => serializeState(parseState(text(50)))).not.toThrow();
+  for (const depth of [200, 10_000]) {
+    expect(() => parseState(text(depth))).toThrow(new StateFormatError('it is nested more than 100 levels deep'));
+  }
+});
+
+it('grows a large state by little when it writes it', () => {
+  const large = { ...state, later: Array.from({ length: 10_000 }, () => [[[[[[0]]]]]]) };
+  expect(serializeState(large).length).toBeLessThan(JSON.stringify(large).length + 10);
+  expect(serializeState(state)).toContain('\n  ');
+});
+
 it.each([
   ['1', true],
   ['0', false],

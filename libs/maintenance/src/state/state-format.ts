@@ -107,14 +107,35 @@ export function assertState(value: unknown): asserts value is MaintenanceState {
   checked(value);
 }
 
+/** Levels of objects and arrays. What is deeper could be read, but overflow the stack of who writes it. */
+const DEEPEST = 100;
+
+function assertShallow(value: unknown): void {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST) throw new StateFormatError(`it is nested more than ${DEEPEST} levels deep`);
+    level = level.flatMap((member) =>
+      typeof member === 'object' && member !== null ? (Object.values(member) as unknown[]) : [],
+    );
+  }
+}
+
 function checked(value: unknown): MaintenanceState {
+  assertShallow(value);
   const result = v.safeParse(state, value);
   if (result.success) return result.output as MaintenanceState;
   const [issue] = result.issues;
   throw new StateFormatError(`${v.getDotPath(issue) ?? 'the content'}: ${issue.message}`);
 }
 
-/** The text that {@link parseState} reads back. Readable by a person who opens the file. */
+/** Characters up to which a person may want to read a state. */
+const READABLE = 256 * 1024;
+
+/**
+ * The text that {@link parseState} reads back. Readable by a person who opens the file, unless it is so long that the indentation alone
+ * could make it too large to be stored.
+ */
 export function serializeState(content: MaintenanceState): string {
-  return `${JSON.stringify(content, null, 2)}\n`;
+  const readable = JSON.stringify(content, null, 2);
+  return `${readable.length > READABLE ? JSON.stringify(content) : readable}\n`;
 }
