@@ -438,6 +438,22 @@ describe('maintenance that is forced', () => {
 });
 
 describe('the terminal', () => {
+  it.concurrent.each([
+    ['an option', ['on', '--x\u001b[2J']],
+    ['a value', ['on', '--mode', 'a\u001b[31mb\u009bc\nMaintenance is off.']],
+    ['a command', ['o\u001b[31mn']],
+  ])('gets no control character of %s that is wrong', async (_title, args) => {
+    const ended = await at(folderWith())(...args);
+    expectFailure(ended, 2, /^error: .*\\u001b/);
+    // eslint-disable-next-line no-control-regex
+    expect(ended.stderr).toMatch(/^[^\u0000-\u001f\u007f-\u009f]+\n$/);
+  });
+
+  it.concurrent('is told what may have been meant, on one line', async () => {
+    const ended = await at(folderWith())('on', '--scop', 'x');
+    expectFailure(ended, 2, "error: unknown option '--scop' (Did you mean --scope?)\n");
+  });
+
   it.concurrent('gets no control character of what is stored', async () => {
     const command = at(folderWith());
     const message = 'a\u001b[2Jb\u009b31m\u202ec\nd';

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { Command, CommandFactory, CommandRunnerService, InjectCommander, type CommandRunner } from 'nest-commander';
+import { errorsVisibly } from './commands/errors-visibly.js';
 import { INSTANCES, InstancesCommand } from './commands/instances.command.js';
 import { OFF, OffCommand } from './commands/off.command.js';
 import { ON, OnCommand } from './commands/on.command.js';
@@ -37,7 +38,7 @@ function environment(): NodeJS.ProcessEnv {
 })
 class StandaloneModule {
   constructor(@InjectCommander() program: CommandRunner['command']) {
-    program
+    errorsVisibly(program)
       .name('nestjs-maintenance')
       .description('Turns maintenance of a NestJS application on and off, and shows what is on.')
       .addHelpText(

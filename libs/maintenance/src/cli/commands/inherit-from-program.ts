@@ -1,4 +1,5 @@
 import type { CommandRunner } from 'nest-commander';
+import { errorsVisibly } from './errors-visibly.js';
 
 type Command = CommandRunner['command'];
 
@@ -9,5 +10,5 @@ type Command = CommandRunner['command'];
 export function inheritFromProgram(command: Command): Command {
   let program = command;
   while (program.parent) program = program.parent;
-  return command.copyInheritedSettings(program);
+  return errorsVisibly(command.copyInheritedSettings(program));
 }

@@ -1,0 +1,14 @@
+import type { CommandRunner } from 'nest-commander';
+import { replaceMethod } from '../../replace-method.js';
+import { visible } from '../visible.js';
+
+type Command = CommandRunner['command'];
+
+/** Commander repeats what was typed, or pasted, in its errors. No control character of it reaches the terminal, as in all that we print. */
+export function errorsVisibly(command: Command): Command {
+  replaceMethod(command, 'error', (error) => (message, options) => {
+    const [, sentence, hint] = /^(.*?)(?:\n(\(Did you mean .*\)))?$/s.exec(message)!;
+    return error(visible(hint === undefined ? sentence! : `${sentence} ${hint}`), options);
+  });
+  return command;
+}
