@@ -361,6 +361,18 @@ describe('the storage', () => {
     expect(ended.stderr).not.toContain('secret');
   });
 
+  it.concurrent.each([
+    ['twice', ['redis://ann:secret@127.0.0.1:1', '--storage', 'redis://ann:secret@127.0.0.1:1'], /--storage .* once/],
+    ['with a space', ['ftp://ann:the secret@host'], /ftp:\/\/\*\*\*@host/],
+    ['without slashes', ['redis:ann:secret@host'], /redis:\*\*\*@host/],
+    ['without a scheme', ['ann:secret@host:6379/0'], /\*\*\*@host:6379/],
+    ['with a quote', ["s3://ann:'secret@bucket/key"], /s3:\/\/\*\*\*@bucket/],
+  ])('that is named wrongly, %s, does not show the password', async (_title, args, sentence) => {
+    const ended = await at(folderWith())('on', '--storage', ...args);
+    expectFailure(ended, 2, sentence);
+    expect(ended.stderr).not.toContain('secret');
+  });
+
   it.concurrent('that is corrupt is reported, and replaced by on and by off', async () => {
     const folder = folderWith({ [FILE]: '{"format":1', 'off.json': 'nonsense' });
     const command = at(folder);

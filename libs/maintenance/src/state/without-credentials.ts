@@ -2,3 +2,8 @@
 export function withoutCredentials(text: string): string {
   return text.replace(/([a-z][a-z\d+.-]*:\/\/)[^\s"'<>]*@/gi, '$1***@');
 }
+
+/** The same of one URL, or of what was meant to be one: nothing between its scheme and the last `@` stays, and nothing of its query. */
+export function urlWithoutCredentials(url: string): string {
+  return url.replace(/^([a-z][a-z\d+.-]*:(?:\/\/)?)?.*@/is, '$1***@').replace(/\?.*$/s, '?...');
+}

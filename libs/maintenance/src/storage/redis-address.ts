@@ -1,3 +1,5 @@
+import { urlWithoutCredentials } from '../state/without-credentials.js';
+
 /** Which server, database and key a {@link RedisStateStorage} works on. */
 export interface RedisAddress {
   host: string;
@@ -32,7 +34,7 @@ const EXAMPLE = 'redis://host:6379/0?key=maintenance_state';
  */
 export function parseRedisUrl(url: string): RedisAddress {
   const refuse = (reason: string): TypeError =>
-    new TypeError(`${JSON.stringify(withoutCredentials(url))} ${reason}; write ${EXAMPLE}`);
+    new TypeError(`${JSON.stringify(urlWithoutCredentials(url))} ${reason}; write ${EXAMPLE}`);
   if (!/^rediss?:\/\//i.test(url) || !URL.canParse(url)) throw refuse('is not the URL of a Redis server');
   const { protocol, hostname, port, pathname, searchParams, hash, username, password } = new URL(url);
   if (hostname === '') throw refuse('names no host');
@@ -88,9 +90,4 @@ export function namesOf(key: string): RedisNames {
     expiries: `${prefix}:instances:expiries`,
     channel: `${prefix}:changes`,
   };
-}
-
-// Everything up to the last @: a password that is not escaped may hold anything, which is why the URL is refused.
-function withoutCredentials(url: string): string {
-  return url.replace(/\/\/.*@/s, '//***@').replace(/\?.*/s, '?...');
 }

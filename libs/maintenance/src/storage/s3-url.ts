@@ -1,4 +1,4 @@
-import { withoutCredentials } from '../state/without-credentials.js';
+import { urlWithoutCredentials } from '../state/without-credentials.js';
 import type { S3StateStorageOptions } from './s3-options.js';
 
 const PARAMETERS = ['region', 'endpoint', 'forcePathStyle'];
@@ -12,7 +12,7 @@ const EXAMPLE = 's3://bucket/path/maintenance.json?region=eu-central-1';
  */
 export function s3OptionsOf(text: string): S3StateStorageOptions {
   // Without the query, too: who puts a key there, under whatever name, must not find it in a log.
-  const shown = JSON.stringify(withoutCredentials(text).replace(/\?.*$/s, '?...'));
+  const shown = JSON.stringify(urlWithoutCredentials(text));
   const isWhole = /^s3:\/\//i.test(text) && URL.canParse(text) && !/%(?![\da-f]{2})/i.test(text);
   const url = isWhole ? new URL(text) : undefined;
   if (!url || url.port !== '') throw new Error(`${shown} is not a URL such as ${EXAMPLE}`);

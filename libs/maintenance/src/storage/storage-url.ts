@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { withoutCredentials } from '../state/without-credentials.js';
+import { urlWithoutCredentials } from '../state/without-credentials.js';
 import { FileStateStorage } from './file-state-storage.js';
 import { RedisStateStorage } from './redis-state-storage.js';
 import { S3StateStorage } from './s3-state-storage.js';
@@ -24,7 +24,7 @@ export function storageFromUrl(url: string | undefined): StateStorage {
   if (scheme === 'redis' || scheme === 'rediss') return new RedisStateStorage({ url });
   if (scheme === 's3') return new S3StateStorage(s3OptionsOf(url));
   throw new Error(
-    `${JSON.stringify(withoutCredentials(url).replace(/\?.*$/s, '?...'))} is not the URL of a storage; write file:path (such as file:/var/lib/app/maintenance.json), s3://bucket/key or redis://host:port/db`,
+    `${JSON.stringify(urlWithoutCredentials(url))} is not the URL of a storage; write file:path (such as file:/var/lib/app/maintenance.json), s3://bucket/key or redis://host:port/db`,
   );
 }
 

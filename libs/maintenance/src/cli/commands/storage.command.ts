@@ -5,7 +5,6 @@ import { print, printLines } from '../output.js';
 import { storageLine } from '../sections.js';
 import { TargetFinder, type Target } from '../target.js';
 import { UsageError } from '../usage-error.js';
-import { readText } from '../values.js';
 import { visible, visibleJson } from '../visible.js';
 import { inheritFromProgram } from './inherit-from-program.js';
 
@@ -41,7 +40,9 @@ export abstract class StorageCommand<Options extends StorageOptions>
 
   @Option({ flags: '--storage <url>', description: 'the storage, such as file:/var/lib/app/maintenance.json' })
   parseStorage(text: string, previous?: string): string {
-    return readText(text, previous);
+    // Commander would repeat the value, and there may be a password in it.
+    if (previous !== undefined) this.command.error('error: --storage was given before; give it once.');
+    return text;
   }
 
   @Option({ flags: '--json', description: 'print one JSON document' })
