@@ -35,6 +35,7 @@ export default {
       testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'],
       moduleNameMapper: { ...common.moduleNameMapper, '^@nestjs/([^/]+)(.*)$': `${nest11}/$1$2` },
     },
+    { ...e2e, displayName: 'fuzz', testMatch: ['<rootDir>/test/fuzz/**/*.spec.ts'] },
     {
       ...e2e,
       displayName: 'process',

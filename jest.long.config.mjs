@@ -4,7 +4,7 @@ import config from './jest.config.mjs';
 Object.assign(process.env, {
   CRASH_ROUNDS: '200',
   RACE_WRITES: '250',
-  GARBAGE_FILES: '5000',
+  FUZZ_RUNS: '5000',
   FLEET_TOGGLES: '300',
   LOAD_TOGGLES: '200',
   DRAIN_ROUNDS: '10',
