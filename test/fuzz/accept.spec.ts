@@ -1,0 +1,189 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import fc, { type Arbitrary } from 'fast-check';
+import { ADAPTERS, start, type Running } from '../e2e/application.js';
+import { CatsController } from '../e2e/controllers.js';
+import { holds, PATIENCE } from './cases.js';
+import { requestOf, Wire, type Answer } from './wire.js';
+
+/** A media range of RFC 9110, section 12.5.1, with its weight. */
+interface Range {
+  type: string;
+  subtype: string;
+  parameters: [name: string, value: string][];
+  weight: number;
+}
+
+const token = fc.stringMatching(/^[A-Za-z0-9!#$&'+.^_`|~-]{1,6}$/);
+const blank = fc.constantFrom('', '', '', ' ', '\t', '  ');
+const anyCase = (text: string): Arbitrary<string> =>
+  fc.mixedCase(fc.constant(text)).filter((mixed) => mixed.toLowerCase() === text.toLowerCase());
+
+const type = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(['text', 'html'], ['application', 'xhtml+xml'], ['*', '*']) },
+  { weight: 3, arbitrary: fc.constantFrom(['application', 'problem+json'], ['application', 'json']) },
+  { weight: 2, arbitrary: fc.constantFrom(['text', '*'], ['application', '*']) },
+  { weight: 1, arbitrary: fc.tuple(token, fc.oneof(token, fc.constant('*'))) },
+);
+const quoted = fc.stringMatching(/^[ !#-[\]-~]{0,6}$/).map((text) => `"${text}"`);
+// `negotiator` lets a parameter that is empty, or *, match where there is none; nobody sends such.
+const parameter = fc.tuple(
+  token.filter((name) => name.toLowerCase() !== 'q'),
+  fc.oneof({ weight: 3, arbitrary: token }, { weight: 1, arbitrary: quoted.filter((text) => !/^"\*?"$/.test(text)) }),
+);
+const weight = fc.oneof(
+  fc.constantFrom('0', '1', '0.5', '0.9', '0.001', '1.000', '0.', '1.', '0.50', '0.000'),
+  fc.stringMatching(/^0\.[0-9]{1,3}$/),
+);
+const range = fc
+  .tuple(type, fc.array(parameter, { maxLength: 1 }), fc.option(weight), blank, blank, anyCase('q'))
+  .chain(([[type, subtype], parameters, given, before, behind, q]) =>
+    fc.tuple(anyCase(type!), anyCase(subtype!)).map(([shownType, shownSubtype]) => ({
+      range: { type, subtype, parameters, weight: given === null ? 1 : Number(given) } as Range,
+      text:
+        [`${shownType}/${shownSubtype}`, ...parameters.map(([name, value]) => `${name}=${value}`)].join(
+          `${before};${behind}`,
+        ) + (given === null ? '' : `${before};${behind}${q}=${given}`),
+    })),
+  );
+/** Members of a list may be empty (RFC 9110, section 5.6.1.2). */
+const grammatical = fc
+  .tuple(fc.array(range, { minLength: 1, maxLength: 5 }), blank, blank, fc.constantFrom(',', ',', ',,', ', ,'))
+  .map(([ranges, before, behind, comma]) => ({
+    ranges: ranges.map(({ range }) => range),
+    text: ranges.map(({ text }) => text).join(before + comma + behind),
+  }));
+
+/** The weight that a client gives a type: that of the most specific range which matches. Without one it takes no such type. */
+function weightOf(media: string, ranges: readonly Range[]): number {
+  const [type, subtype] = media.split('/');
+  let best = { precedence: -1, weight: 0 };
+  for (const range of ranges) {
+    // None of the types on offer has a parameter.
+    if (range.parameters.length > 0) continue;
+    const isExact = range.type.toLowerCase() === type && range.subtype.toLowerCase() === subtype;
+    const precedence = isExact ? 2 : range.subtype !== '*' ? -1 : range.type === '*' ? 0 : range.type === type ? 1 : -1;
+    if (precedence > best.precedence) best = { precedence, weight: range.weight };
+    // Of two ranges that are the same, the RFC prefers none.
+    else if (precedence === best.precedence && precedence >= 0 && range.weight !== best.weight) return NaN;
+  }
+  return best.weight;
+}
+
+/** The format with the higher weight; `null` where the RFC leaves the choice. */
+function preferred(ranges: readonly Range[]): 'html' | 'json' | null {
+  const weights = (...types: string[]): number => Math.max(...types.map((media) => weightOf(media, ranges)));
+  const html = weights('text/html', 'application/xhtml+xml');
+  const json = weights('application/problem+json', 'application/json');
+  if (Number.isNaN(html) || Number.isNaN(json) || (html === json && html > 0)) return null;
+  return html > json ? 'html' : 'json';
+}
+
+/** What a header may hold: bytes but controls, tab excepted. */
+const byte = fc.integer({ min: 0, max: 255 }).filter((code) => code === 9 || (code > 31 && code !== 127));
+const bytes = fc.array(byte, { maxLength: 60 }).map((codes) => String.fromCharCode(...codes));
+const pieces = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom('text/html', '*/*', 'application/json', ';', ',', '=', 'q', 'q=', '"', '\\', '/', '*', ' ', '\t'),
+      fc.constantFrom(
+        'q=1e9',
+        'q=-1',
+        'q=NaN',
+        'q=2',
+        'q="1"',
+        '__proto__=1',
+        'constructor',
+        'charset=utf-8',
+        ';;',
+        '//',
+      ),
+      token,
+    ),
+    { maxLength: 30 },
+  )
+  .map((parts) => parts.join(''));
+
+describe.each(ADAPTERS)('the Accept header on %s', (adapter) => {
+  let running: Running;
+  let wire: Wire;
+  beforeAll(async () => {
+    running = await start(adapter, { controllers: [CatsController] });
+    await running.maintenance.enable();
+    wire = new Wire(running.port);
+  });
+  afterAll(async () => {
+    wire.close();
+    await running.close();
+  });
+
+  async function refusedWith(...accept: string[]): Promise<Answer> {
+    return wire.send(
+      requestOf(
+        'GET',
+        '/cats',
+        accept.map((value) => `Accept: ${value}`),
+      ),
+    );
+  }
+
+  /** The format of a refusal, which has to be complete. */
+  function formatOf({ status, headers, text }: Answer): 'html' | 'json' {
+    expect(status).toBe(503);
+    expect(headers.vary).toMatch(/(?:^|, *)accept(?:$|,)/i);
+    expect(headers['cache-control']).toBe('no-store');
+    expect(headers['retry-after']).toMatch(/^[1-9]\d*$/);
+    if (headers['content-type'] === 'text/html; charset=utf-8') {
+      expect(text).toMatch(/^<!doctype html>/i);
+      return 'html';
+    }
+    expect(headers['content-type']).toMatch(/^application\/problem\+json(?:; charset=utf-8)?$/);
+    expect(JSON.parse(text)).toMatchObject({ status: 503 });
+    return 'json';
+  }
+
+  it(
+    'is read as RFC 9110 says',
+    async () => {
+      const seen = { html: 0, json: 0 };
+      await holds(grammatical, async ({ ranges, text }) => {
+        const format = formatOf(await refusedWith(text));
+        const expected = preferred(ranges);
+        if (expected !== null) expect(format).toBe(expected);
+        if (expected !== null) seen[expected]++;
+      });
+      expect(Math.min(seen.html, seen.json)).toBeGreaterThan(10);
+    },
+    PATIENCE,
+  );
+
+  it(
+    'gets a whole answer, whatever is in it',
+    () =>
+      holds(fc.array(fc.oneof(bytes, pieces), { minLength: 1, maxLength: 3 }), async (accept) => {
+        formatOf(await refusedWith(...accept));
+      }),
+    PATIENCE,
+  );
+
+  it(
+    'takes no time worth mentioning, however long it is',
+    async () => {
+      const repeated = fc.tuple(pieces, pieces, pieces).filter(([, middle]) => middle !== '');
+      const delay = monitorEventLoopDelay({ resolution: 5 });
+      delay.enable();
+      await holds(repeated, async ([first, middle, last]) => {
+        const long = first + middle.repeat(14_000).slice(0, 14_000 - last.length - first.length) + last;
+        // Others use the machine too: what takes long each time takes long.
+        const longest: number[] = [];
+        for (let attempt = 0; attempt < 3 && (longest.at(-1) ?? Infinity) > 100; attempt++) {
+          delay.reset();
+          formatOf(await refusedWith(long));
+          longest.push(delay.max / 1e6);
+        }
+        expect(Math.min(...longest)).toBeLessThan(100);
+      });
+      delay.disable();
+    },
+    PATIENCE,
+  );
+});
