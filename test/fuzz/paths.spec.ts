@@ -1,0 +1,339 @@
+import { All, Controller, Get, Header, Param, Post, type INestApplication } from '@nestjs/common';
+import fc from 'fast-check';
+import type { MaintenanceModuleOptions } from 'nestjs-maintenance';
+import { ADAPTERS, start, type Adapter } from '../e2e/application.js';
+import { CASES, holds, PATIENCE } from './cases.js';
+import { startPlain } from './plain-application.js';
+import { requestOf, Wire, type Answer } from './wire.js';
+
+/** Whoever answers says so. */
+const Answers = (): MethodDecorator => Header('X-Handler', 'yes');
+
+@Controller()
+class ShopController {
+  @Answers()
+  @Get()
+  home(): string {
+    return 'home';
+  }
+
+  @Answers()
+  @Get('cats')
+  cats(): string {
+    return 'cats';
+  }
+
+  @Answers()
+  @Post('cats')
+  create(): string {
+    return 'created';
+  }
+
+  @Answers()
+  @Get('cats/:name')
+  cat(@Param('name') name: string): string {
+    return `cat ${name}`;
+  }
+
+  @Answers()
+  @All('docs')
+  docs(): string {
+    return 'docs';
+  }
+
+  @Answers()
+  @Get('files/:name')
+  file(): string {
+    return 'file';
+  }
+
+  @Answers()
+  @Get('v:number/ping')
+  ping(@Param('number') number: string): string {
+    return `ping ${number}`;
+  }
+
+  @Answers()
+  @All('health')
+  health(): string {
+    return 'healthy';
+  }
+
+  @Answers()
+  @All('robots.txt')
+  robots(): string {
+    return 'robots';
+  }
+}
+
+const URLS: NonNullable<MaintenanceModuleOptions['exempt']>['urls'] = [
+  '/docs',
+  '/files/{*rest}',
+  /\/v\d+\/ping/,
+  '/über',
+];
+const PROBES = ['/health', '/healthz', '/livez', '/readyz', '/robots.txt'];
+
+/**
+ * Whether the path is in normal form (RFC 3986, section 6.2.2), and what it reads then. Written from the contract, by looking at each
+ * character and segment.
+ */
+function normalForm(target: string): string | undefined {
+  const [path = ''] = target.split('?', 1);
+  if (!path.startsWith('/')) return undefined;
+  for (const character of path) if (character <= ' ' || character > '~' || '\\;#'.includes(character)) return undefined;
+  const segments = path.slice(1).split('/');
+  if (segments.some((segment, index) => segment === '' && index < segments.length - 1)) return undefined;
+  if (segments.some((segment) => segment === '.' || segment === '..')) return undefined;
+  for (const [escaped] of path.matchAll(/%.{0,2}/g)) {
+    if (!/^%[\da-f]{2}$/i.test(escaped)) return undefined;
+    const character = String.fromCharCode(parseInt(escaped.slice(1), 16));
+    if (/[\w.~\-/\\;]/.test(character) || character < ' ' || character === '\x7f') return undefined;
+  }
+  try {
+    const decoded = path.replace(/(?:%[89a-f][\da-f])+/gi, (bytes) => decodeURIComponent(bytes));
+    return decoded.length > 1 ? decoded.replace(/\/$/, '') : decoded;
+  } catch {
+    return undefined;
+  }
+}
+
+function isExempt(method: string, target: string, prefix: string): boolean {
+  const path = normalForm(target);
+  if (path === undefined) return false;
+  if (path === '/docs' || path === '/files' || path.startsWith('/files/') || path === '/über') return true;
+  if (/^\/v[0-9]+\/ping$/.test(path)) return true;
+  const isProbe = PROBES.some((probe) => path === probe || path === prefix + probe);
+  return isProbe && (method === 'GET' || method === 'HEAD');
+}
+
+const known = [
+  ...[
+    '/',
+    '/cats',
+    '/cats/tom',
+    '/docs',
+    '/files/a',
+    '/files/a/b.txt',
+    '/v1/ping',
+    '/v22/ping',
+    '/health',
+    '/robots.txt',
+  ],
+  ...[
+    '/api',
+    '/api/cats',
+    '/api/cats/tom',
+    '/api/docs',
+    '/api/files/a',
+    '/api/v1/ping',
+    '/api/health',
+    '/api/livez',
+    '/%C3%BCber',
+  ],
+];
+const words = [...new Set(known.flatMap((path) => path.slice(1).split('/')))];
+const segment = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(...words) },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom(
+      ...[
+        '..',
+        '.',
+        '',
+        '%2e%2e',
+        '%2E',
+        '..;',
+        ';a=b',
+        'docs;x',
+        'DOCS',
+        'Cats',
+        '%64ocs',
+        'c%61ts',
+        'docs%2f',
+        '%2f',
+        '%5c',
+      ],
+      ...[
+        '\\',
+        'docs\\',
+        '%00',
+        'docs%00',
+        '%',
+        '%zz',
+        '%c3',
+        '%e0%80%af',
+        '%c0%ae',
+        '%25',
+        '%2561',
+        'a%20b',
+        'a+b',
+        '~',
+        '%7e',
+      ],
+      ...[
+        'docs%20',
+        '%3b',
+        '%3f',
+        '%23',
+        '*',
+        '{*rest}',
+        ':name',
+        'v1%2fping',
+        'v%31',
+        '__proto__',
+        'constructor',
+        '\xfcber',
+      ],
+    ),
+  },
+  { weight: 1, arbitrary: fc.stringMatching(/^[\x21-\x7e]{0,8}$/) },
+  { weight: 1, arbitrary: fc.uint8Array({ maxLength: 4 }).map((bytes) => String.fromCharCode(...bytes)) },
+);
+const path = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom(...known) },
+  { weight: 8, arbitrary: fc.array(segment, { minLength: 1, maxLength: 5 }).map((parts) => `/${parts.join('/')}`) },
+  // A known path with a detour, or with one of its characters written otherwise.
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(
+        fc.constantFrom(...known),
+        fc.nat({ max: 20 }),
+        fc.constantFrom('/.', '/x/..', '/', '%', '\\', ';', '#', ' ', '\t', '\x7f'),
+      )
+      .map(([path, where, what]) => {
+        const at = where % path.length;
+        const replaced = what === '%' ? `%${path.charCodeAt(at).toString(16)}` : what + path[at];
+        return path.slice(0, at) + replaced + path.slice(at + 1);
+      }),
+  },
+);
+const target = fc
+  .oneof(
+    {
+      weight: 16,
+      arbitrary: fc
+        .tuple(
+          path,
+          fc.constantFrom('', '', '', '', '/', '//', '?', '?a=/docs', '?/../docs', '#', '#/docs', '%20', ';', '/.'),
+        )
+        .map((parts) => parts.join('')),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(
+          fc.constantFrom(
+            'http://127.0.0.1',
+            'http://docs',
+            'https://x:1',
+            'http://[',
+            'file://',
+            '//docs',
+            '/\\docs',
+            'docs',
+          ),
+          path,
+        )
+        .map((parts) => parts.join('')),
+    },
+    { weight: 1, arbitrary: fc.constantFrom('*', '', '?', '#', '/?', 'docs', '127.0.0.1:80') },
+  )
+  .map((text) =>
+    text
+      .replace(/[\r\n\0]/g, '~')
+      // Blanks in front would belong to the request line.
+      .replace(/^ +/, ''),
+  );
+const method = fc.constantFrom('GET', 'GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'GETT');
+const LANES = ADAPTERS.flatMap((adapter) => ['', '/api'].map((prefix) => [adapter, prefix] as [Adapter, string]));
+
+describe.each(LANES)('paths on %s with the prefix "%s"', (adapter, prefix) => {
+  const ends: (() => unknown)[] = [];
+  /** The same application without the module, with it while it is off, and closed: by edge and guard, and by the guard alone. */
+  let plain: Wire;
+  let off: Wire;
+  let closed: Wire;
+  let guarded: Wire;
+
+  beforeAll(async () => {
+    const main = (app: INestApplication): void => {
+      if (prefix !== '') app.setGlobalPrefix(prefix);
+    };
+    const wireTo = ({ port, close }: { port: number; close: () => Promise<void> }): Wire => {
+      const wire = new Wire(port);
+      ends.push(() => (wire.close(), close()));
+      return wire;
+    };
+    const running = (options: MaintenanceModuleOptions, edge = true) =>
+      start(adapter, {
+        controllers: [ShopController],
+        main,
+        options: { exempt: { urls: URLS }, ...options },
+        extras: { mount: { edge } },
+      });
+    plain = wireTo(await startPlain(adapter, [ShopController], main));
+    off = wireTo(await running({}));
+    const on = await running({});
+    await on.maintenance.enable();
+    closed = wireTo(on);
+    guarded = wireTo(await running({ enabled: true }, false));
+  });
+  afterAll(() => Promise.all(ends.map((end) => end())));
+
+  const asks = (wire: Wire, method: string, target: string): Promise<Answer> =>
+    wire.send(requestOf(method, target, method === 'POST' ? ['Content-Length: 0'] : []), method === 'HEAD');
+  const isHandled = ({ headers }: Answer): boolean => headers['x-handler'] === 'yes';
+  const shown = ({ status, text, headers }: Answer): object => ({
+    status,
+    text,
+    type: headers['content-type'],
+    allow: headers.allow,
+    handler: headers['x-handler'],
+  });
+
+  it(
+    'are closed whatever their spelling, exempt in normal form only, and untouched while maintenance is off',
+    async () => {
+      const seen = { exempt: 0, refused: 0, unread: 0, handled: 0 };
+      await holds(
+        fc.tuple(method, target),
+        async ([method, target]) => {
+          const [without, whileOff, whileOn, byGuard] = (await Promise.all(
+            [plain, off, closed, guarded].map((wire) => asks(wire, method, target)),
+          )) as [Answer, Answer, Answer, Answer];
+          for (const { status } of [whileOff, whileOn, byGuard]) expect(status).not.toBe(500);
+
+          // Who does not know that the module is there does not find out.
+          expect(shown(whileOff)).toEqual(shown(without));
+
+          if (isExempt(method, target, prefix)) {
+            seen.exempt++;
+            expect(shown(whileOn)).toEqual(shown(without));
+          } else {
+            expect(isHandled(whileOn)).toBe(false);
+            expect(isHandled(byGuard)).toBe(false);
+            if (whileOn.status === 503) seen.refused++;
+            // What Node, Fastify or Express can't read at all gets the answer that it always gets.
+            else {
+              seen.unread++;
+              expect(shown(whileOn)).toEqual(shown(without));
+              expect([400, 404]).toContain(whileOn.status);
+            }
+          }
+
+          // The guard sees what has a handler; there the edge has to think the same.
+          if (!isHandled(without)) return;
+          seen.handled++;
+          expect(whileOn.status).toBe(byGuard.status);
+          if (!isExempt(method, target, prefix)) expect(whileOn.status).toBe(503);
+        },
+        (CASES / LANES.length) * 2,
+      );
+      for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0);
+    },
+    PATIENCE,
+  );
+});
