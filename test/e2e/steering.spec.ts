@@ -411,6 +411,16 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'application/json' }, body: '{"endsAt":"soon"}' },
       ],
       [
+        'a value that is nested deeper than a stack goes',
+        400,
+        'on',
+        {
+          method: 'POST',
+          headers: { ...AUTHORIZED, 'content-type': 'application/json' },
+          body: `{"message":${'['.repeat(30_000)}${']'.repeat(30_000)}}`,
+        },
+      ],
+      [
         'an unknown selector',
         400,
         'off',

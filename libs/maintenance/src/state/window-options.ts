@@ -190,6 +190,14 @@ function moment(given: Record<string, unknown>, name: string): number | null | u
 
 function show(value: unknown): string {
   if (value instanceof Date) return 'an invalid Date';
-  const shown = JSON.stringify(value) ?? String(value);
+  const shown = asJson(value) ?? String(value);
   return shown.length > 80 ? `${shown.slice(0, 80)}...` : shown;
+}
+
+function asJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return 'something that has no JSON, or is nested too deep';
+  }
 }
