@@ -173,7 +173,8 @@ const SPECIAL = [
   ...[stateOf(''), stateOf(WINDOW), `\ufeff${stateOf(WINDOW)}`, `${stateOf('')}${stateOf('')}`, `${stateOf('')}\0`],
   ...[stateOf('', ',"__proto__":{"polluted":1}'), stateOf('', ',"constructor":{"prototype":{"polluted":1}}')],
   ...[stateOf('', `,"windows":[${WINDOW}]`), stateOf('', ',"windows":7'), stateOf(WINDOW, ',"format":2')],
-  ...[stateOf(Array(500).fill(WINDOW).join()), stateOf('', `,"x":${'['.repeat(3_000)}${']'.repeat(3_000)}`)],
+  ...[stateOf(Array(500).fill(WINDOW).join()), stateOf('', `,"x":${'['.repeat(90)}${']'.repeat(90)}`)],
+  ...[3_000, 10_000].map((depth) => stateOf('', `,"x":${'['.repeat(depth)}${']'.repeat(depth)}`)),
 ];
 
 /** Anything that a storage may be found to hold, as bytes. */

@@ -1,0 +1,32 @@
+// The program of the command line, kept running: node command-line.mjs, steered over the channel to its parent. Each message
+// names the arguments, and gets the exit code and what was printed.
+import { readFileSync } from 'node:fs';
+import { run } from '../../libs/maintenance/dist/esm/cli/standalone.js';
+
+const PACKAGE = new URL('../../libs/maintenance/package.json', import.meta.url);
+const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8'));
+
+let printed = { stdout: '', stderr: '' };
+for (const name of ['stdout', 'stderr']) {
+  process[name].write = (text, ...rest) => {
+    printed[name] += text;
+    rest.at(-1)?.();
+    return true;
+  };
+}
+// It ends itself after its work, in case a storage holds it open.
+process.exit = () => undefined;
+
+process.on('message', async ({ args }) => {
+  printed = { stdout: '', stderr: '' };
+  process.exitCode = undefined;
+  let thrown;
+  try {
+    await run([process.execPath, 'nestjs-maintenance', ...args], version);
+  } catch (error) {
+    thrown = String(error?.stack ?? error);
+  }
+  process.send({ code: process.exitCode ?? 0, ...printed, thrown });
+});
+process.on('disconnect', () => process.kill(process.pid));
+process.send('ready');
