@@ -7,3 +7,8 @@ export function withoutCredentials(text: string): string {
 export function urlWithoutCredentials(url: string): string {
   return url.replace(/^([a-z][a-z\d+.-]*:(?:\/\/)?)?.*@/is, '$1***@').replace(/\?.*$/s, '?...');
 }
+
+/** Whether what stands behind the `?` of a URL may be a part of a password: an `@` comes after it. */
+export function mayQueryHoldPassword(url: string): boolean {
+  return /\?.*@/s.test(url);
+}

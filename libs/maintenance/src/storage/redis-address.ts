@@ -1,4 +1,4 @@
-import { urlWithoutCredentials } from '../state/without-credentials.js';
+import { mayQueryHoldPassword, urlWithoutCredentials } from '../state/without-credentials.js';
 
 /** Which server, database and key a {@link RedisStateStorage} works on. */
 export interface RedisAddress {
@@ -41,7 +41,10 @@ export function parseRedisUrl(url: string): RedisAddress {
   if (hash !== '') throw refuse('has a part after "#", which belongs into the key as %23');
   if (!/^\/?\d{0,5}$/.test(pathname)) throw refuse('names a database that is no number');
   for (const name of new Set(searchParams.keys())) {
-    if (name !== 'key') throw refuse(`has the unknown parameter ${JSON.stringify(name)}`);
+    if (name === 'key') continue;
+    throw refuse(
+      `has ${mayQueryHoldPassword(url) ? 'an unknown parameter' : `the unknown parameter ${JSON.stringify(name)}`}`,
+    );
   }
   const [key, ...more] = searchParams.getAll('key');
   if (key === '' || more.length > 0) throw refuse('must name one key');

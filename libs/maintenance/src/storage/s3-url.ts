@@ -1,4 +1,4 @@
-import { urlWithoutCredentials } from '../state/without-credentials.js';
+import { mayQueryHoldPassword, urlWithoutCredentials } from '../state/without-credentials.js';
 import type { S3StateStorageOptions } from './s3-options.js';
 
 const PARAMETERS = ['region', 'endpoint', 'forcePathStyle'];
@@ -26,7 +26,9 @@ export function s3OptionsOf(text: string): S3StateStorageOptions {
   if (key === '' || key.endsWith('/')) throw new Error(`${shown} names no object; write ${EXAMPLE}`);
   for (const name of url.searchParams.keys()) {
     if (!PARAMETERS.includes(name)) {
-      throw new Error(`${shown} has the parameter ${name}, which is none of ${PARAMETERS.join(', ')}`);
+      throw new Error(
+        `${shown} has ${mayQueryHoldPassword(text) ? 'a parameter' : `the parameter ${name}`}, which is none of ${PARAMETERS.join(', ')}`,
+      );
     }
     if (url.searchParams.getAll(name).length > 1) throw new Error(`${shown} has the parameter ${name} more than once`);
   }
