@@ -29,7 +29,11 @@ const moment = fc.oneof(
 
 const recurrence = fc.record(
   {
-    cron: fc.constantFrom('0 3 * * 0', '*/5 * * * *', '0 0 29 2 *', '0 0 31 2 *', '59 23 L * *'),
+    cron: fc.oneof(
+      { weight: 40, arbitrary: fc.constantFrom('0 3 * * 0', '*/5 * * * *', '0 0 29 2 *', '59 23 L * *') },
+      // It never occurs, which takes a while to find out.
+      { weight: 1, arbitrary: fc.constant('0 0 31 2 *') },
+    ),
     timeZone: fc.constantFrom('UTC', 'Europe/Rome', 'Australia/Lord_Howe', 'America/New_York'),
     duration: fc.constantFrom(1, 60_000, 3_600_000, 3_650 * 86_400_000),
     ended: moment,
