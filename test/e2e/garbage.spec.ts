@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import type { StorageFailurePolicy } from 'nestjs-maintenance';
 import { CASES, expectCleanPrototypes, holds, PATIENCE } from '../fuzz/cases.js';
 import { content, isJson } from '../fuzz/state-content.js';
@@ -23,7 +23,9 @@ it.each(LANES)(
     await holds(
       content,
       async (bytes) => {
-        writeFileSync(stateFile, bytes);
+        // At once: of `1 0` that is being written over a `0`, a reader may see the `1`.
+        writeFileSync(`${stateFile}.new`, bytes);
+        renameSync(`${stateFile}.new`, stateFile);
         const status = await maintenance.refresh();
         const readable = status.storage.healthy;
         const isHandwritten = /^\s*[01]\s*$/.test(bytes.toString());
