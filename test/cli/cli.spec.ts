@@ -365,6 +365,7 @@ describe('the storage', () => {
     ['twice', ['redis://ann:secret@127.0.0.1:1', '--storage', 'redis://ann:secret@127.0.0.1:1'], /--storage .* once/],
     ['with a space', ['ftp://ann:the secret@host'], /ftp:\/\/\*\*\*@host/],
     ['with a question mark', ['redis://ann:?secret@127.0.0.1:1'], /redis:\/\/\*\*\*@127/],
+    ['with a slash', ['s3://ann:/secret@bucket/key'], /s3:\/\/\*\*\*@bucket/],
     ['without slashes', ['redis:ann:secret@host'], /redis:\*\*\*@host/],
     ['without a scheme', ['ann:secret@host:6379/0'], /\*\*\*@host:6379/],
     ['with a quote', ["s3://ann:'secret@bucket/key"], /s3:\/\/\*\*\*@bucket/],

@@ -15,7 +15,9 @@ export function s3OptionsOf(text: string): S3StateStorageOptions {
   const shown = JSON.stringify(urlWithoutCredentials(text));
   const isWhole = /^s3:\/\//i.test(text) && URL.canParse(text) && !/%(?![\da-f]{2})/i.test(text);
   const url = isWhole ? new URL(text) : undefined;
-  if (!url || url.port !== '') throw new Error(`${shown} is not a URL such as ${EXAMPLE}`);
+  // An empty port, too: behind the colon a password may begin with a slash.
+  const hasPort = url?.port !== '' || /^s3:\/\/[^/?#]*:(?:[/?#]|$)/i.test(text);
+  if (!url || hasPort) throw new Error(`${shown} is not a URL such as ${EXAMPLE}`);
   if (url.username !== '' || url.password !== '') {
     const names = 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY';
     throw new Error(`${shown} holds credentials, which would be shown; give them as ${names}`);
