@@ -37,8 +37,8 @@ const weight = fc.oneof(
 const range = fc
   .tuple(type, fc.array(parameter, { maxLength: 1 }), fc.option(weight), blank, blank, anyCase('q'))
   .chain(([[type, subtype], parameters, given, before, behind, q]) =>
-    fc.tuple(anyCase(type!), anyCase(subtype!)).map(([shownType, shownSubtype]) => ({
-      range: { type, subtype, parameters, weight: given === null ? 1 : Number(given) } as Range,
+    fc.tuple(anyCase(type), anyCase(subtype)).map(([shownType, shownSubtype]) => ({
+      range: { type, subtype, parameters, weight: given === null ? 1 : Number(given) },
       text:
         [`${shownType}/${shownSubtype}`, ...parameters.map(([name, value]) => `${name}=${value}`)].join(
           `${before};${behind}`,
