@@ -12,7 +12,7 @@ import {
 } from 'nestjs-maintenance';
 import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { connect } from 'node:net';
-import { connect as connectHttp2, constants } from 'node:http2';
+import { connect as connectHttp2, constants, type ServerHttp2Stream } from 'node:http2';
 import { NEVER } from 'rxjs';
 import { until } from '../tools/waiting.js';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
@@ -403,21 +403,30 @@ describe.each(ADAPTERS)('what was admitted before, on %s', (adapter) => {
   });
 });
 
-it('is waited for where a stream of HTTP/2 is reset', async () => {
+it.each([
+  ['before the window', true],
+  ['as the window opens', false],
+])('is waited for where a stream of HTTP/2 is reset, %s', async (_when, isLate) => {
+  const streams: ServerHttp2Stream[] = [];
   const running = await start('fastify', {
     controllers: [SlowController],
     options: { storage: new MemoryStateStorage() },
     fastify: { http2: true },
+    main: (app) => void app.getHttpServer().on('stream', (stream: ServerHttp2Stream) => streams.push(stream)),
   });
   const session = connectHttp2(`http://127.0.0.1:${running.port}`);
-  const stream = session.request({ ':path': '/orders/7' });
-  stream.on('error', () => undefined);
-  await until('the handler has it', () => gate.held === 1);
-  stream.close(constants.NGHTTP2_CANCEL);
-  await running.maintenance.enable();
-  expect(await running.maintenance.drained({ timeout: 300 })).toMatchObject({ drained: false });
-  gate.open();
-  expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({ drained: true });
-  session.close();
-  await running.close();
+  try {
+    const stream = session.request({ ':path': '/orders/7' });
+    stream.on('error', () => undefined);
+    await until('the handler has it', () => gate.held === 1);
+    stream.close(constants.NGHTTP2_CANCEL);
+    if (isLate) await until('the server knows', () => streams[0]?.destroyed === true);
+    await running.maintenance.enable();
+    expect(await running.maintenance.drained({ timeout: 300 })).toMatchObject({ drained: false });
+    gate.open();
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({ drained: true });
+  } finally {
+    session.destroy();
+    await running.close();
+  }
 });

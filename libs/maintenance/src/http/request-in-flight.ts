@@ -118,6 +118,8 @@ class RequestInFlight<Request = unknown> implements Work {
   hold(): void {
     const { response } = this;
     if (this.#release || !response) return;
+    // Its events are over, and nobody would look again.
+    if (this.#isAnswered) return this.look();
     const answered = (): void => {
       this.look();
       // A handler that is done has said so by then.

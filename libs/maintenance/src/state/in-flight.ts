@@ -99,8 +99,9 @@ export class InFlight {
     for (const begun of this.#begun) {
       if (!begun.work.isClosedSince(begun.before)) continue;
       this.#held.add(begun);
-      if (begun.work.isStream) this.#streams.add(begun);
+      // What is found to be answered by then is no stream any more.
       begun.work.hold?.();
+      if (begun.work.isStream) this.#streams.add(begun);
     }
   }
 
