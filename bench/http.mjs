@@ -5,11 +5,11 @@ import { isShort, publish } from './tools/results.mjs';
 import { median, ratios, rounded, shuffled, summary } from './tools/statistics.mjs';
 
 /** How often everything is started anew: what a process's compiler has made of the code differs from one to the next. */
-const STARTS = isShort ? 1 : 4;
+const STARTS = isShort ? 1 : 3;
 /** Of each start. */
 const ROUNDS = isShort ? 1 : 3;
 const SECONDS = isShort ? 1 : 2;
-const WARM_UP = isShort ? 1 : 4;
+const WARM_UP = isShort ? 1 : 3;
 const CONNECTIONS = 32;
 
 const JSON_ACCEPT = { accept: 'application/json' };
