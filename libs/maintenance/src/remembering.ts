@@ -19,7 +19,12 @@ export function remembering<Answer extends string | boolean>(
     const answer = findOut(text);
     if (text.length > longest) return answer;
     if (known.size === MOST) known.clear();
-    known.set(text, answer);
+    known.set(copyOf(text), answer);
     return answer;
   };
+}
+
+/** A piece that was cut out of a text keeps the whole text in memory: a path its query, an address all that a header said. */
+function copyOf(text: string): string {
+  return JSON.parse(JSON.stringify(text)) as string;
 }
