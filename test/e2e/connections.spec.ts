@@ -5,10 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { Controller, Get, Injectable, Module, Post, Res, Scope, StreamableFile } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
 import express from 'express';
 import { SkipMaintenance } from 'nestjs-maintenance';
 import { until } from '../tools/waiting.js';
-import { ADAPTERS, start, type Adapter, type Running } from './application.js';
+import { ADAPTERS, start, type Adapter, type Running, type Setup } from './application.js';
 
 /** What ran. */
 const ran: string[] = [];
@@ -267,5 +268,35 @@ describe('HTTP/2 on fastify', () => {
     await running.maintenance.disable();
     expect([await get('/file'), await get('/none')]).toEqual([200, 404]);
     expect(session.destroyed).toBe(false);
+  });
+});
+
+describe('before Express has prepared a request', () => {
+  let running: Running;
+  const open = async (main: NonNullable<Setup['main']>, options: Setup['options'] = {}): Promise<void> => {
+    running = await start('express', { ...setup, options, main });
+    await running.maintenance.enable();
+  };
+  afterEach(async () => {
+    (running.app.getHttpServer() as Server).closeAllConnections();
+    await running.close();
+  });
+
+  it('nothing is said where another listener of the server has answered', async () => {
+    await open(() => undefined);
+    (running.app.getHttpServer() as Server).on('request', (_request, response) => response.writeHead(200).end('own'));
+    // What is thrown beside the answer ends a process; Jest then fails the suite.
+    expect(await running.call('/none')).toMatchObject({ status: 200, text: 'own' });
+  });
+
+  it('a setting that throws costs one answer, and not the process', async () => {
+    const trust = (): boolean => {
+      throw new Error('nobody is trusted');
+    };
+    await open((app) => void (app as NestExpressApplication).set('trust proxy', trust), {
+      exempt: { ips: ['203.0.113.1'] },
+    });
+    const headers = { 'x-forwarded-for': '203.0.113.1, 203.0.113.2' };
+    expect(await running.call('/none', { headers })).toMatchObject({ status: 500 });
   });
 });

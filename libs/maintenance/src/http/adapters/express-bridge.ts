@@ -130,14 +130,25 @@ export class ExpressBridge implements HttpBridge {
 
   #refuseAtOnce(edge: Edge, app: ExpressApplication, raw: IncomingMessage, response: ServerResponse): boolean {
     const request = new UnpreparedRequest(raw, this);
-    const answer = edge.foreseeAnswer(request, this.#routeOf(request));
+    const answer = this.#foresee(edge, request);
     if (!answer) return false;
     onceParsed(request, () => {
+      // The server may have other listeners, and nobody catches what is thrown here.
+      if (response.headersSent) return;
       if (app.enabled('x-powered-by')) response.setHeader('X-Powered-By', 'Express');
       this.#announce(response);
       this.#refuse(response, answer);
     });
     return true;
+  }
+
+  #foresee(edge: Edge, request: UnpreparedRequest): Answer | null {
+    try {
+      return edge.foreseeAnswer(request, this.#routeOf(request));
+    } catch {
+      // A function of the application's own, such as that for trust proxy. Where Express runs the edge, it answers 500.
+      return null;
+    }
   }
 
   #refuse(response: ServerResponse, answer: Answer): void {
