@@ -1,5 +1,13 @@
 import { once } from 'node:events';
-import { Agent, createServer, request, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import {
+  Agent,
+  createServer,
+  request,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { connect, type ClientHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
@@ -298,5 +306,24 @@ describe('before Express has prepared a request', () => {
     });
     const headers = { 'x-forwarded-for': '203.0.113.1, 203.0.113.2' };
     expect(await running.call('/none', { headers })).toMatchObject({ status: 500 });
+  });
+
+  it.each(['/file', '/none'])('what wraps the end of answers takes no header away from %s', async (path) => {
+    const wrap = (_request: unknown, response: ServerResponse, next: () => void): void => {
+      const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
+      response.end = (...args: unknown[]) => {
+        if (!response.headersSent)
+          response.setHeader('Cache-Control', 'public, max-age=60').removeHeader('Retry-After');
+        return end(...args);
+      };
+      next();
+    };
+    await open((app) => void app.use(wrap));
+    for (const accept of ['application/json', 'text/html', 'text/html']) {
+      expect(await running.call(path, { headers: { accept } })).toMatchObject({
+        status: 503,
+        headers: { 'cache-control': 'no-store', 'retry-after': '3600' },
+      });
+    }
   });
 });

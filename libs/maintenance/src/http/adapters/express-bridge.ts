@@ -35,6 +35,8 @@ interface HookedAdapter {
 type MiddlewareFactory = (path: string, callback: object) => unknown;
 type Handler = (request: Request, response: Response, next: NextFunction) => unknown;
 
+const WRITERS = ['writeHead', 'end', 'write', 'setHeader'];
+
 /** Express: the edge is a middleware, its place is before the body parsers. */
 export class ExpressBridge implements HttpBridge {
   /** The middleware that is the edge; `null` as long as it has no place. */
@@ -113,7 +115,12 @@ export class ExpressBridge implements HttpBridge {
     const handle = app.handle.bind(app);
     app.handle = (request, response, done) => {
       // Where nothing stands before the edge, and nothing of the application's own is asked, nobody can tell whether Express has run.
-      const isFirst = edge && !done && !edge.isIdle && app.router.stack[this.#firstPlace]?.handle === this.#placed;
+      const isFirst =
+        edge &&
+        !done &&
+        !edge.isIdle &&
+        !isChangedLater(response) &&
+        app.router.stack[this.#firstPlace]?.handle === this.#placed;
       if (isFirst && this.#refuseAtOnce(edge, app, request, response)) return;
       track(request as Request, response, lens, tracking);
       handle(request, response, done);
@@ -198,7 +205,7 @@ export class ExpressBridge implements HttpBridge {
       response,
       proceed,
       send: (answer) => this.send(response, answer),
-      refuse: (answer) => this.#refuse(response, answer),
+      ...(!isChangedLater(response) && { refuse: (answer) => this.#refuse(response, answer) }),
     };
   }
 
@@ -251,6 +258,11 @@ export class ExpressBridge implements HttpBridge {
     }
     return rules;
   }
+}
+
+/** Whether somebody has wrapped what writes the answer, and may change it on its way. */
+function isChangedLater(response: ServerResponse): boolean {
+  return WRITERS.some((name) => Object.hasOwn(response, name));
 }
 
 function noting(handler: Handler): Handler {
