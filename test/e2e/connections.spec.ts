@@ -11,7 +11,9 @@ import {
 import { connect, type ClientHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
-import { Controller, Get, Injectable, Module, Post, Res, Scope, StreamableFile } from '@nestjs/common';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Body, Controller, Get, Injectable, Module, Post, Res, Scope, StreamableFile } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import express from 'express';
@@ -326,4 +328,43 @@ describe('before Express has prepared a request', () => {
       });
     }
   });
+});
+
+it.each(ADAPTERS)('nothing of a burst of requests is kept where nobody comes after it, on %s', async (adapter) => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const bodies: WeakRef<object>[] = [];
+  let answer = (): void => undefined;
+  const together = new Promise<void>((resolve) => (answer = resolve));
+
+  @Controller()
+  class BurstController {
+    @Post('burst')
+    take(@Body() body: object): Promise<void> {
+      bodies.push(new WeakRef(body));
+      return together;
+    }
+  }
+
+  const running = await start(adapter, { controllers: [BurstController] });
+  try {
+    const request = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"large":true}' };
+    const answers = Array.from({ length: 20 }, () => running.call('/burst', request));
+    await until('all have come', () => bodies.length === answers.length);
+    answer();
+    await Promise.all(answers);
+    const left = (): number => bodies.filter((body) => body.deref()).length;
+    await until(
+      'all are gone',
+      async () => {
+        // A reference that was looked at holds until the turn is over.
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        collect();
+        return left() === 0;
+      },
+      12_000,
+    );
+  } finally {
+    await running.close();
+  }
 });

@@ -1,6 +1,9 @@
 import type { Clock } from './clock.js';
 import type { Situation } from './state-monitor.js';
 
+/** How long what is over may be kept where nothing else comes, in milliseconds. */
+const LOOK_AGAIN = 5_000;
+
 /** Something that was let in: a request, a message, a job. */
 export interface Work {
   /** For people, with nothing of the caller's in it: `GET /orders/:id`. Asked for only where it is shown. */
@@ -45,11 +48,12 @@ export class InFlight {
   readonly #held = new Set<Begun>();
   readonly #streams = new Set<Begun>();
   #reviewed: Situation | null = null;
+  #isAwaited = false;
   #listener: () => void = () => undefined;
 
   /** @param situation - what holds now */
   constructor(
-    private readonly clock: Pick<Clock, 'now'>,
+    private readonly clock: Clock,
     private readonly situation: () => Situation,
   ) {}
 
@@ -59,6 +63,7 @@ export class InFlight {
     this.#look(2);
     const begun = { index: this.#begun.length, work, since: this.clock.now(), before: this.situation() };
     this.#begun.push(begun);
+    if (work.look) this.#lookLater();
     return begun;
   }
 
@@ -145,6 +150,17 @@ export class InFlight {
       begun.work.look?.();
       if (begun.index !== -1) this.#next++;
     }
+  }
+
+  // After the last of a burst nobody comes, and a request holds its body.
+  #lookLater(): void {
+    if (this.#isAwaited) return;
+    this.#isAwaited = true;
+    this.clock.wake(() => {
+      this.#isAwaited = false;
+      this.#lookAtAll();
+      if (this.#begun.length > 0) this.#lookLater();
+    }, LOOK_AGAIN);
   }
 
   #lookAtAll(): void {
