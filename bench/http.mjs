@@ -7,7 +7,7 @@ import { median, ratios, rounded, shuffled, summary } from './tools/statistics.m
 /** How often everything is started anew: what a process's compiler has made of the code differs from one to the next. */
 const STARTS = isShort ? 1 : 3;
 /** Of each start. */
-const ROUNDS = isShort ? 1 : 3;
+const ROUNDS = isShort ? 1 : 2;
 const SECONDS = isShort ? 1 : 2;
 const WARM_UP = isShort ? 1 : 3;
 const CONNECTIONS = 32;

@@ -1,7 +1,12 @@
 import fc, { type Arbitrary } from 'fast-check';
 
+const FEW = 200;
+
 /** Cases for each property; `npm run fuzz` has 10,000. */
-export const CASES = Number(process.env.FUZZ_RUNS || 200);
+export const CASES = Number(process.env.FUZZ_RUNS || FEW);
+
+/** A few cases are the same ones each time, so that whether they reach everything is not left to chance; many are new ones. */
+const SEED = process.env.FUZZ_SEED || (CASES <= FEW ? '1' : undefined);
 
 /** Fits the long form too, in milliseconds. */
 export const PATIENCE = 600_000;
@@ -15,10 +20,9 @@ export function holds<T>(
   check: (value: T) => Promise<void> | void,
   cases: number = CASES,
 ): Promise<void> {
-  const seed = process.env.FUZZ_SEED;
   return fc.assert(
     fc.asyncProperty(made, async (value) => check(value)),
-    { numRuns: Math.ceil(cases), ...(seed && { seed: Number(seed) }) },
+    { numRuns: Math.ceil(cases), ...(SEED && { seed: Number(SEED) }) },
   );
 }
 

@@ -68,7 +68,7 @@ export class Edge {
     const { request, response, send } = visitor;
     const endpoint = this.endpoints.at(request.url);
     const ready = endpoint ? null : this.responder.readyAnswer(refusal, request, isEventStream(route));
-    if (ready && visitor.refuse) return onceParsed(request, () => visitor.refuse!(ready));
+    if (ready && visitor.refuse) return onceHeard(() => visitor.refuse!(ready));
     sealRefused(response, this.responder.statusCode, refusal.retryAfter);
     const own = endpoint?.answer(refusal, request) ?? ready;
     if (own) return send(own);
@@ -111,12 +111,11 @@ export class Edge {
 }
 
 /**
- * Answers when Node has parsed what came of the body together with the head: whoever sends a malformed one gets 400, and not two
- * answers.
+ * Answers when Node has parsed what came together with the head, and everybody has heard of the request: whoever sends a malformed
+ * body gets 400 and not two answers, and whoever else listens on the server and answers is not disturbed.
  */
-export function onceParsed({ headers }: AnswerableRequest, answer: () => void): void {
-  if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) answer();
-  else queueMicrotask(answer);
+export function onceHeard(answer: () => void): void {
+  queueMicrotask(answer);
 }
 
 /** Two refusals are the same if the same window governs them. */

@@ -6,7 +6,7 @@ import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
 import { ANNOUNCEMENT } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
-import { onceParsed, type Edge, type EdgeVisitor } from '../edge.js';
+import { onceHeard, type Edge, type EdgeVisitor } from '../edge.js';
 import { explained } from '../json-example.js';
 import type { AnswerableRequest } from '../responder.js';
 import { noteHandling, track, type RequestLens } from '../request-in-flight.js';
@@ -139,7 +139,7 @@ export class ExpressBridge implements HttpBridge {
     const request = new UnpreparedRequest(raw, this);
     const answer = this.#foresee(edge, request);
     if (!answer) return false;
-    onceParsed(request, () => {
+    onceHeard(() => {
       // The server may have other listeners, and nobody catches what is thrown here.
       if (response.headersSent) return;
       if (app.enabled('x-powered-by')) response.setHeader('X-Powered-By', 'Express');
