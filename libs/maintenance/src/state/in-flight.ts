@@ -101,7 +101,7 @@ export class InFlight {
     this.#streams.clear();
     this.#lookAtAll();
     if (!(now.forced ?? now.active.length > 0)) return;
-    for (const begun of this.#begun) {
+    for (const begun of [...this.#begun]) {
       if (!begun.work.isClosedSince(begun.before)) continue;
       this.#held.add(begun);
       // What is found to be answered by then is no stream any more.

@@ -12,6 +12,7 @@ import type { AnswerableRequest } from '../responder.js';
 import { noteHandling, track, type RequestLens } from '../request-in-flight.js';
 import type { Route } from '../routed-handlers.js';
 import { VERBS, type BridgeParts, type HttpBridge } from './http-bridge.js';
+import { pathOf, UnpreparedRequest } from './unprepared-request.js';
 
 /** The parts of Express's router that tell what it would do with a request. */
 interface Layer {
@@ -271,44 +272,6 @@ function noting(handler: Handler): Handler {
   for (const key of Reflect.getMetadataKeys(handler))
     Reflect.defineMetadata(key, Reflect.getMetadata(key, handler), noted);
   return Object.defineProperties<Handler>(noted, Object.getOwnPropertyDescriptors(handler));
-}
-
-/** A request that Express has not prepared yet. What only Express can tell is found out when it is asked for. */
-class UnpreparedRequest implements PolicyRequest, AnswerableRequest {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: IncomingMessage['headers'];
-  #prepared: (PolicyRequest & AnswerableRequest) | null = null;
-
-  constructor(
-    private readonly raw: IncomingMessage,
-    private readonly bridge: Pick<HttpBridge, 'requestOf'>,
-  ) {
-    this.method = raw.method ?? 'GET';
-    this.url = raw.url ?? '/';
-    this.headers = raw.headers;
-  }
-
-  get path(): string {
-    return pathOf(this.url);
-  }
-
-  get ip(): string | undefined {
-    return this.#asPrepared.ip;
-  }
-
-  get host(): string | undefined {
-    return this.#asPrepared.host;
-  }
-
-  get #asPrepared(): PolicyRequest & AnswerableRequest {
-    return (this.#prepared ??= this.bridge.requestOf(this.raw));
-  }
-}
-
-function pathOf(url: string): string {
-  const end = url.search(/[?#]/);
-  return end === -1 ? url : url.slice(0, end);
 }
 
 /** Where something is mounted, the router takes a part of the URL away for a time. */
