@@ -12,6 +12,8 @@ Object.assign(process.env, {
 
 export default {
   ...config,
+  // Each of them uses the whole machine.
+  maxWorkers: 1,
   projects: config.projects.map((project) => ({
     ...project,
     testMatch: project.testMatch.map((pattern) =>
