@@ -314,7 +314,7 @@ describe.each([
 
   it('is what a URL names', async () => {
     const url = `s3://${server.bucket}/${encodeURIComponent('x y')}${key}?endpoint=${server.endpoint}&region=us-east-1`;
-    const named = storageFromUrl(url);
+    const named = await storageFromUrl(url);
     opened.push(named);
     expect(named).toBeInstanceOf(S3StateStorage);
     expect(named).toMatchObject({ kind: 's3', location: `s3://${server.bucket}/x y${key} at ${server.endpoint}` });
@@ -1015,9 +1015,10 @@ describe('S3StateStorage and secrets', () => {
       's3://bucket/state.json?secretAccessKey=secret',
       'has the parameter secretAccessKey, which is none of region, endpoint,',
     ],
-  ])('shows none of the URL %s', (url, sentence) => {
-    expect(() => storageFromUrl(url)).toThrow(sentence);
-    expect(messageOf(() => storageFromUrl(url))).not.toMatch(/[=:/]sec\/?ret|ret@|key:/);
+  ])('shows none of the URL %s', async (url, sentence) => {
+    const message = await messageOf(storageFromUrl(url));
+    expect(message).toContain(sentence);
+    expect(message).not.toMatch(/[=:/]sec\/?ret|ret@|key:/);
   });
 });
 
@@ -1033,8 +1034,8 @@ describe('the URL of an S3StateStorage', () => {
       's3://bucket/k?endpoint=https%3A%2F%2Fhost%2Fs3%2F&region=x&forcePathStyle=true',
       's3://bucket/k at https://host/s3',
     ],
-  ])('%s', (url, location) => {
-    expect(storageFromUrl(url)).toMatchObject({ kind: 's3', location });
+  ])('%s', async (url, location) => {
+    expect(await storageFromUrl(url)).toMatchObject({ kind: 's3', location });
   });
 
   it.each([
@@ -1053,8 +1054,8 @@ describe('the URL of an S3StateStorage', () => {
       's3://bucket/key?endpoint=minio:9000',
       'the endpoint must be a URL such as https://minio.internal:9000, not "minio:9000"',
     ],
-  ])('%s is none', (url, sentence) => {
-    expect(messageOf(() => storageFromUrl(url))).toContain(sentence);
+  ])('%s is none', async (url, sentence) => {
+    expect(await messageOf(storageFromUrl(url))).toContain(sentence);
   });
 
   it.each([
@@ -1164,11 +1165,10 @@ describe('S3StateStorage in a process of its own', () => {
   });
 });
 
-function messageOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (error) {
-    return (error as Error).message;
-  }
-  throw new Error('it did not throw');
+async function messageOf(work: Promise<unknown>): Promise<string> {
+  const error: unknown = await work.then(
+    () => new Error('it did not fail'),
+    (reason: unknown) => reason,
+  );
+  return (error as Error).message;
 }

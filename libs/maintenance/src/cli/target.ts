@@ -43,10 +43,11 @@ export class TargetFinder {
    * @throws {@link UsageError} if that is not the URL of a storage
    * @throws {@link MaintenanceOptionsError} if the environment can't be used
    */
-  find(url: string | undefined): Target {
+  async find(url: string | undefined): Promise<Target> {
     const own = this.application();
     const settings = own.options ?? this.#settingsOfEnvironment();
-    const storage = url === undefined ? (own.storage ?? configuredStorage(settings.storage)) : namedStorage(url);
+    const storage =
+      url === undefined ? (own.storage ?? (await configuredStorage(settings.storage))) : await namedStorage(url);
     return {
       storage,
       enabled: settings.enabled,
@@ -63,18 +64,18 @@ export class TargetFinder {
   }
 }
 
-function namedStorage(url: string): StateStorage {
+async function namedStorage(url: string): Promise<StateStorage> {
   try {
-    return storageFromUrl(url);
+    return await storageFromUrl(url);
   } catch (error) {
     throw new UsageError(`--storage can't be used: ${reasonOf(error)}.`, { cause: error });
   }
 }
 
-function configuredStorage(storage: Settings['storage']): StateStorage {
+async function configuredStorage(storage: Settings['storage']): Promise<StateStorage> {
   if (typeof storage === 'object') return storage;
   try {
-    return storageFromUrl(storage);
+    return await storageFromUrl(storage);
   } catch (error) {
     throw new MaintenanceOptionsError(`MAINTENANCE_STORAGE can't be used: ${reasonOf(error)}.`, { cause: error });
   }

@@ -3,8 +3,6 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { urlWithoutCredentials } from '../state/without-credentials.js';
 import { FileStateStorage } from './file-state-storage.js';
-import { RedisStateStorage } from './redis-state-storage.js';
-import { S3StateStorage } from './s3-state-storage.js';
 import { s3OptionsOf } from './s3-url.js';
 import type { StateStorage } from './state-storage.js';
 
@@ -12,17 +10,19 @@ import type { StateStorage } from './state-storage.js';
 const DEFAULT_FILE = 'maintenance-state.json';
 
 /**
- * The storage that a URL names.
+ * The storage that a URL names. What the others need is not loaded.
  *
  * @param url - `file:path`, relative to the working directory; default: {@link defaultFile}
  * @throws Error with a sentence that shows what a URL looks like
  */
-export function storageFromUrl(url: string | undefined): StateStorage {
+export async function storageFromUrl(url: string | undefined): Promise<StateStorage> {
   if (url === undefined) return new FileStateStorage(defaultFile(process.cwd()));
   const scheme = /^([a-z][a-z\d+.-]+):/i.exec(url)?.[1]?.toLowerCase();
   if (scheme === 'file') return new FileStateStorage(pathOf(url));
-  if (scheme === 'redis' || scheme === 'rediss') return new RedisStateStorage({ url });
-  if (scheme === 's3') return new S3StateStorage(s3OptionsOf(url));
+  if (scheme === 'redis' || scheme === 'rediss') {
+    return new (await import('./redis-state-storage.js')).RedisStateStorage({ url });
+  }
+  if (scheme === 's3') return new (await import('./s3-state-storage.js')).S3StateStorage(s3OptionsOf(url));
   throw new Error(
     `${JSON.stringify(urlWithoutCredentials(url))} is not the URL of a storage; write file:path (such as file:/var/lib/app/maintenance.json), s3://bucket/key or redis://host:port/db`,
   );

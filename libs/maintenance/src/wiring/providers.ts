@@ -55,14 +55,15 @@ const storage: Provider = {
   inject: [OPTIONS, ModuleRef],
   useFactory: async (given: ResolvedOptions, modules: ModuleRef): Promise<StateStorage> => {
     const { cache, refreshInterval } = given;
-    return cache ? withApplicationCache(storageOf(given), cache, refreshInterval, modules) : storageOf(given);
+    const named = await storageOf(given);
+    return cache ? withApplicationCache(named, cache, refreshInterval, modules) : named;
   },
 };
 
-function storageOf({ storage }: ResolvedOptions): StateStorage {
+async function storageOf({ storage }: ResolvedOptions): Promise<StateStorage> {
   if (typeof storage === 'object') return storage;
   try {
-    return storageFromUrl(storage);
+    return await storageFromUrl(storage);
   } catch (error) {
     throw new MaintenanceOptionsError(
       `the option \`storage\` (environment: MAINTENANCE_STORAGE) can't be used: ${reasonOf(error)}.`,

@@ -54,7 +54,7 @@ export abstract class StorageCommand<Options extends StorageOptions>
     let target: Target | undefined;
     let usageError: Error | undefined;
     try {
-      target = this.finder.find(options.storage);
+      target = await this.finder.find(options.storage);
       await this.#print(await this.perform(target, options), target, options);
     } catch (error) {
       if (error instanceof UsageError || error instanceof InvalidWindowError) usageError = error;
