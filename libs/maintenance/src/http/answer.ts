@@ -7,6 +7,8 @@ export interface Answer {
   status: number;
   headers: Record<string, string>;
   body: Buffer;
+  /** Everything that `headers` and the sender add up to, where the response has no headers of anybody else's. */
+  allHeaders?: Readonly<Record<string, string>>;
   /** Whether it leaves with this status instead of that of refusals, and without `Retry-After`. */
   hasOwnStatus?: boolean;
 }

@@ -1,14 +1,16 @@
 import type { Refusal } from '../policy/refusal.js';
 import type { Answer } from './answer.js';
 
-/** An answer and how long it says the truth, in milliseconds since the epoch. */
-interface Kept {
-  answer: Answer;
+/** How long an answer says the truth, in milliseconds since the epoch. */
+interface Period {
   from: number;
   until: number;
 }
+interface Kept extends Period {
+  answer: Answer;
+}
 
-/** The answers that everybody gets who is refused for the same reason: each is made once. */
+/** The answers that everybody gets who is refused for the same reason, where they say how much time is left. */
 export class KeptAnswers {
   readonly #ofRefusal = new WeakMap<Refusal, Kept>();
 
@@ -18,18 +20,16 @@ export class KeptAnswers {
     return kept && now >= kept.from && now < kept.until ? kept.answer : null;
   }
 
-  /** @param period - for how long the answer says the truth; always, if it says nothing of the time */
-  keep(refusal: Refusal, answer: Answer, { from, until } = ALWAYS): Answer {
+  /** @param period - for how long the answer says the truth */
+  keep(refusal: Refusal, answer: Answer, { from, until }: Period): Answer {
     this.#ofRefusal.set(refusal, { answer, from, until });
     return answer;
   }
 }
 
-const ALWAYS = { from: -Infinity, until: Infinity };
-
 /** While the seconds that are left until an end are the same whole number. */
-export function samePeriod(end: number, now: number): { from: number; until: number } {
-  if (end === Infinity) return ALWAYS;
+export function samePeriod(end: number, now: number): Period {
+  if (end === Infinity) return { from: -Infinity, until: Infinity };
   const seconds = Math.max(1, Math.ceil((end - now) / 1000));
   return { from: end - seconds * 1000, until: seconds === 1 ? Infinity : end - (seconds - 1) * 1000 };
 }

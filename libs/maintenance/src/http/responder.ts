@@ -28,7 +28,8 @@ export interface AnswerableRequest {
 export class Responder {
   readonly #logger = new Logger('Maintenance');
   readonly #preferredFormat = remembering(preferredFormat, LONGEST_ACCEPT);
-  readonly #keptJson = new KeptAnswers();
+  // What they say of the time is the same for as long as the refusal is.
+  readonly #keptJson = new WeakMap<Refusal, Answer>();
   readonly #keptPages = new KeptAnswers();
   #lastComplaint = '';
 
@@ -77,10 +78,11 @@ export class Responder {
       return redirectUrl === undefined ? this.#keptPages.find(refusal, this.clock.now()) : null;
     }
     if (context) return null;
-    return (
-      this.#keptJson.find(refusal, this.clock.now()) ??
-      this.#keptJson.keep(refusal, complete(this.#json(problemOf(refusal, this.options.statusCode)), refusal))
-    );
+    const kept = this.#keptJson.get(refusal);
+    if (kept) return kept;
+    const answer = complete(this.#json(problemOf(refusal, this.options.statusCode)), refusal);
+    this.#keptJson.set(refusal, answer);
+    return answer;
   }
 
   #json(problem: Problem): Answer {
@@ -168,7 +170,12 @@ export class Responder {
 /** With the headers of the refusal, so that whoever sends it has nothing to add but `Vary`. */
 function complete(answer: Answer, { retryAfter }: Refusal): Answer {
   const again = retryAfter !== null && { 'Retry-After': String(retryAfter) };
-  return { ...answer, headers: { ...answer.headers, 'Cache-Control': 'no-store', ...again } };
+  const headers = { ...answer.headers, 'Cache-Control': 'no-store', ...again };
+  return {
+    ...answer,
+    headers,
+    allHeaders: { ...headers, Vary: 'Accept', 'Content-Length': String(answer.body.length) },
+  };
 }
 
 /** Whether a `Host` header names the host of the URL, the port of its scheme written out or not. */

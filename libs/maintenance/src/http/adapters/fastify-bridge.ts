@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { append } from 'vary';
@@ -7,7 +7,7 @@ import { replaceMethod } from '../../replace-method.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
 import { ANNOUNCEMENT } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
-import type { Edge, EdgeVisitor } from '../edge.js';
+import { onceHeard, type Edge, type EdgeVisitor } from '../edge.js';
 import { hasBody } from '../has-body.js';
 import { explained } from '../json-example.js';
 import type { AnswerableRequest } from '../responder.js';
@@ -20,6 +20,11 @@ interface MarkedConfig {
   [ROUTE]?: Route;
 }
 type MarkedRequest = object & Record<symbol, Refusal | undefined>;
+/** What Fastify knows of a route. */
+interface RouteContext {
+  onSend: unknown[] | null;
+  onResponse: unknown[] | null;
+}
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
 type Verb = (path: string, handler: object) => unknown;
 type Middleware = (request: object, response: unknown, next: () => void) => unknown;
@@ -31,6 +36,7 @@ interface HookedAdapter {
   use: (...args: unknown[]) => unknown;
   createMiddlewareFactory: (method: number) => MiddlewareFactory | Promise<MiddlewareFactory>;
   setOnRequestHook: (hook: Hook) => void;
+  onResponseHook?: unknown;
 }
 
 /**
@@ -62,7 +68,7 @@ export class FastifyBridge implements HttpBridge {
       const header = announcer.header;
       if (header !== null) void reply.header(ANNOUNCEMENT, header);
       const refusal = (request.raw as unknown as MarkedRequest)[this.#refused];
-      if (refusal) edge.refuse(refusal, this.#visitor(request, reply, done), this.#routeOf(request));
+      if (refusal) this.#refuse(edge, refusal, request, reply, done);
       else if (edge.isIdle) done();
       else edge.pass(this.#visitor(request, reply, done), this.#routeOf(request));
     });
@@ -97,17 +103,45 @@ export class FastifyBridge implements HttpBridge {
       response: reply.raw,
       proceed,
       send: (answer) => this.send(reply, answer),
-      ...(!this.#isChangedLater(request) && { refuse: (answer) => refuse(reply, answer) }),
+      ...(!this.#isChangedLater(request) && { refuse: (answer) => this.#sendRefusal(request, reply, answer) }),
     };
+  }
+
+  /** Refuses where nobody changes the answer on its way. */
+  #sendRefusal(request: FastifyRequest, reply: FastifyReply, answer: Answer): void {
+    if (reply.sent) return;
+    const { allHeaders } = answer;
+    const isAlone = allHeaders && reply.raw instanceof ServerResponse && isEmpty(reply.getHeaders());
+    if (!isAlone || this.#isLookedAtLater(request)) return sendThroughFastify(reply, answer);
+    // Nobody has set a header before, and nobody misses those of the reply: Node does the same with less work.
+    reply.hijack();
+    reply.raw.writeHead(answer.status, allHeaders).end(answer.body);
+  }
+
+  #refuse(edge: Edge, refusal: Refusal, request: FastifyRequest, reply: FastifyReply, proceed: () => void): void {
+    const route = this.#routeOf(request);
+    const ready = this.#isChangedLater(request) ? null : edge.readyAnswer(refusal, request, route);
+    if (ready) onceHeard(() => this.#sendRefusal(request, reply, ready));
+    else edge.refuse(refusal, this.#visitor(request, reply, proceed), route);
   }
 
   /** Whether `onSend` hooks, of which Fastify tells nobody, may change the answer. */
   #isChangedLater(request: FastifyRequest): boolean {
+    return this.#contextOf(request)?.onSend !== null;
+  }
+
+  /** Whether `onResponse` hooks may look at the headers that Fastify keeps. The first one is Nest's, for that of the adapter. */
+  #isLookedAtLater(request: FastifyRequest): boolean {
+    const hooks = this.#contextOf(request)?.onResponse;
+    return hooks?.length !== 1 || (this.adapter as unknown as HookedAdapter).onResponseHook !== undefined;
+  }
+
+  /** What hooks there are; `undefined` where Fastify does not tell. */
+  #contextOf(request: FastifyRequest): Partial<RouteContext> | undefined {
     this.#context ??= Object.getOwnPropertySymbols(request).find(
       ({ description }) => description === 'fastify.context',
     );
-    const context = this.#context && (request as unknown as Record<symbol, { onSend?: unknown }>)[this.#context];
-    return context?.onSend !== null;
+    return this.#context && (request as unknown as Record<symbol, RouteContext | undefined>)[this.#context];
   }
 
   #routeOf(request: FastifyRequest): Route {
@@ -207,9 +241,16 @@ export class FastifyBridge implements HttpBridge {
   }
 }
 
-function refuse(reply: FastifyReply, { status, headers, body }: Answer): void {
+function isEmpty(headers: object): boolean {
+  for (const _ in headers) return false;
+  return true;
+}
+
+function sendThroughFastify(reply: FastifyReply, { status, headers, body }: Answer): void {
   if (reply.sent) return;
   if (reply.hasHeader('ETag')) reply.removeHeader('ETag');
+  // Before 5.12, Fastify leaves the one of Node's response there.
+  reply.raw.removeHeader('ETag');
   const vary = reply.getHeader('Vary');
   void reply
     .code(status)

@@ -1,0 +1,111 @@
+import type { INestApplication } from '@nestjs/common';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { start, type Running } from './application.js';
+import { CatsController } from './controllers.js';
+import type { Reply } from './client.js';
+
+const PAGE = { accept: 'text/html,*/*;q=0.1' };
+const BEGUN = new Date(Date.now() - 60_000);
+
+const instanceOf = (app: INestApplication): FastifyInstance => app.getHttpAdapter().getInstance() as FastifyInstance;
+
+describe('a refused request on Fastify', () => {
+  const running: Running[] = [];
+  const startActive = async (main?: (instance: FastifyInstance) => unknown): Promise<Running> => {
+    const application = await start('fastify', {
+      controllers: [CatsController],
+      main: (app) => void main?.(instanceOf(app)),
+    });
+    running.push(application);
+    await application.maintenance.enable({ message: 'Back soon', startsAt: BEGUN });
+    return application;
+  };
+  afterEach(() => Promise.all(running.splice(0).map((application) => application.close())));
+
+  const answersOf = async ({ call }: Running): Promise<Partial<Reply>[]> => {
+    const asked = [{}, { headers: PAGE }, { method: 'HEAD' }, { method: 'HEAD', headers: PAGE }, { method: 'POST' }];
+    const replies = await Promise.all([...asked.map((request) => call('/cats', request)), call('/nowhere')]);
+    return replies.map(({ status, headers: { date, ...headers }, text }) => ({
+      status,
+      headers: { ...headers, date: typeof date },
+      text,
+    }));
+  };
+
+  const hooks: [string, (instance: FastifyInstance) => unknown][] = [
+    ['onSend', (instance) => instance.addHook('onSend', (_request, _reply, payload, done) => done(null, payload))],
+    ['onResponse', (instance) => instance.addHook('onResponse', (_request, _reply, done) => done())],
+    ['onRequest', (instance) => instance.addHook('onRequest', (_request, _reply, done) => done())],
+    [
+      'onRequest, with an ETag of the reply',
+      (instance) =>
+        instance.addHook('onRequest', (_request, reply, done) => {
+          void reply.header('ETag', '"1"');
+          done();
+        }),
+    ],
+    [
+      "onRequest, with an ETag of Node's response",
+      (instance) =>
+        instance.addHook('onRequest', (_request, reply, done) => {
+          reply.raw.setHeader('ETag', '"1"');
+          done();
+        }),
+    ],
+  ];
+  it.each(hooks)('gets the same where there is a hook: %s', async (_hook, add) => {
+    const [plain, hooked] = [await startActive(), await startActive(add)];
+    const expected = await answersOf(plain);
+    expect(expected.map(({ status }) => status)).toEqual(expected.map(() => 503));
+    expect(expected[0]?.headers).toMatchObject({
+      'content-type': 'application/problem+json',
+      'content-length': String(Buffer.byteLength(expected[0]?.text ?? '')),
+      'cache-control': 'no-store',
+      'retry-after': '3600',
+      vary: 'Accept',
+    });
+    // What was rendered first is kept from then on.
+    for (const _again of [1, 2]) expect(await answersOf(hooked)).toEqual(expected);
+    expect(await answersOf(plain)).toEqual(expected);
+  });
+
+  it('keeps what hooks and middleware said before', async () => {
+    const { call } = await startActive((instance) =>
+      instance.addHook('onRequest', (_request, reply, done) => {
+        void reply.header('Access-Control-Allow-Origin', '*').header('Vary', 'Origin');
+        reply.raw.setHeader('X-Raw', 'yes');
+        done();
+      }),
+    );
+    for (const headers of [{}, PAGE, PAGE])
+      expect(await call('/cats', { headers })).toMatchObject({
+        status: 503,
+        headers: { 'access-control-allow-origin': '*', 'x-raw': 'yes', vary: 'Origin, Accept' },
+      });
+  });
+
+  it('is told to onResponse hooks with its status and headers', async () => {
+    const seen: unknown[] = [];
+    const { call } = await startActive((instance) =>
+      instance.addHook('onResponse', (_request, reply: FastifyReply, done) => {
+        seen.push([reply.statusCode, String(reply.getHeader('content-length')), reply.getHeader('retry-after')]);
+        done();
+      }),
+    );
+    const replies = [
+      await call('/cats'),
+      await call('/cats', { headers: PAGE }),
+      await call('/cats', { headers: PAGE }),
+    ];
+    expect(seen).toEqual(replies.map(({ headers }) => [503, headers['content-length'], '3600']));
+  });
+
+  it('is answered where nothing listens', async () => {
+    const { app } = await startActive();
+    for (const headers of [{}, PAGE, PAGE])
+      expect(await instanceOf(app).inject({ url: '/cats', headers })).toMatchObject({
+        statusCode: 503,
+        headers: { 'retry-after': '3600', vary: 'Accept' },
+      });
+  });
+});
