@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Controller, Get, Module, ServiceUnavailableException } from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
+import { HTML_ACCEPT, JSON_ACCEPT } from './accept.mjs';
+import { copyAnswers } from './node-alone.mjs';
 
 const [adapter, variant] = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), 'bench-http-'));
@@ -54,6 +56,7 @@ const VARIANTS = {
   without: async () => ({}),
   off: () => maintenance(),
   on: () => maintenance(),
+  'on, Node alone': () => maintenance(),
   'on, exempting many': () => maintenance(manyExemptions()),
   'empty guard': async () => provided(() => true),
   'own guard, file': async () => {
@@ -88,6 +91,12 @@ if (variant.startsWith('on')) {
   const { MaintenanceService } = await import('nestjs-maintenance');
   await app.get(MaintenanceService).enable({ message: 'Back at four' });
 }
+let { port } = app.getHttpServer().address();
+if (variant === 'on, Node alone') {
+  const alone = await copyAnswers(await app.getUrl(), [JSON_ACCEPT, HTML_ACCEPT]);
+  ({ port } = alone.address());
+  await app.close();
+}
 
 // Each message asks how much time of the processor was used so far, in microseconds.
 process.on('message', () => {
@@ -95,4 +104,4 @@ process.on('message', () => {
   process.send({ cpu: user + system });
 });
 process.on('disconnect', () => process.exit());
-process.send({ port: app.getHttpServer().address().port });
+process.send({ port });
