@@ -96,21 +96,26 @@ export class Reporter {
   #now(): Promise<void> {
     if (this.#isOver || !this.parts.storage?.report) return Promise.resolve();
     this.#isOutdated = true;
-    this.#sending ??= this.#sendAll().finally(() => (this.#sending = null));
+    this.#sending ??= this.#sendAll();
     return this.#sending;
   }
 
   async #sendAll(): Promise<void> {
-    while (this.#isOutdated && !this.#isOver) {
-      this.#isOutdated = false;
-      try {
-        await this.#send();
-        if (this.#failures > 0) this.parts.failed(null);
-        this.#failures = 0;
-      } catch (error) {
-        if (this.#failures === 0 && !this.#isOver) this.parts.failed(error);
-        this.#failures++;
+    try {
+      while (this.#isOutdated && !this.#isOver) {
+        this.#isOutdated = false;
+        try {
+          await this.#send();
+          if (this.#failures > 0) this.parts.failed(null);
+          this.#failures = 0;
+        } catch (error) {
+          if (this.#failures === 0 && !this.#isOver) this.parts.failed(error);
+          this.#failures++;
+        }
       }
+    } finally {
+      // At once: what changes a moment later would believe that somebody sends it.
+      this.#sending = null;
     }
     if (this.#failures > 0) return this.#wake(Math.min(RETRY * 2 ** (this.#failures - 1), HEARTBEAT));
     // Earlier, never later, so that the records of instances that live do not run out; spread, so that they do not come in step.
