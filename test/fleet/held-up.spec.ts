@@ -82,7 +82,7 @@ describeWithRedis('on --wait', () => {
 
   it('names what holds it up, and how long it has taken', async () => {
     const instance = await start();
-    const slow = [instance.get('/work/6000'), instance.get('/work/6000')];
+    const slow = [instance.get('/slow/6000'), instance.get('/slow/6000')];
     await pause(300);
     const ended = await wait('2s');
     expect(ended.code).toBe(4);
@@ -93,7 +93,7 @@ describeWithRedis('on --wait', () => {
 
   it('counts an instance that joins meanwhile', async () => {
     const first = await start();
-    const slow = first.get('/work/5000');
+    const slow = first.get('/slow/5000');
     await pause(300);
     const waiting = wait('20s', '--json');
     await until('it is on', async () => (await first.ask('status')).active);
@@ -113,7 +113,7 @@ describeWithRedis('on --wait', () => {
   it('waits for a handler whose client has gone away', async () => {
     for (const adapter of ['express', 'fastify'] as const) {
       const instance = await start({ adapter, options: {} });
-      await instance.abandon('/work/4000', 200);
+      await instance.abandon('/slow/4000', 200);
       const ended = await wait('20s');
       const drainedAt = Date.now();
       expect([ended.code, (await instance.ask('finished')).length]).toEqual([0, 1]);
@@ -125,7 +125,7 @@ describeWithRedis('on --wait', () => {
 
   it('waits for no request that the window does not close', async () => {
     const instance = await start();
-    const slow = instance.get('/work/5000');
+    const slow = instance.get('/slow/5000');
     await pause(300);
     expect((await wait('2s', '--scope', 'payments')).code).toBe(0);
     expect((await wait('2s', '--mode', 'read-only')).code).toBe(0);
@@ -141,7 +141,7 @@ describeWithRedis('on --wait', () => {
 
   it('fails when maintenance is turned off meanwhile', async () => {
     const instance = await start();
-    const slow = instance.get('/work/4000');
+    const slow = instance.get('/slow/4000');
     await pause(300);
     const waiting = wait('20s');
     await until('it is on', async () => (await instance.ask('status')).active);
@@ -160,7 +160,7 @@ describeWithRedis('on --wait', () => {
 
   it('rides out a storage that is away for a time', async () => {
     const instance = await start();
-    const slow = instance.get('/work/3000');
+    const slow = instance.get('/slow/3000');
     await pause(300);
     const waiting = wait('25s');
     await until('it is on', async () => (await instance.ask('status')).active);

@@ -35,7 +35,7 @@ function route(path, name, ...decorators) {
 }
 route('/', 'browse');
 route('/payments', 'pay', MaintenanceScope('payments'));
-route('/work/:milliseconds', 'work');
+route('/slow/:milliseconds', 'work');
 Param('milliseconds')(ShopController.prototype, 'work', 0);
 Inject(MaintenanceService)(ShopController, undefined, 0);
 Controller()(ShopController);
