@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
-import type { PolicyRequest } from '../policy/request-path.js';
+import { pathOf, type PolicyRequest } from '../policy/request-path.js';
 import type { Begun, InFlight, Work } from '../state/in-flight.js';
 import type { Situation } from '../state/state-monitor.js';
 import type { EdgeEndpoints } from './edge-endpoints.js';
@@ -75,8 +75,7 @@ class RequestInFlight<Request = unknown> implements Work {
   get name(): string {
     if (this.#rest) return this.#rest.name;
     const { method, url } = this.lens.asSent(this.request!);
-    const pattern =
-      this.lens.patternOf(this.request!) ?? (this.parts.endpoints.at(url) ? url.replace(/[?#].*$/s, '') : '(no route)');
+    const pattern = this.lens.patternOf(this.request!) ?? (this.parts.endpoints.at(url) ? pathOf(url) : '(no route)');
     return `${method} ${pattern}`.slice(0, LONGEST);
   }
 

@@ -32,3 +32,9 @@ export function normalPath(url: string): string | undefined {
     return undefined;
   }
 }
+
+/** A request target without its query. */
+export function pathOf(url: string): string {
+  const end = url.search(/[?#]/);
+  return end === -1 ? url : url.slice(0, end);
+}

@@ -3,7 +3,7 @@ import { AbstractHttpAdapter } from '@nestjs/core';
 import type { NextFunction, Request, Response } from 'express';
 import vary from 'vary';
 import type { HandlerRules } from '../../policy/handler-rules.js';
-import type { PolicyRequest } from '../../policy/request-path.js';
+import { pathOf, type PolicyRequest } from '../../policy/request-path.js';
 import { ANNOUNCEMENT } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
 import { onceHeard, type Edge, type EdgeVisitor } from '../edge.js';
@@ -12,7 +12,7 @@ import type { AnswerableRequest } from '../responder.js';
 import { noteHandling, track, type RequestLens } from '../request-in-flight.js';
 import type { Route } from '../routed-handlers.js';
 import { VERBS, type BridgeParts, type HttpBridge } from './http-bridge.js';
-import { pathOf, UnpreparedRequest } from './unprepared-request.js';
+import { UnpreparedRequest } from './unprepared-request.js';
 
 /** The parts of Express's router that tell what it would do with a request. */
 interface Layer {
@@ -137,7 +137,7 @@ export class ExpressBridge implements HttpBridge {
   }
 
   #refuseAtOnce(edge: Edge, app: ExpressApplication, raw: IncomingMessage, response: ServerResponse): boolean {
-    const request = new UnpreparedRequest(raw, this);
+    const request = new UnpreparedRequest(raw, this, app);
     const answer = this.#foresee(edge, request);
     if (!answer) return false;
     onceHeard(() => {

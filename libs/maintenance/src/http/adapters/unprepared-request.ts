@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { PolicyRequest } from '../../policy/request-path.js';
+import { pathOf, type PolicyRequest } from '../../policy/request-path.js';
 import type { AnswerableRequest } from '../responder.js';
 import type { HttpBridge } from './http-bridge.js';
 
@@ -13,6 +13,7 @@ export class UnpreparedRequest implements PolicyRequest, AnswerableRequest {
   constructor(
     private readonly raw: IncomingMessage,
     private readonly bridge: Pick<HttpBridge, 'requestOf'>,
+    private readonly app: { enabled(setting: string): boolean },
   ) {
     this.method = raw.method ?? 'GET';
     this.url = raw.url ?? '/';
@@ -24,7 +25,8 @@ export class UnpreparedRequest implements PolicyRequest, AnswerableRequest {
   }
 
   get ip(): string | undefined {
-    return this.#asPrepared.ip;
+    // Where no proxy is trusted, there is nothing to find out.
+    return this.app.enabled('trust proxy') ? this.#asPrepared.ip : this.raw.socket.remoteAddress;
   }
 
   get host(): string | undefined {
@@ -34,10 +36,4 @@ export class UnpreparedRequest implements PolicyRequest, AnswerableRequest {
   get #asPrepared(): PolicyRequest & AnswerableRequest {
     return (this.#prepared ??= this.bridge.requestOf(this.raw));
   }
-}
-
-/** A request target without its query. */
-export function pathOf(url: string): string {
-  const end = url.search(/[?#]/);
-  return end === -1 ? url : url.slice(0, end);
 }
