@@ -22,7 +22,6 @@ export function compileAddresses(entries: readonly string[]): (address: string |
     const known = ofKind.get(length) ?? new Set();
     ofKind.set(length, known.add(masked(bytesOf(network), length)));
   }
-  if (entries.length === 0) return () => false;
   const isListed = (address: string): boolean => {
     const client = parseClient(address);
     if (!client) return false;
