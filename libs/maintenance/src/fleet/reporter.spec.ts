@@ -18,7 +18,7 @@ it.each(Array.from({ length: 20 }, (_, ticks) => ticks))(
     const monitor = { state, situation: () => NOTHING } as unknown as StateMonitor;
     const reported: number[] = [];
     const change = async (): Promise<void> => {
-      for (let tick = 0; tick < ticks; tick++) await null;
+      for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
       state.revision = 2;
       reporter.changed();
     };
