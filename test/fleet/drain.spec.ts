@@ -49,13 +49,13 @@ describeOnEachPlace('a fleet under load', (kind) => {
       const clients = instances.flatMap((instance) => [
         browse(
           instance,
-          () => 'work/0',
+          () => 'slow/0',
           log,
           () => isOver,
         ),
         browse(
           instance,
-          () => `work/${Math.round(Math.random() * SLOWEST)}`,
+          () => `slow/${Math.round(Math.random() * SLOWEST)}`,
           log,
           () => isOver,
         ),

@@ -86,7 +86,7 @@ describeWithRedis('on --wait', () => {
     await pause(300);
     const ended = await wait('2s');
     expect(ended.code).toBe(4);
-    expect(ended.stdout).toMatch(/^held by .*: 2 in flight: GET \/work\/:milliseconds \(2, \d s\)$/m);
+    expect(ended.stdout).toMatch(/^held by .*: 2 in flight: GET \/slow\/:milliseconds \(2, \d s\)$/m);
     expect((await Promise.all(slow)).map(({ status }) => status)).toEqual([200, 200]);
     expect(await wait('20s')).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing was changed') });
   });
