@@ -56,13 +56,8 @@ export class Edge {
 
   /** The answer to a refusal that is certain already, where it is ready too and the same for everybody; else `null`. */
   foreseeAnswer(request: PolicyRequest & AnswerableRequest, route: Route): Answer | null {
-    const refusal = this.foresee(request, route);
-    return refusal && this.readyAnswer(refusal, request, route);
-  }
-
-  /** The answer to a refusal, where it is ready and the same for everybody; else `null`. */
-  readyAnswer(refusal: Refusal, request: PolicyRequest & AnswerableRequest, route: Route): Answer | null {
-    if (this.bypass.isAsked(request) || this.endpoints.at(request.url)) return null;
+    const refusal = this.bypass.isAsked(request) ? null : this.foresee(request, route);
+    if (!refusal || this.endpoints.at(request.url)) return null;
     return this.responder.readyAnswer(refusal, request, isEventStream(route));
   }
 

@@ -7,7 +7,7 @@ import { replaceMethod } from '../../replace-method.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
 import { ANNOUNCEMENT } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
-import { onceHeard, type Edge, type EdgeVisitor } from '../edge.js';
+import type { Edge, EdgeVisitor } from '../edge.js';
 import { hasBody } from '../has-body.js';
 import { explained } from '../json-example.js';
 import type { AnswerableRequest } from '../responder.js';
@@ -68,7 +68,7 @@ export class FastifyBridge implements HttpBridge {
       const header = announcer.header;
       if (header !== null) void reply.header(ANNOUNCEMENT, header);
       const refusal = (request.raw as unknown as MarkedRequest)[this.#refused];
-      if (refusal) this.#refuse(edge, refusal, request, reply, done);
+      if (refusal) edge.refuse(refusal, this.#visitor(request, reply, done), this.#routeOf(request));
       else if (edge.isIdle) done();
       else edge.pass(this.#visitor(request, reply, done), this.#routeOf(request));
     });
@@ -116,13 +116,6 @@ export class FastifyBridge implements HttpBridge {
     // Nobody has set a header before, and nobody misses those of the reply: Node does the same with less work.
     reply.hijack();
     reply.raw.writeHead(answer.status, allHeaders).end(answer.body);
-  }
-
-  #refuse(edge: Edge, refusal: Refusal, request: FastifyRequest, reply: FastifyReply, proceed: () => void): void {
-    const route = this.#routeOf(request);
-    const ready = this.#isChangedLater(request) ? null : edge.readyAnswer(refusal, request, route);
-    if (ready) onceHeard(() => this.#sendRefusal(request, reply, ready));
-    else edge.refuse(refusal, this.#visitor(request, reply, proceed), route);
   }
 
   /** Whether `onSend` hooks, of which Fastify tells nobody, may change the answer. */
