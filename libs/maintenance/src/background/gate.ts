@@ -26,6 +26,11 @@ export class Gate {
     return this.parts.policy.pauses(this.#rules);
   }
 
+  /** Waits until {@link isShut} can be trusted; `null`: it can, and there is nothing to wait for. */
+  awaitFresh(): Promise<void> | null {
+    return this.parts.policy.awaitFresh();
+  }
+
   /** Does the work, in flight until its promise settles. */
   async pass<T>(name: string, work: () => T): Promise<Awaited<T>> {
     const { policy, inFlight } = this.parts;

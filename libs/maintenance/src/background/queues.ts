@@ -73,6 +73,8 @@ export class Queues implements RestingPackage {
     const gate = new Gate(this.parts, type, host.process);
     const resting = new RestingWorker(worker, (error) => this.#failed(worker, error));
     const undo = replaceMethod(worker, 'processFn', (process) => async (job, token, ...rest) => {
+      const caughtUp = gate.awaitFresh();
+      if (caughtUp) await caughtUp;
       if (!gate.isShut) return gate.pass(`job ${worker.name}:${job.name}`, () => process(job, token, ...rest));
       resting.rest();
       return this.#putBack(job, worker, token);

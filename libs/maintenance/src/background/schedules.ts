@@ -108,6 +108,9 @@ export class Schedules implements RestingPackage {
     const gate = new Gate(this.parts, type, method);
     gates.push(gate);
     return async function (...args) {
+      // The timers of a process that was suspended fire before it has read the state again.
+      const caughtUp = gate.awaitFresh();
+      if (caughtUp) await caughtUp;
       if (!gate.isShut) return gate.pass(name, () => tick.apply(this, args));
     };
   }

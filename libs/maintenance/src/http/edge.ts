@@ -34,7 +34,7 @@ export class Edge {
 
   /** Whether no request needs a closer look: the short way while maintenance is off. */
   get isIdle(): boolean {
-    return this.policy.isOpen && !this.handlers.hasForced;
+    return this.policy.isIdle && !this.handlers.hasForced;
   }
 
   /** Lets the visitor on or ends the request, as far as that can be decided before the guards run. */

@@ -27,7 +27,7 @@ export class MaintenanceGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const rules = this.reader.rulesOf(context.getClass(), context.getHandler() as never);
-    if (rules.verdict !== 'refuse' && this.policy.isOpen) return true;
+    if (rules.verdict !== 'refuse' && this.policy.isIdle) return true;
     return this.#decide(context, rules);
   }
 

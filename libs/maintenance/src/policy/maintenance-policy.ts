@@ -72,6 +72,11 @@ export class MaintenancePolicy {
     return forced === null ? active.length === 0 : !forced;
   }
 
+  /** Whether the short way may be taken: maintenance is off, and the snapshot that says so is fresh. */
+  get isIdle(): boolean {
+    return this.isOpen && this.monitor.isFresh;
+  }
+
   /** Whether it may matter who asks, so that a refusal may have to wait until the user is known. */
   get asksWho(): boolean {
     return asksWho(this.options.exemptions);
@@ -79,6 +84,12 @@ export class MaintenancePolicy {
 
   /** Decides, in this order. From memory, except where the application's own functions answer later. */
   decide(visit: Visit): Decision | Promise<Decision> {
+    if (this.monitor.isFresh) return this.#decide(visit);
+    if (visit.isEarly) return 'undecided';
+    return this.monitor.catchUp().then(() => this.#decide(visit));
+  }
+
+  #decide(visit: Visit): Decision | Promise<Decision> {
     const { rules, request, context } = visit;
     const { exemptions } = this.options;
 
@@ -134,6 +145,11 @@ export class MaintenancePolicy {
     if (rules?.verdict === 'admit' || rules?.isAdmin) return false;
     const covering = this.#covers(opened, { ...visit, rules });
     return covering !== null && (covering === 'undecided' || !this.#hasKey(request, covering));
+  }
+
+  /** Waits until {@link pauses} can be trusted; `null`: it can, and there is nothing to wait for. */
+  awaitFresh(): Promise<void> | null {
+    return this.monitor.isFresh ? null : this.monitor.catchUp();
   }
 
   /** Whether a full window covers what nobody calls: a job, a cron. No exemption of visitors counts there. */

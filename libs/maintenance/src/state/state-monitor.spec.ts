@@ -275,3 +275,109 @@ it('reads when the source notifies, and no more after the end', async () => {
   await later(INTERVAL * 10);
   expect(source.reads).toBe(reads);
 });
+
+describe('in a process that was suspended', () => {
+  /** A clock that can jump over wake-ups, as that of a process does that stood still. */
+  class JumpingClock extends ManualClock {
+    jumped = 0;
+    override now(): number {
+      return super.now() + this.jumped;
+    }
+  }
+  let jumping: JumpingClock;
+
+  beforeEach(() => {
+    clock = jumping = new JumpingClock(START);
+  });
+
+  it('reads once for all that wait, and is fresh then', async () => {
+    source.state = off(1);
+    await create().start();
+    expect(monitor.isFresh).toBe(true);
+    jumping.jumped = 60_000;
+    source.state = on(2);
+    const reads = source.reads;
+    expect(monitor.isFresh).toBe(false);
+    await Promise.all([monitor.catchUp(), monitor.catchUp(), monitor.catchUp()]);
+    expect(monitor.isFresh).toBe(true);
+    expect(isOn()).toBe(true);
+    expect(source.reads).toBe(reads + 1);
+  });
+
+  it.each([
+    ['on', true],
+    ['off', false],
+    ['last-known', false],
+  ] as const)(
+    'goes by onStorageFailure %s after one second of silence, and waits no second time',
+    async (mode, expected) => {
+      source.state = off(1);
+      await create({ onStorageFailure: mode }).start();
+      jumping.jumped = 60_000;
+      source.hangs = true;
+      const waiting = monitor.catchUp();
+      await clock.moveTo(Date.parse(START) + 999);
+      expect(monitor.isFresh).toBe(false);
+      await clock.moveTo(Date.parse(START) + 1_000);
+      await waiting;
+      expect(isOn()).toBe(expected);
+      expect(monitor.isFresh).toBe(true);
+      expect(health).toEqual(['no answer within 1 s']);
+      source.hangs = false;
+      await later(2 * READ_TIMEOUT);
+      expect(monitor.health.healthy).toBe(true);
+    },
+  );
+
+  it('tries again where its connection has not survived', async () => {
+    source.state = off(1);
+    await create().start();
+    jumping.jumped = 60_000;
+    const read = source.read.bind(source);
+    source.read = async () => {
+      source.read = read;
+      throw new Error('connection reset');
+    };
+    source.state = on(2);
+    await monitor.catchUp();
+    expect(isOn()).toBe(true);
+    expect(health).toEqual([]);
+  });
+
+  it('reads again after an answer that was asked for before the suspension', async () => {
+    source.state = off(1);
+    await create().start();
+    const read = source.read.bind(source);
+    let answerLate = (): void => undefined;
+    source.read = async () => {
+      source.read = read;
+      const old = await read();
+      await new Promise<void>((resolve) => (answerLate = resolve));
+      return old;
+    };
+    const before = monitor.refresh();
+    await later(0);
+    source.state = on(2);
+    jumping.jumped = 60_000;
+    answerLate();
+    await before;
+    expect(monitor.isFresh).toBe(false);
+    await monitor.catchUp();
+    expect(isOn()).toBe(true);
+  });
+
+  it.each<[string, Partial<StateMonitorOptions>, () => void]>([
+    ['reads take long', {}, () => (source.hangs = true)],
+    ['the source fails', {}, () => (source.error = new Error('down'))],
+    ['the configuration decides', { enabled: false }, () => (jumping.jumped = 60_000)],
+  ])('makes no decision wait where %s', async (_what, options, happen) => {
+    source.state = off(1);
+    await create(options).start();
+    happen();
+    for (let second = 0; second < 60; second++) {
+      await later(1_000);
+      expect(monitor.isFresh).toBe(true);
+    }
+    source.hangs = false;
+  });
+});

@@ -50,6 +50,10 @@ export interface SourceHealth {
 
 /** A read that takes longer counts as failed, in milliseconds. */
 export const READ_TIMEOUT = 5_000;
+/** A timer may be this late in a busy process; later, and the process was suspended. In milliseconds. */
+const TIMER_TOLERANCE = 1_000;
+/** The longest time for which decisions wait for the first read after a suspension, in milliseconds. */
+const CATCH_UP_TIMEOUT = 1_000;
 /** The longest pause between two attempts to read a source that fails, in milliseconds. */
 const LONGEST_BACKOFF = 30_000;
 /**
@@ -78,6 +82,9 @@ export class StateMonitor {
   #writes = 0;
   #olderSince: number | null = null;
   #failures = 0;
+  /** When the next read is overdue, in milliseconds since the epoch. */
+  #freshUntil = Infinity;
+  #catchingUp: Promise<void> | null = null;
   #cancelPoll: () => void = () => undefined;
   #cancelBoundary: () => void = () => undefined;
   #endWatch: (() => Promise<void>) | null = null;
@@ -102,6 +109,7 @@ export class StateMonitor {
   async stop(): Promise<void> {
     this.#isRunning = false;
     this.#isOver = true;
+    this.#freshUntil = Infinity;
     this.#cancelPoll();
     this.#cancelBoundary();
     const endWatch = this.#endWatch;
@@ -120,6 +128,33 @@ export class StateMonitor {
       return this.refresh();
     });
     return this.#nextReading;
+  }
+
+  /**
+   * Whether the source was read as lately as `refreshInterval` promises. It was not in a process that was suspended, as serverless
+   * platforms do between requests: neither timers nor notifications have told it of a change.
+   */
+  get isFresh(): boolean {
+    return this.#options.clock.now() <= this.#freshUntil;
+  }
+
+  /**
+   * Reads the source because the snapshot is not fresh. Resolves after that read, or after {@link CATCH_UP_TIMEOUT} ms: then the source
+   * counts as failed until it answers.
+   */
+  catchUp(): Promise<void> {
+    return (this.#catchingUp ??= this.#readLate().finally(() => (this.#catchingUp = null)));
+  }
+
+  async #readLate(): Promise<void> {
+    const { clock } = this.#options;
+    try {
+      await inTime(() => this.refresh(), clock, CATCH_UP_TIMEOUT);
+    } catch (error) {
+      this.#fail(error as Error);
+      // The read goes on, and is the only one that waits.
+      this.#expectReadBy(clock.now() + 2 * READ_TIMEOUT);
+    }
   }
 
   /** Takes over what a write has left in the source. Reads that began before it count no more. */
@@ -196,15 +231,37 @@ export class StateMonitor {
 
   async #read(): Promise<void> {
     const writes = this.#writes;
+    const { clock } = this.#options;
+    // A read that starts late belongs to a process that was suspended: its snapshot stays overdue until this read is done.
+    const isLate = !this.isFresh;
+    const timeout = clock.now() + (isLate ? 2 * READ_TIMEOUT : READ_TIMEOUT);
+    if (!isLate) this.#expectReadBy(timeout);
     try {
-      const found = await this.#inTime(() => this.#options.source.read());
+      const found = await (isLate ? this.#readAfterSuspension() : this.#readSource());
       if (writes !== this.#writes) return await this.#read();
       this.#take(found?.state ?? null, false);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(reasonOf(error)));
     } finally {
-      this.#poll();
+      // What a process asked for before it was suspended says nothing of what has happened since.
+      if (this.#isRunning && clock.now() > timeout + TIMER_TOLERANCE) void this.refresh();
+      else this.#poll();
     }
+  }
+
+  #readSource(): ReturnType<StateSource['read']> {
+    return this.#inTime(() => this.#options.source.read());
+  }
+
+  // The first read may find that its connection has not survived the suspension; the second opens another.
+  #readAfterSuspension(): ReturnType<StateSource['read']> {
+    return this.#readSource().catch(() => this.#readSource());
+  }
+
+  /** @param moment - milliseconds since the epoch */
+  #expectReadBy(moment: number): void {
+    const { enabled } = this.#options;
+    this.#freshUntil = this.#isRunning && enabled === undefined ? moment + TIMER_TOLERANCE : Infinity;
   }
 
   #fail(error: Error): void {
@@ -227,6 +284,7 @@ export class StateMonitor {
       Math.max(refreshInterval, LONGEST_BACKOFF),
       isLeased(this.#state) ? LEASE_FRESHNESS : Infinity,
     );
+    this.#expectReadBy(clock.now() + pause);
     // Earlier, never later, so that the interval stays the bound; spread, so that instances do not read in step.
     this.#cancelPoll = clock.wake(() => void this.refresh(), pause * (0.8 + 0.2 * Math.random()));
   }

@@ -32,7 +32,7 @@ export class GraphqlAdmission {
 
   /** Whether no operation needs a closer look: the short way while maintenance is off. */
   get isIdle(): boolean {
-    return this.policy.isOpen && !this.#hasForced;
+    return this.policy.isIdle && !this.#hasForced;
   }
 
   /**

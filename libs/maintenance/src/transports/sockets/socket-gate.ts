@@ -36,7 +36,7 @@ export class SocketGate {
 
   /** The refusal of a request for a file, which belongs to no gateway. */
   async refusalOfFile(request: IncomingMessage): Promise<Refusal | null> {
-    if (this.policy.isOpen) return null;
+    if (this.policy.isIdle) return null;
     const decision = await this.policy.decide({ rules: null, request: this.mount.requestOf(request), context: null });
     return typeof decision === 'object' ? decision : null;
   }
@@ -56,7 +56,7 @@ export class SocketGate {
   }
 
   #isIdleAt({ rules }: Entrance): boolean {
-    return this.policy.isOpen && !rules.some(({ verdict }) => verdict === 'refuse');
+    return this.policy.isIdle && !rules.some(({ verdict }) => verdict === 'refuse');
   }
 
   #decide(

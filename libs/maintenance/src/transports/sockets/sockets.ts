@@ -93,7 +93,7 @@ export class Sockets implements Transport {
     // The guard is on the class, and the client may be of another application with the same class.
     if (!this.#open.of(clientOf(context))) return true;
     const rules = reader.rulesOf(context.getClass(), context.getHandler() as never);
-    if (rules.verdict !== 'refuse' && policy.isOpen) return true;
+    if (rules.verdict !== 'refuse' && policy.isIdle) return true;
     return this.#decide(context, rules);
   }
 

@@ -1,0 +1,95 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { describeWithRedis, RedisServer } from '../storage/redis-server.js';
+import { Instance, type InstanceSettings } from './instance.js';
+import { describeOnEachPlace, type Place } from './places.js';
+
+const REFRESH_INTERVAL = 500;
+/** Longer than the snapshot counts as fresh, whatever the instance was doing when it was suspended. */
+const SUSPENSION = 8_000;
+
+const started: Instance[] = [];
+async function stopAll(): Promise<void> {
+  await Promise.all(started.splice(0).map((instance) => instance.stop()));
+}
+
+async function start(settings: InstanceSettings): Promise<Instance> {
+  const instance = await Instance.start(settings);
+  started.push(instance);
+  return instance;
+}
+
+async function turn(instance: Instance, where: 'on' | 'off'): Promise<void> {
+  expect(await instance.turn(where, 'operator')).toMatchObject({ status: 200, body: { active: where === 'on' } });
+}
+
+/** Suspends the instance, as a serverless platform does between two requests, and resumes it for requests that wait by then. */
+async function wakeByRequests(instance: Instance, meanwhile: () => Promise<unknown>): Promise<number[]> {
+  instance.signal('SIGSTOP');
+  await meanwhile();
+  await pause(SUSPENSION);
+  // The connections that it kept have timed out by now, and it ends them when it goes on.
+  instance.agent.destroy();
+  const answers = Promise.all([instance.get('/'), instance.get('/payments')]);
+  // Both stand in the queue of its socket before it goes on.
+  await pause(300);
+  instance.signal('SIGCONT');
+  return (await answers).map(({ status }) => status);
+}
+
+describeOnEachPlace('an instance that was suspended', (kind) => {
+  let place: Place;
+
+  beforeEach(async () => {
+    place = await kind.open();
+  });
+  afterEach(async () => {
+    await stopAll();
+    await place.close();
+  });
+
+  it.each(['express', 'fastify'] as const)(
+    'refuses the requests for which it is resumed, if maintenance was turned on meanwhile (%s)',
+    async (adapter) => {
+      const settings = { options: { storage: place.url, refreshInterval: REFRESH_INTERVAL }, env: place.env, adapter };
+      const [suspended, other] = await Promise.all([start(settings), start(settings)]);
+      expect((await suspended.get('/')).status).toBe(200);
+      const statuses = await wakeByRequests(suspended, () => turn(other, 'on'));
+      expect(statuses).toEqual([503, 503]);
+    },
+    60_000,
+  );
+
+  it('admits the requests for which it is resumed, if maintenance was turned off meanwhile', async () => {
+    const settings = { options: { storage: place.url, refreshInterval: REFRESH_INTERVAL }, env: place.env };
+    const [suspended, other] = await Promise.all([start(settings), start(settings)]);
+    await turn(suspended, 'on');
+    const statuses = await wakeByRequests(suspended, () => turn(other, 'off'));
+    expect(statuses).toEqual([200, 200]);
+  }, 60_000);
+});
+
+describeWithRedis('an instance that was suspended and whose storage is silent', () => {
+  it.each([
+    ['on', 503],
+    ['off', 200],
+    ['last-known', 200],
+  ] as const)(
+    'answers by onStorageFailure: %s',
+    async (onStorageFailure, status) => {
+      const server = await RedisServer.start();
+      try {
+        const suspended = await start({
+          options: { storage: server.url, refreshInterval: REFRESH_INTERVAL, onStorageFailure },
+        });
+        const statuses = await wakeByRequests(suspended, async () => server.signal('SIGSTOP'));
+        expect(statuses).toEqual([status, status]);
+        expect((await suspended.ask('status')).storage).toMatchObject({ healthy: false });
+      } finally {
+        server.signal('SIGCONT');
+        await stopAll();
+        await server.stop();
+      }
+    },
+    60_000,
+  );
+});
