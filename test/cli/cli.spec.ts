@@ -275,6 +275,8 @@ describe('wrong usage', () => {
     [['on', '--at', 'tomorrow'], /ISO 8601 with a time zone, such as 2026-12-01T02:00Z/],
     [['on', '--until', '2999-02-30T02:00Z'], /a date that exists/],
     [['on', '--until', '2020-01-01T00:00Z'], 'is in the past'],
+    [['on', '--at', '2020-01-01T00:00Z'], 'leave --at out to start now'],
+    [['on', '--at', '2020-01-01T00:00Z', '--until', '2999-01-01T00:00Z'], 'leave --at out to start now'],
     [['on', '--at', '2999-01-02T00:00Z', '--until', '2999-01-01T00:00Z'], 'is not after the start'],
     [['on', '--until', '2999-01-01T00:00Z', '--for', '1h'], '--until and --for'],
     [['on', '--at', '2999-01-01T02:00'], 'is a local time: name its zone with --tz'],

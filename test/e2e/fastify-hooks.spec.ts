@@ -5,7 +5,7 @@ import { CatsController } from './controllers.js';
 import type { Reply } from './client.js';
 
 const PAGE = { accept: 'text/html,*/*;q=0.1' };
-const BEGUN = new Date(Date.now() - 60_000);
+const BEGUN = new Date();
 
 const instanceOf = (app: INestApplication): FastifyInstance => app.getHttpAdapter().getInstance() as FastifyInstance;
 

@@ -143,6 +143,9 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         { endsAt: '2099-01-01T10:00' },
         { endsAt: new Date(NaN) },
         { startsAt: '2099-01-02T00:00Z', endsAt: '2099-01-01T00:00Z' },
+        { startsAt: '2020-01-01T00:00Z' },
+        { startsAt: new Date(Date.now() - 61_000) },
+        { startsAt: '2020-01-01T00:00Z', endsAt: '2099-01-01T00:00Z' },
         { startsAt: null },
         { mode: 'partial' },
         { scope: '' },
@@ -409,6 +412,16 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         400,
         'on',
         { method: 'POST', headers: { ...AUTHORIZED, 'content-type': 'application/json' }, body: '{"endsAt":"soon"}' },
+      ],
+      [
+        'a start in the past',
+        400,
+        'on',
+        {
+          method: 'POST',
+          headers: { ...AUTHORIZED, 'content-type': 'application/json' },
+          body: '{"startsAt":"2020-01-01T00:00Z"}',
+        },
       ],
       [
         'a value that is nested deeper than a stack goes',

@@ -293,7 +293,7 @@ function isSenseless(endpoint: string, given: Record<string, unknown>): boolean 
 
 /** What each field is called in a message, where it is not its name between backticks. */
 const WORDS = new Map([
-  ['startsAt', /not after the start/],
+  ['startsAt', /^The start .* is in the past|not after the start/],
   ['endsAt', /^The end .* is (?:in the past|not after the start)/],
   ['recurrence', /cron expression|time zone|never occurs|overlap|does not occur|`cron`|`duration`|`timeZone`/],
 ]);
@@ -393,14 +393,14 @@ describe.each(ADAPTERS)('the admin endpoints on %s', (adapter) => {
   it(
     'take every window that makes sense, and give it back',
     async () => {
-      const past = fc.date({ min: new Date('2000-01-01'), max: new Date('2020-01-01'), noInvalidDate: true });
+      const start = fc.date({ min: new Date('2038-01-01'), max: new Date('2039-12-31'), noInvalidDate: true });
       const future = fc.date({ min: new Date('2040-01-01'), max: new Date('9999-12-31'), noInvalidDate: true });
       const name = fc.string({ minLength: 1, unit: 'binary' }).filter((value) => value.trim() !== '');
       const sensible = fc.record(
         {
           scope: name,
           mode: fc.constantFrom('full', 'read-only'),
-          startsAt: past,
+          startsAt: start,
           endsAt: fc.option(future),
           message: fc.oneof(fc.string({ unit: 'binary' }), string),
           retryAfter: fc.maxSafeNat(),
@@ -420,9 +420,11 @@ describe.each(ADAPTERS)('the admin endpoints on %s', (adapter) => {
         };
         const answer = await wire.send(requestWith({ endpoint: 'on', bytes: Buffer.from(json), ...change }));
         expect(answer.status).toBe(200);
-        const { windows } = JSON.parse(answer.text) as { windows: { active: { scope: string; mode: string }[] } };
+        type Windows = Record<'active' | 'planned', { scope: string; mode: string }[]>;
+        const { windows } = JSON.parse(answer.text) as { windows: Windows };
         const mode = options.mode ?? 'full';
-        const opened = windows.active.find((window) => window.scope === options.scope && window.mode === mode);
+        const known = [...windows.active, ...windows.planned];
+        const opened = known.find((window) => window.scope === options.scope && window.mode === mode);
         const said = { mode, ...options };
         expect(opened).toMatchObject(JSON.parse(JSON.stringify(said)));
       });

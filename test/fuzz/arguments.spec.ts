@@ -80,7 +80,7 @@ const ON: Record<string, Arbitrary<Given>> = {
   '--message': given('--message', word, (message) => ({ message })),
   '--at': given(
     '--at',
-    fc.constantFrom('2020-01-01T00:00Z', '2039-12-31T23:59:59+14:00', '2038-02-28T00:00:00.5Z'),
+    fc.constantFrom('2038-01-01T00:00Z', '2039-12-31T23:59:59+14:00', '2038-02-28T00:00:00.5Z'),
     (at) => ({
       startsAt: iso(at),
     }),
@@ -135,6 +135,7 @@ const mistakeOfOn: Arbitrary<Mistake> = fc.oneof(
     { args: ['--timeout', '1s'], names: '--timeout' },
     { args: ['--wait', '--at', '2039-01-01T00:00Z'], names: '--wait' },
     { args: ['--until', '2020-01-01T00:00Z'], names: 'in the past' },
+    { args: ['--at', '2020-01-01T00:00Z'], names: 'in the past' },
     { args: ['--at', '2040-01-01T00:00Z', '--until', '2039-01-01T00:00Z'], names: 'not after the start' },
   ),
 );

@@ -24,6 +24,14 @@ const active: StoredWindow = {
 };
 
 describe('opening', () => {
+  it.each<[string, readonly StoredWindow[]]>([
+    ['a new window', []],
+    ['the active window', [active]],
+  ])('refuses to start %s more than a minute ago', (_what, windows) => {
+    expect(() => opened(windows, { startsAt: iso(-1.1) })).toThrow(InvalidWindowError);
+    expect(opened(windows, { startsAt: iso(-1) })).toMatchObject({ concerned: [{ startsAt: iso(-1) }] });
+  });
+
   it('makes a window that starts now and has no end', () => {
     expect(opened([], {}, 'ann')).toEqual({
       action: 'on',
@@ -38,7 +46,7 @@ describe('opening', () => {
     ['the message', { message: 'Back late' }, { message: 'Back late' }],
     ['the end', { endsAt: iso(90) }, { endsAt: iso(90) }],
     ['the end to none', { endsAt: null }, { endsAt: null }],
-    ['the start', { startsAt: iso(-20) }, { startsAt: iso(-20) }],
+    ['the start', { startsAt: iso(-1) }, { startsAt: iso(-1) }],
     ['the delay', { retryAfter: 60 }, { retryAfter: 60 }],
     ['who made it', { createdBy: 'bob' }, { createdBy: 'bob' }],
   ])('changes %s of the active window and keeps the rest', (_name, options, changed) => {

@@ -8,7 +8,7 @@ import {
 } from './maintenance-state.js';
 import { endOf, isActiveAt, startOf, type StoredWindow } from './maintenance-window.js';
 import { comingAt, presentAt } from './recurrence.js';
-import { assertEnd, type DisableOptions, type GivenFields } from './window-options.js';
+import { assertEnd, assertStart, type DisableOptions, type GivenFields } from './window-options.js';
 
 /** Who makes a change, and from where. */
 export interface ChangeOrigin {
@@ -28,7 +28,7 @@ export interface Change {
  * Opens a window, or changes the active one of the same scope and mode.
  *
  * @param id - the id of a window that is new
- * @throws {@link InvalidWindowError} if the end that results lies before the start
+ * @throws {@link InvalidWindowError} if the start lies in the past, or the end that results before the start
  */
 export function openWindow(
   windows: readonly StoredWindow[],
@@ -41,6 +41,9 @@ export function openWindow(
   const active = isPlanned
     ? undefined
     : windows.find((window) => isOperators(window, fields) && isActiveAt(window, now));
+  // A series may have begun long ago, and the start that a window has may be given again.
+  const isKept = fields.recurrence !== undefined || (active && fields.startsAt === startOf(active));
+  if (fields.startsAt !== undefined && !isKept) assertStart(fields.startsAt, now);
   if (active) return changeWindow(windows, active, fields, now);
   const series = isPlanned || hasTimes(fields) ? undefined : windows.find((window) => isOccurring(window, fields, now));
   if (series) return changeWindow(windows, series, fields, now);

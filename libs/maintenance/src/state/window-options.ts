@@ -15,7 +15,7 @@ export interface EnableOptions {
   scope?: string;
   /** @defaultValue `'full'` */
   mode?: MaintenanceMode;
-  /** ISO 8601 with a time zone, or a `Date`. @defaultValue now */
+  /** ISO 8601 with a time zone, or a `Date`; at most a minute ago, unless the window recurs. @defaultValue now */
   startsAt?: string | Date;
   /** ISO 8601 with a time zone, or a `Date`; `null`: until it is turned off. @defaultValue `null` */
   endsAt?: string | Date | null;
@@ -63,6 +63,9 @@ export interface GivenFields {
   bypass?: WindowBypass;
 }
 
+/** Clocks of two hosts may differ, and a request takes its time. In milliseconds. */
+const MAX_START_AGE_MS = 60_000;
+
 const FIELDS = ['scope', 'mode', 'startsAt', 'endsAt', 'message', 'retryAfter', 'createdBy', 'recurrence'];
 const RECURRENCE = ['cron', 'timeZone', 'duration'];
 const SELECTORS = ['scope', 'id', 'all'];
@@ -103,6 +106,15 @@ export function readTemporaryOptions(options: unknown, now: number): GivenFields
   throw new InvalidWindowError(
     `\`during\` opens its window at once and closes it when the work is done: leave \`${unfit}\` out. For a window that starts ` +
       'later or recurs, use `enable`.',
+  );
+}
+
+/** @throws {@link InvalidWindowError} if the start lies more than a minute in the past: most often a mistyped date */
+export function assertStart(startsAt: number, now: number): void {
+  if (now - startsAt <= MAX_START_AGE_MS) return;
+  throw new InvalidWindowError(
+    `The start ${new Date(startsAt).toISOString()} is in the past (now: ${new Date(now).toISOString()}): ` +
+      'leave --at out to start now; in code and over HTTP, leave `startsAt` out.',
   );
 }
 
