@@ -9,6 +9,9 @@ import {
   type ExecutionContext,
   Module,
   RequestMethod,
+  VERSION_NEUTRAL,
+  VersioningType,
+  type INestApplication,
   type MiddlewareConsumer,
   type NestModule,
 } from '@nestjs/common';
@@ -190,6 +193,59 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
     ]) {
       expect([path, (await call(path)).status]).not.toEqual([path, 200]);
     }
+  });
+
+  it('admits probes under a version in the path, with and without a global prefix', async () => {
+    @Controller({ path: 'health', version: '1' })
+    class VersionedHealthController {
+      @Get()
+      check(): string {
+        return 'healthy';
+      }
+    }
+    @Controller({ path: 'vehicles', version: VERSION_NEUTRAL })
+    class VehiclesController {
+      @Get('health')
+      health(): string {
+        return 'a vehicle';
+      }
+
+      @Get(':id/health')
+      historyOf(): string {
+        return 'another vehicle';
+      }
+    }
+    @Controller(['livez', 'alive'])
+    class LiveController {
+      @Get('/')
+      check(): string {
+        return 'live';
+      }
+    }
+    const controllers = [VersionedHealthController, VehiclesController, LiveController];
+    const versioned = (app: INestApplication, defaultVersion = '2'): void =>
+      void app.enableVersioning({ type: VersioningType.URI, defaultVersion });
+    const bare = await startActive({}, { controllers, main: (app) => versioned(app) });
+    expect((await bare('/v1/health')).text).toBe('healthy');
+    expect((await bare('/v1/health', { method: 'HEAD' })).status).toBe(200);
+    expect((await bare('/v1/health', { method: 'POST' })).status).toBe(503);
+    expect((await bare('/v2/livez')).text).toBe('live');
+    for (const path of ['/v2/alive', '/vehicles/health', '/vehicles/7/health', '/v9/health', '/v1/nothing'])
+      expect([path, (await bare(path)).status]).toEqual([path, 503]);
+    await running.close();
+
+    const main = (app: INestApplication): void => {
+      app.setGlobalPrefix('shops/:shop/api');
+      versioned(app);
+    };
+    const prefixed = await startActive({}, { controllers, main });
+    expect((await prefixed('/shops/rome/api/v1/health')).text).toBe('healthy');
+    expect((await prefixed('/shops/rome/api/v1/vehicles/health')).status).toBe(503);
+    expect((await prefixed('/shops/rome/api/vehicles/health')).status).toBe(503);
+    await running.close();
+
+    const refused = await startActive({ probes: false }, { controllers, main: (app) => versioned(app) });
+    expect((await refused('/v1/health')).status).toBe(503);
   });
 
   it('admits probes with the global prefix, and can refuse them', async () => {

@@ -63,3 +63,29 @@ it.each(ADAPTERS)('the health check on %s tells how the storage is, not whether 
   expect((await call('/health')).status).toBe(200);
   await close();
 });
+
+it.each(ADAPTERS)('a handler with @HealthCheck() on %s is a probe, whatever its path', async (adapter) => {
+  @Controller('internal')
+  class InternalController {
+    @Inject(HealthCheckService) private readonly health!: HealthCheckService;
+
+    @Get('status')
+    @HealthCheck()
+    status(): Promise<HealthCheckResult> {
+      return this.health.check([]);
+    }
+
+    @Get('orders')
+    orders(): string {
+      return 'orders';
+    }
+  }
+  const { maintenance, call, close } = await start(adapter, {
+    imports: [TerminusModule],
+    controllers: [InternalController],
+  });
+  await maintenance.enable();
+  expect((await call('/internal/status')).status).toBe(200);
+  expect((await call('/internal/orders')).status).toBe(503);
+  await close();
+});

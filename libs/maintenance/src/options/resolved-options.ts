@@ -24,7 +24,7 @@ export interface ResolvedOptions {
   refreshInterval: number;
   onStorageFailure: StorageFailurePolicy;
   adminToken?: string;
-  exempt: Omit<ExemptionRules, 'globalPrefix'>;
+  exempt: Omit<ExemptionRules, 'mountPoints'>;
   response: ResponseOptions & Required<Pick<ResponseOptions, 'statusCode' | 'retryAfter' | 'type'>>;
   microservices: Required<MicroservicesOptions>;
   background: Required<BackgroundOptions>;

@@ -1,4 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
+import type { HandlerRules } from './handler-rules.js';
+import { isMountedProbePath, isProbeMethod, isProbePath, type MountPoints } from './probes.js';
 import { normalPath, type PolicyRequest } from './request-path.js';
 
 /** Who stays admitted, compiled from the options. */
@@ -15,14 +17,16 @@ export interface ExemptionRules {
   roles: ReadonlySet<string>;
   user: (request: never) => unknown;
   when?: (context: ExecutionContext) => boolean | Promise<boolean>;
-  /** The application's global prefix with a leading slash, or empty; known once the application is set up. */
-  globalPrefix: () => string;
+  /** Known once the application is set up. */
+  mountPoints: () => MountPoints;
 }
 
-const PROBES = new Set(['/health', '/healthz', '/livez', '/readyz', '/robots.txt']);
-
 /** The exemptions that need nothing but the request: tests, addresses, paths, probes, the redirect's target. */
-export function isExemptRequest(rules: ExemptionRules, request: PolicyRequest | null): boolean {
+export function isExemptRequest(
+  rules: ExemptionRules,
+  request: PolicyRequest | null,
+  handler: Pick<HandlerRules, 'probe'> | null,
+): boolean {
   if (rules.everything) return true;
   if (!request) return false;
   if (rules.matchesAddress?.(request.ip)) return true;
@@ -30,14 +34,18 @@ export function isExemptRequest(rules: ExemptionRules, request: PolicyRequest | 
   if (path === undefined) return false;
   // One trailing slash is ignored, in the request as in a pattern that ends after one.
   if (rules.matchesPath(path) || (path !== '/' && rules.matchesPath(`${path}/`))) return true;
-  return path === rules.redirectPath || (rules.probes && isProbe(request.method, path, rules));
+  return path === rules.redirectPath || (rules.probes && isProbe(request.method, path, rules.mountPoints(), handler));
 }
 
-function isProbe(method: string, path: string, rules: ExemptionRules): boolean {
-  if (method !== 'GET' && method !== 'HEAD') return false;
-  if (PROBES.has(path)) return true;
-  const prefix = rules.globalPrefix();
-  return prefix !== '' && path.startsWith(`${prefix}/`) && PROBES.has(path.slice(prefix.length));
+function isProbe(
+  method: string,
+  path: string,
+  mountPoints: MountPoints,
+  handler: Pick<HandlerRules, 'probe'> | null,
+): boolean {
+  if (!isProbeMethod(method)) return false;
+  if (handler?.probe === 'health-check' || isProbePath(path, mountPoints)) return true;
+  return handler?.probe === 'path' && isMountedProbePath(path, mountPoints);
 }
 
 /** Whether anything about the user or the context could exempt; if not, a refusal needs no wait for either. */

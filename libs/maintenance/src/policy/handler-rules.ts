@@ -1,5 +1,6 @@
 import { EVERYTHING } from '../state/maintenance-window.js';
 import { ACCESS, ADMIN, FORCE, SCOPES, SKIP, type Access } from './metadata.js';
+import { findProbeKind, type ProbeKind } from './probes.js';
 
 /** Nest's key of what `@Sse()` leaves on a method. */
 const SSE = '__sse__';
@@ -18,6 +19,8 @@ export interface HandlerRules {
   readonly isAdmin: boolean;
   /** It sends events: `@Sse()`. */
   readonly isEventStream: boolean;
+  /** Why it answers probes; `null`: it does not. */
+  readonly probe: ProbeKind | null;
 }
 
 /** Reads the decorators of handlers, each once. */
@@ -41,6 +44,7 @@ function readRules(controller: Class, handler: Handler): HandlerRules {
     access: (Reflect.getMetadata(ACCESS, handler) ?? Reflect.getMetadata(ACCESS, controller) ?? null) as Access | null,
     isAdmin: Reflect.getMetadata(ADMIN, controller) === true,
     isEventStream: Reflect.getMetadata(SSE, handler) === true,
+    probe: findProbeKind(controller, handler),
   };
 }
 

@@ -49,6 +49,7 @@ const rulesOf = (more: Partial<HandlerRules> = {}): HandlerRules => ({
   access: null,
   isAdmin: false,
   isEventStream: false,
+  probe: null,
   ...more,
 });
 const VISITS = {
@@ -78,7 +79,7 @@ async function policyOver(windows: StoredWindow[], more: Partial<PolicyOptions> 
       probes: false,
       roles: new Set(),
       user: () => undefined,
-      globalPrefix: () => '',
+      mountPoints: () => ({ globalPrefix: '', versionPrefix: null }),
     },
     bypassCookie: 'bypass',
     retryAfter: 60 * MINUTE,

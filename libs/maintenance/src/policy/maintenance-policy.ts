@@ -106,7 +106,7 @@ export class MaintenancePolicy {
     if (rules?.isAdmin) return 'exempt';
 
     // Tests, addresses, paths, probes, the redirect's target.
-    if (isExemptRequest(exemptions, request)) return 'exempt';
+    if (isExemptRequest(exemptions, request, rules)) return 'exempt';
 
     // A key to the window.
     if (this.#hasKey(request, covering)) return 'exempt';
@@ -140,7 +140,8 @@ export class MaintenancePolicy {
   closesSince(visit: Omit<Visit, 'rules'> & { rules: Visit['rules'] | 'unclear' }, before: Situation): boolean {
     const { rules, request } = visit;
     const opened = this.#openedSince(before);
-    if (!opened || isExemptRequest(this.options.exemptions, request)) return false;
+    const handler = rules === 'unclear' ? null : rules;
+    if (!opened || isExemptRequest(this.options.exemptions, request, handler)) return false;
     if (rules === 'unclear') return true;
     if (rules?.verdict === 'admit' || rules?.isAdmin) return false;
     const covering = this.#covers(opened, { ...visit, rules });

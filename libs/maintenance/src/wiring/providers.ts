@@ -1,4 +1,4 @@
-import { Logger, type Provider } from '@nestjs/common';
+import { Logger, VersioningType, type Provider } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { Subject } from 'rxjs';
 import { Announcer } from '../http/announcer.js';
@@ -22,6 +22,7 @@ import { maintenanceConfig } from '../options/maintenance.config.js';
 import { resolveOptions, type ResolvedOptions } from '../options/resolved-options.js';
 import { HandlerRulesReader } from '../policy/handler-rules.js';
 import { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import type { MountPoints } from '../policy/probes.js';
 import { Clock, SystemClock } from '../state/clock.js';
 import { toIso } from '../state/dates.js';
 import { InFlight } from '../state/in-flight.js';
@@ -201,7 +202,7 @@ const policy: Provider = {
     config: ApplicationConfig,
   ) =>
     new MaintenancePolicy(state, clock, {
-      exemptions: { ...exempt, globalPrefix: () => prefixOf(config) },
+      exemptions: { ...exempt, mountPoints: () => findMountPoints(config) },
       scopesOf,
       bypassCookie: bypass.cookieName,
       retryAfter: response.retryAfter,
@@ -258,9 +259,12 @@ const mount: Provider = {
   },
 };
 
-function prefixOf(config: ApplicationConfig): string {
+function findMountPoints(config: ApplicationConfig): MountPoints {
   const prefix = config.getGlobalPrefix().replace(/^\/+|\/+$/g, '');
-  return prefix && `/${prefix}`;
+  const versioning = config.getVersioning();
+  // `prefix: false` puts the bare version into the path.
+  const versionPrefix = versioning?.type === VersioningType.URI ? (versioning.prefix ?? 'v') || '' : null;
+  return { globalPrefix: prefix && `/${prefix}`, versionPrefix };
 }
 
 /** What the module provides whatever its options. */

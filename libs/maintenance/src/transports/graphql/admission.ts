@@ -14,6 +14,7 @@ const UNMARKED: HandlerRules = {
   access: 'read',
   isAdmin: false,
   isEventStream: false,
+  probe: null,
 };
 
 /** What the policy says of operations: of all their root fields together. */

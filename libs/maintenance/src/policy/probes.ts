@@ -1,0 +1,77 @@
+/** Paths that orchestrators and crawlers ask for, as a controller and its handler name them. */
+const PROBE_PATHS: ReadonlySet<string> = new Set(['/health', '/healthz', '/livez', '/readyz', '/robots.txt']);
+
+// Nest's keys of what `@Controller()`, `@Get()` and `@Header()` leave, and of the types and tokens that a class injects.
+const PATH = 'path';
+const HEADERS = '__headers__';
+const INJECTED = ['design:paramtypes', 'self:paramtypes', 'self:properties_metadata'];
+
+type Class = abstract new (...args: never[]) => unknown;
+type Handler = (...args: never[]) => unknown;
+
+/** Why a handler is a probe: its own path is one of a probe, or `@HealthCheck()` of Terminus marks it. */
+export type ProbeKind = 'path' | 'health-check';
+
+/** Where the application mounts its handlers. */
+export interface MountPoints {
+  /** The global prefix with a leading slash, or empty. */
+  globalPrefix: string;
+  /** The text in front of a version in the path, perhaps empty; `null` where versions are not in the path. */
+  versionPrefix: string | null;
+}
+
+/** Whether a method may belong to a probe. */
+export function isProbeMethod(method: string): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+/** Whether a path in normal form is one of a probe, with or without the global prefix, whatever answers there. */
+export function isProbePath(path: string, { globalPrefix }: Pick<MountPoints, 'globalPrefix'>): boolean {
+  if (PROBE_PATHS.has(path)) return true;
+  return globalPrefix !== '' && path.startsWith(`${globalPrefix}/`) && PROBE_PATHS.has(path.slice(globalPrefix.length));
+}
+
+/** Whether a path in normal form is that of a probe's handler below the global prefix, a version, or both. */
+export function isMountedProbePath(path: string, { globalPrefix, versionPrefix }: MountPoints): boolean {
+  const segments = path.split('/').slice(1);
+  if (!PROBE_PATHS.has(`/${segments.pop()}`)) return false;
+  const prefix = globalPrefix.split('/').slice(1);
+  const isBelowPrefix = prefix.every((expected, index) => expected === segments[index] || /[:*{]/.test(expected));
+  const [version, ...rest] = isBelowPrefix ? segments.slice(prefix.length) : segments;
+  if (version === undefined) return true;
+  return rest.length === 0 && versionPrefix !== null && version.startsWith(versionPrefix);
+}
+
+/** Returns why a handler is a probe, or `null` if it is none. */
+export function findProbeKind(controller: Class, handler: Handler): ProbeKind | null {
+  if (isHealthCheck(controller, handler)) return 'health-check';
+  const paths = getPaths(controller).flatMap((base) => getPaths(handler).map((path) => joinPaths(base, path)));
+  return paths.some((path) => PROBE_PATHS.has(path)) ? 'path' : null;
+}
+
+// `@HealthCheck()` leaves no mark of its own: only the header that forbids caching, beside the service that the class injects.
+function isHealthCheck(controller: Class, handler: Handler): boolean {
+  const headers = (Reflect.getMetadata(HEADERS, handler) ?? []) as { name?: unknown; value?: unknown }[];
+  const forbidsCaching = headers.some(
+    ({ name, value }) => name === 'Cache-Control' && value === 'no-cache, no-store, must-revalidate',
+  );
+  return forbidsCaching && INJECTED.some((key) => injectsHealthCheckService(Reflect.getMetadata(key, controller)));
+}
+
+/** @param injected - a list of types, or of objects that name a token in `param` or `type` */
+function injectsHealthCheckService(injected: unknown): boolean {
+  if (!Array.isArray(injected)) return false;
+  return injected.some((item: unknown) => {
+    const { param, type } = (item ?? {}) as { param?: unknown; type?: unknown };
+    return [item, param, type].some((token) => typeof token === 'function' && token.name === 'HealthCheckService');
+  });
+}
+
+function getPaths(target: object): string[] {
+  return [(Reflect.getMetadata(PATH, target) ?? []) as string | string[]].flat();
+}
+
+function joinPaths(...paths: string[]): string {
+  const segments = paths.flatMap((path) => path.split('/')).filter((segment) => segment !== '');
+  return `/${segments.join('/')}`;
+}
