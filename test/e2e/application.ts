@@ -12,7 +12,7 @@ import {
 } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { NestFactory } from '@nestjs/core';
+import { NestFactory, type AbstractHttpAdapter } from '@nestjs/core';
 import {
   MaintenanceModule,
   MaintenanceService,
@@ -44,6 +44,8 @@ export interface Setup {
   create?: Record<string, unknown>;
   /** Options of Fastify itself. */
   fastify?: Record<string, unknown>;
+  /** Instead of the adapter that is named. */
+  server?: AbstractHttpAdapter;
   /** What `main.ts` would do before `listen()`. */
   main?: (app: INestApplication) => void | Promise<void>;
 }
@@ -71,7 +73,7 @@ export async function start(adapter: Adapter, setup: Setup = {}): Promise<Runnin
   })
   class AppModule {}
 
-  const server = adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter(setup.fastify);
+  const server = setup.server ?? (adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter(setup.fastify));
   const app = await NestFactory.create(AppModule, server as ExpressAdapter, {
     logger: false,
     abortOnError: false,

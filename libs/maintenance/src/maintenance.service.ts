@@ -181,7 +181,7 @@ export class MaintenanceService {
    * Streams are not waited for. A request that waits for this waits for itself, unless its handler has `@SkipMaintenance()`.
    *
    * @param options - `timeout`: milliseconds. Default: 60000
-   * @returns also when the time is over: see `drained`
+   * @returns also when the time is over, and as soon as only work that can't be counted is left: see `drained`
    * @throws {@link NothingDrainsError} if maintenance is off, or is turned off meanwhile
    * @throws {@link MaintenanceStorageError} if the storage fails for long, or keeps no reports of instances
    *

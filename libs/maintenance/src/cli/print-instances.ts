@@ -28,7 +28,7 @@ export function instancesLines(report: Report, found: readonly InstanceReport[])
       instance.id,
       instance.appVersion ?? '-',
       `${instance.revision}${isBehind ? ' (behind)' : ''}`,
-      String(instance.inFlight),
+      `${instance.inFlight}${instance.uncounted?.length ? ' (not all counted)' : ''}`,
       String(instance.streams),
       `${showDuration(Math.max(0, now - Date.parse(instance.seenAt)))} ago`,
     ];
@@ -60,6 +60,10 @@ export function drainLines(report: DrainReport): string[] {
 
 /** Why `--wait` gave up, in one sentence. */
 export function timedOut({ elapsed, instances: all, pending }: DrainReport): string {
+  if (pending.length > 0 && pending.every(({ reason }) => reason === 'uncounted')) {
+    const where = pending.map((one) => `${placeOf(one.instance)} ${reasonOf(one)}`).join('; ');
+    return `--wait can't tell whether everything admitted before is done: ${where}. Maintenance stays on.`;
+  }
   const who =
     all.length === 0
       ? NOBODY
@@ -69,6 +73,7 @@ export function timedOut({ elapsed, instances: all, pending }: DrainReport): str
 
 function reasonOf({ instance, reason, silentFor }: PendingInstance): string {
   if (reason === 'forced-off') return 'is kept open by its configuration, or by its storage failing';
+  if (reason === 'uncounted') return `can't count ${(instance.uncounted ?? []).join('; ')}`;
   if (reason === 'behind') {
     return `has not applied it (revision ${instance.revision}), last heard of ${showDuration(silentFor)} ago`;
   }

@@ -6,6 +6,8 @@ export type PendingReason =
   | 'behind'
   /** It still works on what it admitted before. */
   | 'in-flight'
+  /** It works on something that it can't count: `uncounted` of its report says what. To wait longer brings nothing. */
+  | 'uncounted'
   /** Its configuration, or the failure of its storage, keeps it open. */
   | 'forced-off';
 

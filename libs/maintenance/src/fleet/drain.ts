@@ -48,7 +48,7 @@ interface Known {
  * Waits until every instance that lives goes by the stored state and has nothing in flight that it admitted before. An instance that
  * was there and falls silent holds it up: a dead one and one that is cut off, and goes on serving, look the same from here.
  *
- * @returns also when the time is over: see `drained`
+ * @returns also when the time is over, and as soon as only work that can't be counted is left: see `drained`
  * @throws TypeError for a `timeout` that is not a number of milliseconds
  * @throws {@link NothingDrainsError} if nothing is on, or no more
  * @throws {@link MaintenanceStorageError} if the storage fails for 30 s, or keeps no reports
@@ -78,7 +78,7 @@ class Drain {
         const report = await this.#look();
         failingSince = null;
         this.parts.progress?.(report);
-        if (report.drained || report.elapsed >= this.parts.timeout) return report;
+        if (report.drained || isStuck(report) || report.elapsed >= this.parts.timeout) return report;
       } catch (error) {
         if (error instanceof NothingDrainsError) throw error;
         failingSince ??= performance.now();
@@ -159,7 +159,13 @@ function pendingReason(report: InstanceReport, { lineage, revision, windows }: T
   // Without a window only those refuse whom their configuration keeps closed.
   const refuses = !isBehind && windows.length > 0 && windows.every(sees);
   if (report.forced !== true && !refuses) return 'behind';
-  return report.inFlight > 0 ? 'in-flight' : null;
+  if (report.inFlight > 0) return 'in-flight';
+  return report.uncounted && report.uncounted.length > 0 ? 'uncounted' : null;
+}
+
+/** Whether nothing is left to wait for but work that no instance can count. */
+function isStuck({ pending }: DrainReport): boolean {
+  return pending.length > 0 && pending.every(({ reason }) => reason === 'uncounted');
 }
 
 function nothingDrains(state: MaintenanceState | null): string {

@@ -144,6 +144,7 @@ export class Reporter {
     const state = this.#monitor?.state;
     const counts = this.#inFlight?.counts ?? { inFlight: 0, streams: 0 };
     const forced = situation?.forced ?? null;
+    const uncounted = this.#inFlight?.uncounted ?? [];
     return {
       ...identity,
       lineage: state?.lineage ?? null,
@@ -152,6 +153,7 @@ export class Reporter {
       ...(forced !== null && { forced }),
       ...counts,
       ...(counts.inFlight > 0 && { longest: this.#inFlight!.longest(LONGEST) }),
+      ...(uncounted.length > 0 && { uncounted }),
       // What is under way in an instance that has ended is nobody's to count down.
       ...(this.#isOver && { stopped: true, inFlight: this.#underWay }),
       seenAt: toIso(clock.now()),

@@ -49,6 +49,7 @@ export class InFlight {
   readonly #streams = new Set<Begun>();
   #reviewed: Situation | null = null;
   #isAwaited = false;
+  readonly #uncounted = new Set<string>();
   #listener: () => void = () => undefined;
 
   /** @param situation - what holds now */
@@ -86,6 +87,22 @@ export class InFlight {
     if (!this.#held.has(begun)) return;
     this.#streams.add(begun);
     this.#listener();
+  }
+
+  /**
+   * Notes that some work can't be seen here, so that no drain counts this instance as drained.
+   *
+   * @param work - which work and why, for people, as a fragment: `HTTP requests, as the adapter "foo" is not known`
+   */
+  cannotCount(work: string): void {
+    if (this.#uncounted.has(work)) return;
+    this.#uncounted.add(work);
+    this.#listener();
+  }
+
+  /** The work that can't be seen here. */
+  get uncounted(): string[] {
+    return [...this.#uncounted];
   }
 
   /** Calls back whenever held work is done, or is not waited for any more. */

@@ -23,6 +23,8 @@ export interface InstanceReport {
   streams: number;
   /** The kinds of work that have been in flight longest, at most ten. */
   longest?: HeldWork[];
+  /** Work that goes on in the instance and that it can't count, one sentence fragment each: a drain can't vouch for it. */
+  uncounted?: string[];
   /** It has ended in good order. */
   stopped?: boolean;
   /** When the instance wrote this, ISO 8601 in UTC. */

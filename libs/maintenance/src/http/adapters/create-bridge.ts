@@ -16,6 +16,7 @@ export function createBridge(adapter: AbstractHttpAdapter, parts: BridgeParts): 
       new Logger('Maintenance').warn(
         `The HTTP adapter "${adapter.getType()}" is not known: handlers are guarded, but unknown URLs and static files are not.`,
       );
+      parts.tracking.inFlight.cannotCount(`HTTP requests, as the adapter "${adapter.getType()}" is not known`);
       return guardOnly(adapter);
   }
 }
