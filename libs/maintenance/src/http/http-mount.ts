@@ -40,6 +40,11 @@ export class HttpMount {
     this.#bridge?.placeEdge();
   }
 
+  /** Node's server behind the adapter; `undefined` where there is no adapter. */
+  get server(): object | undefined {
+    return this.host.httpAdapter?.getHttpServer() as object | undefined;
+  }
+
   /** Node's response behind the framework's. */
   rawResponse(response: unknown): RawResponse {
     return this.#bridge ? this.#bridge.rawResponse(response) : (response as RawResponse);

@@ -8,6 +8,7 @@ import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
 import type { Clock } from '../state/clock.js';
 import type { InFlight } from '../state/in-flight.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import type { Upgrades } from './upgrades/upgrades.js';
 
 /** What a transport is made with. */
 export interface TransportParts {
@@ -18,6 +19,8 @@ export interface TransportParts {
   modules: ModulesContainer;
   config: ApplicationConfig;
   mount: HttpMount;
+  /** What decides about upgrades that no transport takes. */
+  upgrades: Pick<Upgrades, 'leave'>;
   endpoints: EdgeEndpoints;
   clock: Clock;
   /** Where calls count while they are under way. */

@@ -13,6 +13,7 @@ import { Clock } from '../state/clock.js';
 import { InFlight } from '../state/in-flight.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import type { TransportParts } from '../transports/transport-parts.js';
+import { Upgrades } from '../transports/upgrades/upgrades.js';
 import { usageOf } from '../transports/usage.js';
 import { CHANGES, EXTRAS, OPTIONS } from '../tokens.js';
 
@@ -49,8 +50,9 @@ export const transports: Provider = {
   ): Promise<Transports> => {
     const [hasEdge, hasGuard] = [extras.mount?.edge !== false, extras.mount?.guard !== false];
     const http = { mount, endpoints, statusCode, hasEdge, hasGuard };
-    const parts = { policy, reader, changes, clock, inFlight, modules, config, microservices, ...http };
-    return new Transports(await transportsFor(parts));
+    const upgrades = new Upgrades({ policy, changes, clock, ...http });
+    const parts = { policy, reader, changes, clock, inFlight, modules, config, microservices, upgrades, ...http };
+    return new Transports([upgrades, ...(await transportsFor(parts))]);
   },
 };
 

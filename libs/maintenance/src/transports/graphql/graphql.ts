@@ -113,8 +113,9 @@ export class GraphqlTransport implements Transport {
   }
 
   #refuseUpgrades(upgrading: UpgradingServer, { admission, decidesEarly }: GraphqlServer): void {
+    const { mount, statusCode, upgrades } = this.parts;
+    upgrades.leave((request) => upgrading.shouldHandle(request));
     if (!decidesEarly) return;
-    const { mount, statusCode } = this.parts;
     const handleUpgrade = upgrading.handleUpgrade.bind(upgrading);
     upgrading.handleUpgrade = (request, socket, head, done) => {
       const isMine = !admission.isIdle && upgrading.shouldHandle(request);

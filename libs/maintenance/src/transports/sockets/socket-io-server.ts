@@ -13,7 +13,7 @@ type EngineMiddleware = (
   next: Next,
 ) => void;
 interface Engine {
-  opts: { transports?: readonly string[] };
+  opts: { transports?: readonly string[]; addTrailingSlash?: boolean };
   use(middleware: EngineMiddleware): void;
 }
 /** The part that serves the files of the client, past the application. */
@@ -26,7 +26,8 @@ interface Namespace {
 /** The parts of `Server` and `Namespace`. A namespace leads to its server, and has a map of its sockets. */
 interface IoServer extends Namespace, FileServer {
   engine?: Engine;
-  server?: FileServer & { engine?: Engine };
+  server?: FileServer & { engine?: Engine; path(): string };
+  path(): string;
   /** Of a server: its main namespace. */
   sockets: Namespace;
 }
@@ -42,6 +43,13 @@ export function isSocketIoServer(server: object): server is IoServer {
 
 /** `@nestjs/platform-socket.io`. */
 export const socketIo: SocketLibrary = {
+  takes(server) {
+    const whole = server as IoServer;
+    const hasSlash = engineOf(server)?.opts.addTrailingSlash !== false;
+    const start = `${(whole.server ?? whole).path()}${hasSlash ? '/' : ''}`;
+    return (path) => path.startsWith(start);
+  },
+
   doorOf(server) {
     const engine = engineOf(server);
     // Whoever adds a middleware shuts WebTransport off, so there only the namespaces refuse.

@@ -6,6 +6,8 @@ export type Client = object & { readonly request?: IncomingMessage | null; reado
 
 /** What differs between the libraries behind Nest's adapters. */
 export interface SocketLibrary {
+  /** Tells by its path whether an upgrade of the application's own port is for a server. */
+  takes(server: object): (path: string) => boolean;
   /** Who takes the handshakes for a server or a namespace; `null`: they can't be refused. */
   doorOf(server: object): object | null;
   /** Has handshakes refused, unless there is no refusal for them. */

@@ -9,6 +9,7 @@ import { isSocketIoServer, socketIo } from './socket-io-server.js';
 import type { Entrance, SocketGate } from './socket-gate.js';
 import type { SocketMessages } from './socket-messages.js';
 import type { Client, SocketLibrary } from './socket-library.js';
+import type { TransportParts } from '../transport-parts.js';
 import { isWsServer, ws } from './ws-server.js';
 
 type Decision = Refusal | null | Promise<Refusal | null>;
@@ -23,6 +24,7 @@ export interface SocketServersParts {
   open: OpenSockets;
   messages: SocketMessages;
   statusCode: number;
+  upgrades: TransportParts['upgrades'];
   /** Whether handshakes and newcomers are refused. */
   guardsEntrances: boolean;
 }
@@ -77,8 +79,14 @@ export class SocketServers {
   }
 
   #meet(server: object, address: Address): void {
-    const { gateways, gate, statusCode, guardsEntrances } = this.parts;
+    const { gateways, gate, statusCode, guardsEntrances, upgrades } = this.parts;
     const library = libraryOf(server);
+    // Several gateways may share a server of the application's own port.
+    if (address.port === 0 && !this.#entrances.has(server)) {
+      const own = typeof address.path === 'string' ? address.path : '/';
+      const takes = library?.takes(server) ?? ((path) => path === own);
+      upgrades.leave((request) => takes(pathname(request.url ?? '/')));
+    }
     const door = library?.doorOf(server) ?? null;
     const [isNewServer, isNewDoor] = [!this.#entrances.has(server), door !== null && !this.#entrances.has(door)];
     const within = this.#widen(server, gatewaysAt(gateways, address));
@@ -150,4 +158,9 @@ export class SocketServers {
 function libraryOf(server: object): SocketLibrary | null {
   if (isSocketIoServer(server)) return socketIo;
   return isWsServer(server) ? ws : null;
+}
+
+// As Nest's adapter for `ws` reads it.
+function pathname(url: string): string {
+  return URL.canParse(url, 'ws://localhost') ? new URL(url, 'ws://localhost').pathname : url;
 }

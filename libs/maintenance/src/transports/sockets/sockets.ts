@@ -51,6 +51,7 @@ export class Sockets implements Transport {
       open: this.#open,
       messages: new SocketMessages(parts, this.#gate),
       statusCode,
+      upgrades: parts.upgrades,
       guardsEntrances: hasEdge && hasGuard,
     });
   }

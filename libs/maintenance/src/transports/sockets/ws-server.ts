@@ -7,6 +7,9 @@ import { MAINTENANCE_EVENT, type Client, type SocketLibrary } from './socket-lib
 
 /** The parts of `WebSocketServer` and `WebSocket` of the package `ws`. */
 interface WsServer {
+  /** Set by Nest, which chooses between several servers of one port by it. */
+  path?: string;
+  options?: { path?: string | null };
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, done: (client: object) => void): void;
 }
 type WsClient = Client & { readyState: number; send(text: string): void; close(code: number, reason: string): void };
@@ -23,6 +26,12 @@ export function isWsServer(server: object): server is WsServer {
 
 /** `@nestjs/platform-ws`. */
 export const ws: SocketLibrary = {
+  takes: (server) => {
+    const { path, options } = server as WsServer;
+    const own = path ?? options?.path ?? undefined;
+    return (asked) => own === undefined || asked === own;
+  },
+
   doorOf: (server) => server,
 
   // Nest's own listener on a shared port and that of a server with a port of its own both come this way.

@@ -1,0 +1,88 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Refusal } from '../../policy/refusal.js';
+import { replaceMethod } from '../../replace-method.js';
+import type { Clock } from '../../state/clock.js';
+import { refuseHandshake } from '../sockets/handshake-refusal.js';
+import { createCloseFrame, WebSocketFrames } from './websocket-frames.js';
+
+/** "Try again later" (the registry of RFC 6455's close codes), as gateways say. */
+const TRY_AGAIN_LATER = 1013;
+const REASON = 'Down for maintenance';
+/** How long the client may take to close its side, and the server to finish a frame that it has begun. */
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/** A connection that has left HTTP: a WebSocket, a tunnel, or whatever else the application upgrades to. */
+export class UpgradedSocket {
+  /** `null`: not a WebSocket. */
+  readonly #frames: WebSocketFrames | null;
+  #state: 'open' | 'closing' | 'closed' = 'open';
+
+  constructor(
+    readonly request: IncomingMessage,
+    readonly socket: Duplex,
+    private readonly clock: Clock,
+  ) {
+    this.#frames = request.headers.upgrade?.toLowerCase() === 'websocket' ? new WebSocketFrames() : null;
+    if (this.#frames) this.#followWrites(this.#frames);
+  }
+
+  /** Closes it: a WebSocket with a close frame, one that is not accepted yet with the status of refusals. */
+  close(refusal: Refusal, statusCode: number): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'closing';
+    const { socket } = this;
+    socket.on('error', () => socket.destroy());
+    const frames = this.#frames;
+    if (frames && !frames.hasAnswer) {
+      this.#state = 'closed';
+      return refuseHandshake(socket, refusal, statusCode);
+    }
+    // Listeners hear of the error what they hear of a client that is gone: proxies let go of the other side.
+    const cancel = this.clock.wake(() => socket.destroy(new Error(REASON)), CLOSE_TIMEOUT_MS);
+    socket.once('close', cancel);
+    this.#stopReading();
+    if (!frames?.isOpen) this.#end();
+    else if (frames.isBetweenFrames) this.#end(createCloseFrame(TRY_AGAIN_LATER, REASON));
+  }
+
+  #end(frame?: Buffer): void {
+    this.#state = 'closed';
+    this.socket.end(frame);
+  }
+
+  // What the client goes on sending reaches nobody. That it closes its side does, so a pipe stays as it is.
+  #stopReading(): void {
+    this.socket.removeAllListeners('data');
+    this.socket.removeAllListeners('readable');
+    this.socket.resume();
+  }
+
+  #followWrites(frames: WebSocketFrames): void {
+    replaceMethod(this.socket, 'write', (write) => {
+      const send = write as (...args: unknown[]) => boolean;
+      return (chunk: Uint8Array | string, ...rest: unknown[]) => {
+        if (this.#state === 'closed') return drop(rest);
+        const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encodingIn(rest)) : chunk;
+        const isClosing = this.#state === 'closing';
+        const taken = frames.follow(bytes, isClosing);
+        if (!isClosing) return send(chunk, ...rest);
+        const result = send(bytes.subarray(0, taken), ...rest);
+        if (!frames.isOpen) this.#end();
+        else if (frames.isBetweenFrames) this.#end(createCloseFrame(TRY_AGAIN_LATER, REASON));
+        return result;
+      };
+    });
+  }
+}
+
+function encodingIn([encoding]: unknown[]): BufferEncoding {
+  return typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8';
+}
+
+/** Behaves as a stream that has written something. */
+function drop(rest: unknown[]): boolean {
+  const done = rest.find((argument) => typeof argument === 'function') as (() => void) | undefined;
+  if (done) process.nextTick(done);
+  return true;
+}

@@ -1,0 +1,96 @@
+/** An answer that takes the upgrade. */
+const SWITCHED = /^HTTP\/1\.1 101[ \r]/;
+const END_OF_HEAD = '\r\n\r\n';
+/** An answer whose head is longer is no answer to a handshake, in characters. */
+const MAX_HEAD_LENGTH = 65_536;
+
+const OPCODE = 0x0f;
+const CLOSE = 0x8;
+const MASKED = 0x80;
+
+/**
+ * Follows what a server writes to a WebSocket, to know where one frame ends and the next one may begin (RFC 6455, section 5.2): a
+ * frame that is written in the middle of another one would become a part of its message.
+ */
+export class WebSocketFrames {
+  /** What has been written of the answer to the handshake; `null`: it is complete. */
+  #head: string | null = '';
+  #isSwitched = false;
+  /** The bytes of a frame's header that have been written. */
+  readonly #header: number[] = [];
+  /** How many bytes of a frame's payload are still to come. */
+  #left = 0;
+  #isClosing = false;
+
+  /** Whether anything has been written. */
+  get hasAnswer(): boolean {
+    return this.#head !== '';
+  }
+
+  /** Whether the connection speaks WebSocket, and the server has not begun to close it. */
+  get isOpen(): boolean {
+    return this.#isSwitched && !this.#isClosing;
+  }
+
+  /** Whether a new frame may begin. */
+  get isBetweenFrames(): boolean {
+    return this.#head === null && this.#header.length === 0 && this.#left === 0;
+  }
+
+  /**
+   * Takes note of what is written.
+   *
+   * @param toBoundary - stops where a frame ends
+   * @returns how many of the bytes were taken note of
+   */
+  follow(bytes: Uint8Array, toBoundary = false): number {
+    let at = this.#head === null ? 0 : this.#followHead(bytes);
+    while (at < bytes.length && !this.#isClosing) {
+      if (this.#left > 0) {
+        const taken = Math.min(this.#left, bytes.length - at);
+        this.#left -= taken;
+        at += taken;
+      } else this.#followHeader(bytes[at++]!);
+      if (toBoundary && this.isBetweenFrames) return at;
+    }
+    return bytes.length;
+  }
+
+  #followHead(bytes: Uint8Array): number {
+    const before = this.#head!;
+    const head = before + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+    const end = head.indexOf(END_OF_HEAD);
+    this.#isSwitched = SWITCHED.test(head);
+    if (end === -1 && head.length < MAX_HEAD_LENGTH) {
+      this.#head = head;
+      return bytes.length;
+    }
+    this.#head = null;
+    // What follows another answer, or none, is no frame.
+    if (end === -1) this.#isSwitched = false;
+    if (!this.#isSwitched) this.#isClosing = true;
+    return end + END_OF_HEAD.length - before.length;
+  }
+
+  #followHeader(byte: number): void {
+    const header = this.#header;
+    header.push(byte);
+    if (header.length < 2) return;
+    const mark = header[1]! & ~MASKED;
+    const lengthSize = mark === 126 ? 2 : mark === 127 ? 8 : 0;
+    if (header.length < 2 + lengthSize + (header[1]! & MASKED ? 4 : 0)) return;
+    this.#left = lengthSize === 0 ? mark : header.slice(2, 2 + lengthSize).reduce((sum, each) => sum * 256 + each, 0);
+    this.#isClosing = (header[0]! & OPCODE) === CLOSE;
+    header.length = 0;
+  }
+}
+
+/**
+ * Creates a close frame of a server, which is not masked.
+ *
+ * @param reason - at most 123 bytes
+ */
+export function createCloseFrame(code: number, reason: string): Buffer {
+  const payload = Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason)]);
+  return Buffer.concat([Buffer.from([0x80 | CLOSE, payload.length]), payload]);
+}

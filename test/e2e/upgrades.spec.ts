@@ -1,0 +1,424 @@
+import { once } from 'node:events';
+import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
+import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import fastifyHttpProxy from '@fastify/http-proxy';
+import fastifyWebsocket from '@fastify/websocket';
+import { Controller, Get } from '@nestjs/common';
+import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { createProxyMiddleware } from 'http-proxy-middleware';
+import { SkipMaintenance, type EnableOptions } from 'nestjs-maintenance';
+import WebSocket, { WebSocketServer } from 'ws';
+import { until } from '../tools/waiting.js';
+import { ADAPTERS, start, type Adapter, type Running, type Setup } from './application.js';
+import { ioPeer, upgrade } from './socket-clients.js';
+
+const REFUSED = { status: 503, headers: { 'retry-after': '3600', 'cache-control': 'no-store' } };
+const CLOSED = { code: 1013, reason: 'Down for maintenance' };
+
+@Controller()
+class PlainController {
+  @Get('live')
+  live(): string {
+    return 'plain';
+  }
+}
+
+const open: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close();
+});
+
+/** What the application has got over its sockets. */
+let heard: string[] = [];
+beforeEach(() => (heard = []));
+
+function echo(socket: WebSocket): void {
+  socket.on('message', (text: Buffer) => {
+    heard.push(text.toString());
+    socket.send(`echo ${text.toString()}`);
+  });
+  socket.on('error', () => undefined);
+}
+
+async function run(adapter: Adapter, setup: Setup = {}): Promise<Running> {
+  const running = await start(adapter, setup);
+  open.push(() => running.close());
+  return running;
+}
+
+/** A service that the application stands in front of. */
+async function upstream(): Promise<string> {
+  const server = createServer();
+  new WebSocketServer({ server }).on('connection', echo);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  open.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+class Client {
+  readonly messages: string[] = [];
+  readonly socket: WebSocket;
+  closed: { code: number; reason: string } | null = null;
+
+  constructor(port: number, path = '/live', headers: Record<string, string> = {}) {
+    this.socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers });
+    this.socket.on('message', (text: Buffer) => this.messages.push(text.toString()));
+    this.socket.on('close', (code, reason) => (this.closed = { code, reason: reason.toString() }));
+    this.socket.on('error', () => undefined);
+    open.push(() => this.socket.terminate());
+  }
+
+  async opened(): Promise<this> {
+    await until('the socket is open', () => this.socket.readyState === WebSocket.OPEN);
+    return this;
+  }
+
+  async say(text: string): Promise<void> {
+    this.socket.send(text);
+    await until(`"${text}" is answered`, () => this.messages.includes(`echo ${text}`));
+  }
+
+  async closing(): Promise<{ code: number; reason: string } | null> {
+    await until('the socket is closed', () => this.closed !== null);
+    return this.closed;
+  }
+}
+
+interface Way {
+  name: string;
+  adapters: Adapter[];
+  setup: () => Setup | Promise<Setup>;
+  afterStart?: (running: Running) => void;
+}
+
+type Registering = { register(plugin: unknown, options: object): Promise<unknown> };
+type WithInstance = { getHttpAdapter(): { getInstance(): unknown } };
+
+const WAYS: Way[] = [
+  {
+    name: 'a server of ws beside Nest',
+    adapters: ADAPTERS,
+    setup: () => ({
+      main: (app) => {
+        new WebSocketServer({ server: app.getHttpServer() as Server, path: '/live' }).on('connection', echo);
+      },
+    }),
+  },
+  {
+    name: 'a server of ws that is added when the application listens',
+    adapters: ADAPTERS,
+    setup: () => ({}),
+    afterStart: ({ app }) => void new WebSocketServer({ server: app.getHttpServer() as Server }).on('connection', echo),
+  },
+  {
+    name: 'http-proxy-middleware',
+    adapters: ADAPTERS,
+    setup: async () => {
+      const proxy = createProxyMiddleware({ target: await upstream(), ws: true });
+      return {
+        main: (app) => {
+          app.use('/live', proxy);
+          (app.getHttpServer() as Server).on('upgrade', proxy.upgrade as never);
+        },
+      };
+    },
+  },
+  {
+    name: '@fastify/websocket',
+    adapters: ['fastify'],
+    setup: () => ({
+      main: async (app) => {
+        await (app as unknown as Registering).register(fastifyWebsocket, {});
+        const instance = (app as unknown as WithInstance).getHttpAdapter().getInstance();
+        type Routing = {
+          register(plugin: (scope: Routing) => Promise<void>): Promise<void>;
+          get(...args: unknown[]): void;
+        };
+        await (instance as Routing).register(async (scope) => scope.get('/live', { websocket: true }, echo));
+      },
+    }),
+  },
+  {
+    name: '@fastify/http-proxy',
+    adapters: ['fastify'],
+    setup: async () => {
+      const target = await upstream();
+      return {
+        main: async (app) => {
+          const options = { upstream: target, prefix: '/live', websocket: true };
+          await (app as unknown as Registering).register(fastifyHttpProxy, options);
+        },
+      };
+    },
+  },
+];
+
+const TABLE = WAYS.flatMap(({ adapters, ...way }) => adapters.map((adapter) => ({ adapter, ...way })));
+
+describe('an upgrade that no gateway takes', () => {
+  it.each(TABLE)('is refused on $adapter during a full window, and open ones are closed: $name', async (way) => {
+    const running = await run(way.adapter, await way.setup());
+    way.afterStart?.(running);
+    const { port, maintenance } = running;
+    const early = await new Client(port).opened();
+    await early.say('before');
+
+    await maintenance.enable();
+    expect(await early.closing()).toEqual(CLOSED);
+    expect(await upgrade(port, '/live')).toMatchObject(REFUSED);
+    expect(await upgrade(port, '/unknown')).toMatchObject(REFUSED);
+
+    await maintenance.disable();
+    const late = await new Client(port).opened();
+    await late.say('after');
+    expect(heard).toEqual(['before', 'after']);
+  });
+});
+
+describe.each(ADAPTERS)('on %s', (adapter) => {
+  /** An application with a server of ws beside Nest. */
+  function runEcho(setup: Setup = {}): Promise<Running> {
+    return run(adapter, {
+      ...setup,
+      main: async (app) => {
+        await setup.main?.(app);
+        new WebSocketServer({ server: app.getHttpServer() as Server }).on('connection', echo);
+      },
+    });
+  }
+
+  const staff = {
+    options: { exempt: { roles: ['staff'], user: userOf as never } },
+  };
+
+  interface Row {
+    name: string;
+    setup?: Setup;
+    window?: EnableOptions;
+    path?: string;
+    headers?: Record<string, string>;
+    isAdmitted: boolean;
+  }
+  const rows: Row[] = [
+    { name: 'an exempt address', setup: { options: { exempt: { ips: ['127.0.0.1'] } } }, isAdmitted: true },
+    { name: 'another address', setup: { options: { exempt: { ips: ['192.0.2.1'] } } }, isAdmitted: false },
+    { name: 'an exempt URL', setup: { options: { exempt: { urls: ['/live'] } } }, isAdmitted: true },
+    { name: 'another URL', setup: { options: { exempt: { urls: ['/other'] } } }, isAdmitted: false },
+    { name: 'an exempt role', setup: staff, headers: { 'x-role': 'staff' }, isAdmitted: true },
+    { name: 'another role', setup: staff, headers: { 'x-role': 'guest' }, isAdmitted: false },
+    { name: 'a read-only window', window: { mode: 'read-only' }, isAdmitted: true },
+    { name: 'a window on a scope', window: { scope: 'payments' }, isAdmitted: true },
+    { name: 'no edge', setup: { extras: { mount: { edge: false } } }, isAdmitted: true },
+    { name: 'no guard', setup: { extras: { mount: { guard: false } } }, isAdmitted: false },
+  ];
+
+  it.each(rows)('decides about an upgrade as about an unknown URL: $name', async (row) => {
+    const { setup, window, path = '/live', headers, isAdmitted } = row;
+    const { port, maintenance } = await runEcho(setup);
+    const early = await new Client(port, path, headers).opened();
+    await maintenance.enable(window);
+    if (!isAdmitted) {
+      expect(await early.closing()).toEqual(CLOSED);
+      expect(await upgrade(port, path, headers)).toMatchObject({ status: 503 });
+      return;
+    }
+    const late = await new Client(port, path, headers).opened();
+    await late.say('late');
+    await early.say('early');
+    expect(early.closed).toBeNull();
+  });
+
+  it.each([
+    ['exempt.user', { roles: ['staff'], user: fail }],
+    ['the function for trust proxy', { ips: ['127.0.0.1'] }],
+  ])('refuses where %s throws', async (_name, exempt) => {
+    const { port, maintenance } = await runEcho({
+      options: { exempt },
+      fastify: { trustProxy: fail },
+      main: (app) => (app as { set?: (name: string, value: unknown) => void }).set?.('trust proxy', fail),
+    });
+    const forwarded = { 'x-forwarded-for': '192.0.2.1' };
+    const early = await new Client(port, '/live', forwarded).opened();
+    await maintenance.enable();
+    expect(await early.closing()).toEqual(CLOSED);
+    expect(await upgrade(port, '/live', forwarded)).toMatchObject({ status: 503 });
+  });
+
+  it('hands over nothing of what a client sends once its socket is closed, though the client does not close it', async () => {
+    const { port, maintenance } = await runEcho();
+    const client = await new Client(port).opened();
+    await client.say('before');
+    const raw = (client.socket as unknown as { _socket: Socket })._socket;
+    const got: Buffer[] = [];
+    raw.removeAllListeners('data');
+    raw.on('data', (chunk: Buffer) => got.push(chunk));
+    await maintenance.enable();
+    await until('the close frame is there', () => got.length > 0);
+    // A text frame of a client, "late", with a mask of zeros.
+    raw.write(Buffer.from([0x81, 0x84, 0, 0, 0, 0, ...Buffer.from('late')]));
+    await until('the server has closed the connection', () => raw.destroyed || raw.readableEnded);
+    expect(Buffer.concat(got).subarray(0, 4)).toEqual(Buffer.from([0x88, 22, 0x03, 0xf5]));
+    expect(heard).toEqual(['before']);
+  });
+
+  it('lets the server finish the frame that it has begun', async () => {
+    const halves: Duplex[] = [];
+    const message = Buffer.concat([Buffer.from([0x81, 10]), Buffer.from('0123456789')]);
+    const { port, maintenance } = await run(adapter, {
+      main: (app) => {
+        const server = new WebSocketServer({ noServer: true });
+        (app.getHttpServer() as Server).on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+          server.handleUpgrade(request, socket, head, () => {
+            socket.write(message.subarray(0, 5));
+            halves.push(socket);
+          }),
+        );
+      },
+    });
+    const client = await new Client(port).opened();
+    await until('the frame has begun', () => halves.length === 1);
+    await maintenance.enable();
+    halves[0]!.write(message.subarray(5, 8));
+    halves[0]!.write(Buffer.concat([message.subarray(8), message]));
+    expect(await client.closing()).toEqual(CLOSED);
+    expect(client.messages).toEqual(['0123456789']);
+  });
+
+  it('refuses an upgrade that the application has not answered yet', async () => {
+    const waiting: Duplex[] = [];
+    const { port, maintenance } = await run(adapter, {
+      main: (app) =>
+        void (app.getHttpServer() as Server).on('upgrade', (_request: IncomingMessage, socket: Duplex) =>
+          waiting.push(socket),
+        ),
+    });
+    const reply = upgrade(port, '/live');
+    await until('the application has it', () => waiting.length === 1);
+    await maintenance.enable();
+    expect(await reply).toMatchObject(REFUSED);
+    // What comes too late breaks nothing.
+    waiting[0]!.write('HTTP/1.1 101 Switching Protocols\r\n\r\n');
+  });
+
+  it('ends open upgrades to other protocols, and refuses new ones', async () => {
+    const { port, maintenance } = await run(adapter, {
+      main: (app) =>
+        void (app.getHttpServer() as Server).on('upgrade', (_request: IncomingMessage, socket: Duplex) => {
+          socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n');
+          socket.on('data', (chunk: Buffer) => socket.write(chunk));
+          socket.on('error', () => undefined);
+        }),
+    });
+    const head = 'GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n';
+    const early = connection(port, head);
+    await until('it is upgraded', () => early.text().startsWith('HTTP/1.1 101'));
+    early.socket.write('hello');
+    await until('it answers', () => early.text().endsWith('hello'));
+    await maintenance.enable();
+    await until('it is ended', () => early.isEnded());
+    const late = connection(port, head);
+    await until('it is refused', () => late.isEnded());
+    expect(late.text()).toMatch(/^HTTP\/1\.1 503 [^]*\r\nRetry-After: 3600\r\n/);
+  });
+
+  it('refuses CONNECT, and ends open tunnels', async () => {
+    const { port, maintenance } = await run(adapter, {
+      main: (app) =>
+        void (app.getHttpServer() as Server).on('connect', (_request: IncomingMessage, socket: Duplex) => {
+          socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+          socket.on('data', (chunk: Buffer) => socket.write(chunk));
+          socket.on('error', () => undefined);
+        }),
+    });
+    const head = 'CONNECT db.internal:5432 HTTP/1.1\r\nHost: db.internal:5432\r\n\r\n';
+    const early = connection(port, head);
+    await until('it is open', () => early.text().startsWith('HTTP/1.1 200'));
+    await maintenance.enable({ mode: 'read-only' });
+    await until('it is ended', () => early.isEnded());
+    const late = connection(port, head);
+    await until('it is refused', () => late.isEnded());
+    expect(late.text()).toMatch(/^HTTP\/1\.1 503 /);
+  });
+
+  it('leaves an upgrade that no listener takes to Node and to the edge', async () => {
+    const { port, maintenance } = await run(adapter, { controllers: [PlainController] });
+    const ask = () =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const headers = { connection: 'Upgrade', upgrade: 'websocket' };
+        const request = httpRequest({ port, host: '127.0.0.1', path: '/live', headers, agent: false });
+        request.on('response', (response) => resolve(response.resume().statusCode)).on('error', reject);
+        request.end();
+      });
+    expect(await ask()).toBe(200);
+    await maintenance.enable();
+    expect(await ask()).toBe(503);
+  });
+
+  it('leaves the upgrades of gateways to what their decorators say', async () => {
+    @SkipMaintenance()
+    @WebSocketGateway()
+    class OpenGateway {
+      @SubscribeMessage('say')
+      say() {
+        return { event: 'said', data: 'hello' };
+      }
+    }
+    const { port, maintenance } = await run(adapter, {
+      providers: [OpenGateway],
+      main: (app) => {
+        const server = new WebSocketServer({ noServer: true });
+        (app.getHttpServer() as Server).on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+          if (request.url === '/live') server.handleUpgrade(request, socket, head, echo);
+        });
+      },
+    });
+    const foreign = await new Client(port).opened();
+    const gateway = ioPeer(`http://127.0.0.1:${port}`);
+    open.push(() => gateway.close());
+    await gateway.seen.next('connect');
+    await maintenance.enable();
+    expect(await foreign.closing()).toEqual(CLOSED);
+    gateway.send('say');
+    await gateway.seen.next('said');
+    const late = ioPeer(`http://127.0.0.1:${port}`);
+    open.push(() => late.close());
+    await late.seen.next('connect');
+    expect(gateway.seen.all('close')).toEqual([]);
+  });
+
+  it('closes with the application while clients hang on to sockets that were closed', async () => {
+    const running = await start(adapter, {
+      main: (app) => void new WebSocketServer({ server: app.getHttpServer() as Server }).on('connection', echo),
+    });
+    const client = await new Client(running.port).opened();
+    (client.socket as unknown as { _socket: Socket })._socket.pause();
+    await running.maintenance.enable();
+    await running.close();
+  });
+});
+
+function fail(): never {
+  throw new Error('it does not work');
+}
+
+function userOf({ headers }: { headers: Record<string, string> }): { role?: string } {
+  return { role: headers['x-role'] };
+}
+
+/** A connection by hand. */
+function connection(port: number, head: string) {
+  const chunks: Buffer[] = [];
+  let isEnded = false;
+  const socket = connectTcp(port, '127.0.0.1');
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.on('end', () => (isEnded = true)).on('close', () => (isEnded = true));
+  socket.on('error', () => undefined);
+  socket.write(head);
+  open.push(() => socket.destroy());
+  return { socket, text: () => Buffer.concat(chunks).toString(), isEnded: () => isEnded };
+}
