@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { RawResponse } from '../answer.js';
+import { ConnectBridge } from './connect-bridge.js';
 import { ExpressBridge } from './express-bridge.js';
 import { FastifyBridge } from './fastify-bridge.js';
 import { plainRequestOf, type BridgeParts, type HttpBridge } from './http-bridge.js';
@@ -13,8 +14,10 @@ export function createBridge(adapter: AbstractHttpAdapter, parts: BridgeParts): 
     case 'fastify':
       return new FastifyBridge(adapter, parts);
     default:
+      if (ConnectBridge.fits(adapter)) return new ConnectBridge(adapter, parts);
       new Logger('Maintenance').warn(
-        `The HTTP adapter "${adapter.getType()}" is not known: handlers are guarded, but unknown URLs and static files are not.`,
+        `The HTTP adapter "${adapter.getType()}" is not known: handlers are guarded, but unknown URLs and static files are not, ` +
+          'and `on --wait` never counts this instance as drained.',
       );
       parts.tracking.inFlight.cannotCount(`HTTP requests, as the adapter "${adapter.getType()}" is not known`);
       return guardOnly(adapter);
