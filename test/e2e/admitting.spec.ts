@@ -121,6 +121,15 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
     expect((await call('/')).status).toBe(503);
   });
 
+  it('refuses a path of which a RegExp matches only a line', async () => {
+    const urls = [/\/ping/m, /^\/status$/gm];
+    const call = await startActive({ urls });
+    for (const path of ['/ping', '/status', '/status']) expect([path, (await call(path)).status]).toEqual([path, 404]);
+    for (const path of ['/orders/%E2%80%A8/ping', '/ping%E2%80%A9/orders', '/orders%E2%80%A8/status%E2%80%A8']) {
+      expect([path, (await call(path)).status]).toEqual([path, 503]);
+    }
+  });
+
   it('admits paths however they are spelled in the pattern', async () => {
     const call = await startActive({ urls: ['/caf%C3%A9', '/a%20b'] });
     for (const path of ['/caf%C3%A9', '/a%20b']) expect([path, (await call(path)).status]).toEqual([path, 404]);

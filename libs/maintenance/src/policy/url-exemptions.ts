@@ -58,8 +58,8 @@ function firstSegment(path: string): string {
 }
 
 function whole({ source, flags }: RegExp): RegExp {
-  // The flags g and y would make a match depend on the one before.
-  return new RegExp(`^(?:${source})$`, flags.replace(/[gy]/g, ''));
+  // With the flag m, ^ and $ would also match at a line separator within the path; g and y would make a match depend on the one before.
+  return new RegExp(`^(?:${source})$`, flags.replace(/[gmy]/g, ''));
 }
 
 // As in Nest's decorators, a path may come without its first slash. Requests are compared decoded, so patterns are too.
