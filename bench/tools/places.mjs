@@ -18,7 +18,7 @@ const REPORT_TTL = 3_600_000;
 /** A folder of its own. */
 export async function openFile() {
   const folder = await mkdtemp(join(tmpdir(), 'bench-'));
-  const records = join(folder, 'state.json.instances');
+  const records = join(folder, '.state.json.instances');
   const settings = { kind: 'file', path: join(folder, 'state.json') };
   return {
     name: 'file',

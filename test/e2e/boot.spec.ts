@@ -347,7 +347,7 @@ it('reads without writing more than its report, and leaves no handle behind', as
   const folder = mkdtempSync(join(tmpdir(), 'maintenance-'));
   const before = process.getActiveResourcesInfo().length;
   await boot(MaintenanceModule.forRoot({ storage: `file:${join(folder, 'state.json')}` }));
-  expect(readdirSync(folder)).toEqual(['state.json.instances']);
+  expect(readdirSync(folder)).toEqual(['.state.json.instances']);
   expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before);
 });
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inRounds, pause, readState, WriterProcess } from './writer-process.js';
@@ -20,11 +20,12 @@ describe('a writer killed at a random moment', () => {
       let interrupted = 0;
       await inRounds(ROUNDS, async (index) => {
         const place = join(folder, String(index));
+        await mkdir(place);
         const path = join(place, 'state.json');
         const killed = new WriterProcess(path, 'killed');
         try {
           await killed.start();
-          // Some rounds catch the very first write, which makes the file and its folder.
+          // Some rounds catch the very first write, which makes the file.
           if (index % 5 !== 0) await killed.confirms(1);
           await pause(Math.random() * 30);
         } finally {

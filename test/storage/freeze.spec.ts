@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inRounds, pause, readState, WriterProcess } from './writer-process.js';
@@ -19,6 +19,7 @@ describe('a writer that stands still for longer than its lock lasts', () => {
     async () => {
       await inRounds(ROUNDS, async (index) => {
         const place = join(folder, String(index));
+        await mkdir(place);
         const path = join(place, 'state.json');
         const frozen = new WriterProcess(path, 'frozen');
         const other = new WriterProcess(path, 'other', 3);

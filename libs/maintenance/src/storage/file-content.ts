@@ -19,9 +19,13 @@ export function versionOf(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex').slice(0, 32);
 }
 
-/** Reads a file, links followed; `null` where there is none. */
+/**
+ * Reads a file, links followed; `null` where there is none.
+ *
+ * @throws for what is not a regular file, such as a folder or a named pipe
+ */
 export async function readContent(path: string): Promise<FileContent | null> {
-  // Without O_NONBLOCK a named pipe would hang the reader until somebody writes.
+  // Without O_NONBLOCK a named pipe would hang the reader until another process writes to it.
   const file = await orNull(open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)));
   if (!file) return null;
   try {

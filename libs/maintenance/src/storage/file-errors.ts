@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { isStorageError, MaintenanceStorageError } from './maintenance-storage-error.js';
 
 /** The system's code of an error, `ENOENT` for example. */
@@ -35,13 +36,19 @@ export function fileError(error: unknown, access: 'read' | 'write to', path: str
   const reason = (error as Error | undefined)?.message ?? String(error);
   return new MaintenanceStorageError(
     denied ? 'denied' : 'unavailable',
-    explain(code, access, path) ?? `could not ${access} ${path}: ${reason}. Correct that and try again.`,
+    explain(error, access, path) ?? `could not ${access} ${path}: ${reason}. Correct that and try again.`,
     { cause: error },
   );
 }
 
-function explain(code: string | undefined, access: string, path: string): string | undefined {
+function explain(error: unknown, access: string, path: string): string | undefined {
+  const code = codeOf(error);
   switch (code) {
+    case 'ENOENT': {
+      // The call names what it was about to make, in a folder that is not there.
+      const missing = dirname((error as NodeJS.ErrnoException).path ?? path);
+      return `ENOENT: the folder ${missing} does not exist. Create it, or correct the path.`;
+    }
     case 'EACCES':
     case 'EPERM': {
       const user = `uid ${process.geteuid?.() ?? 'unknown'}`;

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { fsync } from 'node:fs';
 import { chown, mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { codeOf, isRoot, orNull } from './file-errors.js';
 
 const SUFFIX = /^\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\.tmp$/;
@@ -27,7 +29,7 @@ export async function replaceFile(path: string, bytes: Buffer, options: ReplaceO
     try {
       await file.writeFile(bytes);
       await dress(file, path);
-      if (options.durable) await file.sync();
+      if (options.durable) await sync(file);
     } finally {
       await file.close();
     }
@@ -50,12 +52,13 @@ export async function temporariesOf(path: string): Promise<string[]> {
     .map((entry) => join(folder, entry));
 }
 
-/** Makes a folder where it is missing. What root makes belongs to the owner of the nearest folder that was there. */
+/**
+ * Makes a folder in one that exists: a path that was mistyped makes none. What root makes belongs to the owner of the
+ * folder that it is in.
+ */
 export async function makeFolder(path: string): Promise<void> {
-  // Not mkdir's `recursive`, which never returns where a folder exists in which none can be made, as in /proc.
   if (await orNull(stat(path))) return;
   const parent = dirname(path);
-  if (parent !== path) await makeFolder(parent);
   try {
     await mkdir(path);
   } catch (error) {
@@ -97,6 +100,14 @@ async function mayFail(change: Promise<void>): Promise<boolean> {
   }
 }
 
+/**
+ * Flushes what was written to the disk. Not with FileHandle's own `sync`, which file systems that replace `node:fs` leave
+ * out (Yarn's Plug'n'Play throws "Method not implemented").
+ */
+async function sync({ fd }: FileHandle): Promise<void> {
+  await promisify(fsync)(fd);
+}
+
 // Some file systems have nothing to sync in a folder, and say so with an error.
 const NO_FOLDER_SYNC = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS']);
 
@@ -104,7 +115,7 @@ async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return; // a folder can't be opened there
   const folder = await open(path, 'r');
   try {
-    await folder.sync();
+    await sync(folder);
   } catch (error) {
     if (!NO_FOLDER_SYNC.has(codeOf(error) ?? '')) throw error;
   } finally {

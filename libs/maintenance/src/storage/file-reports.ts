@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseDate } from '../state/dates.js';
 import type { InstanceReport } from '../state/instance-report.js';
-import { orNull } from './file-errors.js';
+import { readContent } from './file-content.js';
+import { codeOf, orNull } from './file-errors.js';
 import { makeFolder, replaceFile } from './file-replacement.js';
+
+// Without an extension: watchers of a development machine (nodemon, jest) follow `*.json`, and would restart the
+// application for each record.
+const RECORD = /^[\w-]+$/;
 
 /** Writes the record of one instance into `folder`, and removes records that nobody renewed for `ttl` milliseconds. */
 export async function writeReport(folder: string, report: InstanceReport, ttl: number): Promise<void> {
@@ -12,22 +17,23 @@ export async function writeReport(folder: string, report: InstanceReport, ttl: n
   const bytes = Buffer.from(`${JSON.stringify(report, null, 2)}\n`);
   await replaceFile(join(folder, nameOf(report.id)), bytes, { durable: false });
   for (const entry of await readdir(folder)) {
-    const path = join(folder, entry);
-    if (await isOver(path, ttl)) await rm(path, { force: true });
+    if (await isOver(folder, entry, ttl)) await rm(join(folder, entry), { force: true });
   }
 }
 
 /** The records in `folder` that are younger than `ttl` milliseconds; none where there is no such folder. */
 export async function readReports(folder: string, ttl: number): Promise<InstanceReport[]> {
   const entries = (await orNull(readdir(folder))) ?? [];
-  const names = entries.filter((entry) => entry.endsWith('.json')).sort();
+  const names = entries.filter((entry) => RECORD.test(entry)).sort();
   const records = await Promise.all(names.map((name) => readRecord(join(folder, name))));
   return records.filter((record) => record !== undefined).filter((record) => isAlive(record, ttl));
 }
 
-async function isOver(path: string, ttl: number): Promise<boolean> {
-  if (!/\.(?:json|tmp)$/.test(path)) return false;
-  const record = path.endsWith('.json') ? await readRecord(path) : undefined;
+async function isOver(folder: string, entry: string, ttl: number): Promise<boolean> {
+  const isRecord = RECORD.test(entry);
+  if (!isRecord && !entry.endsWith('.tmp')) return false;
+  const path = join(folder, entry);
+  const record = isRecord ? await readRecord(path) : undefined;
   if (record) return !isAlive(record, ttl);
   // A broken record, or what a killed process left of one, says nothing about its age itself.
   const stats = await orNull(stat(path));
@@ -39,19 +45,22 @@ function isAlive(record: InstanceReport, ttl: number): boolean {
 }
 
 async function readRecord(path: string): Promise<InstanceReport | undefined> {
-  const text = await orNull(readFile(path, 'utf8'));
   try {
-    const record = JSON.parse(text ?? '') as Partial<InstanceReport> | null;
+    const content = await readContent(path);
+    const record = JSON.parse(content?.text ?? '') as Partial<InstanceReport> | null;
     const usable = typeof record?.id === 'string' && typeof record.seenAt === 'string';
     return usable ? (record as InstanceReport) : undefined;
-  } catch {
-    return undefined;
+  } catch (error) {
+    // Not JSON, or not a regular file: a folder, a socket (ENXIO), a pipe.
+    const code = codeOf(error);
+    if (code === undefined || code === 'EISDIR' || code === 'ENXIO') return undefined;
+    throw error;
   }
 }
 
 // An id may hold what no file name can, and must not lead out of the folder.
 function nameOf(id: string): string {
-  if (/^[\w-]{1,100}$/.test(id)) return `${id}.json`;
+  if (/^[\w-]{1,100}$/.test(id)) return id;
   const hash = createHash('sha256').update(id).digest('hex').slice(0, 16);
-  return `${id.replace(/[^\w-]/g, '_').slice(0, 80)}-${hash}.json`;
+  return `${id.replace(/[^\w-]/g, '_').slice(0, 80)}-${hash}`;
 }

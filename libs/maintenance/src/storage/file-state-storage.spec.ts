@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import fs from 'node:fs';
 import {
   chmod,
   chown,
@@ -102,20 +104,16 @@ async function traces(start: string): Promise<string[]> {
   return all;
 }
 
-/** Makes the next `method` of a file handle wait: `reached` when it is called, until `letGo`. */
-async function hold(method: 'sync' | 'writeFile'): Promise<{ reached: Promise<void>; letGo: () => void }> {
-  const handle = await open(folder, 'r');
-  const prototype = Object.getPrototypeOf(handle) as typeof handle;
-  await handle.close();
+/** Makes the next flush to the disk wait: `reached` when it begins, until `letGo`. */
+function holdFlush(): { reached: Promise<void>; letGo: () => void } {
   let letGo!: () => void;
   const gate = new Promise<void>((resolve) => (letGo = resolve));
   let reach!: () => void;
   const reached = new Promise<void>((resolve) => (reach = resolve));
-  const original = prototype[method] as (...args: unknown[]) => Promise<void>;
-  jest.spyOn(prototype, method).mockImplementationOnce(async function (this: unknown, ...args: unknown[]) {
+  const flush = fs.fsync;
+  jest.spyOn(fs, 'fsync').mockImplementationOnce((fd, done) => {
     reach();
-    await gate;
-    return original.apply(this, args);
+    void gate.then(() => flush(fd, done));
   });
   return { reached, letGo };
 }
@@ -309,14 +307,13 @@ describe('FileStateStorage', () => {
       expect(await stat(path)).toMatchObject(SOMEBODY);
     });
 
-    itAsRoot("gives what root makes to the folder's owner: file, folders and reports", async () => {
+    itAsRoot("gives what root makes to the folder's owner: the file and the reports", async () => {
       await chown(folder, SOMEBODY.uid, SOMEBODY.gid);
       await storage.write(stateOf(1), null);
       await storage.report(reportOf('a'));
-      await new FileStateStorage(join(folder, 'a', 'b', 'state.json')).write(stateOf(1), null);
-      const made = ['state.json', 'state.json.instances', 'state.json.instances/a.json', 'a', 'a/b', 'a/b/state.json'];
+      const made = ['state.json', '.state.json.instances', '.state.json.instances/a'];
       for (const entry of made) expect(await stat(join(folder, entry))).toMatchObject(SOMEBODY);
-      expect((await stat(join(folder, 'a/b/state.json'))).mode & 0o7777).toBe(0o600);
+      expect((await stat(path)).mode & 0o7777).toBe(0o600);
     });
 
     itAsRoot("replaces root's file in the folder of another user, who then owns it", async () => {
@@ -348,10 +345,14 @@ describe('FileStateStorage', () => {
       expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     });
 
-    it('makes the folder where it is missing', async () => {
+    it('creates no folder for a path that leads nowhere, and names the folder that is missing', async () => {
       const deep = new FileStateStorage(join(folder, 'a', 'b', 'state.json'));
-      const version = await deep.write(stateOf(1), null);
-      await expect(deep.read()).resolves.toEqual({ state: stateOf(1), version });
+      const message = `ENOENT: the folder ${join(folder, 'a', 'b')} does not exist. Create it, or correct the path.`;
+      expect(await failureOf(deep.write(stateOf(1), null))).toMatchObject({ code: 'unavailable', message });
+      expect(await failureOf(deep.report(reportOf('a')))).toMatchObject({ code: 'unavailable', message });
+      await expect(deep.read()).resolves.toBeNull();
+      await expect(deep.reports()).resolves.toEqual([]);
+      await expect(readdir(folder)).resolves.toEqual([]);
     });
 
     it('is denied in a read-only folder, with path, reason and user, and changes nothing', async () => {
@@ -366,20 +367,27 @@ describe('FileStateStorage', () => {
       expect(error.message).toMatch(new RegExp(`^EACCES: the user "uid \\d+" may not write to ${folder}\\.`));
       expect(await traces(folder)).toEqual(before);
       const report = await asNobody(() => failureOf(storage.report(reportOf('a'))));
-      expect(report).toMatchObject({ code: 'denied', message: expect.stringContaining(`${path}.instances`) });
+      expect(report).toMatchObject({
+        code: 'denied',
+        message: expect.stringContaining(join(folder, '.state.json.instances')),
+      });
     });
 
-    it.each(['writeFile', 'sync'] as const)(
+    it.each(['writeFile', 'fsync'] as const)(
       'leaves the old content and no trace where %s finds a full disk',
       async (method) => {
         const version = await storage.write(stateOf(1), null);
         const handle = await open(path, 'r');
         const prototype = Object.getPrototypeOf(handle) as typeof handle;
         await handle.close();
-        jest.spyOn(prototype, method).mockImplementationOnce(async function (this: typeof handle) {
-          await this.write('{"form');
-          throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
-        });
+        const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+        if (method === 'fsync') jest.spyOn(fs, method).mockImplementationOnce((_fd, done) => done(full));
+        else {
+          jest.spyOn(prototype, method).mockImplementationOnce(async function (this: typeof handle) {
+            await this.write('{"form');
+            throw full;
+          });
+        }
         const error = await failureOf(storage.write(stateOf(2), version));
         expect(error).toMatchObject({
           code: 'unavailable',
@@ -455,7 +463,7 @@ describe('FileStateStorage', () => {
 
     it('writes nothing when it stood still and another process took the lock', async () => {
       const version = await storage.write(stateOf(1), null);
-      const { reached, letGo } = await hold('sync');
+      const { reached, letGo } = holdFlush();
       const frozen = failureOf(storage.write(stateOf(2), version));
       await reached;
       await rmdir(`${path}.lock`); // as whoever finds it stale does
@@ -468,7 +476,7 @@ describe('FileStateStorage', () => {
 
     it('writes nothing beside a writer that believes to hold the lock, too', async () => {
       const version = await storage.write(stateOf(1), null);
-      const { reached, letGo } = await hold('sync');
+      const { reached, letGo } = holdFlush();
       const frozen = failureOf(storage.write(stateOf(2), version));
       await reached;
       // Another writer has looked for leftovers before ours was made, and makes its own now.
@@ -480,7 +488,7 @@ describe('FileStateStorage', () => {
 
     it('writes nothing over what somebody wrote by hand meanwhile', async () => {
       const version = await storage.write(stateOf(1), null);
-      const { reached, letGo } = await hold('sync');
+      const { reached, letGo } = holdFlush();
       const write = failureOf(storage.write(stateOf(2), version));
       await reached;
       await writeFile(path, '1');
@@ -543,6 +551,7 @@ describe('FileStateStorage', () => {
 
     it('survives the removal of the folder', async () => {
       const place = join(folder, 'place');
+      await mkdir(place);
       const watched = new FileStateStorage(join(place, 'state.json'));
       await watched.write(stateOf(1), null);
       let calls = 0;
@@ -555,7 +564,7 @@ describe('FileStateStorage', () => {
   });
 
   describe('reports', () => {
-    const reports = (): string => `${path}.instances`;
+    const reports = (): string => join(folder, '.state.json.instances');
 
     it('are none without the folder', async () => {
       await expect(storage.reports()).resolves.toEqual([]);
@@ -565,15 +574,15 @@ describe('FileStateStorage', () => {
       await storage.report(reportOf('web-1'));
       await storage.report(reportOf('web-1'));
       await storage.report(reportOf('web-2'));
-      await expect(readdir(reports())).resolves.toEqual(['web-1.json', 'web-2.json']);
-      expect((await stat(join(reports(), 'web-1.json'))).mode & 0o7777).toBe(0o600);
+      await expect(readdir(reports())).resolves.toEqual(['web-1', 'web-2']);
+      expect((await stat(join(reports(), 'web-1'))).mode & 0o7777).toBe(0o600);
     });
 
     it('stay in their folder, whatever the id', async () => {
       const ids = ['../../escape', '..', '', '/etc/passwd', 'a/b', 'a_b', 'x'.repeat(5000), 'ü\u0000'];
       const before = await readdir(folder);
       for (const id of ids) await storage.report(reportOf(id));
-      await expect(readdir(folder)).resolves.toEqual([...before, 'state.json.instances']);
+      await expect(readdir(folder)).resolves.toEqual([...before, '.state.json.instances']);
       expect((await storage.reports()).map(({ id }) => id).sort()).toEqual([...ids].sort());
     });
 
@@ -581,26 +590,49 @@ describe('FileStateStorage', () => {
       const tooLongAgo = new Date(Date.now() - 100_001);
       await storage.report(reportOf('living', new Date(Date.now() - 90_000)));
       await storage.report(reportOf('gone', tooLongAgo));
-      await expect(readdir(reports())).resolves.toEqual(['living.json']);
-      await writeFile(join(reports(), 'gone.json'), JSON.stringify(reportOf('gone', tooLongAgo)));
+      await expect(readdir(reports())).resolves.toEqual(['living']);
+      await writeFile(join(reports(), 'gone'), JSON.stringify(reportOf('gone', tooLongAgo)));
       expect((await storage.reports()).map(({ id }) => id)).toEqual(['living']);
       await expect(readdir(reports())).resolves.toHaveLength(2);
       await storage.report(reportOf('new'));
-      expect((await readdir(reports())).sort()).toEqual(['living.json', 'new.json']);
+      expect((await readdir(reports())).sort()).toEqual(['living', 'new']);
     });
 
     it('that are broken are not read, and removed when they are old', async () => {
       await storage.report(reportOf('living'));
-      const broken = ['empty.json', 'null.json', 'half.json', 'foreign.json', `web-1.json.${randomUUID()}.tmp`];
+      const broken = ['empty', 'null', 'half', 'foreign', `web-1.${randomUUID()}.tmp`];
       const contents = ['', 'null', '{"id":"a', '{"id":1}', '{"id":"a'];
       for (const [index, name] of broken.entries()) await writeFile(join(reports(), name), contents[index]!);
-      await writeFile(join(reports(), 'README'), 'not ours');
+      await writeFile(join(reports(), 'README.md'), 'not ours');
       await storage.report(reportOf('living'));
       expect((await storage.reports()).map(({ id }) => id)).toEqual(['living']);
       await expect(readdir(reports())).resolves.toHaveLength(broken.length + 2);
-      for (const name of [...broken, 'README']) await utimes(join(reports(), name), 1, 1);
+      for (const name of [...broken, 'README.md']) await utimes(join(reports(), name), 1, 1);
       await storage.report(reportOf('living'));
-      expect((await readdir(reports())).sort()).toEqual(['README', 'living.json']);
+      expect((await readdir(reports())).sort()).toEqual(['README.md', 'living']);
+    });
+
+    it('that are pipes, sockets, folders or too large are not read, and hold up no thread', async () => {
+      await storage.report(reportOf('living'));
+      // More than there are threads.
+      for (let index = 0; index < 8; index++) execFileSync('mkfifo', [join(reports(), `pipe-${index}`)]);
+      const server = createServer().listen(join(reports(), 'socket'));
+      await once(server, 'listening');
+      await mkdir(join(reports(), 'folder'));
+      await writeFile(join(reports(), 'large'), JSON.stringify({ ...reportOf('large'), x: 'x'.repeat(1024 * 1024) }));
+      for (let tries = 0; tries < 3; tries++) {
+        await storage.report(reportOf('living'));
+        expect((await storage.reports()).map(({ id }) => id)).toEqual(['living']);
+      }
+      await expect(readFile(join(reports(), 'living'), 'utf8')).resolves.toContain('living');
+      server.close();
+      await once(server, 'close');
+    });
+
+    it('have names that no watcher of source code follows: no extension, in a folder that begins with a dot', async () => {
+      await storage.report(reportOf('ce905d53'));
+      const entries = await readdir(folder, { recursive: true });
+      expect(entries.sort()).toEqual(['.state.json.instances', '.state.json.instances/ce905d53']);
     });
 
     it('stand beside the file that a link leads to', async () => {

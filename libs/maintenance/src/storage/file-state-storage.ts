@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { REPORT_TTL, type InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
 import { serializeState } from '../state/state-format.js';
 import { followLinks, LARGEST_STATE, readContent, versionOf, type FileContent } from './file-content.js';
 import { codeOf, fileError } from './file-errors.js';
 import { lockFile } from './file-lock.js';
-import { makeFolder, replaceFile, temporariesOf } from './file-replacement.js';
+import { replaceFile, temporariesOf } from './file-replacement.js';
 import { readReports, writeReport } from './file-reports.js';
 import { FileWatch } from './file-watch.js';
 import { MaintenanceStorageError } from './maintenance-storage-error.js';
@@ -27,7 +27,7 @@ export interface FileStateStorageOptions {
  * machines, and instead of a network file system, use S3 or Redis.
  *
  * A write replaces the file as a whole and returns when a power cut can't undo it. An existing file keeps its owner and
- * mode; a link to it stays. A missing folder is made. A new file can be read by its owner only, who is the folder's
+ * mode; a link to it stays. The folder has to exist. A new file can be read by its owner only, who is the folder's
  * owner where root makes it. Reading writes nothing: a read-only mount is enough for an application that only reads.
  *
  * @example
@@ -43,7 +43,7 @@ export class FileStateStorage implements StateStorage {
   private readonly watches = new Set<FileWatch>();
   private lastWrite: Promise<unknown> = Promise.resolve();
 
-  /** @param path - of the file, absolute or from the working directory; neither it nor its folder has to exist */
+  /** @param path - of the file, absolute or from the working directory; the file need not exist */
   constructor(path: string, options: FileStateStorageOptions = {}) {
     this.location = resolve(path);
     this.reportTtl = options.reportTtl ?? REPORT_TTL;
@@ -93,7 +93,7 @@ export class FileStateStorage implements StateStorage {
   }
 
   /**
-   * Keeps the record of an instance in the folder `<file>.instances`, and removes those of instances that have gone.
+   * Keeps the record of an instance in the folder `.<file>.instances`, and removes those of instances that have gone.
    *
    * @throws {@link MaintenanceStorageError} `denied` or `unavailable`
    */
@@ -123,7 +123,6 @@ export class FileStateStorage implements StateStorage {
     await expectVersion();
     const target = await this.target();
     try {
-      await makeFolder(dirname(target));
       const lock = await lockFile(target, deadline, expectVersion);
       try {
         await expectVersion();
@@ -172,7 +171,9 @@ export class FileStateStorage implements StateStorage {
   }
 
   private async reportFolder(): Promise<string> {
-    return `${await this.target()}.instances`;
+    const target = await this.target();
+    // With a dot in front: watchers (nodemon, pm2) leave such folders alone.
+    return join(dirname(target), `.${basename(target)}.instances`);
   }
 
   private writeError(error: unknown, target: string): MaintenanceStorageError {

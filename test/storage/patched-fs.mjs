@@ -1,0 +1,15 @@
+// What Yarn's Plug'n'Play and other replacements of `fs` do to file handles: methods that are seldom used throw.
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+
+const { open } = fs.promises;
+fs.promises.open = async (...args) => {
+  const handle = await open(...args);
+  for (const method of ['sync', 'datasync', 'utimes']) {
+    handle[method] = async () => {
+      throw new Error('Method not implemented.');
+    };
+  }
+  return handle;
+};
+syncBuiltinESMExports();
