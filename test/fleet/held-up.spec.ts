@@ -33,12 +33,9 @@ describeWithRedis('on --wait', () => {
   const wait = (timeout: string, ...more: string[]): Promise<Ended> =>
     command('on', '--wait', '--timeout', timeout, ...more);
 
-  it.each<[string, (instance: Instance) => void]>([
-    ['frozen', (instance) => instance.signal('SIGSTOP')],
-    ['killed', (instance) => instance.signal('SIGKILL')],
-  ])('names an instance that is %s', async (_what, hit) => {
+  it('names an instance that is frozen', async () => {
     const [healthy, hurt] = await Promise.all([start(), start()]);
-    hit(hurt);
+    hurt.signal('SIGSTOP');
     const ended = await wait('2s');
     expect(ended.code).toBe(4);
     expect(ended.stdout).toMatch(new RegExp(`^held by .*\\(pid ${hurt.pid}, id \\w+\\): has not applied it`, 'm'));
@@ -107,7 +104,10 @@ describeWithRedis('on --wait', () => {
   it('does not wait for an instance that has ended in good order', async () => {
     const [, leaving] = await Promise.all([start(), start()]);
     await leaving.stop();
-    expect(await wait('5s')).toMatchObject({ code: 0, stdout: expect.stringContaining('1 instance reported here') });
+    expect(await wait('5s')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/1 instance of \S+ reported here/),
+    });
   });
 
   it('waits for a handler whose client has gone away', async () => {

@@ -8,9 +8,11 @@ import { pastCaches } from '../storage/cached-state-storage.js';
 import { toStorageError } from '../storage/maintenance-storage-error.js';
 import { StateReader } from '../storage/state-reader.js';
 import type { StateStorage } from '../storage/state-storage.js';
+import { getTargetRevision, isBehind } from './agreement.js';
 import type { DrainReport, PendingInstance, PendingReason } from './drain-report.js';
 import { assertReports, NothingDrainsError } from './errors.js';
 import { allReports, byPlace } from './instances.js';
+import { findMachine, isGone } from './process-lookup.js';
 
 /** How often the reports are looked at, in milliseconds: where changes are told at once, and where they are found by polling. */
 const OFTEN = 200;
@@ -46,7 +48,8 @@ interface Known {
 
 /**
  * Waits until every instance that lives goes by the stored state and has nothing in flight that it admitted before. An instance that
- * was there and falls silent holds it up: a dead one and one that is cut off, and goes on serving, look the same from here.
+ * was there and falls silent is waited for: a dead one and one that is cut off, and goes on serving, look the same from another machine.
+ * One whose process is seen to be gone on this machine is not.
  *
  * @returns also when the time is over, and as soon as only work that can't be counted is left: see `drained`
  * @throws TypeError for a `timeout` that is not a number of milliseconds
@@ -97,6 +100,7 @@ class Drain {
     const found = await allReports(storage, clock, this.#patience);
     const now = performance.now();
     for (const report of found) this.#hear(report, now);
+    this.#forgetDead();
     const all = [...this.#known.values()];
     const pending = all.flatMap((known): PendingInstance[] => {
       const reason = pendingReason(known.report, target);
@@ -120,15 +124,18 @@ class Drain {
     else this.#known.set(report.id, { report, heardAt: last ? now : now - ageOf(report, this.parts.clock) });
   }
 
+  // A process of this machine that has ended since serves nothing any more. Of others only their silence is known.
+  #forgetDead(): void {
+    const here = findMachine();
+    for (const [id, { report }] of this.#known) if (isGone(report, here)) this.#known.delete(id);
+  }
+
   async #target(): Promise<Target> {
     const found = await inTime(() => this.#reader.read(), this.parts.clock, this.#patience);
     const state: MaintenanceState | null = found?.state ?? null;
     const windows = new Timetable(state?.windows ?? []).activeAt(this.parts.clock.now());
     if (windows.length === 0 && !this.parts.isForcedOn) throw new NothingDrainsError(nothingDrains(state));
-    // The last that somebody made: to renew a lease makes one too, and leaves nothing with which an instance could be behind.
-    const last = state?.history[0]?.revision ?? Infinity;
-    const revision = Math.min(last, state?.revision ?? 0);
-    return { lineage: state?.lineage ?? null, revision, windows };
+    return { lineage: state?.lineage ?? null, revision: getTargetRevision(state), windows };
   }
 
   get #left(): number {
@@ -150,14 +157,14 @@ class Drain {
   }
 }
 
-function pendingReason(report: InstanceReport, { lineage, revision, windows }: Target): PendingReason | null {
+function pendingReason(report: InstanceReport, target: Target): PendingReason | null {
   if (report.stopped) return 'in-flight';
-  const isBehind = report.lineage !== lineage || report.revision < revision;
+  const { windows } = target;
   const sees = (window: StoredWindow): boolean =>
     report.windows?.some(({ id, startsAt }) => id === window.id && startsAt === window.startsAt) ?? true;
   if (report.forced === false) return 'forced-off';
   // Without a window only those refuse whom their configuration keeps closed.
-  const refuses = !isBehind && windows.length > 0 && windows.every(sees);
+  const refuses = !isBehind(report, target) && windows.length > 0 && windows.every(sees);
   if (report.forced !== true && !refuses) return 'behind';
   if (report.inFlight > 0) return 'in-flight';
   return report.uncounted && report.uncounted.length > 0 ? 'uncounted' : null;

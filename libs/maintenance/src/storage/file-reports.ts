@@ -1,11 +1,17 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseDate } from '../state/dates.js';
-import type { InstanceReport } from '../state/instance-report.js';
+import { isCurrent, type InstanceReport } from '../state/instance-report.js';
 import { readContent } from './file-content.js';
 import { codeOf, orNull } from './file-errors.js';
 import { makeFolder, replaceFile } from './file-replacement.js';
+import { parseReport } from './report-text.js';
+
+interface FileRecord {
+  report: InstanceReport;
+  /** When the file was written, in milliseconds since the epoch. */
+  writtenAt: number;
+}
 
 // Without an extension: watchers of a development machine (nodemon, jest) follow `*.json`, and would restart the
 // application for each record.
@@ -26,7 +32,7 @@ export async function readReports(folder: string, ttl: number): Promise<Instance
   const entries = (await orNull(readdir(folder))) ?? [];
   const names = entries.filter((entry) => RECORD.test(entry)).sort();
   const records = await Promise.all(names.map((name) => readRecord(join(folder, name))));
-  return records.filter((record) => record !== undefined).filter((record) => isAlive(record, ttl));
+  return records.flatMap((record) => (record && isAlive(record, ttl) ? [record.report] : []));
 }
 
 async function isOver(folder: string, entry: string, ttl: number): Promise<boolean> {
@@ -40,18 +46,17 @@ async function isOver(folder: string, entry: string, ttl: number): Promise<boole
   return stats !== null && stats.mtimeMs < Date.now() - ttl;
 }
 
-function isAlive(record: InstanceReport, ttl: number): boolean {
-  return (parseDate(record.seenAt) ?? 0) > Date.now() - ttl;
+function isAlive({ report, writtenAt }: FileRecord, ttl: number): boolean {
+  return isCurrent(report, Date.now(), ttl, writtenAt);
 }
 
-async function readRecord(path: string): Promise<InstanceReport | undefined> {
+async function readRecord(path: string): Promise<FileRecord | undefined> {
   try {
-    const content = await readContent(path);
-    const record = JSON.parse(content?.text ?? '') as Partial<InstanceReport> | null;
-    const usable = typeof record?.id === 'string' && typeof record.seenAt === 'string';
-    return usable ? (record as InstanceReport) : undefined;
+    const [content, stats] = await Promise.all([readContent(path), orNull(stat(path))]);
+    const report = content && parseReport(content.text ?? '');
+    return report && stats ? { report, writtenAt: stats.mtimeMs } : undefined;
   } catch (error) {
-    // Not JSON, or not a regular file: a folder, a socket (ENXIO), a pipe.
+    // Not a regular file: a folder, a socket (ENXIO), a pipe.
     const code = codeOf(error);
     if (code === undefined || code === 'EISDIR' || code === 'ENXIO') return undefined;
     throw error;

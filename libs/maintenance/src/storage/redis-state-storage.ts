@@ -9,6 +9,7 @@ import { GivenConnection, OwnConnection, type RedisConnection } from './redis-co
 import { ClosedError, isReply, redisError, RedisFailure } from './redis-errors.js';
 import { REPORT, REPORTS, WRITE } from './redis-scripts.js';
 import { RedisSubscription } from './redis-subscription.js';
+import { parseReport } from './report-text.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
 import { parseStoredState } from './stored-text.js';
 
@@ -148,7 +149,7 @@ export class RedisStateStorage implements StateStorage {
   async reports(): Promise<InstanceReport[]> {
     const { reports, expiries } = this.names;
     const records = (await this.run('read', ['EVAL', REPORTS, '2', reports, expiries])) as Buffer[];
-    return records.flatMap((record) => parseReport(record) ?? []);
+    return records.flatMap((record) => parseReport(record.toString('utf8')) ?? []);
   }
 
   /** Closes the connections that this storage has opened. The client of an application stays as it is. */
@@ -235,14 +236,4 @@ function followsOn(state: MaintenanceState, next: MaintenanceState): boolean {
   if (!entry || state.lineage !== next.lineage || state.revision <= next.revision) return false;
   const text = JSON.stringify(entry);
   return state.history.some((other) => JSON.stringify(other) === text);
-}
-
-function parseReport(record: Buffer): InstanceReport | undefined {
-  try {
-    const report = JSON.parse(record.toString('utf8')) as Partial<InstanceReport> | null;
-    const isUsable = typeof report?.id === 'string' && typeof report.seenAt === 'string';
-    return isUsable ? (report as InstanceReport) : undefined;
-  } catch {
-    return undefined;
-  }
 }

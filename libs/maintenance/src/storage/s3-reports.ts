@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { parseDate } from '../state/dates.js';
-import type { InstanceReport } from '../state/instance-report.js';
+import { isCurrent, type InstanceReport } from '../state/instance-report.js';
+import { parseReport } from './report-text.js';
 import type { S3Connection, S3Entry } from './s3-connection.js';
 
 /** Milliseconds by which this machine's clock and the server's may differ. */
@@ -47,9 +47,10 @@ export class S3Reports {
     const recent = entries.filter(({ key, modifiedAt }) => key.endsWith('.json') && modifiedAt > oldest);
     const known = await Promise.all(recent.map((entry) => this.#fetch(entry, deadline)));
     this.#known = new Map(recent.map(({ key }, index) => [key, known[index]!]));
-    const records = known.map(({ record }) => record);
-    const isAlive = ({ seenAt }: InstanceReport): boolean => (parseDate(seenAt) ?? 0) > Date.now() - this.#ttl;
-    return records.filter((record) => record !== undefined).filter(isAlive);
+    return known.flatMap(({ record }, index) => {
+      if (!record) return [];
+      return isCurrent(record, Date.now(), this.#ttl, recent[index]!.modifiedAt) ? [record] : [];
+    });
   }
 
   async #fetch({ key, version }: S3Entry, deadline: number): Promise<KnownRecord> {
@@ -61,13 +62,7 @@ export class S3Reports {
   async #record(key: string, deadline: number): Promise<InstanceReport | undefined> {
     const content = await this.#connection.get(key, undefined, deadline);
     if (content === null || content === 'unchanged') return undefined; // removed since it was listed
-    try {
-      const record = JSON.parse(content.text ?? '') as Partial<InstanceReport> | null;
-      const isUsable = typeof record?.id === 'string' && typeof record.seenAt === 'string';
-      return isUsable ? (record as InstanceReport) : undefined;
-    } catch {
-      return undefined;
-    }
+    return parseReport(content.text ?? '');
   }
 
   async #sweep(): Promise<void> {

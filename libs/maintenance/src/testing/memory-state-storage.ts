@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { parseDate } from '../state/dates.js';
-import { REPORT_TTL, type InstanceReport } from '../state/instance-report.js';
+import { isCurrent, REPORT_TTL, type InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
 import { serializeState } from '../state/state-format.js';
 import { MaintenanceStorageError } from '../storage/maintenance-storage-error.js';
+import { parseReport } from '../storage/report-text.js';
 import type { StateStorage, VersionedState } from '../storage/state-storage.js';
 import { parseStoredState } from '../storage/stored-text.js';
 
@@ -35,7 +35,7 @@ export class MemoryStateStorage implements StateStorage {
   private text: string | null = null;
   private failure: Error | null = null;
   private readonly watchers = new Set<() => void>();
-  private readonly records = new Map<string, string>();
+  private readonly records = new Map<string, { text: string; writtenAt: number }>();
 
   constructor(options: MemoryStateStorageOptions = {}) {
     this.reportTtl = options.reportTtl ?? REPORT_TTL;
@@ -87,14 +87,16 @@ export class MemoryStateStorage implements StateStorage {
   /** @throws what {@link fail} was given */
   async report(report: InstanceReport): Promise<void> {
     this.failIfToldTo();
-    this.records.set(report.id, JSON.stringify(report));
+    this.records.set(report.id, { text: JSON.stringify(report), writtenAt: this.now() });
   }
 
   /** @throws what {@link fail} was given */
   async reports(): Promise<InstanceReport[]> {
     this.failIfToldTo();
-    const reports = [...this.records.values()].map((record) => JSON.parse(record) as InstanceReport);
-    return reports.filter(({ seenAt }) => (parseDate(seenAt) ?? 0) > this.now() - this.reportTtl);
+    return [...this.records.values()].flatMap(({ text, writtenAt }) => {
+      const report = parseReport(text);
+      return report && isCurrent(report, this.now(), this.reportTtl, writtenAt) ? [report] : [];
+    });
   }
 
   private failIfToldTo(): void {

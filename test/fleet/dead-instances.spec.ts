@@ -1,0 +1,140 @@
+import { readdirSync, statSync, utimesSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { InstanceReport, StateStorage } from 'nestjs-maintenance';
+import { storageFromUrl } from '../../libs/maintenance/src/storage/storage-url.js';
+import { folderWith, run, type Ended } from '../cli/program.js';
+import { until } from '../tools/waiting.js';
+import { Instance } from './instance.js';
+import { describeOnEachPlace, type Place } from './places.js';
+
+// Each test starts processes, which takes its time on a busy machine.
+jest.setTimeout(90_000);
+
+const itOnLinux = process.platform === 'linux' ? it : it.skip;
+/** A pid that is free: above the limit of the kernel. */
+const FREE_PID = 2 ** 22 + 1;
+
+describeOnEachPlace('reports of instances', ({ name, open }) => {
+  let place: Place;
+  let storage: StateStorage;
+  const started: Instance[] = [];
+
+  beforeEach(async () => {
+    place = await open();
+    const before = { ...process.env };
+    Object.assign(process.env, place.env);
+    storage = await storageFromUrl(place.url);
+    // The S3 client asks for its keys with the first call.
+    await storage.reports!();
+    process.env = before;
+  });
+
+  afterEach(async () => {
+    await Promise.all(started.splice(0).map((instance) => instance.stop()));
+    await storage.close?.();
+    await place.close();
+  });
+
+  async function start(): Promise<Instance> {
+    const instance = await Instance.start({ options: { storage: place.url, refreshInterval: 100 }, env: place.env });
+    started.push(instance);
+    return instance;
+  }
+
+  function command(...args: string[]): Promise<Ended> {
+    return run([...args, '--storage', place.url], { cwd: folderWith(), env: place.env });
+  }
+
+  async function findReport({ pid }: Instance): Promise<InstanceReport> {
+    let found: InstanceReport | undefined;
+    await until('it has reported', async () => {
+      found = (await storage.reports!()).find((report) => report.pid === pid);
+      return found !== undefined;
+    });
+    return found!;
+  }
+
+  it('leave out what is no report', async () => {
+    const { id, ...report } = await findReport(await start());
+    const broken: [string, object][] = [
+      ['no host', { host: undefined }],
+      ['a host that is no text', { host: 7 }],
+      ['no pid', { pid: undefined }],
+      ['a pid that is no number', { pid: '7' }],
+      ['a lineage that is no text', { lineage: 7 }],
+      ['no revision', { revision: undefined }],
+      ['no count', { inFlight: null }],
+      ['windows that are no list', { windows: 'all' }],
+      ['windows that are none', { windows: [null] }],
+      ['work that is none', { inFlight: 1, longest: [7] }],
+      ['no date', { seenAt: 'yesterday' }],
+      ['a version that is no text', { appVersion: { major: 1 } }],
+    ];
+    for (const [what, fields] of broken) await storage.report!({ ...report, ...fields, id: what });
+    const listed = await command('instances');
+    expect(listed.code).toBe(0);
+    expect(JSON.parse((await command('instances', '--json')).stdout).instances).toEqual([
+      expect.objectContaining({ id }),
+    ]);
+    expect((await command('on', '--wait', '--timeout', '15s')).code).toBe(0);
+  });
+
+  if (name !== 'a file') return;
+
+  it('leave out an instance that was killed on this machine', async () => {
+    const [healthy, killed] = await Promise.all([start(), start()]);
+    killed.signal('SIGKILL');
+    await killed.closed;
+    const ended = await command('on', '--wait', '--timeout', '15s', '--json');
+    expect(ended.code).toBe(0);
+    const { drain } = JSON.parse(ended.stdout);
+    expect(drain.instances.map(({ pid }: InstanceReport) => pid)).toEqual([healthy.pid]);
+    const listed = JSON.parse((await command('instances', '--json')).stdout);
+    expect(listed.instances.map(({ pid }: InstanceReport) => pid)).toEqual([healthy.pid]);
+  });
+
+  it('are waited for no longer when their instance is killed meanwhile', async () => {
+    const [healthy, frozen] = await Promise.all([start(), start()]);
+    frozen.signal('SIGSTOP');
+    const waiting = command('on', '--wait', '--timeout', '20s', '--json');
+    await until('maintenance is on', async () => (await healthy.ask('status')).active);
+    frozen.signal('SIGKILL');
+    const ended = await waiting;
+    expect(ended.code).toBe(0);
+    expect(JSON.parse(ended.stdout).drain.instances).toEqual([expect.objectContaining({ pid: healthy.pid })]);
+  });
+
+  itOnLinux('leave out a process whose pid belongs to another by now', async () => {
+    const healthy = await start();
+    const report = await findReport(healthy);
+    await storage.report!({ ...report, id: 'before', started: '1' });
+    expect(JSON.parse((await command('instances', '--json')).stdout).instances).toEqual([
+      expect.objectContaining({ id: report.id }),
+    ]);
+  });
+
+  it('keep an instance of another machine, whose pid says nothing here', async () => {
+    const report = await findReport(await start());
+    await storage.report!({ ...report, id: 'elsewhere', machine: 'another', pid: FREE_PID });
+    const ended = await command('on', '--wait', '--timeout', '1s');
+    expect([ended.code, ended.stdout]).toEqual([4, expect.stringContaining(`(pid ${FREE_PID}, id elsewhere)`)]);
+  });
+
+  it.each(['2999-01-01T00:00:00.000Z', new Date(Date.now() + 3_600_000).toISOString()])(
+    'that are dated in the future (%s) are over when their file is as old as a report may be',
+    async (seenAt) => {
+      const healthy = await start();
+      const { id, ...report } = await findReport(healthy);
+      await storage.report!({ ...report, id: 'future', machine: 'another', seenAt });
+      expect((await storage.reports!()).map((found) => found.id).sort()).toEqual([id, 'future'].sort());
+      const folder = dirname(storage.location);
+      const path = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .map((entry) => join(folder, entry))
+        .find((entry) => entry.includes('future') && statSync(entry).isFile());
+      const past = Date.now() / 1000 - 200;
+      utimesSync(path!, past, past);
+      expect((await storage.reports!()).map((found) => found.id)).toEqual([id]);
+      expect((await command('on', '--wait', '--timeout', '15s')).code).toBe(0);
+    },
+  );
+});
