@@ -15,7 +15,7 @@ it.each(Array.from({ length: 20 }, (_, ticks) => ticks))(
   async (ticks) => {
     const clock = new ManualClock('2027-01-01T00:00:00Z');
     const state = { lineage: 'one', revision: 1 } as MaintenanceState;
-    const monitor = { state, situation: () => NOTHING } as unknown as StateMonitor;
+    const monitor = { state, situation: () => NOTHING, health: {} } as unknown as StateMonitor;
     const reported: number[] = [];
     const change = async (): Promise<void> => {
       for (let tick = 0; tick < ticks; tick++) await Promise.resolve();

@@ -7,6 +7,7 @@ import type { InstanceReport } from '../state/instance-report.js';
 import type { StateMonitor } from '../state/state-monitor.js';
 import type { StateStorage } from '../storage/state-storage.js';
 import type { Identity } from './identity.js';
+import { livingInstances } from './instances.js';
 
 /** The longest time between two reports of an instance to which nothing happens, in milliseconds. A third of what storages keep them. */
 export const HEARTBEAT = 30_000;
@@ -29,6 +30,8 @@ export interface ReporterParts {
   clock: Clock;
   /** Told when reports can't be written, with the reason, and when they can again, with `null`. */
   failed: (error: unknown) => void;
+  /** Told once if instances of other applications report on the same storage, with the names of all. */
+  isShared?: (applications: string[]) => void;
 }
 
 /**
@@ -36,7 +39,7 @@ export interface ReporterParts {
  * as a heartbeat.
  */
 export class Reporter {
-  #monitor: Pick<StateMonitor, 'situation' | 'state'> | null = null;
+  #monitor: Pick<StateMonitor, 'situation' | 'state' | 'health'> | null = null;
   #inFlight: InFlight | null = null;
   #sending: Promise<void> | null = null;
   #isOutdated = false;
@@ -58,11 +61,11 @@ export class Reporter {
   }
 
   /** Begins to follow what is applied and what is in flight. */
-  follow(monitor: Pick<StateMonitor, 'situation' | 'state'>, inFlight: InFlight): void {
+  follow(monitor: Pick<StateMonitor, 'situation' | 'state' | 'health'>, inFlight: InFlight): void {
     this.#monitor = monitor;
     this.#inFlight = inFlight;
     inFlight.listen(() => this.#countDown());
-    void this.#now();
+    void this.#now().then(() => this.#findOtherApplications());
   }
 
   /** Something else is applied now. */
@@ -80,6 +83,15 @@ export class Reporter {
     if (this.#lastSent === -Infinity) return;
     await this.#sending;
     await this.#send().catch(() => undefined);
+  }
+
+  // Once, by each instance that starts: the later of two applications finds the earlier one.
+  async #findOtherApplications(): Promise<void> {
+    const { storage, clock, identity, isShared } = this.parts;
+    if (!isShared || !storage?.reports) return;
+    const instances = await livingInstances(storage, clock).catch(() => []);
+    const names = new Set([identity, ...instances].flatMap(({ application }) => application ?? []));
+    if (names.size > 1 && !this.#isOver) isShared([...names].sort());
   }
 
   get #underWay(): number {
@@ -145,12 +157,14 @@ export class Reporter {
     const counts = this.#inFlight?.counts ?? { inFlight: 0, streams: 0 };
     const forced = situation?.forced ?? null;
     const uncounted = this.#inFlight?.uncounted ?? [];
+    const storageError = this.#monitor?.health.error;
     return {
       ...identity,
       lineage: state?.lineage ?? null,
       revision: state?.revision ?? 0,
       windows: (situation?.active ?? []).map(({ id, startsAt }) => ({ id, startsAt })),
       ...(forced !== null && { forced }),
+      ...(storageError !== undefined && { storageError }),
       ...counts,
       ...(counts.inFlight > 0 && { longest: this.#inFlight!.longest(LONGEST) }),
       ...(uncounted.length > 0 && { uncounted }),

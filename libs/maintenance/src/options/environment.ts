@@ -27,6 +27,7 @@ const number: Reader = (value) => {
 /** Which variable sets which option, and how it is read. */
 const VARIABLES: Record<string, { option: string; read: Reader }> = {
   MAINTENANCE_STORAGE: { option: 'storage', read: text },
+  MAINTENANCE_APPLICATION: { option: 'application', read: text },
   MAINTENANCE_CACHE: { option: 'cache.enabled', read: flag },
   MAINTENANCE_CACHE_KEY: { option: 'cache.key', read: text },
   MAINTENANCE_CACHE_TTL: { option: 'cache.ttl', read: number },

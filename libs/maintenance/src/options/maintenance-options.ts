@@ -167,6 +167,13 @@ export interface MaintenanceModuleOptions {
    */
   storage?: string | StateStorage;
   /**
+   * Names the application that this instance belongs to, in its reports, in `instances` and in the log. Applications that share a storage
+   * are turned on and off together: give each its own.
+   *
+   * @defaultValue `name` of the program's package.json, else the file that was started; environment: `MAINTENANCE_APPLICATION`
+   */
+  application?: string;
+  /**
    * Keeps a copy of the state in the cache of the application's `CacheModule` (`@nestjs/cache-manager`), so that the storage is
    * read on a miss only. A cache in the memory of this process, on a storage that others write, warns at boot; with `ttl` 0 it
    * refuses to boot.

@@ -14,11 +14,17 @@ import type {
   ResponseOptions,
 } from './maintenance-options.js';
 import { MaintenanceOptionsError } from './maintenance-options-error.js';
+import { findProgram } from './program.js';
 import { assertOptions } from './schema.js';
 
 /** The options, checked, with the defaults filled in. */
 export interface ResolvedOptions {
   storage?: MaintenanceModuleOptions['storage'];
+  application: string;
+  /** Version of the program, if its package.json has one. */
+  appVersion?: string;
+  /** The file that was started; missing where the name of the application was given. */
+  startFile?: string;
   cache: false | Required<CacheOptions>;
   enabled?: boolean;
   refreshInterval: number;
@@ -55,6 +61,7 @@ export function resolveOptions(
     inCode === undefined ? `the environment variable ${variableOf(name)}` : `the option \`${name}\``;
   return {
     storage: top.storage,
+    ...identify(top.application),
     cache: (given.cache ?? isCached) ? { ...DEFAULT_ENTRY, ...overlay(entry, ownEntry(given.cache)) } : false,
     enabled: top.enabled,
     refreshInterval: top.refreshInterval ?? 5_000,
@@ -85,6 +92,16 @@ export function resolveOptions(
     announce: overlay(fromEnvironment.announce ?? {}, given.announce ?? {}),
     microservices: { events: given.microservices?.events ?? fromEnvironment.microservices?.events ?? 'redeliver' },
     background: { pause: given.background?.pause ?? fromEnvironment.background?.pause ?? false },
+  };
+}
+
+// Applications of one repository may share a package.json; then the files that were started differ.
+function identify(given: string | undefined): Pick<ResolvedOptions, 'application' | 'appVersion' | 'startFile'> {
+  const { name, version, startFile } = findProgram();
+  return {
+    application: given ?? name,
+    ...(version !== undefined && { appVersion: version }),
+    ...(given === undefined && startFile !== undefined && { startFile }),
   };
 }
 

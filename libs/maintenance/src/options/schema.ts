@@ -108,6 +108,7 @@ const cache = v.strictObject(
 const options = v.strictObject(
   {
     storage: v.optional(storage),
+    application: v.optional(text),
     cache: v.optional(v.union([v.boolean(), cache], 'true, false or an object with key and ttl')),
     enabled: v.optional(flag),
     refreshInterval: v.optional(milliseconds),

@@ -1,6 +1,7 @@
 import { Logger, VersioningType, type Provider } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { Subject } from 'rxjs';
+import { visible } from '../cli/visible.js';
 import { Announcer } from '../http/announcer.js';
 import { BypassLink } from '../http/bypass-link.js';
 import { Edge } from '../http/edge.js';
@@ -123,14 +124,28 @@ const monitor: Provider = {
 
 const reporter: Provider = {
   provide: Reporter,
-  inject: [StateStorage, Clock, ModulesContainer],
-  useFactory: (source: StateStorage, clock: Clock, modules: ModulesContainer): Reporter => {
+  inject: [OPTIONS, StateStorage, Clock, ModulesContainer],
+  useFactory: (
+    { application, appVersion, startFile }: ResolvedOptions,
+    source: StateStorage,
+    clock: Clock,
+    modules: ModulesContainer,
+  ): Reporter => {
     const logger = new Logger('Maintenance');
     const isProgram = [...modules.values()].some((module) => module.providers.has(PROGRAM));
     return new Reporter({
-      identity: newIdentity(),
+      identity: newIdentity({
+        application,
+        ...(startFile !== undefined && { startFile }),
+        ...(appVersion !== undefined && { appVersion }),
+      }),
       storage: isProgram ? null : source,
       clock,
+      isShared: (applications) =>
+        logger.warn(
+          `Instances of ${applications.length} applications report on ${source.location}: ${applications.map(visible).join(', ')}. ` +
+            'Each change of maintenance is a change for all of them. Give each application a storage of its own: another file, key or bucket.',
+        ),
       failed: (error) => {
         if (error === null) logger.log(`Reports of this instance are written to ${source.location} again.`);
         else
