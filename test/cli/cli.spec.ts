@@ -122,6 +122,7 @@ describe('on, status, off', () => {
       windows: none,
       storage,
       changed: true,
+      instances,
     });
   });
 

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { findDisagreements } from '../fleet/agreement.js';
+import { awaitAgreement, readAgreement, type Agreement } from '../fleet/agreement-wait.js';
 import { awaitDrain } from '../fleet/drain.js';
 import type { DrainReport } from '../fleet/drain-report.js';
+import { assertReports } from '../fleet/errors.js';
 import { livingInstances } from '../fleet/instances.js';
 import { newBypass } from '../policy/bypass.js';
 import { closeWindows, endsAll, openWindow, type Change, type ChangeOrigin } from '../state/changes.js';
@@ -19,9 +22,9 @@ import {
   type GivenFields,
 } from '../state/window-options.js';
 import { pastCaches } from '../storage/cached-state-storage.js';
-import type { StateStorage } from '../storage/state-storage.js';
 import { StateReader } from '../storage/state-reader.js';
 import { StateWriter, type Written } from '../storage/state-writer.js';
+import { describeFileAccess } from './file-access.js';
 import { operator } from './operator.js';
 import type { Target } from './target.js';
 
@@ -33,7 +36,10 @@ export interface Report {
   history: HistoryEntry[];
   /** Whether the storage holds anything, and of which lineage. */
   isStored: boolean;
-  lineage: string | null;
+  /** Who may read the file that holds it, where not everyone may. */
+  access?: string;
+  /** What the instances apply; missing where that can't be found out, or does not depend on what is stored. */
+  agreement?: Agreement;
 }
 
 /** What a command did. */
@@ -44,9 +50,15 @@ export interface ChangeReport extends Report {
   replacedCorrupt: boolean;
   /** The key to the window, if one was made; it is nowhere else. */
   token?: string;
-  /** How many instances have reported on the storage; missing where nobody can tell. */
-  reported?: number;
+  /** Whether what the instances apply is still to be waited for, so that nothing can be said of it yet. */
+  isAwaited?: boolean;
 }
+
+/**
+ * How long `on` and `off` wait for the instances to apply the change, in milliseconds: longer than notifications take, and not as long as
+ * an operator would wonder what goes on. Instances that find changes by polling may take longer; then it is said that they have not yet.
+ */
+const AGREEMENT_TIMEOUT_MS = 3_000;
 
 /** What `on` is told; the times in milliseconds since the epoch, the duration in milliseconds. */
 export interface OnRequest extends Pick<EnableOptions, 'scope' | 'mode' | 'message' | 'retryAfter'> {
@@ -65,21 +77,45 @@ class NoSuchWindowError extends Error {
   override readonly name = 'NoSuchWindowError';
 }
 
-/** Reads the storage once. What is wrong with it is in the status. */
+/** Reads the storage once, and what the instances apply. What is wrong with the storage is in the status. */
 export async function readStatus(target: Target, clock: Clock = new SystemClock()): Promise<Report> {
   const monitor = monitorOf(target, clock);
   await monitor.refresh();
-  return reportOf(monitor, target, clock);
+  const report = reportOf(monitor, target, clock);
+  if (report.status.source !== 'storage') return report;
+  return { ...report, agreement: await readAgreement(target.storage, monitor.state, clock) };
 }
 
 /**
- * Opens a window, or changes the active one of the same scope and mode.
+ * Reads the instances that report on the storage, and what they apply.
  *
+ * @throws {@link MaintenanceStorageError} if the storage fails to list them, or keeps no reports
+ */
+export async function readInstances(
+  target: Target,
+  clock: Clock = new SystemClock(),
+): Promise<Report & Required<Pick<Report, 'agreement'>>> {
+  assertReports(target.storage);
+  const monitor = monitorOf(target, clock);
+  // Before the reports: what an instance has applied is then never taken for something that it has not.
+  await monitor.refresh();
+  const instances = await livingInstances(target.storage, clock);
+  const report = reportOf(monitor, target, clock);
+  const isStoredStateKnown = report.status.storage.healthy;
+  const disagreements = isStoredStateKnown ? findDisagreements(monitor.state, instances, clock.now()) : [];
+  return { ...report, agreement: { instances, disagreements } };
+}
+
+/**
+ * Opens a window, or changes the active one of the same scope and mode, and waits for a short time until the instances apply it.
+ *
+ * @param options - `isAwaited`: the caller waits for them by itself
  * @throws {@link InvalidWindowError}, {@link MaintenanceForcedError}, {@link MaintenanceStorageError}
  */
 export async function turnOn(
   target: Target,
   request: OnRequest,
+  { isAwaited = false }: { isAwaited?: boolean } = {},
   clock: Clock = new SystemClock(),
 ): Promise<ChangeReport> {
   assertNotForced(target);
@@ -94,7 +130,8 @@ export async function turnOn(
   return {
     ...changeReportOf(written, target, clock),
     token: bypass?.token,
-    reported: await countInstances(target.storage, clock),
+    agreement: await awaitAgreement(target.storage, written.state, isAwaited ? 0 : AGREEMENT_TIMEOUT_MS, clock),
+    isAwaited,
   };
 }
 
@@ -114,17 +151,8 @@ export function waitForDrain(
   return awaitDrain({ storage, clock, timeout, progress });
 }
 
-// It is a hint: what was to be done is done.
-async function countInstances(storage: StateStorage, clock: Clock): Promise<number | undefined> {
-  if (!storage.reports) return undefined;
-  return livingInstances(storage, clock).then(
-    ({ length }) => length,
-    () => undefined,
-  );
-}
-
 /**
- * Ends windows.
+ * Ends windows, and waits for a short time until the instances apply that.
  *
  * @throws {@link NoSuchWindowError}, {@link MaintenanceForcedError}, {@link MaintenanceStorageError}
  */
@@ -141,7 +169,10 @@ export async function turnOff(
     endsAll(selected),
   );
   if (written.change === null && selected.id !== undefined) assertNoOthers(written.state, selected, clock.now());
-  return changeReportOf(written, target, clock);
+  return {
+    ...changeReportOf(written, target, clock),
+    agreement: await awaitAgreement(target.storage, written.state, AGREEMENT_TIMEOUT_MS, clock),
+  };
 }
 
 function fieldsOf(
@@ -193,12 +224,13 @@ function monitorOf({ storage, enabled, onStorageFailure }: Target, clock: Clock)
 }
 
 function reportOf(monitor: StateMonitor, { storage }: Target, clock: Clock): Report {
+  const access = describeFileAccess(storage);
   return {
+    ...(access !== undefined && { access }),
     status: statusOf(monitor, storage),
     now: clock.now(),
     history: monitor.state?.history ?? [],
     isStored: monitor.state !== null,
-    lineage: monitor.state?.lineage ?? null,
   };
 }
 

@@ -2,44 +2,66 @@ import type { DrainReport, PendingInstance } from '../fleet/drain-report.js';
 import { HEARTBEAT } from '../fleet/reporter.js';
 import type { InstanceReport } from '../state/instance-report.js';
 import { showDuration } from './duration.js';
-import type { Report } from './operations.js';
+import type { ChangeReport, Report } from './operations.js';
+import { applicationLines, countInstances, describeApplications, disagreementLines } from './print-agreement.js';
 import { section, storageSection } from './sections.js';
 
 /** The classic mistake, said wherever it may have been made. */
 const NOBODY =
-  'no instance has reported here. If the application runs, it uses another storage: another machine, another file?';
+  'no instance has reported here. If the application runs, it uses another storage (another machine, another file?), or may not write its reports.';
 /** How many kinds of work are shown of one instance. */
 const SHOWN = 3;
 
-/** Who has reported, for the line under the storage; `undefined`: nobody knows. */
-export function reportedLine(count: number | undefined): string[] {
-  if (count === undefined) return [];
-  return [count === 0 ? `warning: ${NOBODY}` : `${instances(count)} reported here`];
+/** What the instances apply, for the lines under the storage. */
+export function agreementLines({ agreement, access, isAwaited }: ChangeReport): string[] {
+  if (!agreement) return [];
+  const { instances, disagreements } = agreement;
+  if (instances.length === 0) return [`warning: ${NOBODY}`, ...accessLines(access)];
+  const count = instances.length - disagreements.length;
+  const isAll = disagreements.length === 0;
+  const who = `${isAll || isAwaited ? '' : `${count} of `}${countInstances(instances.length)}${describeApplications(instances)}`;
+  const does = count === 1 ? 'applies it' : 'apply it';
+  return [`${who} ${isAwaited ? 'reported here' : does}`, ...applicationLines(instances)];
 }
 
 /** The report of `instances` for a person, line by line. */
-export function instancesLines(report: Report, found: readonly InstanceReport[]): string[] {
-  const { status, now, lineage } = report;
+export function instancesLines(report: Report & Required<Pick<Report, 'agreement'>>): string[] {
+  const { agreement, now, access } = report;
+  const { instances: found, disagreements } = agreement;
+  const files = new Set(found.map(({ startFile }) => startFile));
   const rows = found.map((instance) => {
-    const isBehind = instance.lineage !== lineage || instance.revision < status.revision;
+    const { application = '-', startFile } = instance;
+    const reason = disagreements.find((disagreement) => disagreement.instance === instance)?.reason;
+    const state = reason === undefined ? '' : ` (${reason.replace('-', ' ')})`;
     return [
+      files.size > 1 && startFile !== undefined ? `${application} (${startFile})` : application,
       instance.host,
       String(instance.pid),
       instance.id,
       instance.appVersion ?? '-',
-      `${instance.revision}${isBehind ? ' (behind)' : ''}`,
+      `${instance.revision}${state}`,
       `${instance.inFlight}${instance.uncounted?.length ? ' (not all counted)' : ''}`,
       String(instance.streams),
       `${showDuration(Math.max(0, now - Date.parse(instance.seenAt)))} ago`,
     ];
   });
-  const head = ['HOST', 'PID', 'ID', 'VERSION', 'REVISION', 'IN FLIGHT', 'STREAMS', 'SEEN'];
-  return [...(found.length === 0 ? [`No instance: ${NOBODY}`] : table([head, ...rows])), '', ...storageSection(report)];
+  const head = ['APPLICATION', 'HOST', 'PID', 'ID', 'VERSION', 'REVISION', 'IN FLIGHT', 'STREAMS', 'SEEN'];
+  return [
+    ...(found.length === 0 ? [`No instance: ${NOBODY}`, ...accessLines(access)] : table([head, ...rows])),
+    ...applicationLines(found),
+    ...disagreementLines(report),
+    '',
+    ...storageSection(report),
+  ];
+}
+
+function accessLines(access: string | undefined): string[] {
+  return access === undefined ? [] : [`Or its user may not read this file (${access}).`];
 }
 
 /** One line on how far a drain has come. */
 export function progressLine({ elapsed, instances: all, pending }: DrainReport): string {
-  const done = `${all.length - pending.length} of ${instances(all.length)} drained`;
+  const done = `${all.length - pending.length} of ${countInstances(all.length)} drained`;
   const held = pending.map(({ instance, ...rest }) => `${placeOf(instance)} ${reasonOf({ instance, ...rest })}`);
   return [`waiting ${showDuration(elapsed)}: ${all.length === 0 ? NOBODY : done}`, ...held].join('; ');
 }
@@ -51,7 +73,7 @@ export function drainLines(report: DrainReport): string[] {
   const streams = all.reduce((sum, instance) => sum + instance.streams, 0);
   const open = streams === 0 ? [] : [`${streams} ${streams === 1 ? 'stream is' : 'streams are'} still open.`];
   if (drained) {
-    const who = `${instances(all.length)} ${all.length === 1 ? 'refuses' : 'refuse'}`;
+    const who = `${countInstances(all.length)} ${all.length === 1 ? 'refuses' : 'refuse'}`;
     return ['', `Drained after ${took}: ${who}, and nothing admitted before is in flight.`, ...open];
   }
   const held = pending.map((one) => `${nameOf(one.instance)}: ${reasonOf(one)}`);
@@ -67,7 +89,7 @@ export function timedOut({ elapsed, instances: all, pending }: DrainReport): str
   const who =
     all.length === 0
       ? NOBODY
-      : `${pending.length} of ${instances(all.length)} held it up: ${pending.map(({ instance }) => placeOf(instance)).join(', ')}.`;
+      : `${pending.length} of ${countInstances(all.length)} held it up: ${pending.map(({ instance }) => placeOf(instance)).join(', ')}.`;
   return `--wait timed out after ${showDuration(elapsed)}; ${who} Maintenance stays on.`;
 }
 
@@ -92,10 +114,6 @@ function placeOf({ host, pid }: InstanceReport): string {
 
 function nameOf({ host, pid, id }: InstanceReport): string {
   return `${host} (pid ${pid}, id ${id})`;
-}
-
-function instances(count: number): string {
-  return `${count} ${count === 1 ? 'instance' : 'instances'}`;
 }
 
 function table(rows: readonly string[][]): string[] {

@@ -29,7 +29,6 @@ function reportOf(
     now: NOW,
     history: [],
     isStored: true,
-    lineage: 'spec',
   };
 }
 

@@ -6,15 +6,17 @@ import { EVERYTHING, publicWindow, startOf, type MaintenanceWindow } from '../st
 import { presentAt } from '../state/recurrence.js';
 import { showDuration } from './duration.js';
 import type { ChangeReport, Report } from './operations.js';
-import { reportedLine } from './print-instances.js';
+import { describeDisagreement, disagreementJson, disagreementLines } from './print-agreement.js';
+import { agreementLines } from './print-instances.js';
 import { section, storageSection } from './sections.js';
 
 /** The report of `status` for a person, line by line. */
 export function statusLines(report: Report, withHistory = false): string[] {
   const { status, now, history } = report;
   return [
-    headline(status),
+    headline(report),
     ...windowSections(status, now),
+    ...disagreementLines(report),
     ...(withHistory ? ['', ...section('history', historyLines(history))] : []),
     '',
     ...storageSection(report),
@@ -27,13 +29,14 @@ export function changeLines(report: ChangeReport, nothing: string): string[] {
   const ended = change?.action === 'off' ? change.concerned.map(publicWindow) : [];
   const isDone = change !== null && change.concerned.length > 0;
   return [
-    `${headline(status)} ${isDone ? deed(report) : replacedCorrupt ? '' : nothing}`.trimEnd(),
+    `${headline(report)} ${isDone ? deed(report) : replacedCorrupt ? '' : nothing}`.trimEnd(),
     ...(replacedCorrupt ? ['What was stored was corrupt, and has been replaced.'] : []),
     ...blocks('ended', ended, (window) => [nameOf(window), startLine(window, now)]),
     ...windowSections(status, now),
+    ...(report.isAwaited ? [] : disagreementLines(report)),
     ...(token === undefined ? [] : ['', ...section('bypass', bypassLines(token))]),
     '',
-    ...storageSection(report, reportedLine(report.reported)),
+    ...storageSection(report, agreementLines(report)),
   ];
 }
 
@@ -50,18 +53,27 @@ function linkOf(token: string): string {
 }
 
 /** The report of `on` or `off` for a program. */
-export function changeJson({ status, change, replacedCorrupt, token, reported }: ChangeReport): object {
+export function changeJson(report: ChangeReport): object {
+  const { status, change, replacedCorrupt, token, agreement, isAwaited } = report;
   const bypass = token !== undefined && { bypass: { token, link: linkOf(token) } };
   return {
     ...status,
     changed: change !== null,
     ...(replacedCorrupt && { replacedCorrupt }),
     ...bypass,
-    ...(reported !== undefined && { instances: reported }),
+    ...(agreement && { instances: agreement.instances.length }),
+    ...(!isAwaited && disagreementJson(report)),
   };
 }
 
-function headline({ active, source, windows }: MaintenanceStatus): string {
+// What is stored is said of the storage alone where instances are seen to do something else.
+function headline(report: Report & { isAwaited?: boolean }): string {
+  const stored = storedHeadline(report.status);
+  const but = report.isAwaited ? undefined : describeDisagreement(report.status, report.agreement);
+  return but === undefined ? stored : `${stored.slice(0, -1)} in the storage, but ${but}.`;
+}
+
+function storedHeadline({ active, source, windows }: MaintenanceStatus): string {
   if (source === 'configuration') {
     return (
       `Maintenance is forced ${active ? 'ON' : 'off'} by the option \`enabled\` (environment: MAINTENANCE_MODE). ` +

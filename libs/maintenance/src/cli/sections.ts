@@ -13,8 +13,15 @@ export function storageLine({ kind, location }: { kind: string; location: string
 }
 
 /** Where it is stored, with what else there is to say of that place. */
-export function storageSection({ status: { storage, revision }, isStored }: Report, more: string[] = []): string[] {
-  const content = isStored ? `revision ${revision}` : 'nothing is stored there yet';
+export function storageSection(report: Report, more: string[] = []): string[] {
+  const { storage, revision } = report.status;
+  const content = report.isStored
+    ? `revision ${revision}`
+    : `nothing is stored there ${wasStored(report) ? 'any more' : 'yet'}`;
   const line = storage.error === undefined ? content : `fails: ${storage.error}`;
   return section('storage', [storageLine(storage), line, ...more]);
+}
+
+function wasStored({ agreement }: Report): boolean {
+  return agreement?.instances.some(({ lineage }) => lineage !== null) ?? false;
 }

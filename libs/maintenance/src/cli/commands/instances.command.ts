@@ -1,6 +1,5 @@
-import { livingInstances } from '../../fleet/instances.js';
-import { SystemClock } from '../../state/clock.js';
-import { readStatus } from '../operations.js';
+import { readInstances } from '../operations.js';
+import { disagreementJson } from '../print-agreement.js';
 import { instancesLines } from '../print-instances.js';
 import type { Target } from '../target.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
@@ -14,12 +13,17 @@ export const INSTANCES = {
 /** `instances`; where it stands in a program is up to the classes that extend it. */
 export abstract class InstancesCommand extends StorageCommand<StorageOptions> {
   protected override async perform(target: Target): Promise<Outcome> {
-    const found = await livingInstances(target.storage, new SystemClock());
-    const report = await readStatus(target);
+    const report = await readInstances(target);
     const { kind, location } = target.storage;
+    const { instances } = report.agreement;
     return {
-      lines: instancesLines(report, found),
-      json: { instances: found, revision: report.status.revision, storage: { kind, location } },
+      lines: instancesLines(report),
+      json: {
+        instances,
+        revision: report.status.revision,
+        storage: { kind, location },
+        ...disagreementJson(report),
+      },
     };
   }
 }

@@ -2,7 +2,7 @@ import { Help, Option } from 'nest-commander';
 import type { MaintenanceMode } from '../../state/maintenance-window.js';
 import { assertReports } from '../../fleet/errors.js';
 import { printLines } from '../output.js';
-import { turnOn, waitForDrain, type ChangeReport } from '../operations.js';
+import { turnOn, waitForDrain, type ChangeReport, type OnRequest } from '../operations.js';
 import { changeJson, changeLines } from '../print.js';
 import { drainLines, progressLine, timedOut } from '../print-instances.js';
 import { Progress } from '../progress.js';
@@ -47,7 +47,7 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
     }
     assertWait(options);
     if (options.wait) assertReports(target.storage);
-    const report = await turnOn(target, {
+    const request: OnRequest = {
       scope: options.scope,
       mode: options.mode,
       message: options.message,
@@ -57,7 +57,8 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
       duration: options.for,
       bypass: options.bypass,
       every: every === undefined ? undefined : { cron: every, timeZone: tz ?? 'UTC' },
-    });
+    };
+    const report = await turnOn(target, request, { isAwaited: options.wait });
     const lines = changeLines(report, 'It was on like that before, so nothing was changed.');
     if (!options.wait) return { lines, json: changeJson(report) };
     if (!options.json) await printLines(process.stdout, lines);

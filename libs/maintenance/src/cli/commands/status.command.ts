@@ -1,13 +1,14 @@
 import { Help, Option } from 'nest-commander';
 import { readStatus } from '../operations.js';
 import { statusLines } from '../print.js';
+import { disagreementJson, isRefusedRegardless } from '../print-agreement.js';
 import type { Target } from '../target.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
 
 /** How the command is called and described, wherever it stands. */
 export const STATUS = { name: 'status', description: 'show what is on, and what is planned' };
 
-/** Exit code of `status` while maintenance is on. */
+/** Exit code of `status` while maintenance is on, or while instances are seen to refuse for another reason than a change on its way. */
 const IS_ON = 3;
 
 interface StatusOptions extends StorageOptions {
@@ -19,11 +20,12 @@ export abstract class StatusCommand extends StorageCommand<StatusOptions> {
   protected override async perform(target: Target, options: StatusOptions): Promise<Outcome> {
     const report = await readStatus(target);
     const { status, history } = report;
-    const json = { ...status, ...(options.history && { history }) };
+    const json = { ...status, ...(options.history && { history }), ...disagreementJson(report) };
     // A forced answer needs no storage; any other would be a guess.
     const isKnown = status.storage.healthy || status.source === 'configuration';
     if (!isKnown) return { lines: [], json, error: status.storage.error };
-    return { lines: statusLines(report, options.history), json, ...(status.active && { exitCode: IS_ON }) };
+    const isOn = status.active || isRefusedRegardless(report);
+    return { lines: statusLines(report, options.history), json, ...(isOn && { exitCode: IS_ON }) };
   }
 
   @Option({ flags: '--history', description: 'also what was changed: when, by whom and from where' })
@@ -34,6 +36,6 @@ export abstract class StatusCommand extends StorageCommand<StatusOptions> {
   @Help('after')
   exitCodes(): string {
     return `
-Exit codes: 0 maintenance is off, 3 it is on, 1 the storage can't be read.`;
+Exit codes: 0 maintenance is off, 3 it is on, or instances refuse whatever is stored, 1 the storage can't be read.`;
   }
 }

@@ -1,0 +1,230 @@
+import { chmodSync, chownSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { MaintenanceModuleOptions } from 'nestjs-maintenance';
+import { folderWith, run, type Ended } from '../cli/program.js';
+import { describeWithRedis, RedisServer } from '../storage/redis-server.js';
+import { until } from '../tools/waiting.js';
+import { Instance } from './instance.js';
+import { describeOnEachPlace, type Place } from './places.js';
+
+// Each test starts processes, which takes its time on a busy machine.
+jest.setTimeout(90_000);
+
+const NOBODY = 65534;
+const itAsRoot = process.getuid?.() === 0 ? it : it.skip;
+
+const started: Instance[] = [];
+
+async function start(
+  place: Pick<Place, 'url' | 'env'>,
+  options: Partial<MaintenanceModuleOptions> = {},
+  more: { env?: Record<string, string>; execArgv?: string[] } = {},
+): Promise<Instance> {
+  const instance = await Instance.start({
+    options: { storage: place.url, refreshInterval: 100, application: 'shop', ...options },
+    execArgv: more.execArgv ?? [],
+    env: { ...place.env, ...more.env },
+  });
+  started.push(instance);
+  return instance;
+}
+
+async function stopAll(): Promise<void> {
+  await Promise.all(started.splice(0).map((instance) => instance.stop()));
+}
+
+const firstLine = ({ stdout }: Ended): string => stdout.split('\n', 1)[0]!;
+
+describeOnEachPlace('on and off', ({ name, open }) => {
+  let place: Place;
+
+  beforeEach(async () => {
+    place = await open();
+  });
+  afterEach(async () => {
+    await stopAll();
+    await place.close();
+  });
+
+  const command = (...args: string[]): Promise<Ended> =>
+    run([...args, '--storage', place.url], { cwd: folderWith(), env: place.env });
+
+  it('return when every instance applies the change, and say so', async () => {
+    const fleet = await Promise.all([start(place), start(place)]);
+    const on = await command('on');
+    expect(on.code).toBe(0);
+    expect(firstLine(on)).toMatch(/^Maintenance is ON\. /);
+    expect(on.stdout).toMatch(/^ +2 instances of shop apply it$/m);
+    for (const instance of fleet) expect((await instance.get('/')).status).toBe(503);
+
+    const changed = await command('on', '--message', 'Back at four', '--json');
+    expect(JSON.parse(changed.stdout)).toMatchObject({ changed: true, instances: 2 });
+    expect(JSON.parse(changed.stdout)).not.toHaveProperty('disagreeing');
+
+    const off = await command('off');
+    expect(off.code).toBe(0);
+    expect(firstLine(off)).toMatch(/^Maintenance is off\. /);
+    expect(off.stdout).toMatch(/^ +2 instances of shop apply it$/m);
+    for (const instance of fleet) expect((await instance.get('/')).status).toBe(200);
+  });
+
+  it('name an instance that has not applied the change', async () => {
+    const [, frozen] = await Promise.all([start(place), start(place)]);
+    frozen.signal('SIGSTOP');
+    const on = await command('on');
+    expect(on.code).toBe(0);
+    expect(firstLine(on)).toBe(
+      'Maintenance is ON in the storage, but 1 of 2 instances has not applied it. A window was opened.',
+    );
+    expect(on.stdout).toMatch(
+      new RegExp(
+        `^differ   \\S+ \\(pid ${frozen.pid}, id \\w+\\): has not applied it, and admits everything, last heard of`,
+        'm',
+      ),
+    );
+    expect(on.stdout).toMatch(/^ +1 of 2 instances of shop applies it$/m);
+
+    const status = await command('status', '--json');
+    expect(status.code).toBe(3);
+    expect(JSON.parse(status.stdout).disagreeing).toEqual([
+      expect.objectContaining({ pid: frozen.pid, application: 'shop', refuses: false }),
+    ]);
+
+    frozen.signal('SIGCONT');
+    await until(
+      'it applies it',
+      async () => !('disagreeing' in JSON.parse((await command('status', '--json')).stdout)),
+    );
+    frozen.signal('SIGSTOP');
+    const off = await command('off', '--json');
+    expect(JSON.parse(off.stdout)).toMatchObject({
+      active: false,
+      instances: 2,
+      disagreeing: [{ pid: frozen.pid, reason: 'behind', refuses: true }],
+    });
+    // A change that is on its way is no other answer.
+    expect(await command('status')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^Maintenance is off in the storage, but 1 of 2 instances refuses\.\n/),
+    });
+  });
+
+  if (name !== 'a file') return;
+
+  it('name an instance whose configuration answers for everything', async () => {
+    const forced = await start(place, {}, { env: { MAINTENANCE_MODE: 'false' } });
+    const on = await command('on');
+    expect(firstLine(on)).toMatch(/^Maintenance is ON in the storage, but 1 of 1 instance has not applied it\./);
+    expect(on.stdout).toMatch(
+      new RegExp(
+        `\\(pid ${forced.pid}, .*: admits everything, whatever is stored: its configuration says so \\(MAINTENANCE_MODE\\)`,
+      ),
+    );
+  });
+
+  it('report the same where --wait waits for the instances by itself', async () => {
+    await start(place);
+    const on = await command('on', '--wait');
+    expect(on.code).toBe(0);
+    expect(firstLine(on)).toMatch(/^Maintenance is ON\. /);
+    expect(on.stdout).toMatch(/^ +1 instance of shop reported here$/m);
+  });
+});
+
+describe('on', () => {
+  afterEach(stopAll);
+
+  itAsRoot('says that an instance may not read the file', async () => {
+    const folder = folderWith();
+    chmodSync(folder, 0o777);
+    const place = { url: `file:${folder}/state.json`, env: {} };
+    const command = (...args: string[]): Promise<Ended> => run([...args, '--storage', place.url], { cwd: folder });
+    await command('on');
+    await command('off');
+    const path = fileURLToPath(`file://${folder}/state.json`);
+    chownSync(path, 0, 0);
+    chmodSync(path, 0o600);
+    const become = `data:text/javascript,process.setgid(${NOBODY});process.setuid(${NOBODY})`;
+    const instance = await start(place, {}, { execArgv: ['--import', become] });
+    const on = await command('on');
+    expect((await instance.get('/')).status).toBe(200);
+    expect(on.code).toBe(0);
+    expect(firstLine(on)).toMatch(/^Maintenance is ON in the storage, but 1 of 1 instance has not applied it\./);
+    expect(on.stdout).toMatch(
+      new RegExp(`\\(pid ${instance.pid}, .*its user may not read this file \\(owner root, mode 600\\): EACCES`),
+    );
+  });
+
+  itAsRoot('says whose file it is where no instance reports', async () => {
+    const folder = folderWith();
+    await run(['on'], { cwd: folder });
+    chmodSync(`${folder}/maintenance-state.json`, 0o600);
+    const on = await run(['on', '--message', 'again'], { cwd: folder });
+    expect(on.stdout).toContain('warning: no instance has reported here.');
+    expect(on.stdout).toContain('Or its user may not read this file (owner root, mode 600).');
+  });
+});
+
+describeWithRedis('A state that Redis has lost', () => {
+  let server: RedisServer;
+
+  beforeAll(async () => {
+    server = await RedisServer.start();
+  });
+  afterEach(async () => {
+    await stopAll();
+    await server.ask('FLUSHALL');
+  });
+  afterAll(() => server.stop());
+
+  const command = (...args: string[]): Promise<Ended> => run([...args, '--storage', server.url], { cwd: folderWith() });
+
+  async function loseState(...fleet: Instance[]): Promise<void> {
+    await command('on');
+    await server.ask('DEL', 'maintenance_state');
+    for (const instance of fleet) {
+      await until('it has noticed', async () => !(await instance.ask('status')).storage.healthy);
+    }
+  }
+
+  it.each(['last-known', 'on'] as const)(
+    'is told by status, where instances refuse all the same (%s)',
+    async (policy) => {
+      const place = { url: server.url, env: {} };
+      const fleet = await Promise.all([
+        start(place, { onStorageFailure: policy }),
+        start(place, { onStorageFailure: policy }),
+      ]);
+      await loseState(...fleet);
+      for (const instance of fleet) expect((await instance.get('/')).status).toBe(503);
+
+      const status = await command('status');
+      expect(status).toMatchObject({ code: 3, stderr: '' });
+      expect(firstLine(status)).toBe('Maintenance is off in the storage, but 2 of 2 instances refuse.');
+      expect(status.stdout).toContain('`off` turns maintenance off for all of them');
+      expect(status.stdout).toMatch(/^ +nothing is stored there any more$/m);
+      const json = JSON.parse((await command('status', '--json')).stdout);
+      expect(json).toMatchObject({ active: false, disagreeing: [{ refuses: true }, { refuses: true }] });
+      const listed = await command('instances');
+      expect(listed).toMatchObject({ code: 0, stdout: expect.stringContaining('What was stored is gone') });
+
+      const off = await command('off');
+      expect(off.code).toBe(0);
+      expect(off.stdout).toMatch(/^ +2 instances of shop apply it$/m);
+      for (const instance of fleet) expect((await instance.get('/')).status).toBe(200);
+      expect(await command('status')).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^Maintenance is off\.\n/),
+      });
+    },
+  );
+
+  it('is stored again by on', async () => {
+    const instance = await start({ url: server.url, env: {} });
+    await loseState(instance);
+    const on = await command('on');
+    expect(firstLine(on)).toBe('Maintenance is ON. A window was opened.');
+    expect(on.stdout).toMatch(/^ +1 instance of shop applies it$/m);
+    expect(await command('status')).toMatchObject({ code: 3, stdout: expect.stringMatching(/^Maintenance is ON\.\n/) });
+  });
+});
