@@ -135,6 +135,13 @@ export class S3Front {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** Counts the connections that clients keep to it. */
+  countConnections(): Promise<number> {
+    return new Promise((resolve, reject) =>
+      this.#server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+    );
+  }
+
   /** Forgets what came and what it was told to do. */
   reset(): void {
     this.calls.length = 0;

@@ -685,6 +685,35 @@ describe('S3StateStorage, when S3 fails', () => {
     });
   });
 
+  describe('and its connections', () => {
+    it('keeps no connection of an answer that it does not read', async () => {
+      // Of a server that is none of S3: without an ETag, so that the body is never read.
+      front.intercept = () => ({ status: 200, body: 'Welcome' });
+      for (let reads = 0; reads < 60; reads++) {
+        const error = await failureOf(storage.read());
+        expect(error.message).toContain('that is no answer of S3 (HTTP 200');
+      }
+      expect(await front.countConnections()).toBeLessThanOrEqual(2);
+      front.intercept = () => undefined;
+      expect(await storage.read()).toBeNull();
+    });
+
+    it('opens at most 16 connections, however many instances report', async () => {
+      for (let index = 0; index < 40; index++) await storage.report(reportOf(`instance-${index}`));
+      let most = 0;
+      front.intercept = () => {
+        void front.countConnections().then((count) => (most = Math.max(most, count)));
+        return undefined;
+      };
+      const reader = another();
+      expect(await reader.reports()).toHaveLength(40);
+      await storage.close();
+      expect(most).toBeGreaterThan(2);
+      // One more is the connection of the storage that has written the reports.
+      expect(most).toBeLessThanOrEqual(17);
+    });
+  });
+
   describe('during a write', () => {
     it.each(['reset', 'hang', 500] as const)(
       'finds out that it was done, where the answer is lost (%s)',

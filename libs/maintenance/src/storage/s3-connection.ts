@@ -6,6 +6,12 @@ import type { S3Place, S3StateStorageOptions } from './s3-options.js';
 type Sdk = typeof Aws;
 type S3Client = Aws.S3Client;
 
+/**
+ * Connections that one process opens at most. State and report need three; the rest fetch the reports of other
+ * instances.
+ */
+const MAX_CONNECTIONS = 16;
+
 /** What an object holds. */
 export interface S3Content {
   /** The ETag without its quotes: servers differ in whether they want them. */
@@ -145,6 +151,8 @@ export class S3Connection {
       return await Promise.race([work(sdk, this.#client, call.signal), ended]);
     } catch (error) {
       const failure = failureOf(error, this.#secrets);
+      // The SDK keeps the connection of an answer whose body is never read; the signal destroys it.
+      call.abort(failure);
       if (!this.#options.credentials && areKeysRefused(failure)) this.#dropClient();
       throw failure;
     } finally {
@@ -167,6 +175,12 @@ export class S3Connection {
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
       maxAttempts: 2,
+      requestHandler: {
+        httpAgent: { maxSockets: MAX_CONNECTIONS },
+        httpsAgent: { maxSockets: MAX_CONNECTIONS },
+        // The SDK prints this warning to the console; calls that wait for a connection end before.
+        socketAcquisitionWarningTimeout: 2 * this.timeout,
+      },
       // Not in the SDK's types, but handed on to its chain: a new client then reads the profile's file anew.
       ...{ ignoreCache: true },
     });
