@@ -36,7 +36,7 @@ export interface Span {
   to: number;
 }
 
-/** What a process holds after a collection of garbage. */
+/** What a process holds after a collection of garbage, while no call to the storage is pending. */
 export interface Vitals {
   /** Bytes. */
   heap: number;

@@ -1,4 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Instance } from '../fleet/instance.js';
+import { environmentOf, s3Url } from '../fleet/places.js';
+import { LightServer, S3Front, S3RVER_KEYS } from '../storage/s3-front.js';
+import { until } from '../tools/waiting.js';
 import { growthOf } from './flatness.js';
 import type { Life, Sample } from './history.js';
 
@@ -43,6 +47,29 @@ describe('of what an instance holds', () => {
       await instance.stop();
     }
   });
+});
+
+it('an instance does not count what belongs to a call to its storage that is pending', async () => {
+  const server = await LightServer.start('bucket');
+  const front = await S3Front.start(server, 'bucket');
+  const instance = await Instance.start({
+    options: { storage: s3Url('bucket', front.url), refreshInterval: 100 },
+    env: environmentOf(S3RVER_KEYS.accessKeyId, S3RVER_KEYS.secretAccessKey),
+    execArgv: ['--expose-gc'],
+  });
+  try {
+    front.calls.length = 0;
+    server.signal('SIGSTOP');
+    await until('a read is pending', () => front.calls.length > 0);
+    const vitals = instance.ask('vitals');
+    await Promise.race([vitals, pause(300)]);
+    server.signal('SIGCONT');
+    expect((await vitals).handles).not.toHaveProperty('Timeout');
+  } finally {
+    await instance.stop();
+    await front.stop();
+    await server.stop();
+  }
 });
 
 /** Nine samples, 1000 requests apart. */
