@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { getProgramFor } from '../tools/other-user.js';
 
 export const REPOSITORY = resolve(__dirname, '../..');
 export const PACKAGE = join(REPOSITORY, 'libs/maintenance');
@@ -21,14 +22,16 @@ export interface RunOptions {
   env?: Record<string, string>;
   /** What node runs. */
   program?: string[];
+  /** Another user, who runs the command line itself. */
   uid?: number;
   /** A file for stdout instead of a pipe; `'closed'`: a pipe whose reader has gone. */
   stdout?: number | 'closed';
 }
 
 /** Runs the command line as a process of its own. */
-export function run(args: string[], { cwd, env, program = [BIN], uid, stdout }: RunOptions): Promise<Ended> {
-  const child = spawn(process.execPath, [...program, ...args], {
+export function run(args: string[], { cwd, env, program, uid, stdout }: RunOptions): Promise<Ended> {
+  const { node, bin } = uid === undefined ? { node: process.execPath, bin: BIN } : getProgramFor(uid);
+  const child = spawn(node, [...(program ?? [bin]), ...args], {
     cwd,
     env: { PATH: process.env.PATH, HOME: cwd, ...env },
     stdio: ['ignore', typeof stdout === 'number' ? stdout : 'pipe', 'pipe'],
