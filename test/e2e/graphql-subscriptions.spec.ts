@@ -7,6 +7,7 @@ import { createClient, type Client } from 'graphql-ws';
 import WebSocket from 'ws';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
 import { CatsResolver, forget, graphqlModule, MixedResolver, reached, StatusResolver } from './graphql/cats.js';
+import { Conversation, CURRENT, LEGACY } from './graphql/conversation.js';
 
 declare const NEST_MAJOR: string;
 
@@ -63,17 +64,12 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
   let isOpen = false;
   const clients: Client[] = [];
 
-  const begin = async (
-    setup: Setup,
-    subscriptions: object = { 'graphql-ws': true },
-    context?: object,
-  ): Promise<void> => {
+  const begin = (setup: Setup, subscriptions: object = { 'graphql-ws': true }, context?: object): Promise<void> =>
+    beginWith(setup, { subscriptions, ...(context && { context }) });
+  const beginWith = async (setup: Setup, options: object): Promise<void> => {
     forget();
     await close();
-    running = await start(adapter, {
-      ...setup,
-      imports: [graphqlModule({ subscriptions, ...(context && { context }) })],
-    });
+    running = await start(adapter, { ...setup, imports: [graphqlModule(options)] });
     isOpen = true;
   };
   const close = async (): Promise<void> => {
@@ -319,12 +315,131 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     await expect(upgrade()).resolves.toBe('open');
   });
 
-  // Nest 12 does without it.
-  if (NEST_MAJOR === '11')
-    it('have no new connections of the older protocol either', async () => {
-      await begin({ providers: CLOSED }, { 'graphql-ws': true, 'subscriptions-transport-ws': true });
-      await expect(upgrade('graphql-ws')).resolves.toBe('open');
-      await running.maintenance.enable();
-      expect(await upgrade('graphql-ws')).toMatchObject({ statusCode: 503 });
+  // @nestjs/apollo 14, for Nest 12, does without it.
+  if (NEST_MAJOR === '11') {
+    describe('of the older protocol', () => {
+      const ERROR = (id: string) => ({ id, type: 'error', payload: REFUSED()[0] as unknown });
+      const open: Conversation[] = [];
+      const converse = async (headers?: Record<string, string>): Promise<Conversation> => {
+        const conversation = await Conversation.open(running.port, LEGACY, headers);
+        open.push(conversation);
+        return conversation;
+      };
+
+      afterEach(() => {
+        for (const conversation of open.splice(0)) conversation.close();
+      });
+
+      it.each([
+        ['`installSubscriptionHandlers`', { installSubscriptionHandlers: true, subscriptions: undefined }],
+        ['`subscriptions-transport-ws`', { subscriptions: { 'subscriptions-transport-ws': true } }],
+        ['both protocols', { subscriptions: { 'graphql-ws': true, 'subscriptions-transport-ws': {} } }],
+      ])('end with the error with %s, and can be made again afterwards', async (_name, options) => {
+        await beginWith({ providers: CLOSED }, options);
+        const conversation = await converse();
+        conversation.start('tick', 'subscription { tick }');
+        conversation.start('quiet', 'subscription { quiet }');
+        await conversation.more('tick');
+        await running.maintenance.enable();
+        expect(await conversation.end('tick')).toEqual(ERROR('tick'));
+        expect(await conversation.end('quiet')).toEqual(ERROR('quiet'));
+        await until(() => reached.closed.length === 2);
+        expect((await upgrade(LEGACY)) as IncomingMessage).toMatchObject({ statusCode: 503 });
+
+        await running.maintenance.disable();
+        conversation.start('again', 'subscription { tick }');
+        await conversation.more('again');
+      });
+
+      it('are refused on a connection that is open, as is every other operation', async () => {
+        await beginWith({ providers: CLOSED }, { installSubscriptionHandlers: true, subscriptions: undefined });
+        const conversation = await converse();
+        await running.maintenance.enable();
+        const queries = ['subscription { tick }', '{ cats }', 'mutation { adopt }', '{ __schema { description } }'];
+        for (const query of queries) {
+          conversation.start(query, query);
+          expect(await conversation.end(query)).toEqual(ERROR(query));
+        }
+        expect(reached.resolvers).toEqual([]);
+      });
+
+      it('go on where a decorator exempts them', async () => {
+        await beginWith({ providers: MIXED }, { subscriptions: { 'subscriptions-transport-ws': true } });
+        const conversation = await converse();
+        conversation.start('open', 'subscription { openTick }');
+        conversation.start('closed', 'subscription { tick }');
+        await Promise.all([conversation.more('open'), conversation.more('closed')]);
+        await running.maintenance.enable();
+        expect(await conversation.end('closed')).toEqual(ERROR('closed'));
+        await conversation.more('open');
+        const fresh = await converse();
+        fresh.start('open', 'subscription { openTick }');
+        await fresh.more('open');
+      });
+
+      it('go on for roles of the user that the application finds', async () => {
+        const onConnect = (_params: object, _socket: object, { request }: { request: IncomingMessage }) => ({
+          user: { role: request.headers['x-role'] },
+        });
+        const setup = { providers: CLOSED, options: { exempt: { roles: ['staff'] } } };
+        await beginWith(setup, { subscriptions: { 'subscriptions-transport-ws': { onConnect } } });
+        const [staff, guest] = [await converse({ 'x-role': 'staff' }), await converse({ 'x-role': 'guest' })];
+        for (const one of [staff, guest]) one.start('tick', 'subscription { tick }');
+        await Promise.all([staff.more('tick'), guest.more('tick')]);
+        await running.maintenance.enable();
+        expect(await guest.end('tick')).toEqual(ERROR('tick'));
+        await staff.more('tick');
+        staff.start('fresh', 'subscription { tick }');
+        await staff.more('fresh');
+      });
+
+      it('go on for addresses', async () => {
+        const setup = { providers: CLOSED, options: { exempt: { ips: ['127.0.0.1'] } } };
+        await beginWith(setup, { subscriptions: { 'subscriptions-transport-ws': true } });
+        await running.maintenance.enable();
+        const conversation = await converse();
+        conversation.start('tick', 'subscription { tick }');
+        await conversation.more('tick');
+      });
+
+      it('keep the hooks of the application', async () => {
+        const called: string[] = [];
+        const onOperation = (_message: object, params: object): object => {
+          called.push('onOperation');
+          return params;
+        };
+        const onOperationComplete = (): void => void called.push('onOperationComplete');
+        const options = { 'subscriptions-transport-ws': { onOperation, onOperationComplete } };
+        await beginWith({ providers: CLOSED }, { subscriptions: options });
+        const conversation = await converse();
+        conversation.start('tick', 'subscription { tick }');
+        await conversation.more('tick');
+        conversation.send({ id: 'tick', type: 'stop' });
+        await until(() => called.length === 2);
+        expect(called).toEqual(['onOperation', 'onOperationComplete']);
+      });
+
+      it('go on where resolvers choose their guards', async () => {
+        const setup = { providers: CLOSED, extras: { mount: { guard: false } } };
+        await beginWith(setup, { subscriptions: { 'subscriptions-transport-ws': true } });
+        const conversation = await converse();
+        conversation.start('tick', 'subscription { tick }');
+        await conversation.more('tick');
+        await running.maintenance.enable();
+        await conversation.more('tick');
+      });
     });
+  }
+
+  it('are completed where `installSubscriptionHandlers` chooses the protocol', async () => {
+    // @nestjs/apollo 13, for Nest 11, chooses the older one.
+    const protocol = NEST_MAJOR === '11' ? LEGACY : CURRENT;
+    await beginWith({ providers: CLOSED }, { installSubscriptionHandlers: true, subscriptions: undefined });
+    const conversation = await Conversation.open(running.port, protocol);
+    conversation.start('tick', 'subscription { tick }');
+    await conversation.more('tick');
+    await running.maintenance.enable();
+    expect((await conversation.end('tick')).type).toBe('error');
+    conversation.close();
+  });
 });

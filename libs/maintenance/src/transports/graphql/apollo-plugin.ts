@@ -1,7 +1,7 @@
 import type { DocumentNode } from 'graphql';
 import { isRefusal } from './admission.js';
 import { operationOf } from './operation.js';
-import { asSent, requestOf, socketOf } from './request.js';
+import { asSent, socketOf } from './request.js';
 import type { GraphqlServer } from './server.js';
 
 /** Apollo's plugin, as far as it is needed here. */
@@ -22,12 +22,12 @@ type FrameworkRequest = Parameters<typeof asSent>[0] & { body?: unknown };
  * ones too. Introspection, which meets no guard, is decided here; so is what no resolver of Nest's answers.
  */
 export function maintenancePlugin(server: GraphqlServer): ApolloPlugin {
-  const { admission, parts, responses } = server;
+  const { admission, requests, responses } = server;
   const didResolveOperation = async (resolved: ResolvedOperation): Promise<void> => {
     const { document, operationName, contextValue } = resolved;
     const operation = operationOf(document, operationName);
     if (!operation) return;
-    const decision = await admission.decide(operation, requestOf(contextValue, parts.mount), false);
+    const decision = await admission.decide(operation, requests.find(contextValue), false);
     if (decision === 'exempt') responses.exempt(contextValue);
     if (!isRefusal(decision)) return;
     responses.refuse(contextValue, decision);

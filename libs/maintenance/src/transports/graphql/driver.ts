@@ -1,5 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { ExecutedOperation } from './subscription-call.js';
+
+/** The name that the options of a driver have for the protocol of today; the older one's subprotocol has it too. */
+export const GRAPHQL_WS = 'graphql-ws';
 
 /** What a driver of @nestjs/graphql is started with: the path with the global prefix, the context with Nest's additions. */
 export interface DriverOptions {
@@ -20,6 +24,21 @@ export interface UpgradingServer {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, done: (...args: unknown[]) => void): void;
 }
 
+/** The part of the server of subscriptions-transport-ws that runs operations. It looks these members up for each of them. */
+export interface LegacyServer {
+  execute: Run;
+  subscribe?: Run;
+  /** @returns the parameters of the operation, in a promise or not */
+  onOperation?: (message: unknown, params: LegacyParams, socket: LegacySocket) => unknown;
+}
+export type Run = (args: ExecutedOperation) => unknown;
+export interface LegacyParams {
+  context?: unknown;
+}
+export interface LegacySocket {
+  upgradeReq: IncomingMessage;
+}
+
 /** The part of Apollo Server that is called for each HTTP request, with what makes the context of its operations. */
 export interface ExecutingServer {
   executeHTTPGraphQLRequest(request: { context: () => unknown }): Promise<unknown>;
@@ -31,7 +50,31 @@ export interface GraphqlDriver {
   /** There once it has started. */
   readonly instance: ExecutingServer;
   /** Private, but there is no other way to the servers of its subscriptions: graphql-ws, and the older protocol on Nest 11. */
-  readonly _subscriptionService?: { wss?: UpgradingServer; subTransWs?: UpgradingServer };
+  readonly _subscriptionService?: { wss?: UpgradingServer; subTransWs?: UpgradingServer; subServer?: LegacyServer };
+}
+
+/** Whether a driver started with these options serves subscriptions over graphql-ws. */
+export function installsGraphqlWs(driver: object, options: DriverOptions): boolean {
+  const { subscriptions, installSubscriptionHandlers } = options;
+  // The driver goes by the key: also `undefined` installs it.
+  if (subscriptions) return GRAPHQL_WS in subscriptions;
+  return installSubscriptionHandlers === true && defaultsToGraphqlWs(driver);
+}
+
+/**
+ * Whether graphql-ws is what the driver serves where the options name no protocol. Only its code says so: that of @nestjs/apollo 14
+ * does, that of 13 names subscriptions-transport-ws. To name either in its place would install the wrong one.
+ */
+function defaultsToGraphqlWs(driver: object): boolean {
+  for (
+    let type = Object.getPrototypeOf(driver) as object | null;
+    type;
+    type = Object.getPrototypeOf(type) as object | null
+  ) {
+    const { start } = type as { start?: unknown };
+    if (typeof start === 'function' && Function.prototype.toString.call(start).includes(GRAPHQL_WS)) return true;
+  }
+  return false;
 }
 
 /** Whether a driver runs Apollo Server; others have plugins of another kind. */

@@ -4,12 +4,19 @@ import type { Visit } from '../../policy/maintenance-policy.js';
 import type { Refusal } from '../../policy/refusal.js';
 import type { Transport } from '../../policy/transport.js';
 import { accessOf } from './admission.js';
-import { isApollo, type DriverOptions, type GraphqlDriver, type UpgradingServer } from './driver.js';
+import {
+  GRAPHQL_WS,
+  installsGraphqlWs,
+  isApollo,
+  type DriverOptions,
+  type GraphqlDriver,
+  type UpgradingServer,
+} from './driver.js';
 import { RefusedOperation } from './errors.js';
 import { bodyOf, graphqlEndpoint, GraphqlResponses } from './http-answers.js';
 import type { Operation } from './operation.js';
 import { guardedContext, maintenancePlugin } from './apollo-plugin.js';
-import { requestOf } from './request.js';
+import { GraphqlRequests } from './request.js';
 import { GraphqlServer, type GraphqlLibrary } from './server.js';
 import { OpenSubscriptions, type SubscriptionHooks } from './subscriptions.js';
 import { refuseUpgrade } from '../refuse-upgrade.js';
@@ -17,7 +24,6 @@ import type { TransportParts } from '../transport-parts.js';
 
 // The name that @nestjs/graphql gives to its options' provider. Importing it would load the package.
 const GRAPHQL_OPTIONS = 'GqlModuleOptions';
-const GRAPHQL_WS = 'graphql-ws';
 
 /** What GraphQL tells a resolver about its field. */
 interface Info {
@@ -28,6 +34,7 @@ interface Info {
 /** GraphQL by @nestjs/graphql with Apollo: operations over HTTP, subscriptions over graphql-ws. */
 export class GraphqlTransport implements Transport {
   readonly type = 'graphql';
+  readonly #requests: GraphqlRequests;
   readonly #responses: GraphqlResponses;
   readonly #subscriptions = new OpenSubscriptions();
   #unsubscribe: () => void = () => undefined;
@@ -36,6 +43,7 @@ export class GraphqlTransport implements Transport {
     private readonly parts: TransportParts,
     private readonly graphql: GraphqlLibrary,
   ) {
+    this.#requests = new GraphqlRequests(parts.mount);
     this.#responses = new GraphqlResponses(parts.mount, parts.statusCode);
   }
 
@@ -48,7 +56,7 @@ export class GraphqlTransport implements Transport {
     // What stands below a root field was decided with that.
     if (info?.path?.prev !== undefined && rules.verdict !== 'refuse') return null;
     const access = info?.operation && accessOf(info.operation.operation);
-    return { rules, request: requestOf(contextOf(context), this.parts.mount), context, access };
+    return { rules, request: this.#requests.find(contextOf(context)), context, access };
   }
 
   errorFor(refusal: Refusal, context: ExecutionContext): RefusedOperation {
@@ -80,8 +88,8 @@ export class GraphqlTransport implements Transport {
     const start = driver.start.bind(driver);
     driver.start = async (options) => {
       const given = 'server' in options ? options.server : options;
-      const server = new GraphqlServer(this.parts, this.graphql, this.#responses, given.include);
-      const guarded = this.#guard(given, server);
+      const server = new GraphqlServer(this.parts, this.graphql, this.#requests, this.#responses, given.include);
+      const guarded = this.#guard(driver, given, server);
       const { endpoints, hasGuard, statusCode } = this.parts;
       endpoints.add(given.path, graphqlEndpoint(hasGuard ? server.admission.allRules : 'unclear', statusCode));
       await start('server' in options ? { ...options, server: guarded } : guarded);
@@ -89,26 +97,24 @@ export class GraphqlTransport implements Transport {
       const sockets = driver._subscriptionService;
       for (const upgrading of [sockets?.wss, sockets?.subTransWs])
         if (upgrading) this.#refuseUpgrades(upgrading, server);
+      if (sockets?.subServer) this.#subscriptions.attachTo(sockets.subServer, server);
     };
   }
 
-  #guard(options: DriverOptions, server: GraphqlServer): DriverOptions {
+  #guard(driver: GraphqlDriver, options: DriverOptions, server: GraphqlServer): DriverOptions {
     const { plugins = [], context = () => ({}) } = options;
     return {
       ...options,
       context: guardedContext(server, context),
       plugins: server.decidesEarly ? [maintenancePlugin(server), ...plugins] : plugins,
-      ...(this.parts.hasGuard && { subscriptions: this.#guardSubscriptions(options, server) }),
+      ...(this.parts.hasGuard &&
+        installsGraphqlWs(driver, options) && { subscriptions: this.#guardSubscriptions(options, server) }),
     };
   }
 
-  #guardSubscriptions(options: DriverOptions, server: GraphqlServer): DriverOptions['subscriptions'] {
-    // Nest's own default.
-    const subscriptions =
-      options.subscriptions ?? (options.installSubscriptionHandlers ? { [GRAPHQL_WS]: {} } : undefined);
+  #guardSubscriptions({ subscriptions }: DriverOptions, server: GraphqlServer): DriverOptions['subscriptions'] {
     const given = subscriptions?.[GRAPHQL_WS];
-    if (given === undefined) return subscriptions;
-    const own = given === true ? {} : (given as SubscriptionHooks);
+    const own = typeof given === 'object' ? (given as SubscriptionHooks) : {};
     return { ...subscriptions, [GRAPHQL_WS]: this.#subscriptions.hooksFor(server, own) };
   }
 

@@ -18,17 +18,32 @@ export function socketOf(value: unknown): SocketExtra | null {
   return extra?.request ? (extra as SocketExtra) : null;
 }
 
-/**
- * The request for the policy: that of the operation, or the one with which its socket was opened, with the user whom the application
- * put into the GraphQL context or on the connection.
- *
- * @param context - the GraphQL context, where Nest keeps the request as `req`
- */
-export function requestOf(context: unknown, mount: HttpMount): PolicyRequest | null {
-  const req = (context as { req?: unknown } | null | undefined)?.req;
-  const socket = socketOf(context) ?? socketOf(req);
-  if (socket) return withUser(mount.requestOf(socket.request), context, req, socket, socket.request);
-  return isRequest(req) ? withUser(asSent(req), context) : null;
+/** Finds the requests that GraphQL contexts belong to. */
+export class GraphqlRequests {
+  /** The handshakes of connections whose protocol tells a context nothing of them. */
+  readonly #handshakes = new WeakMap<object, IncomingMessage>();
+
+  constructor(private readonly mount: HttpMount) {}
+
+  noteHandshake(context: object, request: IncomingMessage): void {
+    this.#handshakes.set(context, request);
+  }
+
+  /**
+   * Returns the request for the policy: that of the operation, or the one with which its socket was opened, with the user whom the
+   * application put into the GraphQL context or on the connection.
+   *
+   * @param context - the GraphQL context, where Nest keeps the request as `req`
+   */
+  find(context: unknown): PolicyRequest | null {
+    const { mount } = this;
+    const req = (context as { req?: unknown } | null | undefined)?.req;
+    const socket = socketOf(context) ?? socketOf(req);
+    if (socket) return withUser(mount.requestOf(socket.request), context, req, socket, socket.request);
+    if (isRequest(req)) return withUser(asSent(req), context);
+    const handshake = this.#handshakes.get(context as object);
+    return handshake ? withUser(mount.requestOf(handshake), context, handshake) : null;
+  }
 }
 
 /** A request whose URL is the one that was sent: Express cuts off the path at which Apollo is mounted. */

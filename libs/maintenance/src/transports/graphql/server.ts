@@ -5,6 +5,7 @@ import { GraphqlAdmission, isRefusal } from './admission.js';
 import { refusedError } from './errors.js';
 import type { GraphqlResponses } from './http-answers.js';
 import { operationOf, sentOperations, type SentOperation } from './operation.js';
+import type { GraphqlRequests } from './request.js';
 import { RootFields } from './root-fields.js';
 import type { TransportParts } from '../transport-parts.js';
 
@@ -21,6 +22,7 @@ export class GraphqlServer {
   constructor(
     readonly parts: TransportParts,
     readonly graphql: GraphqlLibrary,
+    readonly requests: GraphqlRequests,
     readonly responses: GraphqlResponses,
     include?: readonly unknown[],
   ) {

@@ -4,7 +4,7 @@ import { isRefusal } from './admission.js';
 import { GraphqlCall, type ExecutedOperation } from './subscription-call.js';
 import { RefusedOperation } from './errors.js';
 import { definitionOf, operationOf, type Operation, type SentOperation } from './operation.js';
-import { requestOf } from './request.js';
+import type { LegacyParams, LegacyServer, LegacySocket, Run } from './driver.js';
 import type { GraphqlServer } from './server.js';
 import { endable, endsWith, type Endable } from './endable.js';
 
@@ -49,6 +49,30 @@ export class OpenSubscriptions {
     };
   }
 
+  /** Does the same for the older protocol, whose server has no such hooks. */
+  attachTo(legacy: LegacyServer, server: GraphqlServer): void {
+    const { onOperation } = legacy;
+    legacy.onOperation = async (message: unknown, params: LegacyParams, socket: LegacySocket) => {
+      const theirs = onOperation ? await onOperation.call(legacy, message, params, socket) : params;
+      const { context } = (theirs ?? {}) as LegacyParams;
+      if (typeof context === 'object' && context !== null) server.requests.noteHandshake(context, socket.upgradeReq);
+      return theirs;
+    };
+    if (!server.parts.hasGuard) return;
+    const guarded =
+      (run: Run): Run =>
+      async (args) => {
+        const { document, operationName, contextValue } = args;
+        const refused = await refusalOf(server, contextValue, operationOf(document, operationName));
+        // An error that is thrown would reach the client without its extensions.
+        if (refused) return endsWith(refused[0]!);
+        const result = await run(args);
+        return this.#follow(server, args, result) ?? result;
+      };
+    legacy.execute = guarded(legacy.execute);
+    if (legacy.subscribe) legacy.subscribe = guarded(legacy.subscribe);
+  }
+
   #follow(server: GraphqlServer, args: ExecutedOperation, result: unknown): AsyncGenerator<unknown> | null {
     const refused = refusedByGuard(args, result);
     // A refusal before the first event is the end of the subscription, not an event of it.
@@ -78,19 +102,19 @@ async function refusalOf(
   context: unknown,
   operation: Operation | null,
 ): Promise<GraphQLError[] | undefined> {
-  const { admission, parts } = server;
+  const { admission, requests } = server;
   if (!server.decidesEarly || admission.isIdle) return undefined;
-  const decision = operation && (await admission.decide(operation, requestOf(context, parts.mount), false));
+  const decision = operation && (await admission.decide(operation, requests.find(context), false));
   return decision !== null && isRefusal(decision) ? [server.errorOf(decision)] : undefined;
 }
 
-function decideAgain({ admission, parts }: GraphqlServer, args: ExecutedOperation): Decision | Promise<Decision> {
+function decideAgain({ admission, requests }: GraphqlServer, args: ExecutedOperation): Decision | Promise<Decision> {
   if (admission.isIdle) return 'admitted';
   const { document, operationName, contextValue } = args;
   const operation = operationOf(document, operationName);
   if (!operation) return 'admitted';
   const definition = definitionOf(document, operationName);
-  const request = requestOf(contextValue, parts.mount);
+  const request = requests.find(contextValue);
   return admission.review(operation, request, (field) => new GraphqlCall(field, args, definition));
 }
 
