@@ -6,6 +6,7 @@ import type { PolicyRequest } from '../policy/request-path.js';
 import type { Answer, RawResponse } from './answer.js';
 import { MaintenanceExceptionFilter } from './maintenance-exception.filter.js';
 import type { AnswerableRequest, Responder } from './responder.js';
+import type { RoutedHandlers } from './routed-handlers.js';
 
 /** Mounts the HTTP side on whatever adapter the application has; there is none in an application context. */
 export class HttpMount {
@@ -35,6 +36,11 @@ export class HttpMount {
     this.placeEdge();
   }
 
+  /** The handlers of the application's controllers. */
+  get handlers(): RoutedHandlers {
+    return this.parts.handlers;
+  }
+
   /** Puts the edge at this place of the order in which requests are handled, unless it has one already. */
   placeEdge(): void {
     this.#bridge?.placeEdge();
@@ -53,6 +59,11 @@ export class HttpMount {
   /** Node's request as the policy looks at it, where the adapter never saw it: a socket's handshake. */
   requestOf(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
     return this.#bridge?.requestOf(raw) ?? plainRequestOf(raw);
+  }
+
+  /** Returns the request with the URL that the router was given, where the framework has cut off a part of it since. */
+  restoreUrl<T extends PolicyRequest>(request: T): T {
+    return this.#bridge?.restoreUrl?.(request) ?? request;
   }
 
   /** Ends a request with the answer. */

@@ -31,6 +31,18 @@ export class MaintenanceGuard implements CanActivate {
     return this.#decide(context, rules);
   }
 
+  /**
+   * Refuses a call that another guard has rejected before, if a window covers it and no exemption admits it.
+   *
+   * @internal
+   */
+  async refuseRejected(context: ExecutionContext): Promise<void> {
+    const rules = this.reader.rulesOf(context.getClass(), context.getHandler() as never);
+    const visit = this.#visitOf(context, rules, context.getType() === 'http');
+    const decision = visit && (await this.policy.decide(visit));
+    if (typeof decision === 'object' && decision !== null) await this.#refuse(context, decision);
+  }
+
   /** Makes what is thrown at a refused caller: the exception of the transport. */
   protected async refuse(context: ExecutionContext, refusal: Refusal): Promise<unknown> {
     const transport = this.transports.of(context.getType());
@@ -69,7 +81,8 @@ export class MaintenanceGuard implements CanActivate {
   #visitOf(context: ExecutionContext, rules: HandlerRules, isHttp: boolean): Visit | null {
     const transport = this.transports.of(context.getType());
     if (transport?.visitOf) return transport.visitOf(context, rules);
-    return { rules, request: isHttp ? context.switchToHttp().getRequest<PolicyRequest>() : null, context };
+    const request = isHttp ? this.mount.restoreUrl(context.switchToHttp().getRequest<PolicyRequest>()) : null;
+    return { rules, request, context };
   }
 
   #rawResponse(context: ExecutionContext): ReturnType<HttpMount['rawResponse']> {

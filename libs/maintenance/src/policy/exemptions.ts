@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { HandlerRules } from './handler-rules.js';
-import { isMountedProbePath, isProbeMethod, isProbePath, type MountPoints } from './probes.js';
+import { isMountedProbePath, isReading, isProbePath, type MountPoints } from './probes.js';
 import { normalPath, type PolicyRequest } from './request-path.js';
 
 /** Who stays admitted, compiled from the options. */
@@ -12,7 +12,7 @@ export interface ExemptionRules {
   everything: boolean;
   /** Answer GET and HEAD of the probes' paths. */
   probes: boolean;
-  /** The path to which visitors are redirected. */
+  /** The path to which visitors are redirected; GET and HEAD are admitted there. */
   redirectPath?: string;
   roles: ReadonlySet<string>;
   user: (request: never) => unknown;
@@ -34,7 +34,8 @@ export function isExemptRequest(
   if (path === undefined) return false;
   // One trailing slash is ignored, in the request as in a pattern that ends after one.
   if (rules.matchesPath(path) || (path !== '/' && rules.matchesPath(`${path}/`))) return true;
-  return path === rules.redirectPath || (rules.probes && isProbe(request.method, path, rules.mountPoints(), handler));
+  if (path === rules.redirectPath && isReading(request.method)) return true;
+  return rules.probes && isProbe(request.method, path, rules.mountPoints(), handler);
 }
 
 function isProbe(
@@ -43,7 +44,7 @@ function isProbe(
   mountPoints: MountPoints,
   handler: Pick<HandlerRules, 'probe'> | null,
 ): boolean {
-  if (!isProbeMethod(method)) return false;
+  if (!isReading(method)) return false;
   if (handler?.probe === 'health-check' || isProbePath(path, mountPoints)) return true;
   return handler?.probe === 'path' && isMountedProbePath(path, mountPoints);
 }

@@ -20,8 +20,8 @@ export interface MountPoints {
   versionPrefix: string | null;
 }
 
-/** Whether a method may belong to a probe. */
-export function isProbeMethod(method: string): boolean {
+/** Whether a method asks for a resource and changes nothing: what probes and pages are asked with. */
+export function isReading(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 

@@ -8,6 +8,8 @@ it.each([
   ['/caf%C3%A9', '/café'],
   ['/a%20b', '/a b'],
   ['/a.b/c..d/...', '/a.b/c..d/...'],
+  ['http://host/health', '/health'],
+  ['https://[::1]:8080/health?x', '/health'],
   ["/a:b@c!$&'()*+,=~_-", "/a:b@c!$&'()*+,=~_-"],
 ])('reads %s', (url, path) => {
   expect(normalPath(url)).toBe(path);
@@ -53,7 +55,13 @@ it.each([
   '',
   '*',
   'x',
-  'http://host/health',
+  'http://host',
+  'http:///health',
+  'http://user@host/health',
+  'http://host\\/health',
+  'http://host/a/../health',
+  'HTTP://host/health',
+  'ftp://host/health',
   '?x',
 ])('takes %j for no normal form', (url) => {
   expect(normalPath(url)).toBeUndefined();

@@ -8,6 +8,8 @@ export interface PolicyRequest {
   readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
 }
 
+/** The scheme and the authority of an absolute-form target (RFC 9112, section 3.2.2), as far as all routers read them alike. */
+const ORIGIN = /^https?:\/\/[\w.:[\]-]+(?=\/)/;
 const DOT_SEGMENT = /(?:^|\/)\.{1,2}(?:\/|$)/;
 const FORBIDDEN = /\/\/|[\\;#]|[^\x21-\x7e]/;
 /** Encoded: controls, unreserved characters (RFC 3986, section 2.3), slash, backslash, semicolon. */
@@ -20,8 +22,9 @@ const FORBIDDEN_ENCODED = /%(?:[01][0-9a-f]|7f|2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f
  *   may read in different ways: dot segments, `//`, `\`, `;`, encoded unreserved characters, encoded slashes
  */
 export function normalPath(url: string): string | undefined {
-  const query = url.indexOf('?');
-  const path = query === -1 ? url : url.slice(0, query);
+  const target = withoutOrigin(url);
+  const query = target.indexOf('?');
+  const path = query === -1 ? target : target.slice(0, query);
   if (path.charCodeAt(0) !== 47 || FORBIDDEN.test(path) || DOT_SEGMENT.test(path)) return undefined;
   const withoutSlash = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
   if (!withoutSlash.includes('%')) return withoutSlash;
@@ -31,6 +34,11 @@ export function normalPath(url: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Returns the path and the query of a request target, which may be in absolute form. */
+export function withoutOrigin(url: string): string {
+  return url.charCodeAt(0) === 47 ? url : url.replace(ORIGIN, '');
 }
 
 /** A request target without its query. */

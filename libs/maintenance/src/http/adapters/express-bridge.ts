@@ -3,7 +3,7 @@ import { AbstractHttpAdapter } from '@nestjs/core';
 import type { NextFunction, Request, Response } from 'express';
 import vary from 'vary';
 import type { HandlerRules } from '../../policy/handler-rules.js';
-import { pathOf, type PolicyRequest } from '../../policy/request-path.js';
+import { pathOf, withoutOrigin, type PolicyRequest } from '../../policy/request-path.js';
 import { ANNOUNCEMENT } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
 import { onceHeard, type Edge, type EdgeVisitor } from '../edge.js';
@@ -11,7 +11,7 @@ import { explained } from '../json-example.js';
 import type { AnswerableRequest } from '../responder.js';
 import { noteHandling, track, type RequestLens } from '../request-in-flight.js';
 import type { Route } from '../routed-handlers.js';
-import { VERBS, type BridgeParts, type HttpBridge } from './http-bridge.js';
+import { VERBS, withUrl, type BridgeParts, type HttpBridge } from './http-bridge.js';
 import { UnpreparedRequest } from './unprepared-request.js';
 
 /** The parts of Express's router that tell what it would do with a request. */
@@ -36,6 +36,16 @@ interface HookedAdapter {
 type MiddlewareFactory = (path: string, callback: object) => unknown;
 type Handler = (request: Request, response: Response, next: NextFunction) => unknown;
 
+/** A request in an application that another one has mounted at a path. */
+interface MountedRequest {
+  baseUrl?: string;
+  [mount: symbol]: string | undefined;
+}
+/** What the router needs of a request to match it. */
+type Routable = Pick<Request, 'path' | 'method'>;
+
+/** A request target whose path Express reads as it stands. */
+const PLAIN_TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
 const WRITERS = ['writeHead', 'end', 'write', 'setHeader'];
 
 /** Express: the edge is a middleware, its place is before the body parsers. */
@@ -44,6 +54,8 @@ export class ExpressBridge implements HttpBridge {
   #placed: Handler | null = null;
   /** What Nest registered as middleware. */
   readonly #middleware = new WeakSet<object>();
+  /** Marks a request with the path at which another application has mounted this one. */
+  readonly #mountPath = Symbol('nestjs-maintenance:mount-path');
 
   constructor(
     private readonly adapter: AbstractHttpAdapter,
@@ -95,6 +107,13 @@ export class ExpressBridge implements HttpBridge {
     return Object.assign(request, { method, url, originalUrl: url, headers, socket, connection: socket, app });
   }
 
+  restoreUrl<T extends PolicyRequest>(request: T): T {
+    const { baseUrl = '', [this.#mountPath]: mountPath = '' } = request as T & MountedRequest;
+    // Where a router is mounted, Express moves that part of the URL to `baseUrl` until the router is done.
+    if (baseUrl.length <= mountPath.length) return request;
+    return withUrl(request, baseUrl.slice(mountPath.length) + withoutOrigin(request.url));
+  }
+
   send(response: unknown, { status, headers, body }: Answer): void {
     const raw = response as ServerResponse;
     if (raw.headersSent) return;
@@ -108,13 +127,15 @@ export class ExpressBridge implements HttpBridge {
   #comeBeforeExpress(): void {
     const { edge, tracking } = this.parts;
     const lens: RequestLens<Request> = {
-      asSent,
-      routeOf: (request) => this.#routeOf(asSent(request)),
-      patternOf: (request) => this.#patternOf(asSent(request)),
+      asSent: (request) => this.#asSent(request),
+      routeOf: (request) => this.#routeOf(this.#asSent(request)),
+      patternOf: (request) => this.#patternOf(this.#asSent(request)),
     };
     const app = this.adapter.getInstance<ExpressApplication>();
     const handle = app.handle.bind(app);
     app.handle = (request, response, done) => {
+      const mounted = request as object as MountedRequest;
+      if (mounted.baseUrl) mounted[this.#mountPath] = mounted.baseUrl;
       // Where nothing stands before the edge, and nothing of the application's own is asked, nobody can tell whether Express has run.
       const isFirst =
         edge &&
@@ -152,7 +173,7 @@ export class ExpressBridge implements HttpBridge {
 
   #foresee(edge: Edge, request: UnpreparedRequest): Answer | null {
     try {
-      return edge.foreseeAnswer(request, this.#routeOf(request));
+      return edge.foreseeAnswer(request, this.#routeOf({ method: request.method, path: this.#pathOf(request.url) }));
     } catch {
       // A function of the application's own, such as that for trust proxy. Where Express runs the edge, it answers 500.
       return null;
@@ -194,7 +215,8 @@ export class ExpressBridge implements HttpBridge {
     adapter.setNotFoundHandler = (handler: Handler, ...rest: unknown[]) => {
       const refuseFirst: Handler = (request, response, next) => {
         if (!parts.edge || parts.edge.isIdle) return handler(request, response, next);
-        parts.edge.passUnrouted(this.#visitor(request, response, () => handler(request, response, next)));
+        const whole = this.restoreUrl(request);
+        parts.edge.passUnrouted(this.#visitor(whole, response, () => handler(request, response, next)));
       };
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };
@@ -231,20 +253,36 @@ export class ExpressBridge implements HttpBridge {
     }
   }
 
-  #layersFor({ path, method }: Pick<Request, 'path' | 'method'>): NonNullable<Layer['route']>[] {
+  /** Returns the request as it came to this application, whatever has been done to it since. */
+  #asSent(request: Request): PolicyRequest & Routable {
+    const { method, originalUrl = request.url, ip, headers } = request;
+    const { [this.#mountPath]: mountPath = '' } = request as object as MountedRequest;
+    const rest = withoutOrigin(originalUrl).slice(mountPath.length);
+    const url = mountPath === '' ? originalUrl : rest.startsWith('/') ? rest : `/${rest}`;
+    return { method, url, path: this.#pathOf(url), ip, headers };
+  }
+
+  /** Returns the path that Express reads in a request target. */
+  #pathOf(url: string): string {
+    if (PLAIN_TARGET.test(url)) return pathOf(url);
+    const { request } = this.adapter.getInstance<{ request: object }>();
+    return (Object.assign(Object.create(request), { url }) as Request).path;
+  }
+
+  #layersFor({ path, method }: Routable): NonNullable<Layer['route']>[] {
     return this.adapter
       .getInstance<ExpressApplication>()
       .router.stack.filter((layer) => layer.route && takes(layer.route.methods, method) && matches(layer, path))
       .map((layer) => layer.route!);
   }
 
-  #patternOf(request: Pick<Request, 'path' | 'method'>): string | undefined {
+  #patternOf(request: Routable): string | undefined {
     const isRoute = ({ handle }: { handle: object }): boolean => !this.#middleware.has(handle);
     const route = this.#layersFor(request).find(({ stack }) => stack.some(isRoute));
     return route && String(route.path);
   }
 
-  #routeOf(request: Pick<Request, 'path' | 'method'>): Route {
+  #routeOf(request: Routable): Route {
     const wraps = Boolean(this.adapter.getOnRouteTriggered?.());
     const rules: HandlerRules[] = [];
     for (const { stack } of this.#layersFor(request)) {
@@ -272,12 +310,6 @@ function noting(handler: Handler): Handler {
   for (const key of Reflect.getMetadataKeys(handler))
     Reflect.defineMetadata(key, Reflect.getMetadata(key, handler), noted);
   return Object.defineProperties<Handler>(noted, Object.getOwnPropertyDescriptors(handler));
-}
-
-/** Where something is mounted, the router takes a part of the URL away for a time. */
-function asSent(request: Request): PolicyRequest & Pick<Request, 'path' | 'method'> {
-  const { method, originalUrl, ip, headers } = request;
-  return { method, url: originalUrl, path: pathOf(originalUrl), ip, headers };
 }
 
 function takes(methods: Record<string, boolean | undefined>, method: string): boolean {

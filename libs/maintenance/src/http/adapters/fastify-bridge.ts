@@ -13,13 +13,19 @@ import { explained } from '../json-example.js';
 import type { AnswerableRequest } from '../responder.js';
 import { noteHandling, track, type RequestLens } from '../request-in-flight.js';
 import { NO_HANDLER, type Route } from '../routed-handlers.js';
-import { plainRequestOf, VERBS, type BridgeParts, type HttpBridge } from './http-bridge.js';
+import { plainRequestOf, VERBS, withUrl, type BridgeParts, type HttpBridge } from './http-bridge.js';
 
 const ROUTE = Symbol('nestjs-maintenance:route');
 interface MarkedConfig {
   [ROUTE]?: Route;
 }
 type MarkedRequest = object & Record<symbol, Refusal | undefined>;
+/** Node's request, of which Fastify and middie keep the URL that they replace. */
+interface RewrittenRequest {
+  url?: string;
+  originalUrl?: string;
+  [rewritten: symbol]: string | undefined;
+}
 /** What Fastify knows of a route. */
 interface RouteContext {
   onSend: unknown[] | null;
@@ -49,6 +55,8 @@ export class FastifyBridge implements HttpBridge {
   #context: symbol | undefined;
   /** Marks raw requests that will be refused for certain. */
   readonly #refused = Symbol('nestjs-maintenance:refused');
+  /** Marks raw requests with the URL that `rewriteUrl` has made, which the router goes by. */
+  readonly #rewrittenUrl = Symbol('nestjs-maintenance:rewritten-url');
 
   constructor(
     private readonly adapter: AbstractHttpAdapter,
@@ -86,6 +94,14 @@ export class FastifyBridge implements HttpBridge {
     const reply = response as FastifyReply;
     if (reply.sent) return;
     void reply.code(status).headers(headers).send(body);
+  }
+
+  restoreUrl<T extends PolicyRequest>(request: T): T {
+    const raw = (request as T & { raw?: object }).raw ?? request;
+    const { originalUrl, [this.#rewrittenUrl]: rewrittenUrl } = raw as RewrittenRequest;
+    // Where middleware is mounted at a path, middie cuts that part off until the middleware is done.
+    const url = rewrittenUrl ?? originalUrl ?? request.url;
+    return url === request.url ? request : withUrl(request, url);
   }
 
   requestOf(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
@@ -147,7 +163,7 @@ export class FastifyBridge implements HttpBridge {
     const adapter = this.adapter as unknown as HookedAdapter;
     const { tracking } = this.parts;
     const lens: RequestLens<FastifyReply> = {
-      asSent: ({ request }) => request,
+      asSent: ({ request }) => this.restoreUrl(request),
       routeOf: ({ request }) => this.#routeOf(request),
       patternOf: ({ request }) => request.routeOptions.url,
       // Over HTTP/2, a reply to a stream that was reset is never delivered.
@@ -160,6 +176,8 @@ export class FastifyBridge implements HttpBridge {
     let others: Hook = (_request, _reply, done) => done();
     const setOnRequestHook = adapter.setOnRequestHook.bind(adapter);
     setOnRequestHook((request, reply, done) => {
+      const raw = request.raw as object as RewrittenRequest;
+      if (raw.originalUrl !== undefined) raw[this.#rewrittenUrl] = raw.url;
       const refusal = edge && !edge.isIdle ? edge.foresee(request, this.#routeOf(request)) : null;
       if (refusal) (request.raw as unknown as MarkedRequest)[this.#refused] = refusal;
       // Whoever is refused is not waited for.

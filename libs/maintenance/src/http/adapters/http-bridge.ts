@@ -24,6 +24,8 @@ export interface HttpBridge {
   rawResponse(response: unknown): RawResponse;
   /** Node's request as the policy looks at it, the client's address by the adapter's trust-proxy setting. */
   requestOf(raw: IncomingMessage): PolicyRequest & AnswerableRequest;
+  /** Returns the request with the URL that the router was given, where the framework has cut off a part of it since. */
+  restoreUrl?<T extends PolicyRequest>(request: T): T;
   /** Ends a request with the answer. */
   send(response: unknown, answer: Answer): void;
 }
@@ -39,6 +41,11 @@ export interface BridgeParts {
   viewLocals: PropertyDescriptorMap;
   /** What counts requests until they are answered. */
   tracking: InFlightParts;
+}
+
+/** Returns a request like the given one, with another URL. */
+export function withUrl<T extends PolicyRequest>(request: T, url: string): T {
+  return Object.create(request, { url: { value: url, enumerable: true } }) as T;
 }
 
 /** A request of which nobody knows more than Node: the client is who is at the other end of the socket. */

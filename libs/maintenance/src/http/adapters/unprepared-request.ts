@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { pathOf, type PolicyRequest } from '../../policy/request-path.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
 import type { AnswerableRequest } from '../responder.js';
 import type { HttpBridge } from './http-bridge.js';
 
@@ -18,10 +18,6 @@ export class UnpreparedRequest implements PolicyRequest, AnswerableRequest {
     this.method = raw.method ?? 'GET';
     this.url = raw.url ?? '/';
     this.headers = raw.headers;
-  }
-
-  get path(): string {
-    return pathOf(this.url);
   }
 
   get ip(): string | undefined {

@@ -1,7 +1,8 @@
 import type { DocumentNode } from 'graphql';
+import type { PolicyRequest } from '../../policy/request-path.js';
 import { isRefusal } from './admission.js';
 import { operationOf } from './operation.js';
-import { asSent, socketOf } from './request.js';
+import { socketOf } from './request.js';
 import type { GraphqlServer } from './server.js';
 
 /** Apollo's plugin, as far as it is needed here. */
@@ -15,7 +16,7 @@ interface ResolvedOperation {
 }
 
 type ContextFunction = (...args: unknown[]) => unknown;
-type FrameworkRequest = Parameters<typeof asSent>[0] & { body?: unknown };
+type FrameworkRequest = PolicyRequest & { body?: unknown };
 
 /**
  * Refuses operations after they were validated and before anything of them is executed: one by one, those of a batch and persisted
@@ -38,7 +39,7 @@ export function maintenancePlugin(server: GraphqlServer): ApolloPlugin {
 
 /** Refuses before the application's own function makes a context, which may open a session, as far as the request alone tells. */
 export function guardedContext(server: GraphqlServer, context: ContextFunction): ContextFunction {
-  const { admission, responses } = server;
+  const { admission, parts, responses } = server;
   return async (...args) => {
     const [first, reply] = args as [{ req?: object; res?: unknown } & object, unknown];
     if (socketOf(first)) return context(...args);
@@ -46,7 +47,7 @@ export function guardedContext(server: GraphqlServer, context: ContextFunction):
     const request = (first.req ?? first) as FrameworkRequest;
     responses.remember(request, first.res ?? reply);
     if (server.decidesEarly && !admission.isIdle) {
-      const refusal = server.foresee(asSent(request));
+      const refusal = server.foresee(parts.mount.restoreUrl(request));
       if (refusal) {
         responses.refuse({ req: request }, refusal);
         throw server.errorOf(refusal);

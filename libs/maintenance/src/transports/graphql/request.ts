@@ -8,10 +8,6 @@ export interface SocketExtra {
   request: IncomingMessage;
 }
 
-interface Framework extends PolicyRequest {
-  originalUrl?: string;
-}
-
 /** The connection to which a context of graphql-ws belongs; `null` for every other value. */
 export function socketOf(value: unknown): SocketExtra | null {
   const extra = (value as { extra?: Partial<SocketExtra> | null } | null | undefined)?.extra;
@@ -40,20 +36,13 @@ export class GraphqlRequests {
     const req = (context as { req?: unknown } | null | undefined)?.req;
     const socket = socketOf(context) ?? socketOf(req);
     if (socket) return withUser(mount.requestOf(socket.request), context, req, socket, socket.request);
-    if (isRequest(req)) return withUser(asSent(req), context);
+    if (isRequest(req)) return withUser(mount.restoreUrl(req), context);
     const handshake = this.#handshakes.get(context as object);
     return handshake ? withUser(mount.requestOf(handshake), context, handshake) : null;
   }
 }
 
-/** A request whose URL is the one that was sent: Express cuts off the path at which Apollo is mounted. */
-export function asSent<T extends Framework>(request: T): T {
-  const { url, originalUrl } = request;
-  if (originalUrl === undefined || originalUrl === url) return request;
-  return Object.create(request, { url: { value: originalUrl, enumerable: true } }) as T;
-}
-
-function isRequest(value: unknown): value is Framework {
+function isRequest(value: unknown): value is PolicyRequest {
   const { method, url } = (value ?? {}) as { method?: unknown; url?: unknown };
   return typeof method === 'string' && typeof url === 'string';
 }
