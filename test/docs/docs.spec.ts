@@ -7,6 +7,7 @@ const ROOT = resolve(__dirname, '../..');
 
 /** The guides whose blocks are whole modules. */
 const GUIDES = [
+  'admin',
   'background',
   'bypass',
   'deployment',

@@ -14,6 +14,7 @@ import { APP_GUARD, ApplicationConfig, DiscoveryModule, DiscoveryService, Module
 import type { Subject } from 'rxjs';
 import { adminParts } from './admin/admin-parts.js';
 import { Background } from './background/background.js';
+import { EarlierGuards } from './http/earlier-guards.js';
 import { Announcer } from './http/announcer.js';
 import { Reporter } from './fleet/reporter.js';
 import { HttpMount } from './http/http-mount.js';
@@ -90,6 +91,7 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
     @Inject(StateStorage) private readonly storage: StateStorage,
     @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+    @Inject(EarlierGuards) private readonly earlierGuards: EarlierGuards,
     @Inject(Transports) private readonly transports: Transports,
     @Inject(Background) private readonly background: Background,
     @Inject(Reporter) private readonly reporter: Reporter,
@@ -109,6 +111,7 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
   }
 
   onApplicationBootstrap(): void {
+    this.earlierGuards.follow(this.config);
     this.transports.started();
     this.background.started();
   }
@@ -121,6 +124,7 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
 
   async onApplicationShutdown(): Promise<void> {
     try {
+      this.earlierGuards.release();
       this.background.close();
       await this.transports.close();
       await this.reporter.leave();

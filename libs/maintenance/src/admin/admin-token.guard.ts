@@ -5,10 +5,13 @@ import type { ResolvedOptions } from '../options/resolved-options.js';
 import { OPTIONS } from '../tokens.js';
 
 interface RequestWithToken {
-  headers: { authorization?: string };
+  headers: { authorization?: string; 'maintenance-token'?: string };
 }
 
-/** Admits who sends the `adminToken` as a bearer token (RFC 6750, section 2.1); everybody where no token is set. */
+/**
+ * Admits requests with the `adminToken`, all requests where none is set. It is a bearer token (RFC 6750, section 2.1), or the value of
+ * `Maintenance-Token`, which counts alone where it is present: `Authorization` may hold the token of another guard.
+ */
 @Injectable()
 export class AdminTokenGuard implements CanActivate {
   readonly #expected: Buffer | null;
@@ -23,17 +26,21 @@ export class AdminTokenGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     if (this.#expected === null) return true;
     const http = context.switchToHttp();
-    const given = /^bearer +(\S+) *$/i.exec(http.getRequest<RequestWithToken>().headers.authorization ?? '')?.[1];
+    const given = readToken(http.getRequest<RequestWithToken>());
     if (given !== undefined && timingSafeEqual(digest(given), this.#expected)) return true;
     const response = this.mount.rawResponse(http.getResponse());
     const reason = given === undefined ? '' : ', error="invalid_token"';
     response.setHeader('WWW-Authenticate', `Bearer realm="maintenance"${reason}`);
     throw new UnauthorizedException(
       given === undefined
-        ? 'Send the admin token as "Authorization: Bearer <token>".'
-        : 'The admin token is not the right one.',
+        ? 'Send the admin token as "Maintenance-Token: <token>" or "Authorization: Bearer <token>".'
+        : 'The admin token is not the right one. Where Authorization holds another token, send it as "Maintenance-Token: <token>".',
     );
   }
+}
+
+function readToken({ headers }: RequestWithToken): string | undefined {
+  return headers['maintenance-token'] ?? /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
 }
 
 // Digests have one length, so that the comparison takes the same time whatever was sent.

@@ -59,7 +59,7 @@ export class RoutedHandlers {
     const owners = this.#ownersOf(routed);
     if (owners.length === 0 && wraps && (routed as Handler).length === 0) return 'unclear';
     // The edge must not refuse what no guard would.
-    if (owners.some((owner) => !this.#isGuarded(owner))) return 'unclear';
+    if (owners.some((owner) => !this.isGuarded(owner))) return 'unclear';
     return owners.map(({ controller, handler }) => this.reader.rulesOf(controller, handler));
   }
 
@@ -78,12 +78,8 @@ export class RoutedHandlers {
     return this.#hasForced;
   }
 
-  #ownersOf(routed: object): Owner[] {
-    const owners = (Reflect.getMetadata(CONTROLLERS, routed) ?? []) as Owner[];
-    return owners.filter(({ controller }) => this.#controllers.has(controller));
-  }
-
-  #isGuarded({ controller, handler }: Owner): boolean {
+  /** Whether the maintenance guard runs for a handler. */
+  isGuarded({ controller, handler }: Owner): boolean {
     const { guard } = this;
     if (!guard) return true;
     const named = [controller, handler].flatMap((target) => (Reflect.getMetadata(GUARDS, target) ?? []) as unknown[]);
@@ -91,6 +87,11 @@ export class RoutedHandlers {
       (used) =>
         used === guard || used instanceof guard || (typeof used === 'function' && used.prototype instanceof guard),
     );
+  }
+
+  #ownersOf(routed: object): Owner[] {
+    const owners = (Reflect.getMetadata(CONTROLLERS, routed) ?? []) as Owner[];
+    return owners.filter(({ controller }) => this.#controllers.has(controller));
   }
 
   #mark(owner: Owner): void {

@@ -5,6 +5,7 @@ import { visible } from '../cli/visible.js';
 import { Announcer } from '../http/announcer.js';
 import { BypassLink } from '../http/bypass-link.js';
 import { Edge } from '../http/edge.js';
+import { EarlierGuards } from '../http/earlier-guards.js';
 import { EdgeEndpoints } from '../http/edge-endpoints.js';
 import { HttpMount } from '../http/http-mount.js';
 import { MaintenanceGuard } from '../http/maintenance.guard.js';
@@ -274,6 +275,13 @@ const mount: Provider = {
   },
 };
 
+const earlierGuards: Provider = {
+  provide: EarlierGuards,
+  inject: [MaintenancePolicy, MaintenanceGuard, HttpMount],
+  useFactory: (rules: MaintenancePolicy, guard: MaintenanceGuard, { handlers }: HttpMount) =>
+    new EarlierGuards(rules, guard, handlers),
+};
+
 function findMountPoints(config: ApplicationConfig): MountPoints {
   const prefix = config.getGlobalPrefix().replace(/^\/+|\/+$/g, '');
   const versioning = config.getVersioning();
@@ -302,4 +310,5 @@ export const providers: Provider[] = [
   mount,
   transports,
   background,
+  earlierGuards,
 ];

@@ -1,0 +1,68 @@
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import type { ApplicationConfig } from '@nestjs/core';
+import { isObservable, lastValueFrom } from 'rxjs';
+import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import { replaceMethod } from '../replace-method.js';
+import { MaintenanceGuard } from './maintenance.guard.js';
+import type { RoutedHandlers } from './routed-handlers.js';
+
+type Activate = CanActivate['canActivate'];
+
+/**
+ * Answers with the refusal where a global guard that runs before the {@link MaintenanceGuard} rejects a call that a window covers.
+ * An anonymous client learns of the maintenance then. To "log in", many a client would answer by ending its session.
+ */
+export class EarlierGuards {
+  readonly #restore: (() => void)[] = [];
+
+  constructor(
+    private readonly policy: MaintenancePolicy,
+    private readonly guard: MaintenanceGuard,
+    private readonly handlers: RoutedHandlers,
+  ) {}
+
+  /** Follows the guards that run before the maintenance guard: all global ones where handlers name that guard themselves. */
+  follow(config: ApplicationConfig): void {
+    const guards = config.getGlobalGuards();
+    const index = guards.findIndex((guard) => guard instanceof MaintenanceGuard);
+    const own = index === -1 ? null : (guards[index] as MaintenanceGuard);
+    // The method is replaced, not the guard: the application may look for that very object. Request-scoped guards need nothing,
+    // since Nest runs them after all others.
+    for (const guard of own ? guards.slice(0, index) : guards) {
+      if (typeof guard !== 'object' || !Object.isExtensible(guard)) continue;
+      this.#restore.push(
+        replaceMethod(guard, 'canActivate', (activate) => (context) => this.#activate(activate, context, own)),
+      );
+    }
+  }
+
+  /** Puts the guards back as they were. */
+  release(): void {
+    for (const restore of this.#restore.splice(0)) restore();
+  }
+
+  #activate(activate: Activate, context: ExecutionContext, own: MaintenanceGuard | null): ReturnType<Activate> {
+    if (this.policy.isOpen && !this.handlers.hasForced) return activate(context);
+    return this.#activateOrRefuse(activate, context, own);
+  }
+
+  async #activateOrRefuse(
+    activate: Activate,
+    context: ExecutionContext,
+    own: MaintenanceGuard | null,
+  ): Promise<boolean> {
+    let failure: { error: unknown } | null = null;
+    try {
+      const result = await activate(context);
+      if (isObservable(result) ? await lastValueFrom(result) : result) return true;
+    } catch (error) {
+      failure = { error };
+    }
+    const isGuarded =
+      own !== null ||
+      this.handlers.isGuarded({ controller: context.getClass(), handler: context.getHandler() as never });
+    if (isGuarded) await (own ?? this.guard).refuseRejected(context);
+    if (failure) throw failure.error;
+    return false;
+  }
+}
