@@ -18,6 +18,7 @@ export interface Refusal {
   endsAt?: number;
   /** Seconds; default: what is left of the window. */
   retryAfter?: number;
+  statusCode?: number;
 }
 
 const render = Handlebars.compile(DEFAULT_PAGE);
@@ -35,6 +36,10 @@ export class PageServer {
   refusal: Refusal | null = {};
   /** Sent instead of everything else, for what a proxy or another template would say. */
   instead: ((response: ServerResponse) => void) | null = null;
+  /** Sent to each HEAD, for what a proxy that knows no HEAD would say. */
+  insteadOfHead: ((response: ServerResponse) => void) | null = null;
+  /** A service worker to be had at `/worker.js`. */
+  worker = '';
   readonly requests: string[] = [];
   private readonly server: Server = createServer((request, response) => this.answer(request, response));
 
@@ -59,10 +64,15 @@ export class PageServer {
 
   private answer(request: IncomingMessage, response: ServerResponse): void {
     this.requests.push(`${request.method} ${request.url}`);
+    if (request.url === '/worker.js') {
+      response.writeHead(200, { 'content-type': 'text/javascript' }).end(this.worker);
+      return;
+    }
+    if (request.method === 'HEAD' && this.insteadOfHead) return this.insteadOfHead(response);
     if (this.instead) return this.instead(response);
     if (!this.refusal) return this.work(request, response);
     const { title = 'Under maintenance', message = 'We are moving to new machines.', readOnly = false } = this.refusal;
-    const { startsAt = null, endsAt = null } = this.refusal;
+    const { startsAt = null, endsAt = null, statusCode = 503 } = this.refusal;
     const left = endsAt === null ? 3600 : Math.max(1, Math.ceil((endsAt - Date.now()) / 1000));
     const retryAfter = this.refusal.retryAfter ?? left;
     const context = {
@@ -74,10 +84,10 @@ export class PageServer {
       startsAt: startsAt === null ? null : new Date(startsAt).toISOString(),
       endsAt: endsAt === null ? null : new Date(endsAt).toISOString(),
       retryAfter,
-      statusCode: 503,
+      statusCode,
     };
     response
-      .writeHead(503, {
+      .writeHead(statusCode, {
         'content-type': 'text/html; charset=utf-8',
         'cache-control': 'no-store',
         'content-security-policy': DEFAULT_PAGE_CSP,

@@ -86,6 +86,18 @@ if (!executable && !required)
       expect((await page.evaluate<{ ratio: number }>(LOWEST_CONTRAST)).ratio).toBeGreaterThanOrEqual(4.5);
     });
 
+    it('has a ring that is never empty, and does not shrink at the start of a window', async () => {
+      const arc = (): Promise<string> =>
+        page.evaluate('document.querySelector(".arc").getAttribute("stroke-dasharray").split(" ")[0]');
+      await page.goto(server.origin);
+      const withoutEnd = Number(await arc());
+      server.refusal = { startsAt: Date.now(), endsAt: seconds(7000) };
+      await page.goto(server.origin);
+      await page.until('document.querySelector("[role=timer]").innerText');
+      expect(Number(await arc())).toBe(withoutEnd);
+      expect(withoutEnd).toBeGreaterThan(0);
+    });
+
     it('moves nothing for those who asked for it', async () => {
       const motion = 'getComputedStyle(document.querySelector(".arc")).transitionDuration';
       await page.media({ 'prefers-reduced-motion': 'reduce' });
@@ -256,6 +268,78 @@ if (!executable && !required)
       server.instead = null;
       server.refusal = null;
       await back();
+    });
+
+    it.each<[string, PageServer['insteadOfHead']]>([
+      ['no answer', (response) => response.destroy()],
+      ['403', (response) => response.writeHead(403).end()],
+      ['405', (response) => response.writeHead(405).end()],
+      ['500', (response) => response.writeHead(500).end()],
+      ['501', (response) => response.writeHead(501).end()],
+    ])('where HEAD gets %s, without loading anew before', async (_, insteadOfHead) => {
+      await hurry();
+      server.insteadOfHead = insteadOfHead;
+      await page.goto(server.origin);
+      await page.evaluate('self.first = true');
+      await asked('GET', 4);
+      expect(await page.evaluate('self.first')).toBe(true);
+      server.refusal = null;
+      await back(20_000);
+    });
+
+    it('through a service worker that keeps what it gets, which takes nothing but GET', async () => {
+      server.worker = `
+        self.addEventListener('install', () => self.skipWaiting());
+        self.addEventListener('activate', (event) => event.waitUntil(clients.claim()));
+        self.addEventListener('fetch', (event) => event.respondWith((async () => {
+          try {
+            const answer = await fetch(event.request);
+            await (await caches.open('pages')).put(event.request, answer.clone());
+            return answer;
+          } catch (error) {
+            const kept = await caches.match(event.request);
+            if (kept) return kept;
+            throw error;
+          }
+        })()));`;
+      server.refusal = null;
+      await page.goto(server.origin);
+      await page.evaluate(`new Promise((resolve) => {
+        navigator.serviceWorker.addEventListener('controllerchange', resolve);
+        navigator.serviceWorker.register('/worker.js');
+      })`);
+      await hurry();
+      server.refusal = {};
+      await page.goto(server.origin);
+      expect(await text('h1')).toBe('Under maintenance');
+      await asked('HEAD', 2);
+      server.refusal = null;
+      await back(20_000);
+      // The browser tells of each HEAD that the worker has failed.
+      page.problems.length = 0;
+    });
+
+    it('after the application has answered with an error', async () => {
+      await hurry();
+      server.refusal = { endsAt: seconds(1) };
+      await page.goto(server.origin);
+      server.instead = (response) => send(response, 500, '<h1>Internal Server Error</h1>');
+      await asked('HEAD', 3);
+      expect(await text('h1')).toBe('Under maintenance');
+      server.instead = null;
+      server.refusal = null;
+      await back(20_000);
+    });
+
+    it('where the page itself came with 200, without loading anew before', async () => {
+      await hurry();
+      server.refusal = { statusCode: 200 };
+      await page.goto(server.origin);
+      await page.evaluate('self.first = true');
+      await asked('GET', 3);
+      expect(await page.evaluate('self.first')).toBe(true);
+      server.refusal = null;
+      await back(20_000);
     });
 
     it('once only, when what comes is not a page', async () => {

@@ -59,7 +59,7 @@ export class PageRenderer {
    * @param custom - members of the application's own
    * @param now - milliseconds since the epoch
    */
-  async render(problem: Problem, custom: object | null, now: number): Promise<Page> {
+  async render(problem: Problem, custom: object, now: number): Promise<Page> {
     this.#template ??= compile(DEFAULT_PAGE);
     const template = await this.#template;
     return {

@@ -12,7 +12,7 @@ export const PAGE_SCRIPT = compact(`
     // Not the path alone: one that starts with two slashes would lead to another host.
     const here = location.origin + location.pathname + location.search;
     const status = document.querySelector('[role=status]');
-    let box, code, reading, retry, end, left, since, span, slack, next, busy, seen = Date.now();
+    let box, code, reading, retry, end, left, since, span, slack, next, busy, misses = 0, seen = Date.now();
 
     // The same words again would be read aloud again.
     const say = text => { if (status.textContent !== text) status.textContent = text; };
@@ -38,7 +38,8 @@ export const PAGE_SCRIPT = compact(`
       if (isNaN(s)) return;
       find('.left').hidden = false;
       find('[role=timer]').textContent = words(s);
-      find('.arc').setAttribute('stroke-dasharray', Math.min(1, Math.max(0, 1 - s / span)) + ' 1');
+      // Never less than the page came with: an empty ring looks broken.
+      find('.arc').setAttribute('stroke-dasharray', Math.min(1, Math.max(.125, 1 - s / span)) + ' 1');
       if (reading && s < 1) say('Changes should be accepted again by now.');
     }
 
@@ -76,27 +77,37 @@ export const PAGE_SCRIPT = compact(`
 
     function ask(method) {
       const abort = new AbortController();
-      setTimeout(() => abort.abort(), 30000);
+      setTimeout(() => abort.abort(), method === 'GET' ? 30000 : 10000);
       const headers = { Accept: 'text/html' };
       return fetch(here, { method, headers, cache: 'no-store', redirect: 'manual', signal: abort.signal });
     }
 
-    // What a proxy says while the application restarts is no way back either. A page that comes with 200 tells nothing by its
-    // status: it is asked for again each time.
-    const refuses = answer => code > 399 && (answer.status === code || answer.status === 429 || answer.status > 501);
+    // A proxy's error while the application restarts is no way back either, nor is an error of the application.
+    const refuses = answer => answer.status > 499 || answer.status === 429 || code > 399 && answer.status === code;
 
     async function poll() {
       clearTimeout(next);
       if (busy || reading || document.hidden) return;
       busy = true;
       try {
-        const answer = await ask('HEAD');
-        if (!refuses(answer) || answer.status === code && changed(answer.headers) && await renew()) return leave();
+        if (await isOver()) return leave();
       } catch (e) {
         // Offline or still waking up: the next time may do.
       }
       busy = false;
       plan();
+    }
+
+    // A service worker, a proxy or a firewall may fail every HEAD: after two misses, GET is asked instead, until that fails too.
+    // A page that comes with 200 tells nothing by its status.
+    async function isOver() {
+      if (misses > 1 || code < 400) return renew();
+      misses++;
+      const answer = await ask('HEAD'), s = answer.status;
+      if (s < 400) return true;
+      if (s < 500 && s !== code && s !== 429) return renew();
+      if (s === code || s === 429) misses = 0;
+      return s === code && changed(answer.headers) && renew();
     }
 
     function changed(headers) {
@@ -109,11 +120,14 @@ export const PAGE_SCRIPT = compact(`
 
     // Takes over what the page would say now. A refusal that is not this page's (a proxy's) changes nothing.
     async function renew() {
+      const missed = misses;
+      misses = 0;
       const answer = await ask('GET');
-      if (!refuses(answer)) return true;
+      if (code > 399 && !refuses(answer)) return true;
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-      const fresh = page.querySelector('[data-status]'), before = box.dataset.endsAt;
-      if (!fresh) return false;
+      const fresh = page.querySelector('[data-status][data-left]'), before = box.dataset.endsAt;
+      if (!fresh) return !refuses(answer);
+      misses = missed;
       document.title = page.title;
       box.replaceWith(fresh);
       show();
