@@ -378,8 +378,53 @@ describe('the storage', () => {
     expect(ended.stderr).not.toContain('secret');
   });
 
+  it.concurrent.each([
+    ['a manifest', 'package.json', '{ "name": "shop" }', 'it is JSON with other members'],
+    ['a text', 'README.md', '# Shop\n', 'it is text'],
+    ['bytes', 'logo.png', '\u0089PNG\0', 'it is binary data'],
+    ['more than a state may have', 'dump.sql', 'x'.repeat(1024 * 1024 + 1), 'it is larger than 1048576 bytes'],
+  ])('that never was a state is not replaced without --force: %s', async (_title, file, content, reason) => {
+    const folder = folderWith({ [file]: content });
+    const command = at(folder);
+    const storage = ['--storage', `file:${file}`];
+    for (const change of ['on', 'off']) {
+      expectFailure(await command(change, ...storage), 1, join(folder, file), reason, 'off --force');
+    }
+    expect(readFileSync(join(folder, file), 'utf8')).toBe(content);
+    expect(readdirSync(folder).filter((name) => name !== 'package.json' && name !== file)).toEqual([]);
+
+    const on = await command('on', '--force', ...storage);
+    expect(on).toMatchObject({ code: 0, stderr: '' });
+    const kept = readdirSync(folder).find((name) => name.startsWith(`${file}.corrupt-`))!;
+    expect(on.stdout).toContain(`It is kept as ${join(folder, kept)}.`);
+    expect(readFileSync(join(folder, kept), 'utf8')).toBe(content);
+    expect((await command('status', ...storage)).code).toBe(3);
+    expect(await command('off', '--force', ...storage)).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it.concurrent('that is a folder, or in a folder that does not exist, is refused even with --force', async () => {
+    const folder = folderWith({ 'data/x': '' });
+    const command = at(folder);
+    expectFailure(await command('on', '--force', '--storage', 'file:data'), 1, 'is a folder');
+    const missing = ['--storage', 'file:dta/state.json'];
+    expectFailure(await command('on', '--force', ...missing), 1, `the folder ${join(folder, 'dta')} does not exist`);
+    expect(readdirSync(folder).sort()).toEqual(['data', 'package.json']);
+  });
+
+  it.concurrent('below "~" is in the home of the user; that of another user is refused', async () => {
+    const home = folderWith();
+    const folder = folderWith();
+    const inHome = { cwd: folder, env: { HOME: home } };
+    const on = await run(['on', '--storage', 'file:~/state.json'], inHome);
+    expect(on).toMatchObject({ code: 0, stdout: expect.stringContaining(join(home, 'state.json')) });
+    expect(readdirSync(home)).toContain('state.json');
+    expectFailure(await run(['on', '--storage', 'file:~ann/state.json'], inHome), 2, 'the home of another user');
+    expectFailure(await run(['on', '--storage', 'file:~'], inHome), 2, 'names no file');
+    expect(readdirSync(folder)).toEqual(['package.json']);
+  });
+
   it.concurrent('that is corrupt is reported, and replaced by on and by off', async () => {
-    const folder = folderWith({ [FILE]: '{"format":1', 'off.json': 'nonsense' });
+    const folder = folderWith({ [FILE]: '{"format":1', 'off.json': '{\n  "form' });
     const command = at(folder);
     const location = join(folder, FILE);
     expectFailure(await command('status'), 1, `${location} holds no maintenance state`, '`on` or `off` replaces it');

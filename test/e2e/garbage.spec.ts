@@ -2,6 +2,7 @@ import { renameSync, writeFileSync } from 'node:fs';
 import type { StorageFailurePolicy } from 'nestjs-maintenance';
 import { CASES, expectCleanPrototypes, holds, PATIENCE } from '../fuzz/cases.js';
 import { content, isJson } from '../fuzz/state-content.js';
+import { until } from '../tools/waiting.js';
 import { ADAPTERS, start, type Adapter } from './application.js';
 import { CatsController } from './controllers.js';
 
@@ -17,6 +18,10 @@ it.each(LANES)(
       controllers: [CatsController],
       options: { onStorageFailure },
     });
+    // What an instance has read a state from holds damage afterwards, whatever it looks like.
+    await maintenance.enable();
+    await maintenance.disable();
+    await until('it has reported', async () => (await maintenance.instances()).some(({ lineage }) => lineage !== null));
     let count = 0;
     let corrupt = 0;
     let lastKnown = false;

@@ -227,7 +227,8 @@ describe.each([
     const error = await failureOf(storage.read());
     expect(error).toMatchObject({ code: 'corrupt', version: expect.any(String) });
     expect(error.message).toBe(
-      `${storage.location} holds no maintenance state: it is not JSON, nor just 1 or 0. \`on\` or \`off\` replaces it.`,
+      `${storage.location} holds no maintenance state: it is text, not JSON, nor just 1 or 0. ` +
+        'Is that the right place? Correct it; or replace what is there with `on --force` or `off --force`.',
     );
     expect(await failureOf(storage.read())).toBe(error);
     await storage.write(stateOf(2), error.version!);

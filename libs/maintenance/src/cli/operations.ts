@@ -22,6 +22,7 @@ import {
   type GivenFields,
 } from '../state/window-options.js';
 import { pastCaches } from '../storage/cached-state-storage.js';
+import type { FileStateStorage } from '../storage/file-state-storage.js';
 import { StateReader } from '../storage/state-reader.js';
 import { StateWriter, type Written } from '../storage/state-writer.js';
 import { describeFileAccess } from './file-access.js';
@@ -48,6 +49,8 @@ export interface ChangeReport extends Report {
   change: Change | null;
   /** Whether the storage held content that was not a state, which the change replaced. */
   replacedCorrupt: boolean;
+  /** The file that holds it now, if it was kept. */
+  keptAs?: string;
   /** The key to the window, if one was made; it is nowhere else. */
   token?: string;
   /** Whether what the instances apply is still to be waited for, so that nothing can be said of it yet. */
@@ -123,7 +126,7 @@ export async function turnOn(
   fieldsOf(request, clock.now());
   const origin = originOfCommand();
   const bypass = request.bypass ? newBypass() : undefined;
-  const written = await new StateWriter(target.storage, clock).change((windows, now) => {
+  const written = await new StateWriter(target.storage, clock, target.force).change((windows, now) => {
     const fields = { ...fieldsOf(request, now), bypass: bypass?.stored };
     return openWindow(windows, fields, now, randomBytes(4).toString('hex'), origin.by);
   }, origin);
@@ -163,7 +166,7 @@ export async function turnOff(
 ): Promise<ChangeReport> {
   assertNotForced(target);
   const selected = readDisableOptions(which);
-  const written = await new StateWriter(target.storage, clock).change(
+  const written = await new StateWriter(target.storage, clock, target.force).change(
     (windows, now) => closeWindows(windows, selected, now),
     originOfCommand(),
     endsAll(selected),
@@ -237,5 +240,6 @@ function reportOf(monitor: StateMonitor, { storage }: Target, clock: Clock): Rep
 function changeReportOf({ state, change, replacedCorrupt }: Written, target: Target, clock: Clock): ChangeReport {
   const monitor = monitorOf(target, clock);
   monitor.adopt(state);
-  return { ...reportOf(monitor, target, clock), change, replacedCorrupt };
+  const { keptAs } = target.storage as Partial<FileStateStorage>;
+  return { ...reportOf(monitor, target, clock), change, replacedCorrupt, ...(keptAs !== undefined && { keptAs }) };
 }

@@ -30,7 +30,7 @@ export function changeLines(report: ChangeReport, nothing: string): string[] {
   const isDone = change !== null && change.concerned.length > 0;
   return [
     `${headline(report)} ${isDone ? deed(report) : replacedCorrupt ? '' : nothing}`.trimEnd(),
-    ...(replacedCorrupt ? ['What was stored was corrupt, and has been replaced.'] : []),
+    ...(replacedCorrupt ? [replacedLine(report)] : []),
     ...blocks('ended', ended, (window) => [nameOf(window), startLine(window, now)]),
     ...windowSections(status, now),
     ...(report.isAwaited ? [] : disagreementLines(report)),
@@ -38,6 +38,11 @@ export function changeLines(report: ChangeReport, nothing: string): string[] {
     '',
     ...storageSection(report, agreementLines(report)),
   ];
+}
+
+function replacedLine({ keptAs }: ChangeReport): string {
+  const kept = keptAs === undefined ? '' : ` It is kept as ${keptAs}.`;
+  return `What was stored was corrupt, and has been replaced.${kept}`;
 }
 
 function bypassLines(token: string): string[] {

@@ -12,6 +12,8 @@ export interface Target {
   /** Set where `enabled` or `MAINTENANCE_MODE` forces the answer. */
   enabled?: boolean;
   onStorageFailure: StorageFailurePolicy;
+  /** Whether content that never was a state is replaced. */
+  force?: boolean;
   /** Releases the storage if the command opened it. */
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { parseDate } from './dates.js';
+import { describeForeign } from './foreign-content.js';
 import { HANDWRITTEN, type MaintenanceState } from './maintenance-state.js';
 import { EVERYTHING, LONGEST_OCCURRENCE } from './maintenance-window.js';
 import { isUsableRecurrence } from './recurrence.js';
@@ -7,6 +8,14 @@ import { isUsableRecurrence } from './recurrence.js';
 /** The content of a storage is not a state. The message says what is wrong with it. */
 export class StateFormatError extends Error {
   override readonly name = 'StateFormatError';
+
+  /** @param isForeign - whether the content never was a state, so that nothing may replace it unasked */
+  constructor(
+    message: string,
+    readonly isForeign = false,
+  ) {
+    super(message);
+  }
 }
 
 const date = v.pipe(
@@ -93,6 +102,8 @@ function handwritten(on: boolean): MaintenanceState {
 export function parseState(text: string): MaintenanceState {
   const trimmed = text.trim();
   if (trimmed === '1' || trimmed === '0') return handwritten(trimmed === '1');
+  const foreign = describeForeign(trimmed);
+  if (foreign !== null) throw new StateFormatError(foreign, true);
   let json: unknown;
   try {
     json = JSON.parse(trimmed);

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { fsync } from 'node:fs';
-import { chown, mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { constants, fsync } from 'node:fs';
+import { chown, copyFile, link, mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { toIso } from '../state/dates.js';
 import { codeOf, isRoot, orNull } from './file-errors.js';
 
 const SUFFIX = /^\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\.tmp$/;
@@ -40,6 +41,23 @@ export async function replaceFile(path: string, bytes: Buffer, options: ReplaceO
     throw error;
   }
   if (options.durable) await syncFolder(dirname(path));
+}
+
+/**
+ * Keeps what a file holds under another name beside it, before it is replaced.
+ *
+ * @returns that name: `<file>.corrupt-<time>`
+ */
+export async function keepBeside(path: string): Promise<string> {
+  const kept = `${path}.corrupt-${toIso(Date.now()).replace(/[-:.]/g, '')}`;
+  try {
+    await link(path, kept);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return keepBeside(path); // within the same millisecond
+    // Not every file system has hard links, and Linux allows none to the file of another user.
+    await copyFile(path, kept, constants.COPYFILE_EXCL);
+  }
+  return kept;
 }
 
 /** Temporary files of {@link replaceFile} for this path: of writers at work, or of writers that were killed. */

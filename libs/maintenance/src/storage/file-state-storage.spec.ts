@@ -399,6 +399,50 @@ describe('FileStateStorage', () => {
       },
     );
 
+    describe('what replaces content that is no state', () => {
+      const keptFiles = async (): Promise<string[]> =>
+        (await readdir(folder)).filter((name) => /^state\.json\.corrupt-\d{8}T\d{9}Z$/.test(name));
+
+      it.each([
+        ['a state that was cut off', '{"format":1,"lin'],
+        ['the file of another program', '{ "name": "shop" }'],
+        ['more than a state may have', 'x'.repeat(1024 * 1024 + 1)],
+      ])('keeps %s beside it, with its mode', async (_title, text) => {
+        await writeFile(path, text);
+        await chmod(path, 0o640);
+        const { version } = await failureOf(storage.read());
+        await storage.write(stateOf(1), version!);
+        const kept = await keptFiles();
+        expect(kept).toHaveLength(1);
+        await expect(readFile(join(folder, kept[0]!), 'utf8')).resolves.toBe(text);
+        expect((await stat(join(folder, kept[0]!))).mode & 0o7777).toBe(0o640);
+        await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
+        expect((await readdir(folder)).sort()).toEqual(['state.json', ...kept]);
+      });
+
+      it('keeps each, where it happens again and again', async () => {
+        for (const text of ['{"for', '{"form', '{"forma']) {
+          await writeFile(path, text);
+          await storage.write(stateOf(1), (await failureOf(storage.read())).version!);
+        }
+        const contents = await Promise.all((await keptFiles()).map((name) => readFile(join(folder, name), 'utf8')));
+        expect(contents.sort()).toEqual(['{"for', '{"form', '{"forma']);
+      });
+
+      it.each(['', ' \n', '\0\0\0', '1', '0\n'])('keeps nothing of %j', async (text) => {
+        await writeFile(path, text);
+        const found = await storage.read().catch((error: MaintenanceStorageError) => error);
+        await storage.write(stateOf(1), found!.version!);
+        await expect(readdir(folder)).resolves.toEqual(['state.json']);
+      });
+
+      it('keeps nothing where the write is refused', async () => {
+        await writeFile(path, 'x');
+        expect((await failureOf(storage.write(stateOf(1), 'another'))).code).toBe('conflict');
+        await expect(readdir(folder)).resolves.toEqual(['state.json']);
+      });
+    });
+
     it('refuses a state that it would not read back', async () => {
       const huge = { ...stateOf(1), notes: 'x'.repeat(1024 * 1024) };
       expect(await failureOf(storage.write(huge, null))).toMatchObject({ message: expect.stringContaining('bytes') });

@@ -1,17 +1,18 @@
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { isBlank } from '../state/foreign-content.js';
 import { REPORT_TTL, type InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
-import { serializeState } from '../state/state-format.js';
+import { parseState, serializeState } from '../state/state-format.js';
 import { followLinks, LARGEST_STATE, readContent, versionOf, type FileContent } from './file-content.js';
 import { codeOf, fileError } from './file-errors.js';
 import { lockFile } from './file-lock.js';
-import { replaceFile, temporariesOf } from './file-replacement.js';
+import { keepBeside, replaceFile, temporariesOf } from './file-replacement.js';
 import { readReports, writeReport } from './file-reports.js';
 import { FileWatch } from './file-watch.js';
 import { MaintenanceStorageError } from './maintenance-storage-error.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
-import { corruptContent, parseStoredState } from './stored-text.js';
+import { parseStateAtUrl, tooLargeContent } from './stored-text.js';
 
 /** Milliseconds that a write waits for other writers. */
 const PATIENCE = 8000;
@@ -39,6 +40,12 @@ export class FileStateStorage implements StateStorage {
   readonly kind = 'file';
   /** The absolute path of the file. */
   readonly location: string;
+  /**
+   * Where the last write has kept what was not a state.
+   *
+   * @internal
+   */
+  keptAs: string | undefined;
   private readonly reportTtl: number;
   private readonly watches = new Set<FileWatch>();
   private lastWrite: Promise<unknown> = Promise.resolve();
@@ -60,12 +67,13 @@ export class FileStateStorage implements StateStorage {
     const content = await this.content();
     if (!content) return null;
     const { version, text } = content;
-    if (text === undefined) throw corruptContent(`it is larger than ${LARGEST_STATE} bytes`, version, this.location);
-    return parseStoredState(text, version, this.location);
+    if (text === undefined) throw tooLargeContent(LARGEST_STATE, version, this.location);
+    return parseStateAtUrl(text, version, this.location);
   }
 
   /**
-   * Writes the state if the file still holds `ifVersion`. Waits up to 8 seconds for other processes that write.
+   * Writes the state if the file still holds `ifVersion`. Waits up to 8 seconds for other processes that write. What is
+   * replaced and was no state is kept beside the file, as `<file>.corrupt-<time>`.
    *
    * @throws {@link MaintenanceStorageError} `conflict`, `denied` or `unavailable`; then the old content stands
    */
@@ -119,7 +127,8 @@ export class FileStateStorage implements StateStorage {
   private async replace(next: MaintenanceState, ifVersion: string | null, deadline: number): Promise<string> {
     const bytes = Buffer.from(serializeState(next));
     if (bytes.length > LARGEST_STATE) throw this.tooLarge(bytes.length);
-    const expectVersion = (): Promise<void> => this.expectVersion(ifVersion);
+    this.keptAs = undefined;
+    const expectVersion = async (): Promise<void> => void (await this.expectVersion(ifVersion));
     await expectVersion();
     const target = await this.target();
     try {
@@ -136,7 +145,8 @@ export class FileStateStorage implements StateStorage {
             const temporaries = await temporariesOf(target);
             const alone = temporaries.length === 1 && temporaries[0] === temporary;
             if (lock.lost || !alone) throw this.conflict('another process took over the lock during the write');
-            await expectVersion();
+            const content = await this.expectVersion(ifVersion);
+            if (content && !isState(content)) this.keptAs = await keepBeside(target);
           },
         });
       } finally {
@@ -148,10 +158,11 @@ export class FileStateStorage implements StateStorage {
     return versionOf(bytes);
   }
 
-  private async expectVersion(version: string | null): Promise<void> {
-    const found = (await this.content())?.version ?? null;
-    if (found !== version)
-      throw this.conflict(found === null ? 'it is gone' : 'somebody else has written it meanwhile');
+  private async expectVersion(version: string | null): Promise<FileContent | null> {
+    const content = await this.content();
+    if ((content?.version ?? null) !== version)
+      throw this.conflict(content === null ? 'it is gone' : 'somebody else has written it meanwhile');
+    return content;
   }
 
   private async content(): Promise<FileContent | null> {
@@ -194,5 +205,15 @@ export class FileStateStorage implements StateStorage {
       `${this.location} was not written: the state has ${size} bytes, and ${LARGEST_STATE} are the most. ` +
       'End windows that are no longer needed.';
     return new MaintenanceStorageError('unavailable', message);
+  }
+}
+
+/** Whether there is a state in a file, or nothing that is worth keeping. */
+function isState({ text }: FileContent): boolean {
+  if (text === undefined) return false;
+  try {
+    return isBlank(text) || parseState(text) !== undefined;
+  } catch {
+    return false;
   }
 }

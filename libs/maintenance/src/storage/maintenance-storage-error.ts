@@ -30,11 +30,22 @@ export class MaintenanceStorageError extends Error {
   readonly code: MaintenanceStorageErrorCode;
   /** The version of corrupt content. */
   readonly version?: string;
+  /**
+   * Whether the corrupt content never was a state.
+   *
+   * @internal
+   */
+  readonly isForeign?: boolean;
 
-  constructor(code: MaintenanceStorageErrorCode, message: string, options: { version?: string; cause?: unknown } = {}) {
+  constructor(
+    code: MaintenanceStorageErrorCode,
+    message: string,
+    options: { version?: string; cause?: unknown; isForeign?: boolean } = {},
+  ) {
     super(message, { cause: options.cause });
     this.code = code;
     if (options.version !== undefined) this.version = options.version;
+    if (options.isForeign) this.isForeign = true;
   }
 }
 
@@ -44,7 +55,8 @@ export function toStorageError(error: unknown, subject: string): MaintenanceStor
   const reason = reasonOf(error);
   if (!isStorageError(error))
     return new MaintenanceStorageError('unavailable', `${subject}: ${reason}`, { cause: error });
-  return new MaintenanceStorageError(error.code, reason, { version: error.version, cause: error });
+  const { version, isForeign } = error;
+  return new MaintenanceStorageError(error.code, reason, { version, isForeign, cause: error });
 }
 
 /** Whether the error is a {@link MaintenanceStorageError}, of this copy of the package or of another. */

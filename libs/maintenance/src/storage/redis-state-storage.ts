@@ -11,7 +11,7 @@ import { REPORT, REPORTS, WRITE } from './redis-scripts.js';
 import { RedisSubscription } from './redis-subscription.js';
 import { parseReport } from './report-text.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
-import { parseStoredState } from './stored-text.js';
+import { parseStateAtUrl } from './stored-text.js';
 
 /** Settings of a {@link RedisStateStorage}: a `url` or a `client`. */
 export interface RedisStateStorageOptions {
@@ -200,7 +200,7 @@ export class RedisStateStorage implements StateStorage {
   }
 
   private parse(content: Buffer): VersionedState {
-    return parseStoredState(content.toString('utf8'), versionOf(content), this.location);
+    return parseStateAtUrl(content.toString('utf8'), versionOf(content), this.location);
   }
 
   private error(error: unknown, purpose: string): MaintenanceStorageError {

@@ -11,7 +11,7 @@ import { S3Failure } from './s3-failure.js';
 import { besides, s3PlaceOf, type S3Place, type S3StateStorageOptions } from './s3-options.js';
 import { S3Reports } from './s3-reports.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
-import { corruptContent, parseStoredState } from './stored-text.js';
+import { parseStateAtUrl, tooLargeContent } from './stored-text.js';
 
 /** What was read last, and stands as long as the server says that nothing has changed. */
 type LastRead = { version: string } & ({ shared: VersionedState; untouched: VersionedState } | { error: Error });
@@ -209,10 +209,9 @@ export class S3StateStorage implements StateStorage {
   }
 
   #lastRead({ version, text }: S3Content): LastRead {
-    if (text === undefined)
-      return { version, error: corruptContent(`it is larger than ${LARGEST_STATE} bytes`, version, this.location) };
+    if (text === undefined) return { version, error: tooLargeContent(LARGEST_STATE, version, this.location) };
     try {
-      const [shared, untouched] = [text, text].map((same) => parseStoredState(same, version, this.location));
+      const [shared, untouched] = [text, text].map((same) => parseStateAtUrl(same, version, this.location));
       return { version, shared: shared!, untouched: untouched! };
     } catch (error) {
       if (isStorageError(error)) return { version, error };

@@ -17,7 +17,7 @@ export class StateReader {
       assertState(found.state);
     } catch (error) {
       if (!(error instanceof StateFormatError)) throw error;
-      throw corruptContent(error.message, found.version, this.storage.location, error);
+      throw corruptContent(error.message, found.version, this.storage.location, { cause: error });
     }
     this.#checked.add(found.state);
     return found;

@@ -38,17 +38,19 @@ const CALL_TIMEOUT = 10_000;
 export class StateWriter {
   readonly #reader: StateReader;
 
+  /** @param force - whether content that never was a state is replaced, too */
   constructor(
     private readonly storage: StateStorage,
     private readonly clock: Clock,
+    private readonly force = false,
   ) {
     // A change is worked out on what the storage holds, and read back from there: never on a copy that may be behind.
     this.#reader = new StateReader(pastCaches(storage));
   }
 
   /**
-   * Applies `work` to the windows that are stored. On a conflict it reads again and retries. Content that is not a state is
-   * replaced.
+   * Applies `work` to the windows that are stored. On a conflict it reads again and retries. Corrupt content is replaced;
+   * what never was a state only by force.
    *
    * @param work - works the change out; called anew for each try
    * @param repairs - whether a change that finds nothing to end leaves a state behind all the same, where what is there is no state,
@@ -94,10 +96,18 @@ export class StateWriter {
       const isCorrupt = isStorageError(error) && error.code === 'corrupt' && error.version !== undefined;
       const isLost = isStorageError(error) && error.code === 'lost';
       if (!isCorrupt && !isLost) throw this.#storageError(error);
+      if (error.isForeign && !this.force && !(await this.#hasHeldState())) throw this.#storageError(error);
       // What vanished may be written anew.
       const version = isCorrupt ? error.version : null;
       return { state: null, version, failure: this.#storageError(error), isForgotten: true };
     }
+  }
+
+  /** Whether an instance that lives has read a state there: then the content is damaged, whatever it looks like. */
+  async #hasHeldState(): Promise<boolean> {
+    const { storage, clock } = this;
+    const reports = await inTime(async () => (await storage.reports?.()) ?? [], clock, CALL_TIMEOUT).catch(() => []);
+    return reports.some(({ lineage }) => typeof lineage === 'string');
   }
 
   async #readBack(next: MaintenanceState, version: string): Promise<MaintenanceState> {

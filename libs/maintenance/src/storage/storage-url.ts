@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { urlWithoutCredentials } from '../state/without-credentials.js';
@@ -12,7 +13,7 @@ const DEFAULT_FILE = 'maintenance-state.json';
 /**
  * The storage that a URL names. What the others need is not loaded.
  *
- * @param url - `file:path`, relative to the working directory; default: {@link defaultFile}
+ * @param url - `file:path`, relative to the working directory, `file:~/path` to the home of the user; default: {@link defaultFile}
  * @throws Error with a sentence that shows what a URL looks like
  */
 export async function storageFromUrl(url: string | undefined): Promise<StateStorage> {
@@ -38,6 +39,13 @@ function defaultFile(directory: string): string {
 
 function pathOf(url: string): string {
   const path = url.startsWith('file://') ? fileURLToPath(url) : url.slice('file:'.length);
-  if (path === '' || path.endsWith('/')) throw new Error(`${JSON.stringify(url)} names no file`);
+  if (path === '' || path === '~' || path.endsWith('/')) throw new Error(`${JSON.stringify(url)} names no file`);
+  // As in a shell, which leaves a `~` behind `file:` alone.
+  if (path.startsWith('~/')) return join(homedir(), path.slice(2));
+  if (path.startsWith('~')) {
+    throw new Error(
+      `${JSON.stringify(url)} names the home of another user, or a file with "~" in front; write the path in full, or file:./${path}`,
+    );
+  }
   return resolve(path);
 }

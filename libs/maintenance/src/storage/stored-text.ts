@@ -19,20 +19,46 @@ import type { VersionedState } from './state-storage.js';
  * ```
  */
 export function parseStoredState(text: string, version: string, location: string): VersionedState {
+  return parseAt(text, version, location, () => false);
+}
+
+/**
+ * As {@link parseStoredState}, for a place that a mistyped URL may name: what never was a state is not replaced there
+ * without `--force`.
+ */
+export function parseStateAtUrl(text: string, version: string, location: string): VersionedState {
+  return parseAt(text, version, location, (error) => error.isForeign);
+}
+
+function parseAt(
+  text: string,
+  version: string,
+  location: string,
+  isForeign: (error: StateFormatError) => boolean,
+): VersionedState {
   try {
     return { state: parseState(text), version };
   } catch (error) {
-    throw error instanceof StateFormatError ? corruptContent(error.message, version, location, error) : error;
+    if (!(error instanceof StateFormatError)) throw error;
+    throw corruptContent(error.message, version, location, { cause: error, isForeign: isForeign(error) });
   }
 }
 
-/** Something is there, but it is no state. */
+/** Something is there, but it is no state. What by its looks never was one (`isForeign`) is not replaced without `--force`. */
 export function corruptContent(
   reason: string,
   version: string,
   location: string,
-  cause?: unknown,
+  { cause, isForeign = false }: { cause?: unknown; isForeign?: boolean } = {},
 ): MaintenanceStorageError {
-  const message = `${location} holds no maintenance state: ${reason}. \`on\` or \`off\` replaces it.`;
-  return new MaintenanceStorageError('corrupt', message, { version, cause });
+  const remedy = isForeign
+    ? 'Is that the right place? Correct it; or replace what is there with `on --force` or `off --force`.'
+    : '`on` or `off` replaces it.';
+  const message = `${location} holds no maintenance state: ${reason}. ${remedy}`;
+  return new MaintenanceStorageError('corrupt', message, { version, cause, isForeign });
+}
+
+/** What is larger than the limit never was a state. */
+export function tooLargeContent(limit: number, version: string, location: string): MaintenanceStorageError {
+  return corruptContent(`it is larger than ${limit} bytes`, version, location, { isForeign: true });
 }

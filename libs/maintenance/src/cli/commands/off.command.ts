@@ -9,13 +9,14 @@ import { StorageCommand, type Outcome, type StorageOptions } from './storage.com
 /** How the command is called and described, wherever it stands. */
 export const OFF = { name: 'off', description: 'turn maintenance off: end the windows that are on' };
 
+interface OffOptions extends StorageOptions, DisableOptions {
+  force?: boolean;
+}
+
 /** `off`; where it stands in a program is up to the classes that extend it. */
-export abstract class OffCommand extends StorageCommand<StorageOptions & DisableOptions> {
-  protected override async perform(
-    target: Target,
-    { scope, id, all }: StorageOptions & DisableOptions,
-  ): Promise<Outcome> {
-    const report = await turnOff(target, { scope, id, all });
+export abstract class OffCommand extends StorageCommand<OffOptions> {
+  protected override async perform(target: Target, { scope, id, all, force }: OffOptions): Promise<Outcome> {
+    const report = await turnOff({ ...target, force }, { scope, id, all });
     const nothing = scope === undefined ? 'Nothing was on.' : `Nothing was on with the scope ${scope}.`;
     const isPlanned = report.status.windows.planned.length > 0;
     return {
@@ -36,6 +37,11 @@ export abstract class OffCommand extends StorageCommand<StorageOptions & Disable
 
   @Option({ flags: '--all', description: 'planned windows too' })
   parseAll(): boolean {
+    return true;
+  }
+
+  @Option({ flags: '--force', description: 'replace what is stored, even if it never was a state' })
+  parseForce(): boolean {
     return true;
   }
 }

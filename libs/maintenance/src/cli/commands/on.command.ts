@@ -28,6 +28,7 @@ interface OnOptions extends StorageOptions {
   retryAfter?: number;
   wait?: boolean;
   timeout?: number;
+  force?: boolean;
 }
 
 /** Milliseconds that `--wait` waits. */
@@ -58,7 +59,7 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
       bypass: options.bypass,
       every: every === undefined ? undefined : { cron: every, timeZone: tz ?? 'UTC' },
     };
-    const report = await turnOn(target, request, { isAwaited: options.wait });
+    const report = await turnOn({ ...target, force: options.force }, request, { isAwaited: options.wait });
     const lines = changeLines(report, 'It was on like that before, so nothing was changed.');
     if (!options.wait) return { lines, json: changeJson(report) };
     if (!options.json) await printLines(process.stdout, lines);
@@ -148,6 +149,11 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
   @Option({ flags: '--timeout <duration>', description: 'how long --wait waits (default: 60s)' })
   parseTimeout(text: string, previous?: number): number {
     return readDuration(text, previous);
+  }
+
+  @Option({ flags: '--force', description: 'replace what is stored, even if it never was a state' })
+  parseForce(): boolean {
+    return true;
   }
 
   @Help('after')

@@ -1,0 +1,37 @@
+/** How a state begins, without white space. */
+const BEGINNING = '{"format":1,"lineage":"';
+
+/** Whether there is nothing in a text, or only the zeros that a crash leaves. */
+export function isBlank(text: string): boolean {
+  return firstCharacter(text) === -1;
+}
+
+/**
+ * Describes content that never was a state, such as the file of another program at a path that was mistyped.
+ *
+ * What begins like a state, or names a lineage, was one; what is blank may have been.
+ *
+ * @returns `null` for what is or was a state
+ */
+export function describeForeign(text: string): string | null {
+  if (isBlank(text) || wasState(text)) return null;
+  try {
+    const json: unknown = JSON.parse(text.trim());
+    const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
+    return isObject ? 'it is JSON with other members' : 'it is JSON, but not an object';
+  } catch {
+    return /[\0\ufffd]/.test(text) ? 'it is binary data' : 'it is text, not JSON, nor just 1 or 0';
+  }
+}
+
+function wasState(text: string): boolean {
+  if (/"lineage"\s*:/.test(text)) return true;
+  const rest = text.slice(firstCharacter(text));
+  const beginning = rest.slice(0, 100).replace(/\s/g, '');
+  const isCutOff = rest.length < 100 && BEGINNING.startsWith(beginning);
+  return isCutOff || /^\{"format":\d/.test(beginning);
+}
+
+function firstCharacter(text: string): number {
+  return text.search(/[^\s\0\ufeff]/);
+}
