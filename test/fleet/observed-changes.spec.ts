@@ -219,6 +219,13 @@ describeWithRedis('A state that Redis has lost', () => {
     },
   );
 
+  it('is told also where the reports were lost with it, since instances that notice the loss report again', async () => {
+    await start({ url: server.url, env: {} });
+    await command('on');
+    await server.ask('FLUSHALL');
+    await until('status tells it', async () => (await command('status')).code === 3, 30_000);
+  });
+
   it('is stored again by on', async () => {
     const instance = await start({ url: server.url, env: {} });
     await loseState(instance);

@@ -253,6 +253,9 @@ export function describeStateStorage(
         if (!storage.report || !storage.reports || reportTtl === undefined) return;
         await storage.report(reportOf('gone', 1));
         expect((await storage.reports()).map(({ id }) => id)).toEqual(['gone']);
+        // By a wrong clock. Its record must not stay until that time has come.
+        const future = new Date(Date.now() + 3_600_000).toISOString();
+        await storage.report({ ...reportOf('future', 1), seenAt: future });
         await until(
           'the report has expired',
           async () => (await storage.reports?.())?.length === 0,
