@@ -37,19 +37,19 @@ describe('a refused request on Fastify', () => {
     ['onResponse', (instance) => instance.addHook('onResponse', (_request, _reply, done) => done())],
     ['onRequest', (instance) => instance.addHook('onRequest', (_request, _reply, done) => done())],
     [
-      'onRequest, with an ETag of the reply',
+      'onSend, with an ETag of the reply',
       (instance) =>
-        instance.addHook('onRequest', (_request, reply, done) => {
+        instance.addHook('onSend', (_request, reply, payload, done) => {
           void reply.header('ETag', '"1"');
-          done();
+          done(null, payload);
         }),
     ],
     [
-      "onRequest, with an ETag of Node's response",
+      "onSend, with an ETag of Node's response",
       (instance) =>
-        instance.addHook('onRequest', (_request, reply, done) => {
+        instance.addHook('onSend', (_request, reply, payload, done) => {
           reply.raw.setHeader('ETag', '"1"');
-          done();
+          done(null, payload);
         }),
     ],
   ];
@@ -69,19 +69,20 @@ describe('a refused request on Fastify', () => {
     expect(await answersOf(plain)).toEqual(expected);
   });
 
-  it('keeps what hooks and middleware said before', async () => {
+  it('has the headers that onSend hooks set', async () => {
     const { call } = await startActive((instance) =>
-      instance.addHook('onRequest', (_request, reply, done) => {
+      instance.addHook('onSend', (_request, reply, payload, done) => {
         void reply.header('Access-Control-Allow-Origin', '*').header('Vary', 'Origin');
         reply.raw.setHeader('X-Raw', 'yes');
-        done();
+        done(null, payload);
       }),
     );
-    for (const headers of [{}, PAGE, PAGE])
-      expect(await call('/cats', { headers })).toMatchObject({
-        status: 503,
-        headers: { 'access-control-allow-origin': '*', 'x-raw': 'yes', vary: 'Origin, Accept' },
-      });
+    for (const path of ['/cats', '/nowhere'])
+      for (const headers of [{}, PAGE, PAGE])
+        expect(await call(path, { headers })).toMatchObject({
+          status: 503,
+          headers: { 'access-control-allow-origin': '*', 'x-raw': 'yes', vary: 'Origin, Accept' },
+        });
   });
 
   it('is told to onResponse hooks with its status and headers', async () => {

@@ -72,6 +72,11 @@ const imports = (adapter: Adapter): NonNullable<Setup['imports']> => [
   RouterModule.register([{ path: 'nested', module: NestedModule }]),
 ];
 
+/** Finds the user by the request alone. */
+function userOf({ headers }: { headers: object }): { role: string } | null {
+  return 'x-staff' in headers ? { role: 'staff' } : null;
+}
+
 /** What every refusal has, whatever was asked for. */
 function expectRefusal(reply: Reply, retryAfter = '3600'): void {
   expect(reply.status).toBe(503);
@@ -266,28 +271,61 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     }
   });
 
-  it('does not let middleware answer in its place', async () => {
-    const answer = (_request: unknown, response: { end: (body: string) => void }): void => response.end('middleware');
-    @Module({})
-    class AnsweringModule implements NestModule {
-      configure(consumer: MiddlewareConsumer): void {
-        consumer.apply(answer).forRoutes('cats', 'proxied/*rest', 'open');
+  describe.each<[string, NonNullable<Setup['options']>['exempt']]>([
+    ['no exemption', {}],
+    ['roles', { roles: ['staff'], user: (request: { headers: object }) => userOf(request) }],
+    ['a condition', { when: () => false }],
+    ['both', { roles: ['staff'], user: (request: { headers: object }) => userOf(request), when: () => false }],
+  ])('with %s', (name, exempt) => {
+    const paths = ['/proxied/x', '/mounted', '/mounted/x', '/mounted/cats?a=b'];
+    const answer = (request: { url: string }, response: { end: (body: string) => void }): void =>
+      response.end(`middleware ${request.url}`);
+    const startWithMiddleware = async (): Promise<Running['call']> => {
+      @Module({})
+      class AnsweringModule implements NestModule {
+        configure(consumer: MiddlewareConsumer): void {
+          consumer.apply(answer).forRoutes('cats', 'proxied/*rest', 'open');
+        }
       }
-    }
-    const { call } = await startActive({
-      controllers,
-      imports: [AnsweringModule],
-      main: (app) => {
-        useMaintenance(app);
-        app.use('/mounted', answer);
-      },
+      const { call } = await startActive({
+        controllers,
+        imports: [AnsweringModule],
+        options: { exempt },
+        main: (app) => {
+          useMaintenance(app);
+          app.use('/mounted', answer);
+        },
+      });
+      return call;
+    };
+
+    it('refuses before middleware where no handler is', async () => {
+      const call = await startWithMiddleware();
+      for (const path of paths) {
+        for (const method of ['GET', 'POST']) {
+          expectRefusal(await call(path, { method, headers: { 'content-type': 'text/html', accept: 'text/html' } }));
+        }
+      }
+      await running?.maintenance.disable();
+      for (const path of paths) expect((await call(path)).text).toContain('middleware');
+      expect((await call('/mounted/x')).text).toBe('middleware /x');
     });
-    for (const path of ['/cats', '/proxied/x', '/mounted', '/mounted/x']) {
-      expect([path, (await call(path)).status]).toEqual([path, 503]);
-    }
-    expect((await call('/open')).text).toBe('middleware');
-    await running?.maintenance.disable();
-    for (const path of ['/cats', '/proxied/x', '/mounted']) expect((await call(path)).text).toBe('middleware');
+
+    it('leaves middleware in front of a handler that an exemption admits, or may admit, alone', async () => {
+      const call = await startWithMiddleware();
+      expect((await call('/open')).text).toContain('middleware');
+      expect((await call('/cats')).status).toBe(name === 'no exemption' ? 503 : 200);
+    });
+
+    it('admits a role to middleware', async () => {
+      if (!exempt?.roles) return;
+      const call = await startWithMiddleware();
+      for (const path of paths) {
+        const reply = await call(path, { headers: { 'x-staff': '1' } });
+        expect(reply.text).toContain('middleware');
+        expect(reply.headers['cache-control']).toBe('private, no-store');
+      }
+    });
   });
 
   it('keeps CORS headers wherever the application sets them', async () => {

@@ -15,12 +15,14 @@ export interface EdgeVisitor {
   proceed: () => void;
   /** Ends it. */
   send: (answer: Answer) => void;
+  /** Called before a refusal, where headers that every answer has are not set by then. */
+  beforeRefusal?: (refuse: () => void) => void;
   /** Refuses it. Missing where something of the application's own may still change the answer on its way. */
   refuse?: (answer: Answer) => void;
 }
 
 /**
- * The first of the two places that refuse: after CORS, before a body is read. It refuses what the guard never sees (unknown URLs,
+ * The first of the two places that refuse: with the headers of CORS, before a body is read. It refuses what the guard never sees (unknown URLs,
  * static files, bodies that can't be parsed) and what the guard would refuse for certain. In doubt, the request goes on.
  */
 export class Edge {
@@ -62,9 +64,7 @@ export class Edge {
   }
 
   /** Ends the request with a refusal. */
-  refuse(refusal: Refusal, visitor: EdgeVisitor, route: Route): void {
-    // A refusal that was foreseen comes here at once.
-    if (this.#redeems(visitor)) return;
+  #refuse(refusal: Refusal, visitor: EdgeVisitor, route: Route): void {
     const { request, response, send } = visitor;
     const endpoint = this.endpoints.at(request.url);
     const ready = endpoint ? null : this.responder.readyAnswer(refusal, request, isEventStream(route));
@@ -104,7 +104,10 @@ export class Edge {
   }
 
   #carryOut(decision: Decision, visitor: EdgeVisitor, route: Route): void {
-    if (typeof decision === 'object') return this.refuse(decision, visitor, route);
+    if (typeof decision === 'object') {
+      const refuse = (): void => this.#refuse(decision, visitor, route);
+      return visitor.beforeRefusal ? visitor.beforeRefusal(refuse) : refuse();
+    }
     if (decision === 'exempt') sealExempt(visitor.response);
     visitor.proceed();
   }

@@ -4,8 +4,8 @@ import { HttpMount } from './http-mount.js';
 
 /**
  * Moves the edge to this place of `main.ts` on Express, for applications that register static files, sessions or parsers of their
- * own before Nest's body parsers. Put it after CORS, so that refused answers keep their CORS headers. On Fastify, where the order
- * of registration does not matter, it changes nothing.
+ * own before Nest's body parsers. Put it after CORS, so that refused answers keep their CORS headers. On Fastify, where the edge
+ * comes before all plugins and middleware anyway, it changes nothing.
  *
  * @throws Error if the application does not import `MaintenanceModule`
  *

@@ -271,7 +271,7 @@ const mount: Provider = {
     const edge = extras.mount?.edge === false ? null : new Edge(rules, handlers, answers, endpoints, link);
     const locals = viewLocals(() => statusOf(state, source), announcer);
     const tracking = { inFlight: work, policy: rules, endpoints };
-    return new HttpMount(host, { edge, handlers, endpoints, announcer, viewLocals: locals, tracking }, answers);
+    return new HttpMount(host, { edge, handlers, endpoints, announcer, viewLocals: locals, tracking, clock }, answers);
   },
 };
 

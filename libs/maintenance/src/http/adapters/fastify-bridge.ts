@@ -2,9 +2,9 @@ import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { append } from 'vary';
-import type { Refusal } from '../../policy/refusal.js';
 import { replaceMethod } from '../../replace-method.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
+import { inTime } from '../../state/in-time.js';
 import { ANNOUNCEMENT } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { Edge, EdgeVisitor } from '../edge.js';
@@ -19,7 +19,6 @@ const ROUTE = Symbol('nestjs-maintenance:route');
 interface MarkedConfig {
   [ROUTE]?: Route;
 }
-type MarkedRequest = object & Record<symbol, Refusal | undefined>;
 /** Node's request, of which Fastify and middie keep the URL that they replace. */
 interface RewrittenRequest {
   url?: string;
@@ -28,33 +27,38 @@ interface RewrittenRequest {
 }
 /** What Fastify knows of a route. */
 interface RouteContext {
+  onRequest: Hook[] | null;
   onSend: unknown[] | null;
   onResponse: unknown[] | null;
 }
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
 type Verb = (path: string, handler: object) => unknown;
-type Middleware = (request: object, response: unknown, next: () => void) => unknown;
-type Hook = (request: FastifyRequest, reply: FastifyReply, done: () => void) => unknown;
-type MiddlewareFactory = (path: string, callback: Middleware) => unknown;
+type Done = (error?: unknown) => void;
+type Hook = (request: FastifyRequest, reply: FastifyReply, done: Done) => unknown;
 
 /** What Nest's adapter for Fastify has beyond its type. */
 interface HookedAdapter {
-  use: (...args: unknown[]) => unknown;
-  createMiddlewareFactory: (method: number) => MiddlewareFactory | Promise<MiddlewareFactory>;
   setOnRequestHook: (hook: Hook) => void;
   onResponseHook?: unknown;
+  /** Runs the hook of `app.enableCors()`. */
+  corsHook?: Hook;
+  /** Sets the headers of `app.useSecurityHeaders()`, and returns an error for what `app.enableCsrfProtection()` rejects. */
+  securityHook?: (request: FastifyRequest, response: ServerResponse) => unknown;
 }
 
+/** The hooks of @fastify/cors and @fastify/helmet, as Fastify names them. */
+const HEADER_HOOKS = new Set(['bound handleCors', 'bound helmetConfigureReply', 'bound helmetApplyHeaders']);
+/** For all hooks that set headers together: an application may look up its allowed origins elsewhere. */
+const HEADERS_TIMEOUT_MS = 1_000;
+
 /**
- * Fastify: the edge is a hook that runs after all `onRequest` hooks, CORS among them, and before a body is read. By then the
- * router has chosen the route.
+ * Fastify: the edge is the first `onRequest` hook, before Nest's middleware and all hooks of plugins: a session, a rate limit or a login
+ * asks the very database that is being maintained. By then the router has chosen the route.
  */
 export class FastifyBridge implements HttpBridge {
   /** The route that Nest is registering. */
   #registering: { route: Route; isAdmin: boolean } | null = null;
   #context: symbol | undefined;
-  /** Marks raw requests that will be refused for certain. */
-  readonly #refused = Symbol('nestjs-maintenance:refused');
   /** Marks raw requests with the URL that `rewriteUrl` has made, which the router goes by. */
   readonly #rewrittenUrl = Symbol('nestjs-maintenance:rewritten-url');
 
@@ -64,21 +68,15 @@ export class FastifyBridge implements HttpBridge {
   ) {}
 
   attach(): void {
-    const { viewLocals, edge, announcer } = this.parts;
+    const { viewLocals, edge } = this.parts;
     const instance = this.adapter.getInstance<FastifyInstance>();
     this.#followRoutes(instance);
     this.#comeFirst(edge);
-    if (edge) this.#guardNotFound();
-    instance.addHook('preParsing', (request, reply, _payload, done) => {
+    if (edge) this.#guardNotFound(edge);
+    instance.addHook('preParsing', (_request, reply, _payload, done) => {
       const { locals } = reply as { locals?: object | null };
       if (locals) Object.defineProperties(locals, viewLocals);
-      if (!edge) return done();
-      const header = announcer.header;
-      if (header !== null) void reply.header(ANNOUNCEMENT, header);
-      const refusal = (request.raw as unknown as MarkedRequest)[this.#refused];
-      if (refusal) edge.refuse(refusal, this.#visitor(request, reply, done), this.#routeOf(request));
-      else if (edge.isIdle) done();
-      else edge.pass(this.#visitor(request, reply, done), this.#routeOf(request));
+      done();
     });
   }
 
@@ -174,36 +172,60 @@ export class FastifyBridge implements HttpBridge {
         }),
     };
     let others: Hook = (_request, _reply, done) => done();
+    // A refused request is not counted: its answer is all that there is to wait for.
+    const proceed: Hook = (request, reply, done) => {
+      track(reply, reply.raw, lens, tracking);
+      return others(request, reply, done);
+    };
     const setOnRequestHook = adapter.setOnRequestHook.bind(adapter);
     setOnRequestHook((request, reply, done) => {
       const raw = request.raw as object as RewrittenRequest;
       if (raw.originalUrl !== undefined) raw[this.#rewrittenUrl] = raw.url;
-      const refusal = edge && !edge.isIdle ? edge.foresee(request, this.#routeOf(request)) : null;
-      if (refusal) (request.raw as unknown as MarkedRequest)[this.#refused] = refusal;
-      // Whoever is refused is not waited for.
-      else track(reply, reply.raw, lens, tracking);
-      return others(request, reply, done);
+      if (edge) this.#announce(reply);
+      if (!edge || edge.isIdle) return proceed(request, reply, done);
+      const visitor = this.#firstVisitor(request, reply, () => runHook(proceed, request, reply, done));
+      const pass = (): void => edge.pass(visitor, this.#routeOf(request));
+      // CORS answers a preflight whatever the decision is.
+      if (request.method === 'OPTIONS') visitor.beforeRefusal(pass);
+      else pass();
     });
     adapter.setOnRequestHook = (hook) => void (others = hook);
-    if (edge) this.#holdMiddlewareBack(adapter);
   }
 
-  // Nest's middleware runs before a plugin's CORS hook may have set its headers: too early to answer, but not to see that it
-  // must not answer in our place.
-  #holdMiddlewareBack(adapter: HookedAdapter): void {
-    const held = (middleware: unknown): unknown => {
-      if (typeof middleware !== 'function') return middleware;
-      const run = middleware as Middleware;
-      return ((request, response, next) =>
-        this.#refused in request ? next() : run(request, response, next)) satisfies Middleware;
+  #announce(reply: FastifyReply): void {
+    const { header } = this.parts.announcer;
+    if (header !== null) void reply.header(ANNOUNCEMENT, header);
+  }
+
+  /** Returns the visitor of a request for which no other hook has run. */
+  #firstVisitor(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    proceed: () => void,
+  ): EdgeVisitor & Required<Pick<EdgeVisitor, 'beforeRefusal'>> {
+    return {
+      ...this.#visitor(request, reply, proceed),
+      beforeRefusal: (refuse) => this.#setHeaders(request, reply, refuse),
     };
-    const use = adapter.use.bind(adapter);
-    adapter.use = (...args) => use(...args.map(held));
-    const create = adapter.createMiddlewareFactory.bind(adapter);
-    adapter.createMiddlewareFactory = async (method) => {
-      const factory = await create(method);
-      return (path, callback) => factory(path, held(callback) as Middleware);
+  }
+
+  /** Runs the hooks that do nothing but set headers, which Fastify would run later. A hook of CORS may answer a preflight by itself. */
+  #setHeaders(request: FastifyRequest, reply: FastifyReply, then: () => void): void {
+    const { corsHook, securityHook } = this.adapter as unknown as HookedAdapter;
+    const hooks = this.#contextOf(request)?.onRequest?.filter(({ name }) => HEADER_HOOKS.has(name)) ?? [];
+    if (corsHook) hooks.unshift(corsHook);
+    if (securityHook)
+      hooks.push((_request, _reply, done) => {
+        securityHook(request, reply.raw);
+        done();
+      });
+    if (hooks.length === 0) return then();
+    const set = inTime(() => runAll(hooks, request, reply), this.parts.clock, HEADERS_TIMEOUT_MS);
+    const goOn = (): void => {
+      if (!reply.sent) then();
     };
+    // As Fastify does with what a hook throws.
+    set.then(goOn, goOn).catch((error: unknown) => void reply.send(error));
   }
 
   // Fastify keeps no metadata of a handler, so the route goes into Fastify's config of it while Nest registers it.
@@ -229,7 +251,7 @@ export class FastifyBridge implements HttpBridge {
       const { route, isAdmin } = this.#registering ?? { route: NO_HANDLER, isAdmin: false };
       if (route.length > 0) {
         options.config = { ...options.config, [ROUTE]: route };
-        options.handler = noting(options.handler);
+        options.handler = this.#noting(options.handler);
       }
       if (!isAdmin) return;
       options.preParsing = [forgetTypeOfNothing];
@@ -237,18 +259,53 @@ export class FastifyBridge implements HttpBridge {
     });
   }
 
+  #noting(handler: Handler): Handler {
+    // A client that goes away ends the connection, and not what the handler does.
+    return function (this: unknown, request, reply) {
+      return noteHandling(reply.raw, handler.call(this, request, reply));
+    };
+  }
+
   // Fastify gets here from hooks too, before ours has run.
-  #guardNotFound(): void {
-    const { adapter, parts } = this;
+  #guardNotFound(edge: Edge): void {
+    const { adapter } = this;
     const setNotFoundHandler = adapter.setNotFoundHandler?.bind(adapter) as
       ((...args: unknown[]) => unknown) | undefined;
     adapter.setNotFoundHandler = (handler: Handler, ...rest: unknown[]) => {
       const refuseFirst: Handler = (request, reply) => {
-        if (!parts.edge || parts.edge.isIdle) return handler(request, reply);
-        parts.edge.passUnrouted(this.#visitor(request, reply, () => void handler(request, reply)));
+        if (edge.isIdle) return handler(request, reply);
+        edge.passUnrouted(this.#visitor(request, reply, () => void handler(request, reply)));
       };
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };
+  }
+}
+
+/** Runs hooks one after the other, until one has answered. A hook that fails has no say in what follows. */
+async function runAll(hooks: Hook[], request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  for (const hook of hooks) {
+    if (reply.sent) return;
+    await new Promise<void>((resolve) => {
+      runHook(hook, request, reply, () => resolve());
+      if (reply.sent) resolve();
+    });
+  }
+}
+
+/** Runs a hook as Fastify does: it calls back, returns a promise or throws. */
+function runHook(hook: Hook, request: FastifyRequest, reply: FastifyReply, done: Done): void {
+  let isDone = false;
+  const doneOnce: Done = (error) => {
+    if (!isDone) {
+      isDone = true;
+      done(error);
+    }
+  };
+  try {
+    const result = hook(request, reply, doneOnce);
+    if (result instanceof Promise) result.then(() => doneOnce(), doneOnce);
+  } catch (error) {
+    doneOnce(error);
   }
 }
 
@@ -268,13 +325,6 @@ function sendThroughFastify(reply: FastifyReply, { status, headers, body }: Answ
     .headers(headers)
     .header('Vary', vary === undefined ? 'Accept' : append(String(vary), 'Accept'))
     .send(body);
-}
-
-// A client that goes away ends the connection, and not what the handler does.
-function noting(handler: Handler): Handler {
-  return function (this: unknown, request, reply) {
-    return noteHandling(reply.raw, handler.call(this, request, reply));
-  };
 }
 
 // An application that ignores trailing slashes has the route with a slash already.

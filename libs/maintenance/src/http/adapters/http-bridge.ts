@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { PolicyRequest } from '../../policy/request-path.js';
+import type { Clock } from '../../state/clock.js';
 import type { Announcer } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { EdgeEndpoints } from '../edge-endpoints.js';
@@ -41,6 +42,7 @@ export interface BridgeParts {
   viewLocals: PropertyDescriptorMap;
   /** What counts requests until they are answered. */
   tracking: InFlightParts;
+  clock: Clock;
 }
 
 /** Returns a request like the given one, with another URL. */
