@@ -273,10 +273,17 @@ describe('HTTP/2 on fastify', () => {
     expect(garbage.headers[':status']).toBe(503);
     const upload = await send({ ':path': '/upload', ':method': 'POST' }, Buffer.alloc(3 * 1024 * 1024));
     expect(upload.headers[':status']).toBe(503);
+    // HTTP/2 takes every method, Fastify's router does not.
+    for (const path of ['/file', '/none']) {
+      const unknown = await send({ ':path': path, ':method': 'BREW' });
+      expect(unknown.headers).toMatchObject({ ':status': 503, 'retry-after': '60', 'cache-control': 'no-store' });
+      expect(JSON.parse(unknown.text)).toMatchObject({ status: 503, detail: 'Back at four' });
+    }
     expect(await get('/scoped/open')).toBe(200);
 
     await running.maintenance.disable();
     expect([await get('/file'), await get('/none')]).toEqual([200, 404]);
+    expect((await send({ ':path': '/file', ':method': 'BREW' })).headers[':status']).toBe(404);
     expect(session.destroyed).toBe(false);
   });
 });

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import {
   Controller,
+  Get,
   Module,
   Post,
   RequestMethod,
@@ -13,7 +14,7 @@ import {
 } from '@nestjs/common';
 import { RouterModule } from '@nestjs/core';
 import { ServeStaticModule } from '@nestjs/serve-static';
-import { MaintenanceGuard, useMaintenance } from 'nestjs-maintenance';
+import { MaintenanceGuard, SkipMaintenance, useMaintenance } from 'nestjs-maintenance';
 import { ADAPTERS, LANES, start, type Adapter, type Running, type Setup } from './application.js';
 import type { Call, Reply } from './client.js';
 import {
@@ -326,6 +327,31 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         expect(reply.headers['cache-control']).toBe('private, no-store');
       }
     });
+  });
+
+  it.each<[string, NonNullable<Setup['options']>]>([
+    ['nothing is exempt', {}],
+    ['a role could admit', { exempt: { roles: ['staff'] } }],
+    ['a condition could admit', { exempt: { when: () => false } }],
+  ])('refuses other hosts than that of a controller where %s', async (_name, options) => {
+    @SkipMaintenance()
+    @Controller({ path: 'admitted', host: 'a.example.com' })
+    class AdmittedHostController {
+      @Get(':any')
+      get(): string {
+        return 'admitted';
+      }
+    }
+    const { call } = await startActive({ controllers: [HostController, AdmittedHostController], options });
+    const [a, b] = ['a', 'b'].map((name) => ({ headers: { host: `${name}.example.com` } }));
+    expectRefusal(await call('/hosted', a));
+    expect((await call('/admitted/x', a)).text).toBe('admitted');
+    for (const path of ['/hosted', '/admitted/x']) expectRefusal(await call(path, b));
+    await running?.maintenance.disable();
+    for (const path of ['/hosted', '/admitted/x']) {
+      expect((await call(path, a)).status).toBe(200);
+      expect((await call(path, b)).status).toBe(404);
+    }
   });
 
   it('keeps CORS headers wherever the application sets them', async () => {

@@ -32,6 +32,11 @@ interface RouteContext {
   onResponse: unknown[] | null;
 }
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
+type ErrorHandler = (
+  error: { code?: string } | null | undefined,
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => unknown;
 type Verb = (path: string, handler: object) => unknown;
 type Done = (error?: unknown) => void;
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: Done) => unknown;
@@ -72,7 +77,10 @@ export class FastifyBridge implements HttpBridge {
     const instance = this.adapter.getInstance<FastifyInstance>();
     this.#followRoutes(instance);
     this.#comeFirst(edge);
-    if (edge) this.#guardNotFound(edge);
+    if (edge) {
+      this.#guardNotFound(edge);
+      this.#guardUnknownMethods(edge);
+    }
     instance.addHook('preParsing', (_request, reply, _payload, done) => {
       const { locals } = reply as { locals?: object | null };
       if (locals) Object.defineProperties(locals, viewLocals);
@@ -260,9 +268,18 @@ export class FastifyBridge implements HttpBridge {
   }
 
   #noting(handler: Handler): Handler {
-    // A client that goes away ends the connection, and not what the handler does.
+    const { edge } = this.parts;
+    const passUnrouted = (request: FastifyRequest, reply: FastifyReply, error: unknown): void =>
+      edge?.passUnrouted(this.#visitor(request, reply, () => void reply.send(error)));
     return function (this: unknown, request, reply) {
-      return noteHandling(reply.raw, handler.call(this, request, reply));
+      try {
+        // A client that goes away ends the connection, and not what the handler does.
+        return noteHandling(reply.raw, handler.call(this, request, reply));
+      } catch (error) {
+        // Nest's handlers are asynchronous. Only its check of the controller's `host` throws, before any guard.
+        if (!edge || edge.isIdle) throw error;
+        passUnrouted(request, reply, error);
+      }
     };
   }
 
@@ -277,6 +294,20 @@ export class FastifyBridge implements HttpBridge {
         edge.passUnrouted(this.#visitor(request, reply, () => void handler(request, reply)));
       };
       return setNotFoundHandler?.(refuseFirst, ...rest);
+    };
+  }
+
+  // Fastify has no routes for methods that it does not know, which HTTP/2 takes: it runs no hook, and reports an error.
+  #guardUnknownMethods(edge: Edge): void {
+    const { adapter } = this;
+    const setErrorHandler = adapter.setErrorHandler?.bind(adapter) as ((...args: unknown[]) => unknown) | undefined;
+    adapter.setErrorHandler = (handler: ErrorHandler, ...rest: unknown[]) => {
+      const refuseFirst: ErrorHandler = (error, request, reply) => {
+        if (error?.code !== 'FST_ERR_NOT_FOUND' || edge.isIdle) return handler(error, request, reply);
+        this.#announce(reply);
+        edge.passUnrouted(this.#firstVisitor(request, reply, () => void handler(error, request, reply)));
+      };
+      return setErrorHandler?.(refuseFirst, ...rest);
     };
   }
 }
