@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import { match } from 'path-to-regexp';
 import type { HandlerRules } from '../../policy/handler-rules.js';
-import { pathOf, type PolicyRequest } from '../../policy/request-path.js';
+import { pathOf, withoutOrigin, type PolicyRequest } from '../../policy/request-path.js';
 import { replaceMethod } from '../../replace-method.js';
 import { ANNOUNCEMENT } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
@@ -10,7 +10,7 @@ import type { EdgeVisitor } from '../edge.js';
 import type { AnswerableRequest } from '../responder.js';
 import { noteHandling, track, type RequestLens } from '../request-in-flight.js';
 import type { Route } from '../routed-handlers.js';
-import { plainRequestOf, VERBS, type BridgeParts, type HttpBridge } from './http-bridge.js';
+import { plainRequestOf, VERBS, withUrl, type BridgeParts, type HttpBridge } from './http-bridge.js';
 
 /** Node's request, with what adapters add to it. */
 type ConnectRequest = IncomingMessage & { originalUrl?: string; ip?: string };
@@ -83,6 +83,11 @@ export class ConnectBridge implements HttpBridge {
 
   requestOf(raw: IncomingMessage): EdgeRequest {
     return plainRequestOf(raw);
+  }
+
+  restoreUrl<T extends PolicyRequest>(request: T): T {
+    const { originalUrl = request.url } = request as T & { originalUrl?: string };
+    return originalUrl === request.url ? request : withUrl(request, originalUrl);
   }
 
   send(response: unknown, { status, headers, body }: Answer): void {
@@ -169,7 +174,7 @@ export class ConnectBridge implements HttpBridge {
    * differently, the edge leaves it to the guard.
    */
   #candidates({ method, url }: Pick<PolicyRequest, 'method' | 'url'>): RegisteredRoute[] {
-    const sent = pathOf(url.replace(/^https?:\/\/[^/?#]*/i, '')) || '/';
+    const sent = pathOf(withoutOrigin(url)) || '/';
     const decoded = decode(sent);
     const isFor = (route: RegisteredRoute): boolean =>
       route.method === null || route.method === method || (method === 'HEAD' && route.method === 'GET');

@@ -52,7 +52,7 @@ export class Upgrades implements Transport {
 
   #meet(request: IncomingMessage, socket: Duplex, proceed: () => void): void {
     if (this.#decidedElsewhere.some((takes) => takes(request))) return proceed();
-    if (this.deps.policy.isOpen) return this.#admit(request, socket, proceed);
+    if (this.deps.policy.isIdle) return this.#admit(request, socket, proceed);
     const decision = this.#decide(request);
     if (!(decision instanceof Promise)) return this.#carryOut(decision, request, socket, proceed);
     // Node does not listen to the socket any more, and the application does not listen yet.
