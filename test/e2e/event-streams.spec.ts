@@ -127,7 +127,7 @@ describe.each(ADAPTERS)('server-sent events on %s', (adapter) => {
     expect(reply).toMatchObject({ status: 200, headers: { 'cache-control': 'no-store' } });
     expect(reply.headers['content-type']).toMatch(/^text\/event-stream/);
     expect(reply.headers['retry-after']).toBeUndefined();
-    const [, milliseconds] = /^retry: (\d+)\nevent: maintenance\ndata: \{.*\}\n\n$/.exec(reply.text)!;
+    const [, milliseconds] = /^event: maintenance\nid: tick-7\nretry: (\d+)\ndata: \{.*\}\n\n$/.exec(reply.text)!;
     expect(Number(milliseconds)).toBeGreaterThanOrEqual(7_500);
     expect(Number(milliseconds)).toBeLessThanOrEqual(15_000);
     expect(open).toBe(0);
@@ -135,6 +135,21 @@ describe.each(ADAPTERS)('server-sent events on %s', (adapter) => {
     expect((await running.call('/nothing', { headers })).status).toBe(503);
     expect((await running.call('/events', { headers: { 'last-event-id': '7' } })).status).toBe(503);
     expect((await running.call('/events', { method: 'POST', headers })).status).toBe(503);
+  });
+
+  it('send the same event to a reader who comes back as to those whose streams are open', async () => {
+    const url = `http://127.0.0.1:${running.port}/events/quiet`;
+    // As a browser sends an id that is not ASCII: its UTF-8.
+    const headers = { accept: 'text/event-stream', 'last-event-id': Buffer.from('tick-ü').toString('latin1') };
+    const stream = await fetch(url, { headers });
+    await until('it is open', () => open === 1);
+    await running.maintenance.enable({ message: 'Back at four', retryAfter: 600 });
+    const events = [await stream.text(), (await running.call('/events/quiet', { headers })).text];
+    const [opened, returned] = events.map((text) => text.trim().replace(/^retry: \d+$/m, 'retry'));
+    expect(opened).toContain(
+      'event: maintenance\nid: tick-ü\nretry\ndata: {"status":"error","code":"SERVICE_UNAVAILABLE"',
+    );
+    expect(returned).toBe(opened);
   });
 
   it('keep the id from which a reader goes on', async () => {

@@ -1,5 +1,6 @@
 import type { Answer } from './answer.js';
-import type { Problem } from './problem.js';
+import type { Refusal } from '../policy/refusal.js';
+import { refusedCall, type RefusedCall } from './refused-call.js';
 import type { AnswerableRequest } from './responder.js';
 
 /** The name of the event that the readers of a stream get. */
@@ -26,8 +27,30 @@ export function isReturningReader({ headers }: AnswerableRequest): boolean {
   return headers['last-event-id'] !== undefined && /\btext\/event-stream\b/i.test(String(headers.accept));
 }
 
-/** A stream that has nothing but the event, and when to come back. */
-export function eventStreamAnswer(problem: Problem): Answer {
-  const body = `retry: ${reconnectionTime(problem.retryAfter)}\nevent: ${EVENT}\ndata: ${JSON.stringify(problem)}\n\n`;
+/** The event that tells a reader of maintenance, with the members that Nest calls a `MessageEvent`. */
+export interface MaintenanceEvent {
+  type: typeof EVENT;
+  id?: string;
+  retry: number;
+  data: RefusedCall;
+}
+
+/** Creates the event, the same for a stream that is open and for a reader who comes back. */
+export function createMaintenanceEvent(refusal: Refusal, id: string | undefined): MaintenanceEvent {
+  const retry = reconnectionTime(refusal.retryAfter);
+  return { type: EVENT, data: refusedCall(refusal), retry, ...(id !== undefined && { id }) };
+}
+
+/** Returns the id of the event that a reader got last, as it was sent: Node reads the bytes of headers as Latin-1. */
+export function getLastEventId({ headers }: Pick<AnswerableRequest, 'headers'>): string | undefined {
+  const id = headers['last-event-id'];
+  return typeof id === 'string' ? Buffer.from(id, 'latin1').toString() : undefined;
+}
+
+/** Creates a stream that has nothing but the event. */
+export function eventStreamAnswer(refusal: Refusal, request: AnswerableRequest): Answer {
+  const { type, id, retry, data } = createMaintenanceEvent(refusal, getLastEventId(request));
+  const lines = [`event: ${type}`, ...(id === undefined ? [] : [`id: ${id}`]), `retry: ${retry}`];
+  const body = `${lines.join('\n')}\ndata: ${JSON.stringify(data)}\n\n`;
   return { status: 200, headers: { 'Content-Type': 'text/event-stream' }, body: Buffer.from(body), hasOwnStatus: true };
 }

@@ -58,7 +58,7 @@ export class Responder {
   async answer(refusal: Refusal, request: AnswerableRequest, isEventStream: boolean): Promise<Answer> {
     const ready = this.readyAnswer(refusal, request, isEventStream);
     if (ready) return ready;
-    if (isEventStream && isReturningReader(request)) return eventStreamAnswer(await this.problem(refusal, request));
+    if (isEventStream && isReturningReader(request)) return eventStreamAnswer(refusal, request);
     if ((await this.#format(request)) === 'json') return this.#json(await this.problem(refusal, request));
     const target = this.#redirectTarget(request);
     if (target !== null) {

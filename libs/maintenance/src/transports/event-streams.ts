@@ -1,12 +1,12 @@
 import type { CallHandler, ExecutionContext, MessageEvent, NestInterceptor } from '@nestjs/common';
 import { concat, defer, of, takeUntil, tap, type Observable } from 'rxjs';
-import { EVENT, reconnectionTime } from '../http/event-stream.js';
+import { createMaintenanceEvent, getLastEventId } from '../http/event-stream.js';
+import type { AnswerableRequest } from '../http/responder.js';
 import type { HandlerRules } from '../policy/handler-rules.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { PolicyRequest } from '../policy/request-path.js';
 import type { Transport } from '../policy/transport.js';
 import { firstRefusal } from './first-refusal.js';
-import { refusedCall } from './refused-call.js';
 import type { TransportParts } from './transport-parts.js';
 
 /**
@@ -31,27 +31,17 @@ export class EventStreams implements Transport, NestInterceptor {
   }
 
   #untilRefused(events: Observable<MessageEvent>, rules: HandlerRules, context: ExecutionContext): Observable<unknown> {
-    const request = context.switchToHttp().getRequest<PolicyRequest>();
+    const request = context.switchToHttp().getRequest<PolicyRequest & Pick<AnswerableRequest, 'headers'>>();
     const refused = firstRefusal(this.parts, { rules, request, context });
     // Nest numbers events that have no id, and a reader would later ask for what follows that number.
-    let id = lastEventIdOf(context);
+    let id = getLastEventId(request);
     let refusal: Refusal | undefined;
     return concat(
       events.pipe(
         tap((event) => (id = event?.id ?? id)),
         takeUntil(refused.pipe(tap((found) => (refusal = found)))),
       ),
-      defer(() => (refusal ? of(lastEvent(refusal, id)) : of())),
+      defer(() => (refusal ? of<MessageEvent>(createMaintenanceEvent(refusal, id)) : of())),
     );
   }
-}
-
-function lastEvent(refusal: Refusal, id: string | undefined): MessageEvent {
-  const retry = reconnectionTime(refusal.retryAfter);
-  return { type: EVENT, data: refusedCall(refusal), retry, ...(id !== undefined && { id }) };
-}
-
-function lastEventIdOf(context: ExecutionContext): string | undefined {
-  const { headers } = context.switchToHttp().getRequest<{ headers: Record<string, string | undefined> }>();
-  return headers['last-event-id'];
 }

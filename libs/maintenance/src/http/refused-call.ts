@@ -1,0 +1,26 @@
+import { problemOf } from './problem.js';
+import type { Refusal } from '../policy/refusal.js';
+import type { MaintenanceMode } from '../state/maintenance-window.js';
+
+/** What a refused caller is told where there is no HTTP answer. */
+export interface RefusedCall {
+  status: 'error';
+  code: typeof CODE;
+  message: string;
+  /** Seconds; `null`: unknown. */
+  retryAfter: number | null;
+  /** ISO 8601 in UTC; `null`: unknown. */
+  startsAt: string | null;
+  /** ISO 8601 in UTC; `null`: unknown. */
+  endsAt: string | null;
+  scope: string;
+  mode: MaintenanceMode;
+}
+
+/** The code of every refusal. */
+export const CODE = 'SERVICE_UNAVAILABLE';
+
+export function refusedCall(refusal: Refusal): RefusedCall {
+  const { message, retryAfter, startsAt, endsAt, scope, mode } = problemOf(refusal, 503);
+  return { status: 'error', code: CODE, message, retryAfter, startsAt, endsAt, scope, mode };
+}
