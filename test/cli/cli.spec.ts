@@ -273,7 +273,7 @@ describe('wrong usage', () => {
     [['--json', 'status'], "unknown option '--json'"],
     [['status', 'extra'], 'too many arguments'],
     [['on', '--message'], 'argument missing'],
-    [['on', '--at', 'tomorrow'], /ISO 8601 with a time zone, such as 2026-12-01T02:00Z/],
+    [['on', '--at', 'tomorrow'], /ISO 8601 with a time zone, such as 2030-12-01T02:00Z/],
     [['on', '--until', '2999-02-30T02:00Z'], /a date that exists/],
     [['on', '--until', '2020-01-01T00:00Z'], 'is in the past'],
     [['on', '--at', '2020-01-01T00:00Z'], 'leave --at out to start now'],

@@ -36,7 +36,7 @@ const DRAIN_TIMEOUT = 60_000;
  * ```ts
  * constructor(private readonly maintenance: MaintenanceService) {}
  *
- * await this.maintenance.enable({ message: 'Back at four', endsAt: '2026-12-01T04:00Z' });
+ * await this.maintenance.enable({ message: 'Back at four', endsAt: '2030-12-01T04:00Z' });
  * ```
  */
 @Injectable()

@@ -38,7 +38,7 @@ export const readTime = once((text): TypedTime => {
   if (time !== undefined) return time;
   if (isLocalTime(text)) return { local: text };
   throw new InvalidValueError(
-    'Write a date that exists, as ISO 8601 with a time zone, such as 2026-12-01T02:00Z or 2026-12-01T03:00+01:00, or without one and with --tz.',
+    'Write a date that exists, as ISO 8601 with a time zone, such as 2030-12-01T02:00Z or 2030-12-01T03:00+01:00, or without one and with --tz.',
   );
 });
 

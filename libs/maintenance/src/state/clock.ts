@@ -6,7 +6,7 @@
  * ```ts
  * Test.createTestingModule({ imports: [MaintenanceModule.forRoot()] })
  *   .overrideProvider(Clock)
- *   .useValue(new ManualClock('2026-12-01T02:00Z')); // from nestjs-maintenance/testing
+ *   .useValue(new ManualClock('2030-12-01T02:00Z')); // from nestjs-maintenance/testing
  * ```
  */
 export abstract class Clock {

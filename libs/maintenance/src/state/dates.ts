@@ -2,7 +2,7 @@ const ISO_DATE_TIME =
   /^(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})T(?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})$/i;
 
 /**
- * Reads a moment written in ISO 8601 with a time zone, such as `2026-12-01T02:00Z` or `2026-12-01T03:00:00+01:00`.
+ * Reads a moment written in ISO 8601 with a time zone, such as `2030-12-01T02:00Z` or `2030-12-01T03:00:00+01:00`.
  *
  * @returns milliseconds since the epoch; `undefined` where the text is something else, a day that no month has, or a
  *   local time, which would mean another moment on another machine

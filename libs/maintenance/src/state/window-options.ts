@@ -196,7 +196,7 @@ function moment(given: Record<string, unknown>, name: string): number | null | u
   // The range in which ISO 8601 has four digits for the year.
   if (time !== undefined && time >= -62167219200000 && time <= 253402300799999) return time;
   throw new InvalidWindowError(
-    `\`${name}\` must be an ISO 8601 date with a time zone, such as 2026-12-01T02:00Z or 2026-12-01T03:00+01:00, not ${show(value)}.`,
+    `\`${name}\` must be an ISO 8601 date with a time zone, such as 2030-12-01T02:00Z or 2030-12-01T03:00+01:00, not ${show(value)}.`,
   );
 }
 

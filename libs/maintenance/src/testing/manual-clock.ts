@@ -5,9 +5,9 @@ import { Clock } from '../state/clock.js';
  *
  * @example
  * ```ts
- * const clock = new ManualClock('2026-12-01T00:00Z');
+ * const clock = new ManualClock('2030-12-01T00:00Z');
  * const module = await Test.createTestingModule({ imports: [AppModule] }).overrideProvider(Clock).useValue(clock).compile();
- * await clock.moveTo('2026-12-01T02:00Z');
+ * await clock.moveTo('2030-12-01T02:00Z');
  * ```
  */
 export class ManualClock extends Clock {

@@ -94,14 +94,14 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
     return readText(text, previous);
   }
 
-  @Option({ flags: '--at <time>', description: 'start then, such as 2026-12-01T02:00Z (default: now)' })
+  @Option({ flags: '--at <time>', description: 'start then, such as 2030-12-01T02:00Z (default: now)' })
   parseAt(text: string, previous?: TypedTime): TypedTime {
     return readTime(text, previous);
   }
 
   @Option({
     flags: '--until <time>',
-    description: 'end then, such as 2026-12-01T04:00Z (default: when it is turned off)',
+    description: 'end then, such as 2030-12-01T04:00Z (default: when it is turned off)',
   })
   parseUntil(text: string, previous?: TypedTime): TypedTime {
     return readTime(text, previous);
@@ -162,8 +162,8 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
 Examples:
   on --for 30m --message "Back in half an hour"
   on --scope payments --mode read-only
-  on --at 2026-12-01T02:00Z --until 2026-12-01T04:00Z
-  on --at 2026-12-01T02:00 --for 2h --tz Europe/Rome
+  on --at 2030-12-01T02:00Z --until 2030-12-01T04:00Z
+  on --at 2030-12-01T02:00 --for 2h --tz Europe/Rome
   on --every "0 3 * * 0" --for 1h --tz Europe/Rome`;
   }
 }
