@@ -52,7 +52,21 @@ import { providers } from './wiring/providers.js';
  * export class AppModule {}
  * ```
  */
-@Module({})
+@Module({
+  imports: [DiscoveryModule],
+  // Those that forRoot() adds come later and replace these. Without them, Nest would name a class that no document knows.
+  providers: [
+    HttpMount,
+    StateMonitor,
+    StateStorage,
+    Transports,
+    Background,
+    Reporter,
+    CHANGES,
+    TemporaryWindows,
+    SHUTDOWN,
+  ].map((provide) => ({ provide, useFactory: refusePlainImport })),
+})
 export class MaintenanceModule implements NestModule, OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   /**
    * Registers the module, once, in the root module.
@@ -143,13 +157,7 @@ function define(extras: MaintenanceModuleExtras, given: Provider[], imports?: Dy
   return {
     module: MaintenanceModule,
     global: extras.isGlobal ?? true,
-    imports: [
-      ...(imports ?? []),
-      ...admin.imports,
-      ConfigModule.forFeature(maintenanceConfig),
-      DiscoveryModule,
-      BackgroundStart,
-    ],
+    imports: [...(imports ?? []), ...admin.imports, ConfigModule.forFeature(maintenanceConfig), BackgroundStart],
     controllers: admin.controllers,
     providers: [
       ...given,
@@ -176,6 +184,13 @@ function define(extras: MaintenanceModuleExtras, given: Provider[], imports?: Dy
       Announcer,
     ],
   };
+}
+
+function refusePlainImport(): never {
+  throw new MaintenanceOptionsError(
+    'MaintenanceModule is imported without forRoot(). Write `imports: [MaintenanceModule.forRoot()]` in the root module; ' +
+      'other modules need no import, MaintenanceService can be injected everywhere.',
+  );
 }
 
 // A second registration would guard, answer and count everything twice.

@@ -51,6 +51,9 @@ const VARIABLES: Record<string, { option: string; read: Reader }> = {
   MAINTENANCE_MICROSERVICES_EVENTS: { option: 'microservices.events', read: text },
 };
 
+/** The variables that set options. */
+export const KNOWN_VARIABLES: readonly string[] = Object.keys(VARIABLES);
+
 /**
  * The options that the environment sets. An empty variable counts as unset.
  *

@@ -39,6 +39,7 @@ import { storageFromUrl } from '../storage/storage-url.js';
 import { CHANGES, EXTRAS, GIVEN_OPTIONS, LEASE, OPTIONS, PROGRAM, SHUTDOWN } from '../tokens.js';
 import { withApplicationCache } from './application-cache.js';
 import { background } from './background.js';
+import { BootWarnings } from './boot-warnings.js';
 import { publishChange } from './change-channel.js';
 import { HistoryNews } from './history-news.js';
 import { ScopeCheck } from './scope-check.js';
@@ -311,4 +312,5 @@ export const providers: Provider[] = [
   transports,
   background,
   earlierGuards,
+  BootWarnings,
 ];
