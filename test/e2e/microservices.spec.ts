@@ -23,7 +23,17 @@ import {
 } from './rpc-application.js';
 import { REFUSED } from './refused-call.js';
 import { GrpcClient } from './rpc-grpc-client.js';
-import { GrpcHandlers, GuardedHandlers, open, OpenHandlers, ScopedHandlers, ShopHandlers } from './rpc-handlers.js';
+import {
+  GrpcHandlers,
+  GuardedHandlers,
+  open,
+  OpenHandlers,
+  ScopedHandlers,
+  ShopHandlers,
+  slow,
+  SlowHandlers,
+  SoldHandlers,
+} from './rpc-handlers.js';
 
 const ITEM = { name: 'teapot' };
 const PAY = { cmd: 'pay' };
@@ -274,7 +284,6 @@ describe('exemptions', () => {
       connected(kind, tcp, {
         controllers: [GuardedHandlers],
         extras: { mount: { guard: false } },
-        inheritAppConfig: false,
       }),
     );
     await during(running, {}, async () => {
@@ -286,23 +295,20 @@ describe('exemptions', () => {
 });
 
 describe('what is said at boot', () => {
-  const UNSEEN =
-    /ServerTCP is connected without `inheritAppConfig`.*connectMicroservice\(options, \{ inheritAppConfig: true \}\)/;
   const LOST = /Events that reach ServerTCP during maintenance are lost\..*`microservices\.events`/;
   const drop = { microservices: { events: 'drop' } } as const;
   const silent: [string, Kind, Partial<RpcSetup>][] = [
     ['nothing of a stand-alone one', 'stand-alone', { options: drop }],
     ['nothing with inheritAppConfig', 'express', { options: drop }],
     ['nothing with inheritAppConfig after listen()', 'fastify', { options: drop, isLate: true }],
+    ['nothing without inheritAppConfig', 'express without inheritAppConfig', { options: drop }],
     ['nothing where no event could be lost', 'express', { controllers: [OpenHandlers] }],
     ['nothing where only request-scoped handlers are', 'express', { controllers: [ScopedHandlers] }],
   ];
   const loud: [string, Kind, Partial<RpcSetup>, RegExp][] = [
-    ['a warning without inheritAppConfig', 'express', { inheritAppConfig: false }, UNSEEN],
-    ['the same on Fastify', 'fastify', { inheritAppConfig: false }, UNSEEN],
-    ['the same after listen()', 'express', { inheritAppConfig: false, isLate: true }, UNSEEN],
     ['a warning of events that would be lost', 'stand-alone', {}, LOST],
     ['the same of a hybrid application', 'express', {}, LOST],
+    ['the same without inheritAppConfig', 'fastify without inheritAppConfig', {}, LOST],
   ];
   it.each(silent)('%s', async (_name, kind, setup) => {
     const running = await own(startRpc(kind, await tcp(), { controllers, ...setup }));
@@ -311,11 +317,6 @@ describe('what is said at boot', () => {
   it.each(loud)('%s', async (_name, kind, setup, message) => {
     const running = await own(startRpc(kind, await tcp(), { controllers, ...setup }));
     expect(running.complaints).toEqual([expect.stringMatching(message)]);
-  });
-
-  it('means what it says: without inheritAppConfig nothing is refused', async () => {
-    const running = await own(connected('express', tcp, { inheritAppConfig: false }));
-    expect(await during(running, {}, () => running.ask('buy'))).toEqual({ name: 'bought teapot' });
   });
 
   it('stops at an option that can not be used', async () => {
@@ -328,7 +329,7 @@ describe('what is said at boot', () => {
 
 describe('events', () => {
   // A filter that is registered by then must not turn a refusal into a rejection that nobody handles.
-  it.each(['express', 'fastify'] as const)(
+  it.each(KINDS.filter((kind) => kind !== 'stand-alone'))(
     'are refused where the microservice came after listen(), %s',
     async (kind) => {
       const running = await own(connected(kind, tcp, { isLate: true, options: { microservices: { events: 'drop' } } }));
@@ -368,6 +369,57 @@ describe('events', () => {
       delete process.env.MAINTENANCE_MICROSERVICES_EVENTS;
     }
   });
+});
+
+describe.each(KINDS)('a server, %s,', (kind) => {
+  it('refuses where all of its handlers are made for each request', async () => {
+    const running = await own(connected(kind, tcp, { controllers: [ScopedHandlers] }));
+    await expect(during(running, {}, () => running.ask('scoped'))).rejects.toEqual(REFUSED);
+    expect(await running.ask('scoped')).toEqual(ITEM);
+  });
+
+  it('runs the other handlers of an event that one of them refuses', async () => {
+    const running = await own(
+      connected(kind, tcp, {
+        controllers: [ShopHandlers, SoldHandlers],
+        options: { microservices: { events: 'drop' } },
+      }),
+    );
+    await during(running, {}, async () => {
+      await running.emit('sold');
+      await eventually(() => expect(running.journal).toEqual(['booked teapot']));
+    });
+    await running.emit('sold');
+    await eventually(() =>
+      expect([...running.journal].sort()).toEqual(['booked teapot', 'booked teapot', 'sold teapot']),
+    );
+    expect(running.complaints).toEqual([]);
+  });
+
+  it('is drained once a message that it admitted before is answered, and admits no other', async () => {
+    const running = await own(connected(kind, tcp, { controllers: [SlowHandlers] }));
+    const { promise, answer } = slow();
+    const asked = running.ask('slow');
+    await promise;
+    await running.maintenance.enable();
+    const before = await running.maintenance.drained({ timeout: 0 });
+    expect(before).toMatchObject({ drained: false, pending: [{ reason: 'in-flight' }] });
+    await expect(running.ask('slow')).rejects.toEqual(REFUSED);
+    answer();
+    expect(await asked).toEqual(ITEM);
+    expect(await running.maintenance.drained()).toMatchObject({ drained: true });
+  });
+});
+
+it.each(['express', 'fastify'] as const)('refuses where the microservice is initialized late, %s', async (kind) => {
+  const running = await own(
+    connected(`${kind} without inheritAppConfig`, tcp, {
+      deferInitialization: true,
+      controllers: [OpenHandlers, ShopHandlers],
+    }),
+  );
+  await expect(during(running, {}, () => running.ask('open.undone'))).rejects.toEqual(REFUSED);
+  await expect(during(running, {}, () => running.ask('buy'))).rejects.toEqual(REFUSED);
 });
 
 it.each(KINDS)('leaves nothing behind, %s', async (kind) => {

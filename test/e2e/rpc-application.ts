@@ -18,18 +18,24 @@ import { Journal, PerRequest } from './rpc-handlers.js';
 
 export const PROTO = join(__dirname, 'fixtures/shop.proto');
 
-/** By itself, or beside HTTP. */
-export type Kind = 'stand-alone' | Adapter;
-export const KINDS: Kind[] = ['stand-alone', 'express', 'fastify'];
+/** By itself, or connected to an application with HTTP, whose configuration it has or not. */
+export type Kind = 'stand-alone' | Adapter | `${Adapter} without inheritAppConfig`;
+export const KINDS: Kind[] = [
+  'stand-alone',
+  'express',
+  'fastify',
+  'express without inheritAppConfig',
+  'fastify without inheritAppConfig',
+];
 
 export interface RpcSetup {
   options?: MaintenanceModuleOptions;
   extras?: MaintenanceModuleExtras;
   controllers: Type[];
-  /** Without: not for stand-alone, `inheritAppConfig: true` otherwise. */
-  inheritAppConfig?: boolean;
   /** Connects the microservice to an application that already listens. */
   isLate?: boolean;
+  /** Has Nest make the handlers not before the microservice starts. */
+  deferInitialization?: boolean;
 }
 
 export interface RpcRunning {
@@ -89,13 +95,16 @@ async function startHybrid(
   module: Type,
   server: MicroserviceOptions,
   logger: LoggerService,
-  adapter: Adapter,
-  { inheritAppConfig = true, isLate = false }: RpcSetup,
+  kind: Exclude<Kind, 'stand-alone'>,
+  { isLate = false, deferInitialization = false }: RpcSetup,
 ): Promise<INestApplicationContext> {
-  const http = adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+  const http = kind.startsWith('express') ? new ExpressAdapter() : new FastifyAdapter();
   const app = await NestFactory.create(module, http as ExpressAdapter, { logger, abortOnError: false });
   if (isLate) await app.listen(0, '127.0.0.1');
-  app.connectMicroservice<MicroserviceOptions>(server, { inheritAppConfig });
+  app.connectMicroservice<MicroserviceOptions>(server, {
+    inheritAppConfig: !kind.endsWith('without inheritAppConfig'),
+    deferInitialization,
+  });
   await app.startAllMicroservices();
   if (!isLate) await app.listen(0, '127.0.0.1');
   return app;

@@ -90,6 +90,39 @@ export class ShopHandlers {
   }
 }
 
+/** A second handler of an event. */
+@Controller()
+export class SoldHandlers {
+  constructor(@Inject(Journal) private readonly journal: Journal) {}
+
+  @SkipMaintenance()
+  @EventPattern('sold')
+  booked({ name }: Item): void {
+    this.journal.push(`booked ${name}`);
+  }
+}
+
+let begun: () => void = () => undefined;
+let answered: Promise<void> = Promise.resolve();
+
+/** Has the next message for `slow` wait for its answer. */
+export function slow(): { promise: Promise<void>; answer: () => void } {
+  let answer!: () => void;
+  const promise = new Promise<void>((resolve) => (begun = resolve));
+  answered = new Promise((resolve) => (answer = resolve));
+  return { promise, answer };
+}
+
+@Controller()
+export class SlowHandlers {
+  @MessagePattern('slow')
+  async slow(item: Item): Promise<Item> {
+    begun();
+    await answered;
+    return item;
+  }
+}
+
 @SkipMaintenance()
 @Controller()
 export class OpenHandlers {

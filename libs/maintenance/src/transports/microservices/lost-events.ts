@@ -1,14 +1,13 @@
 import { Logger } from '@nestjs/common';
 import type { Transport } from '@nestjs/microservices';
-import { nameOf } from './hybrid-check.js';
 import type { RpcHandler } from './rpc-handlers.js';
 import type { Registration } from './rpc-servers.js';
-import type { RpcServer } from './rpc-server.js';
+import { nameOf, type RpcServer } from './rpc-server.js';
 
 /** Warns of a server that would lose events which are refused, though they are to be delivered again. */
 export function warnOfLostEvents(
   server: RpcServer,
-  registrations: Registration[],
+  registrations: readonly Registration[],
   handlers: RpcHandler[],
   transports: typeof Transport,
 ): void {

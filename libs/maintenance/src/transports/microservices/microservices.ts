@@ -5,7 +5,7 @@ import type { Refusal } from '../../policy/refusal.js';
 import type { Transport } from '../../policy/transport.js';
 import { fetchAnew } from './fetch-anew.js';
 import { isStreamCallPattern } from './grpc-calls.js';
-import { warnOfUnseen } from './hybrid-check.js';
+import { guardCalls } from './guarded-calls.js';
 import { warnOfLostEvents } from './lost-events.js';
 import { untilRefused } from './open-streams.js';
 import { RefusedEvents } from './refused-events.js';
@@ -43,7 +43,7 @@ export class Microservices implements Transport {
     this.#servers = new RpcServers({
       modules,
       config,
-      prepare: (server) => this.#prepare(server),
+      prepare: (server, registrations) => this.#prepare(server, registrations),
       starts: (server, registrations) => this.#warn(server, registrations),
     });
   }
@@ -78,11 +78,11 @@ export class Microservices implements Transport {
     this.#events.close();
   }
 
-  #prepare(server: RpcServer): (() => void)[] {
-    return [this.#followCalls(server), ...this.#mend(server)];
+  #prepare(server: RpcServer, registrations: readonly Registration[]): (() => void)[] {
+    return [this.#followCalls(server, registrations), ...this.#mend(server)];
   }
 
-  #followCalls(server: RpcServer): () => void {
+  #followCalls(server: RpcServer, registrations: readonly Registration[]): () => void {
     const { hasGuard, modules, reader } = this.parts;
     const isGrpc = server.transportId === this.rpc.Transport.GRPC;
     let handlerOf: ReturnType<typeof handlersInTurn> | undefined;
@@ -92,9 +92,23 @@ export class Microservices implements Transport {
       if (!handler) return add(pattern, callback, isEvent, ...rest);
       const registered: Registered = { pattern, callback, handler, isEvent, isGrpc, givesStream: false };
       if (hasGuard && !isEvent) registered.callback = this.#ending(callback, registered);
+      const isGuarded = handler.isStatic && registrations.at(-1)?.hasAsked === true;
+      if (hasGuard && !isGuarded) registered.callback = this.#guarding(registered, registrations);
       const counts = counting(registered, this.parts);
       this.#registered.set(counts, registered);
       return add(pattern, counts, isEvent, ...rest);
+    });
+  }
+
+  #guarding(registered: Registered, registrations: readonly Registration[]): RpcCallback {
+    const { isStatic } = registered.handler;
+    // For a handler that is made for each request, Nest asks later: what it did for the others of the server tells.
+    const isNeeded = (): boolean => isStatic || !registrations.some(({ hasAsked }) => hasAsked);
+    return guardCalls(registered, isNeeded, {
+      policy: this.parts.policy,
+      RpcException: this.rpc.RpcException,
+      errorFor: (refusal, context) => this.errorFor(refusal, context),
+      hasEnded: (call) => this.#ended.has(call as object),
     });
   }
 
@@ -162,11 +176,10 @@ export class Microservices implements Transport {
     });
   }
 
-  #warn(server: RpcServer, registrations: Registration[]): void {
+  #warn(server: RpcServer, registrations: readonly Registration[]): void {
     // Without a global guard, whoever names the guard on a handler has it there in any case.
-    if (!this.parts.hasGuard) return;
+    if (!this.parts.hasGuard || this.parts.microservices.events !== 'redeliver') return;
     const handlers = rpcHandlersOf(this.parts.modules, this.parts.reader);
-    if (warnOfUnseen(server, registrations, handlers) || this.parts.microservices.events !== 'redeliver') return;
     warnOfLostEvents(server, registrations, handlers, this.rpc.Transport);
   }
 }

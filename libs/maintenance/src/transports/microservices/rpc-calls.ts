@@ -2,7 +2,7 @@ import { CallInFlight, counted, type Callee } from '../call-in-flight.js';
 import type { TransportParts } from '../transport-parts.js';
 import { followStreamCall, isStreamCallPattern, type GrpcPattern } from './grpc-calls.js';
 import type { RpcHandler } from './rpc-handlers.js';
-import type { RpcCallback } from './rpc-server.js';
+import { keepNext, type RpcCallback } from './rpc-server.js';
 
 /** A handler that Nest gives to a server. */
 export interface Registered {
@@ -24,11 +24,7 @@ export function counting(registered: Registered, parts: Parts): RpcCallback {
   if (isGrpc && isStreamCallPattern(pattern)) return countingStreamCalls(registered, callee, parts);
   const counts: RpcCallback = (...args) =>
     counted(new CallInFlight(callee, registered.givesStream), parts, () => callback(...args));
-  // Nest hangs the next handler of the same event on what the server has, and looks for it on what it has made itself.
-  return Object.defineProperty(counts, 'next', {
-    get: () => callback.next,
-    set: (next: RpcCallback) => (callback.next = next),
-  });
+  return keepNext(counts, callback);
 }
 
 function countingStreamCalls(registered: Registered, callee: Callee, { inFlight }: Parts): RpcCallback {

@@ -1,4 +1,5 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import type { Handling } from '../handler-context.js';
 import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
 
 // Names that Nest gives to its own metadata.
@@ -11,7 +12,7 @@ type Handler = (...args: never[]) => unknown;
 type Class = abstract new (...args: never[]) => unknown;
 
 /** A handler of messages or events, as its decorators declare it. */
-export interface RpcHandler {
+export interface RpcHandler extends Handling {
   patterns: readonly unknown[];
   /** The one transport that it is for; `undefined`: all. */
   transport: unknown;
@@ -43,6 +44,8 @@ export function rpcHandlersOf(modules: ModulesContainer, reader: HandlerRulesRea
       return methods
         .filter((handler) => typeof handler === 'function' && Reflect.hasMetadata(PATTERN, handler))
         .map((handler) => ({
+          controller,
+          handler,
           patterns: Reflect.getMetadata(PATTERN, handler) as unknown[],
           transport: transportOf(handler),
           rules: reader.rulesOf(controller, handler),

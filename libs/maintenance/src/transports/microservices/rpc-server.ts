@@ -19,3 +19,20 @@ export interface RpcCallback {
   /** The next handler of the same event. */
   next?: RpcCallback;
 }
+
+/** The server's class. */
+export function nameOf(server: RpcServer): string {
+  return server.constructor.name;
+}
+
+/**
+ * Nest hangs the next handler of the same event on what the server has, and looks for it on what it has made itself.
+ *
+ * @returns `replacement`, which keeps the next handler on the original
+ */
+export function keepNext(replacement: RpcCallback, original: RpcCallback): RpcCallback {
+  return Object.defineProperty(replacement, 'next', {
+    get: () => original.next,
+    set: (next: RpcCallback) => (original.next = next),
+  });
+}

@@ -13,10 +13,14 @@ export interface Registration {
 export interface RpcServersParts {
   modules: ModulesContainer;
   config: ApplicationConfig;
-  /** Called for each server, before it has handlers. What it returns is called in the end. */
-  prepare: (server: RpcServer) => (() => void)[];
+  /**
+   * Called for each server, before it has handlers. What it returns is called in the end.
+   *
+   * The registrations are those of the server so far; a handler's own is there when it is added.
+   */
+  prepare: (server: RpcServer, registrations: readonly Registration[]) => (() => void)[];
   /** Called when a server starts to listen, and so has all its handlers. */
-  starts: (server: RpcServer, registrations: Registration[]) => void;
+  starts: (server: RpcServer, registrations: readonly Registration[]) => void;
 }
 
 /** The servers of the application, stand-alone or connected to it, now or later. */
@@ -30,6 +34,8 @@ export class RpcServers {
     const { config, modules } = this.parts;
     this.#undo.push(
       replaceMethod(config, 'getGlobalGuards', (ask) => () => {
+        // Nest makes a handler and adds it in one turn: what was asked in an earlier one was asked for something else.
+        if (!this.#hasAsked) queueMicrotask(() => (this.#hasAsked = false));
         this.#hasAsked = true;
         return ask();
       }),
@@ -46,14 +52,14 @@ export class RpcServers {
     const registrations: Registration[] = [];
     this.#hasAsked = false;
     this.#undo.push(
-      ...this.parts.prepare(server),
+      ...this.parts.prepare(server, registrations),
       replaceMethod(server, 'addHandler', (add) => (pattern, callback, isEvent = false, ...rest) => {
         registrations.push({ pattern, isEvent, hasAsked: this.#hasAsked });
         this.#hasAsked = false;
         return add(pattern, callback, isEvent, ...rest);
       }),
       replaceMethod(server, 'listen', (listen) => (...args) => {
-        this.parts.starts(server, registrations.splice(0));
+        this.parts.starts(server, registrations);
         return listen(...args);
       }),
     );

@@ -1,0 +1,58 @@
+import type { ContextType, ExecutionContext, Type } from '@nestjs/common';
+
+type Handler = ReturnType<ExecutionContext['getHandler']>;
+
+/** A method that handles calls, and its class. */
+export interface Handling {
+  controller: abstract new (...args: never[]) => unknown;
+  handler: (...args: never[]) => unknown;
+}
+
+/** Nest's context of a call where Nest has none: no guard of the application is asked there. */
+export class HandlerContext implements ExecutionContext {
+  constructor(
+    private readonly type: string,
+    private readonly handling: Handling,
+    private readonly args: readonly unknown[],
+  ) {}
+
+  getType<T extends string = ContextType>(): T {
+    return this.type as T;
+  }
+
+  getClass<T>(): Type<T> {
+    return this.handling.controller as unknown as Type<T>;
+  }
+
+  getHandler(): Handler {
+    return this.handling.handler;
+  }
+
+  getArgs<T extends unknown[] = unknown[]>(): T {
+    return this.args as unknown as T;
+  }
+
+  getArgByIndex<T>(index: number): T {
+    return this.args[index] as T;
+  }
+
+  switchToHttp(): ReturnType<ExecutionContext['switchToHttp']> {
+    return {
+      getRequest: () => this.getArgByIndex(0),
+      getResponse: () => this.getArgByIndex(1),
+      getNext: () => this.getArgByIndex(2),
+    };
+  }
+
+  switchToRpc(): ReturnType<ExecutionContext['switchToRpc']> {
+    return { getData: () => this.getArgByIndex(0), getContext: () => this.getArgByIndex(1) };
+  }
+
+  switchToWs(): ReturnType<ExecutionContext['switchToWs']> {
+    return {
+      getClient: () => this.getArgByIndex(0),
+      getData: () => this.getArgByIndex(1),
+      getPattern: () => this.getArgByIndex(2),
+    };
+  }
+}
