@@ -150,7 +150,7 @@ describe('on, status, off', () => {
     });
   });
 
-  it.concurrent('plan a window, which off leaves alone and off --all ends', async () => {
+  it.concurrent('plan a window, which off leaves alone and off --all cancels', async () => {
     const command = at(folderWith());
     const on = await command('on', '--at', '2999-01-01T03:00+01:00', '--for', '1h30m', '--scope', 'payments');
     expect(on).toMatchObject({
@@ -164,7 +164,10 @@ describe('on, status, off', () => {
     ]);
     const off = await command('off');
     expect(off).toMatchObject({ code: 0, stdout: expect.stringContaining('add --all') });
-    expect(jsonOf(await command('off', '--all', '--json'))).toMatchObject({ changed: true, windows: { planned: [] } });
+    const cancelled = await command('off', '--all');
+    expect(cancelled.stdout).toMatch(/^Maintenance is off\. One window was cancelled\.\n/);
+    expect(cancelled.stdout).toContain('was planned for 2999-01-01T02:00:00Z');
+    expect(jsonOf(await command('status', '--json')).windows.planned).toEqual([]);
   });
 
   it.concurrent('take local times with their zone', async () => {
@@ -199,8 +202,17 @@ describe('on, status, off', () => {
     expect(new Date(next.startsAt).getUTCDay()).toBe(0);
 
     expect((await command('off')).stdout).toContain('Nothing was on. To end what is planned too, add --all.');
-    const ended = await command('off', '--id', next.id);
-    expect(ended.stdout).toMatch(/^Maintenance is off\. One window was ended\.\n/);
+    const cancelled = await command('off', '--id', next.id);
+    expect(cancelled.stdout).toMatch(/^Maintenance is off\. One window was cancelled\.\n/);
+    expect(cancelled.stdout).toMatch(
+      /^cancelled {2}everything \(full\), id \w+\n +was planned for \S+T0[12]:00:00Z \(in .*\)\n +every 0 3/m,
+    );
+    expect(cancelled.stdout).not.toContain('since');
+    expect((await command('status', '--history')).stdout).toMatch(
+      new RegExp(
+        `history  \\S+Z  cancelled  by ${me} \\(cli\\), revision 2\n.*every 0 3.*\n +\\S+Z  planned    by ${me}`,
+      ),
+    );
     expect(jsonOf(await command('status', '--json')).windows.planned).toEqual([]);
   });
 
@@ -247,7 +259,7 @@ describe('on, status, off', () => {
     expect(status.code).toBe(0);
     expect(status.stdout).toMatch(
       new RegExp(
-        `history  \\S+Z  off     by ${me} \\(cli\\), revision 2\n +scope payments.*"Hi".*\n +\\S+Z  on      by ${me}`,
+        `history  \\S+Z  ended      by ${me} \\(cli\\), revision 2\n +scope payments.*"Hi".*\n +\\S+Z  started    by ${me}`,
       ),
     );
     const { history } = jsonOf(await command('status', '--history', '--json'));

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { channel } from 'node:diagnostics_channel';
 import type { LoggerService } from '@nestjs/common';
-import type { HistoryEntry, MaintenanceStatus } from 'nestjs-maintenance';
+import type { HistoryEntry, MaintenanceModuleOptions, MaintenanceStatus } from 'nestjs-maintenance';
+import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { start, type Running } from './application.js';
 
 interface ChangeMessage {
@@ -64,12 +65,64 @@ describe('whoever wants to know of changes', () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     expect(messages.map(({ status, changes }) => [status.active, changes.map(({ action }) => action)])).toEqual([
-      [false, ['on']],
+      [false, ['plan']],
       [true, []],
       [false, []],
     ]);
     expect(messages[0]?.changes).toMatchObject([{ by: 'ann', via: 'code' }]);
+    expect(lines[0]).toMatch(/^Maintenance is off; planned: everything, full, set by ann, from \S+ to \S+ \(revision/);
+    expect(lines[1]).toMatch(/^Maintenance is on: everything, full, set by ann, from \S+ to \S+ \(revision/);
     expect(lines.map((line) => / by ann via code, /.test(line))).toEqual([true, false, false]);
+  });
+
+  it('is told of what was cancelled before it started', async () => {
+    const { maintenance } = running;
+    const startsAt = new Date(Date.now() + 3_600_000).toISOString();
+    await maintenance.enable({ scope: 'payments', startsAt });
+    await maintenance.enable();
+    await maintenance.disable({ all: true });
+    expect(messages.map(({ changes }) => changes.map(({ action }) => action).sort())).toEqual([
+      ['plan'],
+      ['on'],
+      ['cancel', 'off'],
+    ]);
+    expect(lines.at(-1)).toMatch(/^Maintenance is off; cancelled: payments, full, planned for \S+Z \(revision \d+ by /);
+    expect(lines.at(-1)).toContain(startsAt);
+    await maintenance.enable({ recurrence: { cron: '0 3 1 1 *', timeZone: 'UTC', duration: 1_000 } });
+    await maintenance.disable({ all: true });
+    expect(lines.at(-1)).toMatch(
+      /^Maintenance is off; cancelled: everything, full, planned for \d{4}-01-01T03:00:00\.000Z \(/,
+    );
+  });
+
+  it('reads at the start where the state is, and how to turn maintenance on', async () => {
+    const tell = async (options: MaintenanceModuleOptions): Promise<string[]> => {
+      lines.length = 0;
+      const other = await start('express', { create: { logger }, options });
+      const told = [...lines];
+      await other.close();
+      return told;
+    };
+    const file = `${running.stateFile}.other`;
+    expect(await tell({ storage: `file:${file}` })).toEqual([
+      `Maintenance is off. State: file ${file}. Turn it on with: npx nestjs-maintenance on --storage "file:${file}"`,
+    ]);
+    expect(await tell({ storage: `file:${file}`, enabled: false })).toEqual([
+      `Maintenance is forced off by the option \`enabled\` (environment: MAINTENANCE_MODE). State: file ${file}.`,
+    ]);
+    process.env.MAINTENANCE_STORAGE = `file:${file}`;
+    expect(await tell({ storage: undefined })).toEqual([
+      `Maintenance is off. State: file ${file}. Turn it on with: npx nestjs-maintenance on`,
+    ]);
+    delete process.env.MAINTENANCE_STORAGE;
+    const storage = new MemoryStateStorage();
+    expect(await tell({ storage })).toEqual([
+      `Maintenance is off. State: ${storage.kind} ${storage.location}. Turn it on with MaintenanceService.enable().`,
+    ]);
+    const on = await start('express', { options: { storage } });
+    await on.maintenance.enable();
+    expect(await tell({ storage })).toEqual([expect.stringMatching(/^Maintenance is on: everything, full, from /)]);
+    await on.close();
   });
 
   it('finds every change, also one that shows in nothing but the history, and on one line each', async () => {

@@ -114,7 +114,9 @@ describe('work in a window of its own', () => {
     expect(messages.map(({ changes }) => changes.map(({ action }) => action))).toEqual([['on'], ['off']]);
     expect(seen.map(({ active }) => active)).toEqual([true, false]);
     expect(lines).toEqual([
-      expect.stringMatching(/^Maintenance is on: everything, .* until turned off \(revision 1 by somebody via code/),
+      expect.stringMatching(
+        /^Maintenance is on: everything, .* until its program is done \(revision 1 by somebody via code/,
+      ),
       expect.stringMatching(/^Maintenance is off \(revision 17 by somebody via code/),
     ]);
   });

@@ -9,6 +9,7 @@ import { newBypass } from '../policy/bypass.js';
 import { closeWindows, endsAll, openWindow, type Change, type ChangeOrigin } from '../state/changes.js';
 import { SystemClock, type Clock } from '../state/clock.js';
 import { MaintenanceForcedError } from '../state/forced-error.js';
+import { getLeases } from '../state/lease.js';
 import type { HistoryEntry, MaintenanceState } from '../state/maintenance-state.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { comingAt, presentAt } from '../state/recurrence.js';
@@ -35,6 +36,8 @@ export interface Report {
   /** The moment for which the status holds, in milliseconds since the epoch. */
   now: number;
   history: HistoryEntry[];
+  /** Until when the windows under a lease last if their programs do not renew it, by the id of the window; ISO 8601. */
+  leases: ReadonlyMap<string, string>;
   /** Whether the storage holds anything, and of which lineage. */
   isStored: boolean;
   /** Who may read the file that holds it, where not everyone may. */
@@ -233,6 +236,7 @@ function reportOf(monitor: StateMonitor, { storage }: Target, clock: Clock): Rep
     status: statusOf(monitor, storage),
     now: clock.now(),
     history: monitor.state?.history ?? [],
+    leases: getLeases(monitor.state),
     isStored: monitor.state !== null,
   };
 }

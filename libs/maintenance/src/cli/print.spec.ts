@@ -18,6 +18,13 @@ const PLANNED = windowOf({
   endsAt: '2026-12-01T14:00:00.000Z',
 });
 
+const RECURRING = windowOf({
+  id: 'c3',
+  startsAt: '2026-12-06T03:00:00.000Z',
+  endsAt: '2026-12-06T04:00:00.000Z',
+  recurrence: { cron: '0 3 * * 0', timeZone: 'UTC', duration: 3_600_000 },
+});
+
 function reportOf(
   { active = [], planned = [] }: Partial<MaintenanceStatus['windows']> = {},
   fields: Partial<MaintenanceStatus> = {},
@@ -28,6 +35,7 @@ function reportOf(
     status: { active: active.length > 0, source: 'storage', revision: 7, windows, storage, ...fields },
     now: NOW,
     history: [],
+    leases: new Map(),
     isStored: true,
   };
 }
@@ -46,7 +54,7 @@ describe('statusLines', () => {
       '         since 2026-12-01T01:00:00Z (1 h ago), until it is turned off',
       '         "Back at four"',
       '         Retry-After: 60 s',
-      '         by ann@web1',
+      '         set by ann@web1',
       '',
       'planned  scope payments (read-only), id b2',
       '         from 2026-12-01T12:00:00Z (in 10 h)',
@@ -54,6 +62,15 @@ describe('statusLines', () => {
       '',
       'storage  file /srv/state.json',
       '         revision 7',
+    ]);
+  });
+
+  it('shows the lease of a window that lasts as long as its program', () => {
+    const report = { ...reportOf({ active: [windowOf()] }), leases: new Map([['a1', '2026-12-01T02:01:00.000Z']]) };
+    expect(statusLines(report).slice(2, 5)).toEqual([
+      'on       everything (full), id a1',
+      '         since 2026-12-01T01:00:00Z (1 h ago), until its program is done',
+      '         under a lease until 2026-12-01T02:01:00Z, which its program renews',
     ]);
   });
 
@@ -94,13 +111,21 @@ describe('statusLines', () => {
         via: 'cli',
         windows: [{ id, scope, mode, startsAt, endsAt, message: 'Hi' }],
       },
-      { revision: 1, at: 'long ago', action: 'on', windows: [{ id: 'x' }] },
+      {
+        revision: 2,
+        at: '2026-12-01T01:30:00.123Z',
+        action: 'cancel',
+        windows: [{ ...RECURRING, message: 'Tidying' }],
+      },
+      { revision: 1, at: 'long ago', action: 'rename', windows: [{ id: 'x', recurrence: 5 }] },
     ];
     const report = { ...reportOf(), history: history as Report['history'] };
-    expect(statusLines(report, true).slice(2, 6)).toEqual([
-      'history  2026-12-01T01:30:00Z  off     by ann@web1 (cli), revision 2',
+    expect(statusLines(report, true).slice(2, 8)).toEqual([
+      'history  2026-12-01T01:30:00Z  ended      by ann@web1 (cli), revision 2',
       '           scope payments (read-only), from 2026-12-01T12:00:00Z, until 2026-12-01T14:00:00Z, "Hi", id b2',
-      '         long ago  on      by somebody, revision 1',
+      '         2026-12-01T01:30:00Z  cancelled  by somebody, revision 2',
+      '           everything (full), from 2026-12-06T03:00:00Z, until 2026-12-06T04:00:00Z, every 0 3 * * 0 (UTC), for 1 h, "Tidying", id c3',
+      '         long ago  rename     by somebody, revision 1',
       '           scope ? (?), id x',
     ]);
     expect(statusLines(reportOf(), true)).toContain('history  nothing yet');
@@ -120,7 +145,7 @@ describe('changeLines', () => {
     [
       'one planned',
       reportOf({ planned: [PLANNED] }),
-      { action: 'on' as const, concerned: [PLANNED] },
+      { action: 'plan' as const, concerned: [PLANNED] },
       'off. A window was planned.',
     ],
     [
@@ -130,7 +155,19 @@ describe('changeLines', () => {
       'ON. The window was changed.',
     ],
     ['one ended', reportOf(), { action: 'off' as const, concerned: [ended] }, 'off. One window was ended.'],
-    ['more ended', reportOf(), { action: 'off' as const, concerned: [ended, PLANNED] }, 'off. 2 windows were ended.'],
+    ['more ended', reportOf(), { action: 'off' as const, concerned: [ended, ended] }, 'off. 2 windows were ended.'],
+    [
+      'one cancelled',
+      reportOf(),
+      { action: 'off' as const, concerned: [], cancelled: [PLANNED] },
+      'off. One window was cancelled.',
+    ],
+    [
+      'some ended, some cancelled',
+      reportOf(),
+      { action: 'off' as const, concerned: [ended], cancelled: [PLANNED, PLANNED] },
+      'off. One window was ended. 2 windows were cancelled.',
+    ],
     ['nothing', reportOf(), null, 'off. Nothing was on.'],
     ['nothing, but stored', reportOf(), { action: 'off' as const, concerned: [] }, 'off. Nothing was on.'],
   ])('begins with what holds now, then says what was done: %s', (_, report, change, line) => {
@@ -145,6 +182,19 @@ describe('changeLines', () => {
       '',
       'ended    everything (full), id a1',
       '         since 2026-12-01T01:00:00Z (1 h ago)',
+    ]);
+  });
+
+  it('shows what was cancelled, and for when it was planned', () => {
+    const change = { action: 'off' as const, windows: [], concerned: [], cancelled: [PLANNED, RECURRING] };
+    expect(changeLines(changeOf(reportOf(), change), '').slice(1, 8)).toEqual([
+      '',
+      'cancelled  scope payments (read-only), id b2',
+      '           was planned for 2026-12-01T12:00:00Z (in 10 h)',
+      '',
+      'cancelled  everything (full), id c3',
+      '           was planned for 2026-12-06T03:00:00Z (in 5 days 1 h)',
+      '           every 0 3 * * 0 (UTC), for 1 h',
     ]);
   });
 

@@ -3,7 +3,6 @@ import { toIso } from '../state/dates.js';
 import { HANDWRITTEN, type HistoryEntry } from '../state/maintenance-state.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { EVERYTHING, publicWindow, startOf, type MaintenanceWindow } from '../state/maintenance-window.js';
-import { presentAt } from '../state/recurrence.js';
 import { showDuration } from './duration.js';
 import type { ChangeReport, Report } from './operations.js';
 import { describeDisagreement, disagreementJson, disagreementLines } from './print-agreement.js';
@@ -12,10 +11,10 @@ import { section, storageSection } from './sections.js';
 
 /** The report of `status` for a person, line by line. */
 export function statusLines(report: Report, withHistory = false): string[] {
-  const { status, now, history } = report;
+  const { history } = report;
   return [
     headline(report),
-    ...windowSections(status, now),
+    ...windowSections(report),
     ...disagreementLines(report),
     ...(withHistory ? ['', ...section('history', historyLines(history))] : []),
     '',
@@ -25,14 +24,20 @@ export function statusLines(report: Report, withHistory = false): string[] {
 
 /** The report of `on` or `off` for a person, line by line. */
 export function changeLines(report: ChangeReport, nothing: string): string[] {
-  const { status, now, change, replacedCorrupt, token } = report;
+  const { now, change, replacedCorrupt, token } = report;
   const ended = change?.action === 'off' ? change.concerned.map(publicWindow) : [];
-  const isDone = change !== null && change.concerned.length > 0;
+  const cancelled = change?.cancelled?.map(publicWindow) ?? [];
+  const isDone = change !== null && change.concerned.length + cancelled.length > 0;
   return [
     `${headline(report)} ${isDone ? deed(report) : replacedCorrupt ? '' : nothing}`.trimEnd(),
     ...(replacedCorrupt ? [replacedLine(report)] : []),
     ...blocks('ended', ended, (window) => [nameOf(window), startLine(window, now)]),
-    ...windowSections(status, now),
+    ...blocks('cancelled', cancelled, (window) => [
+      nameOf(window),
+      startOf(window) > now ? `was planned for ${moment(window.startsAt, now)}` : 'nothing of it was to come',
+      ...recurrenceLines(window),
+    ]),
+    ...windowSections(report),
     ...(report.isAwaited ? [] : disagreementLines(report)),
     ...(token === undefined ? [] : ['', ...section('bypass', bypassLines(token))]),
     '',
@@ -90,36 +95,54 @@ function storedHeadline({ active, source, windows }: MaintenanceStatus): string 
   return scopes.has(EVERYTHING) ? 'Maintenance is ON.' : `Maintenance is ON for ${[...scopes].join(', ')}.`;
 }
 
-function deed({ change, now }: ChangeReport): string {
+function deed({ change }: ChangeReport): string {
   const concerned = change?.concerned ?? [];
   if (change?.action === 'change') return 'The window was changed.';
-  if (change?.action === 'on') {
+  if (change?.action === 'on' || change?.action === 'plan') {
     const what = concerned.some(({ recurrence }) => recurrence) ? 'A recurring window' : 'A window';
-    return `${what} was ${concerned.some((window) => presentAt(window, now)) ? 'opened' : 'planned'}.`;
+    return `${what} was ${change.action === 'on' ? 'opened' : 'planned'}.`;
   }
-  return concerned.length === 1 ? 'One window was ended.' : `${concerned.length} windows were ended.`;
-}
-
-function windowSections({ windows }: MaintenanceStatus, now: number): string[] {
-  return [
-    ...blocks('on', windows.active, (window) => windowLines(window, now)),
-    ...blocks('planned', windows.planned, (window) => windowLines(window, now)),
+  const cancelled = change?.cancelled ?? [];
+  const deeds = [
+    ...(concerned.length > 0 || cancelled.length === 0 ? [countWindows(concerned.length, 'ended')] : []),
+    ...(cancelled.length > 0 ? [countWindows(cancelled.length, 'cancelled')] : []),
   ];
+  return deeds.join(' ');
 }
 
-function windowLines(window: MaintenanceWindow, now: number): string[] {
-  const { endsAt, message, retryAfter, createdBy, recurrence } = window;
+function countWindows(count: number, deed: string): string {
+  return count === 1 ? `One window was ${deed}.` : `${count} windows were ${deed}.`;
+}
+
+function windowSections({ status: { windows }, leases, now }: Report): string[] {
+  const show = (window: MaintenanceWindow): string[] => windowLines(window, leases.get(window.id), now);
+  return [...blocks('on', windows.active, show), ...blocks('planned', windows.planned, show)];
+}
+
+function windowLines(window: MaintenanceWindow, leaseUntil: string | undefined, now: number): string[] {
+  const { endsAt, message, retryAfter, createdBy } = window;
+  const end = leaseUntil === undefined ? 'until it is turned off' : 'until its program is done';
   return [
     nameOf(window),
-    `${startLine(window, now)}${endsAt === null ? ', until it is turned off' : ''}`,
+    `${startLine(window, now)}${endsAt === null ? `, ${end}` : ''}`,
     ...(endsAt === null ? [] : [`until ${moment(endsAt, now)}`]),
-    ...(recurrence
-      ? [`every ${recurrence.cron} (${recurrence.timeZone}), for ${showDuration(recurrence.duration)}`]
-      : []),
+    // Not `moment`: while the program lives, this moment never comes.
+    ...(leaseUntil === undefined ? [] : [`under a lease until ${utc(leaseUntil)}, which its program renews`]),
+    ...recurrenceLines(window),
     ...(message ? [`"${message}"`] : []),
     ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter === 0 ? 'none' : `${retryAfter} s`}`]),
-    ...(createdBy ? [`by ${createdBy}`] : []),
+    ...(createdBy ? [`set by ${createdBy}`] : []),
   ];
+}
+
+function isRecurrence(value: unknown): boolean {
+  const { cron, timeZone, duration } = (value ?? {}) as Record<string, unknown>;
+  return typeof cron === 'string' && typeof timeZone === 'string' && typeof duration === 'number';
+}
+
+function recurrenceLines({ recurrence }: Pick<MaintenanceWindow, 'recurrence'>): string[] {
+  if (!recurrence) return [];
+  return [`every ${recurrence.cron} (${recurrence.timeZone}), for ${showDuration(recurrence.duration)}`];
 }
 
 function nameOf({ id, scope, mode }: MaintenanceWindow): string {
@@ -131,20 +154,31 @@ function startLine(window: MaintenanceWindow, now: number): string {
   return `${startOf(window) > now ? 'from' : 'since'} ${moment(window.startsAt, now)}`;
 }
 
+/** What was done, as `status --history` names it. */
+const DEEDS: Partial<Record<string, string>> = {
+  on: 'started',
+  plan: 'planned',
+  change: 'changed',
+  off: 'ended',
+  cancel: 'cancelled',
+};
+
 function historyLines(history: readonly HistoryEntry[]): string[] {
   if (history.length === 0) return ['nothing yet'];
   return history.flatMap(({ at, action, by, via, revision, windows }) => [
-    `${utc(at)}  ${action.padEnd(6)}  by ${by ?? 'somebody'}${via ? ` (${via})` : ''}, revision ${revision}`,
+    `${utc(at)}  ${(DEEDS[action] ?? action).padEnd(9)}  by ${by ?? 'somebody'}${via ? ` (${via})` : ''}, revision ${revision}`,
     ...windows.map((window) => `  ${historyWindow(window)}`),
   ]);
 }
 
 // Of what is in the history, only the id is certain to be there.
-function historyWindow({ id, scope, mode, startsAt, endsAt, message }: HistoryEntry['windows'][number]): string {
+function historyWindow(window: HistoryEntry['windows'][number]): string {
+  const { id, scope, mode, startsAt, endsAt, message } = window;
   const parts = [
     what(scope, mode),
     startsAt && `from ${utc(startsAt)}`,
     endsAt && `until ${utc(endsAt)}`,
+    ...(isRecurrence(window.recurrence) ? recurrenceLines(window) : []),
     message && `"${message}"`,
     `id ${id}`,
   ];

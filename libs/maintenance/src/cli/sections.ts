@@ -4,7 +4,8 @@ const LABEL_WIDTH = 'planned  '.length;
 
 /** Lines with a label before the first of them. */
 export function section(label: string, lines: readonly string[]): string[] {
-  return lines.map((line, index) => (index === 0 ? label : '').padEnd(LABEL_WIDTH) + line);
+  const width = Math.max(LABEL_WIDTH, label.length + 2);
+  return lines.map((line, index) => (index === 0 ? label : '').padEnd(width) + line);
 }
 
 /** Where the storage is: its kind and the whole path or address. */

@@ -77,8 +77,14 @@ describe('opening', () => {
     ['a planned window', {}, [{ ...active, startsAt: iso(1) }]],
   ])('makes a new window beside %s', (_name, options, windows) => {
     const change = opened(windows, options);
-    expect(change?.action).toBe('on');
+    expect(change?.action).toBe(options.startsAt === undefined ? 'on' : 'plan');
     expect(change?.windows).toEqual([...windows, expect.objectContaining({ id: 'new' })]);
+  });
+
+  it('tells a recurring window that is on at once from one that is planned', () => {
+    const every = (cron: string): EnableOptions => ({ recurrence: { cron, timeZone: 'UTC', duration: 3_600_000 } });
+    expect(opened([], every('0 2 * * *'))?.action).toBe('on');
+    expect(opened([], every('0 3 * * *'))?.action).toBe('plan');
   });
 
   it('refuses a start after the end that stands', () => {
@@ -95,16 +101,43 @@ describe('closing', () => {
   const all = [active, payments, planned, over];
 
   it.each([
-    ['every active window', {}, ['a', 'p']],
-    ['one scope', { scope: 'payments' }, ['p']],
-    ['one window', { id: 'a' }, ['a']],
-    ['a planned window', { id: 'f' }, ['f']],
-    ['planned ones too', { all: true }, ['a', 'p', 'f']],
-    ['planned ones of a scope', { all: true, scope: '*' }, ['a', 'f']],
-  ])('ends %s', (_name, which, ended) => {
+    ['every active window', {}, ['a', 'p'], undefined],
+    ['one scope', { scope: 'payments' }, ['p'], undefined],
+    ['one window', { id: 'a' }, ['a'], undefined],
+    ['no window, and cancels a planned one', { id: 'f' }, [], ['f']],
+    ['active windows, and cancels planned ones', { all: true }, ['a', 'p'], ['f']],
+    ['an active window of a scope, and cancels a planned one', { all: true, scope: '*' }, ['a'], ['f']],
+  ])('ends %s', (_name, which, ended, cancelled) => {
     const change = closeWindows(all, which, NOW);
     expect(change?.concerned.map(({ id }) => id)).toEqual(ended);
-    expect(change?.windows.map(({ id }) => id)).toEqual(all.map(({ id }) => id).filter((id) => !ended.includes(id)));
+    expect(change?.cancelled?.map(({ id }) => id)).toEqual(cancelled);
+    const removed = [...ended, ...(cancelled ?? [])];
+    expect(change?.windows.map(({ id }) => id)).toEqual(all.map(({ id }) => id).filter((id) => !removed.includes(id)));
+  });
+
+  describe('of a recurring window', () => {
+    const series = (cron: string): StoredWindow => ({
+      ...active,
+      startsAt: iso(-100_000),
+      endsAt: null,
+      recurrence: { cron, timeZone: 'UTC', duration: 3_600_000 },
+    });
+
+    it('cancels what has not started, with the times of its next occurrence', () => {
+      expect(closeWindows([series('0 3 * * *')], { all: true }, NOW)).toMatchObject({
+        windows: [],
+        concerned: [],
+        cancelled: [{ startsAt: iso(60), endsAt: iso(120) }],
+      });
+    });
+
+    it('ends the occurrence that is on, and cancels those to come', () => {
+      expect(closeWindows([series('0 2 * * *')], { all: true }, NOW)).toMatchObject({
+        windows: [],
+        concerned: [{ startsAt: iso(0), endsAt: iso(60) }],
+        cancelled: [{ startsAt: iso(24 * 60), endsAt: iso(25 * 60) }],
+      });
+    });
   });
 
   it.each([[{ id: 'none' }], [{ scope: 'none' }], [{ id: 'o' }], [{ id: 'a', scope: 'payments' }]])(
@@ -137,6 +170,30 @@ describe('the next state', () => {
     expect(next.history).toMatchObject([
       { revision: 8, at: iso(0), by: 'ann', via: 'cli', windows: [{ id: 'a' }] },
       { note: 'kept' },
+    ]);
+  });
+
+  it('remembers what was ended and what was cancelled apart', () => {
+    const planned = { ...active, id: 'f', startsAt: iso(10) };
+    const closed = closeWindows([active, planned], { all: true }, NOW)!;
+    expect(nextState(base, closed, { via: 'cli' }, NOW, '').history).toMatchObject([
+      { revision: 8, action: 'off', windows: [{ id: 'a', startsAt: iso(-10) }] },
+      { revision: 8, action: 'cancel', windows: [{ id: 'f', startsAt: iso(10) }] },
+      { revision: 7 },
+    ]);
+    const cancelled = closeWindows([planned], { all: true }, NOW)!;
+    expect(nextState(base, cancelled, { via: 'cli' }, NOW, '').history).toMatchObject([
+      { revision: 8, action: 'cancel', windows: [{ id: 'f' }] },
+      { revision: 7 },
+    ]);
+  });
+
+  it('remembers the times of one occurrence of what recurs', () => {
+    const recurrence = { cron: '0 3 * * *', timeZone: 'UTC', duration: 3_600_000, ended: iso(-1) };
+    const { history } = nextState(base, change([{ ...active, endsAt: null, recurrence }]), { via: 'cli' }, NOW, '');
+    const { ended: _, ...shown } = recurrence;
+    expect(history[0]!.windows).toEqual([
+      expect.objectContaining({ startsAt: iso(60), endsAt: iso(120), recurrence: shown }),
     ]);
   });
 

@@ -6,7 +6,7 @@ import {
   type HistoryEntry,
   type MaintenanceState,
 } from './maintenance-state.js';
-import { endOf, isActiveAt, startOf, type StoredWindow } from './maintenance-window.js';
+import { endOf, isActiveAt, publicRecurrence, startOf, type StoredWindow } from './maintenance-window.js';
 import { comingAt, presentAt } from './recurrence.js';
 import { assertEnd, assertStart, type DisableOptions, type GivenFields } from './window-options.js';
 
@@ -18,10 +18,12 @@ export interface ChangeOrigin {
 
 /** A change worked out against one state; `null` where it would change nothing. */
 export interface Change {
-  /** `'renew'`: the owner of a window still lives. Nobody asked for that, so the history does not tell it. */
-  action: HistoryEntry['action'] | 'renew';
+  /** `'renew'`: the owner of a window still lives. That is no change to tell of, so the history does not have it. */
+  action: 'on' | 'plan' | 'change' | 'off' | 'renew';
   windows: StoredWindow[];
   concerned: StoredWindow[];
+  /** Windows that `'off'` removes before they start. */
+  cancelled?: StoredWindow[];
 }
 
 /**
@@ -48,7 +50,7 @@ export function openWindow(
   const series = isPlanned || hasTimes(fields) ? undefined : windows.find((window) => isOccurring(window, fields, now));
   if (series) return changeWindow(windows, series, fields, now);
   const opened = newWindow(fields, now, id, by);
-  return { action: 'on', windows: [...windows, opened], concerned: [opened] };
+  return { action: presentAt(opened, now) ? 'on' : 'plan', windows: [...windows, opened], concerned: [opened] };
 }
 
 /** The window that the fields describe. */
@@ -112,25 +114,28 @@ function changeWindow(
 
 /**
  * Ends windows: the active ones, or those that `which` names. Of a recurring one that is not named the occurrence ends, and the
- * series goes on.
+ * series goes on. Named ones that have not started are cancelled; so is what would come of a recurring one whose occurrence ends.
  */
 export function closeWindows(windows: readonly StoredWindow[], which: DisableOptions, now: number): Change | null {
   const wholly = which.all === true || which.id !== undefined;
   const concerned: StoredWindow[] = [];
+  const cancelled: StoredWindow[] = [];
   const remaining = windows.flatMap((window) => {
     const isNamed =
       (which.scope === undefined || window.scope === which.scope) && (which.id === undefined || window.id === which.id);
     const present = isNamed ? presentAt(window, now) : null;
     // A series without any occurrence left can still be removed.
     if (!present && !(isNamed && wholly && (window.recurrence ?? comingAt(window, now)))) return window;
-    if (!window.recurrence || !present || wholly) {
-      concerned.push(window);
-      return [];
+    if (present) concerned.push(present);
+    if (window.recurrence && present && !wholly) {
+      return { ...window, recurrence: { ...window.recurrence, ended: present.startsAt } };
     }
-    concerned.push(present);
-    return { ...window, recurrence: { ...window.recurrence, ended: present.startsAt } };
+    const coming = window.recurrence ? comingAt(window, now) : null;
+    if (coming || !present) cancelled.push(coming ?? window);
+    return [];
   });
-  return concerned.length === 0 ? null : { action: 'off', windows: remaining, concerned };
+  if (concerned.length === 0 && cancelled.length === 0) return null;
+  return { action: 'off', windows: remaining, concerned, ...(cancelled.length > 0 && { cancelled }) };
 }
 
 /** Whether all that is active is to end. */
@@ -164,19 +169,37 @@ export function nextState(
 }
 
 function entriesOf(
-  { action, concerned }: Change,
+  { action, concerned, cancelled = [] }: Change,
   { by, via }: ChangeOrigin,
   now: number,
   revision: number,
 ): HistoryEntry[] {
   if (action === 'renew') return [];
-  const windows = concerned.map(({ id, scope, mode, startsAt, endsAt, message }) => ({
+  const createEntry = (done: HistoryEntry['action'], windows: StoredWindow[]): HistoryEntry => ({
+    revision,
+    at: toIso(now),
+    action: done,
+    ...(by !== undefined && { by }),
+    via,
+    windows: windows.map((window) => toHistoryWindow(window, now)),
+  });
+  return [
+    ...(concerned.length > 0 || cancelled.length === 0 ? [createEntry(action, concerned)] : []),
+    ...(cancelled.length > 0 ? [createEntry('cancel', cancelled)] : []),
+  ];
+}
+
+function toHistoryWindow(window: StoredWindow, now: number): HistoryEntry['windows'][number] {
+  const { id, scope, mode, message, recurrence } = window;
+  // The dates of a series are those within which it recurs, at which nothing starts or ends.
+  const { startsAt, endsAt } = presentAt(window, now) ?? comingAt(window, now) ?? window;
+  return {
     id,
     scope,
     mode,
     startsAt,
     endsAt,
     ...(message !== undefined && { message }),
-  }));
-  return [{ revision, at: toIso(now), action, ...(by !== undefined && { by }), via, windows }];
+    ...(recurrence && { recurrence: publicRecurrence(recurrence) }),
+  };
 }

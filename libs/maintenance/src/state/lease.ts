@@ -15,6 +15,12 @@ export function isLeased(state: MaintenanceState | null | undefined): boolean {
   return state?.windows.some(({ leaseUntil }) => leaseUntil !== undefined) ?? false;
 }
 
+/** Returns until when each window under a lease lasts unless its program renews the lease (ISO 8601), by the id of the window. */
+export function getLeases(state: MaintenanceState | null): ReadonlyMap<string, string> {
+  const leased = state?.windows.filter(({ leaseUntil }) => leaseUntil !== undefined) ?? [];
+  return new Map(leased.map(({ id, leaseUntil }) => [id, leaseUntil!]));
+}
+
 /**
  * Opens a window beside whatever is open, for an owner who has to renew it.
  *

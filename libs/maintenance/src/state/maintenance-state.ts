@@ -12,14 +12,17 @@ export interface HistoryEntry {
   revision: number;
   /** When, ISO 8601 in UTC. */
   at: string;
-  /** What was done. */
-  action: 'on' | 'change' | 'off';
+  /**
+   * What was done: `'on'` started windows and `'off'` ended them, `'plan'` made windows for later and `'cancel'` removed such windows
+   * before they started. One revision may end some windows and cancel others; it has an entry for each then.
+   */
+  action: 'on' | 'plan' | 'change' | 'off' | 'cancel';
   /** Who did it: a user, `user@host` or `token`. */
   by?: string;
   /** From where. */
   via?: ChangeSource;
-  /** The windows concerned, as far as a reader needs them. */
-  windows: Pick<MaintenanceWindow, 'id' | 'scope' | 'mode' | 'startsAt' | 'endsAt' | 'message'>[];
+  /** The windows concerned, as far as a reader needs them. The times of a recurring one are those of one occurrence. */
+  windows: Pick<MaintenanceWindow, 'id' | 'scope' | 'mode' | 'startsAt' | 'endsAt' | 'message' | 'recurrence'>[];
   [extra: string]: unknown;
 }
 

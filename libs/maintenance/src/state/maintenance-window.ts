@@ -114,6 +114,7 @@ export function publicWindow(window: StoredWindow): MaintenanceWindow {
   };
 }
 
-function publicRecurrence({ cron, timeZone, duration }: WindowRecurrence): WindowRecurrence {
+/** The recurrence without what only the storage may know. */
+export function publicRecurrence({ cron, timeZone, duration }: WindowRecurrence): WindowRecurrence {
   return { cron, timeZone, duration };
 }

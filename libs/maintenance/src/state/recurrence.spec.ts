@@ -114,7 +114,10 @@ describe('off', () => {
     ['by its id between two occurrences', { id: 'a1' }, now + HOUR],
     ['with all between two occurrences', { all: true }, now + HOUR],
   ])('ends the series %s', (_title, which, moment) => {
-    expect(closeWindows([sundays], which, moment)).toMatchObject({ windows: [], concerned: [{ id: 'a1' }] });
+    const change = closeWindows([sundays], which, moment);
+    const next = expect.objectContaining({ id: 'a1', startsAt: '2026-12-13T03:00:00.000Z' });
+    expect(change).toMatchObject({ windows: [], cancelled: [next] });
+    expect(change?.concerned).toHaveLength(presentAt(sundays, moment) ? 1 : 0);
   });
 
   it.each([

@@ -80,7 +80,7 @@ async function storageOf({ storage }: ResolvedOptions): Promise<StateStorage> {
 
 const monitor: Provider = {
   provide: StateMonitor,
-  inject: [OPTIONS, StateStorage, Clock, CHANGES, ModulesContainer, Reporter],
+  inject: [OPTIONS, StateStorage, Clock, CHANGES, ModulesContainer, Reporter, GIVEN_OPTIONS],
   useFactory: async (
     { enabled, refreshInterval, onStorageFailure, scopesOf }: ResolvedOptions,
     source: StateStorage,
@@ -88,8 +88,9 @@ const monitor: Provider = {
     changes: Subject<MaintenanceStatus>,
     modules: ModulesContainer,
     reporter: Reporter,
+    given: MaintenanceModuleOptions | null,
   ): Promise<StateMonitor> => {
-    const log = new StateLog(source.location);
+    const log = new StateLog(source.location, howToTurnOn(given?.storage, source));
     const news = new HistoryNews();
     const statuses = new StatusNews();
     const scopes = new ScopeCheck(modules, scopesOf !== undefined);
@@ -105,11 +106,10 @@ const monitor: Provider = {
       changed: () => {
         const status = statusOf(started, source);
         const changed = news.of(started.state);
-        const change = changed.at(-1);
         const isNews = statuses.isNews(status, started.state);
         // Who waits for the revision has to know of it.
-        if (!isNews && !change) return reporter.changed();
-        log.changed(status, change);
+        if (!isNews && changed.length === 0) return reporter.changed();
+        log.changed(status, started.state, changed);
         scopes.check(status);
         publishChange({ status, changes: changed });
         reporter.changed();
@@ -120,9 +120,25 @@ const monitor: Provider = {
     await reporter.join();
     // Who injects the service finds the answer ready, whatever the order in which modules are initialized.
     await started.start();
+    if (!isProgram(modules)) log.started(statusOf(started, source));
     return started;
   },
 };
+
+/** Whether the application is a program of commands. */
+function isProgram(modules: ModulesContainer): boolean {
+  return [...modules.values()].some((module) => module.providers.has(PROGRAM));
+}
+
+/** @param given - the storage that the options name in code; without it, the command looks for the storage as the application does */
+function howToTurnOn(given: MaintenanceModuleOptions['storage'], { kind, location }: StateStorage): string {
+  if (given === undefined) return 'Turn it on with: npx nestjs-maintenance on';
+  if (kind === 'file')
+    return `Turn it on with: npx nestjs-maintenance on --storage ${JSON.stringify(`file:${location}`)}`;
+  if (typeof given === 'string')
+    return 'Turn it on with: npx nestjs-maintenance on --storage <url>, as in the option `storage`.';
+  return 'Turn it on with MaintenanceService.enable().';
+}
 
 const reporter: Provider = {
   provide: Reporter,
@@ -134,14 +150,13 @@ const reporter: Provider = {
     modules: ModulesContainer,
   ): Reporter => {
     const logger = new Logger('Maintenance');
-    const isProgram = [...modules.values()].some((module) => module.providers.has(PROGRAM));
     return new Reporter({
       identity: newIdentity({
         application,
         ...(startFile !== undefined && { startFile }),
         ...(appVersion !== undefined && { appVersion }),
       }),
-      storage: isProgram ? null : source,
+      storage: isProgram(modules) ? null : source,
       clock,
       isShared: (applications) =>
         logger.warn(
@@ -309,6 +324,7 @@ export const providers: Provider[] = [
   policy,
   responder,
   mount,
+  earlierGuards,
   transports,
   background,
   earlierGuards,

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
-import type { HistoryEntry } from '../state/maintenance-state.js';
+import { getLeases } from '../state/lease.js';
+import type { HistoryEntry, MaintenanceState } from '../state/maintenance-state.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { EVERYTHING, type MaintenanceWindow } from '../state/maintenance-window.js';
 import { reasonOf } from '../state/reason-of.js';
@@ -10,15 +11,35 @@ export class StateLog {
   readonly #logger = new Logger('Maintenance');
   #last = 'off';
 
-  constructor(private readonly location: string) {}
+  /** @param howToSwitch - a sentence about how to turn maintenance on */
+  constructor(
+    private readonly location: string,
+    private readonly howToSwitch: string,
+  ) {}
 
-  /** @param change - who has made the revision, if that is news */
-  changed(status: MaintenanceStatus, change?: HistoryEntry): void {
-    const summary = summaryOf(status);
+  /** Tells what holds at the start, and where the state is: operators compare it with what their commands name. */
+  started({ active, source, storage, windows }: MaintenanceStatus): void {
+    // What is on or planned was told when it was read.
+    if (active || windows.planned.length > 0) return;
+    const state = `State: ${storage.kind} ${this.location}.`;
+    if (source === 'configuration') {
+      return this.#logger.log(
+        `Maintenance is forced off by the option \`enabled\` (environment: MAINTENANCE_MODE). ${state}`,
+      );
+    }
+    this.#logger.log(`Maintenance is off. ${state} ${this.howToSwitch}`);
+  }
+
+  /** @param changes - what was changed since the last call, oldest first */
+  changed(status: MaintenanceStatus, state: MaintenanceState | null, changes: readonly HistoryEntry[]): void {
+    const change = changes.at(-1);
+    const summary = summaryOf(status, state);
     if (summary === this.#last && !change) return;
     this.#last = summary;
+    const cancelled = changes.filter(({ action }) => action === 'cancel').flatMap(({ windows }) => windows);
+    const cancellations = cancelled.length > 0 ? `; cancelled: ${cancelled.map(describeCancelled).join(', ')}` : '';
     const by = change ? ` by ${visible(change.by ?? 'somebody')}${change.via ? ` via ${change.via}` : ''}` : '';
-    this.#logger.log(`Maintenance is ${summary} (revision ${status.revision}${by}, ${this.location}).`);
+    this.#logger.log(`Maintenance is ${summary}${cancellations} (revision ${status.revision}${by}, ${this.location}).`);
   }
 
   healthChanged(error: Error | null, policy: StorageFailurePolicy): void {
@@ -28,17 +49,30 @@ export class StateLog {
   }
 }
 
-function summaryOf({ active, source, windows }: MaintenanceStatus): string {
-  const planned = windows.planned.length > 0 ? `; planned: ${windows.planned.map(describe).join(', ')}` : '';
+function summaryOf({ active, source, windows }: MaintenanceStatus, state: MaintenanceState | null): string {
+  const leases = getLeases(state);
+  const list = (listed: MaintenanceWindow[]): string =>
+    listed.map((window) => describe(window, leases.has(window.id))).join(', ');
+  const planned = windows.planned.length > 0 ? `; planned: ${list(windows.planned)}` : '';
   if (!active) return `off${planned}`;
   if (windows.active.length === 0) return `on by ${source}${planned}`;
-  return `on: ${windows.active.map(describe).join(', ')}${planned}`;
+  return `on: ${list(windows.active)}${planned}`;
 }
 
-function describe({ scope, mode, startsAt, endsAt, createdBy }: MaintenanceWindow): string {
-  const part = scope === EVERYTHING ? 'everything' : visible(scope);
-  const by = createdBy === undefined ? '' : ` by ${visible(createdBy)}`;
-  return `${part}, ${mode}, from ${startsAt} ${endsAt === null ? 'until turned off' : `to ${endsAt}`}${by}`;
+function describe({ scope, mode, startsAt, endsAt, createdBy }: MaintenanceWindow, isLeased: boolean): string {
+  const by = createdBy === undefined ? '' : `, set by ${visible(createdBy)}`;
+  const withoutEnd = isLeased ? 'until its program is done' : 'until it is turned off';
+  return `${nameScope(scope)}, ${mode}${by}, from ${startsAt} ${endsAt === null ? withoutEnd : `to ${endsAt}`}`;
+}
+
+// Of what is in the history, only the id is certain to be there.
+function describeCancelled({ id, scope, mode, startsAt }: Partial<HistoryEntry['windows'][number]>): string {
+  if (scope === undefined || mode === undefined || startsAt === undefined) return `id ${visible(String(id))}`;
+  return `${nameScope(String(scope))}, ${visible(String(mode))}, planned for ${visible(String(startsAt))}`;
+}
+
+function nameScope(scope: string): string {
+  return scope === EVERYTHING ? 'everything' : visible(scope);
 }
 
 // Names come from wherever users come from: a line of the log stays one line.
