@@ -88,5 +88,19 @@ export default tseslint.config(
       '@typescript-eslint/explicit-function-return-type': 'off',
     },
   },
+  {
+    files: ['libs/maintenance/src/**/*.ts'],
+    ignores: ['**/*.spec.ts', '**/maintenance-logger.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "NewExpression[callee.name='Logger']",
+          message:
+            'Use MaintenanceLogger, which escapes control characters, or FailureLog for what any request can cause.',
+        },
+      ],
+    },
+  },
   ...directions,
 );

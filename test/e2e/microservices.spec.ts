@@ -7,7 +7,7 @@ import {
 } from '@nestjs/microservices';
 import type { ExecutionContext } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
-import type { EnableOptions, MaintenanceStatus, Refusal } from 'nestjs-maintenance';
+import { Clock, type EnableOptions, type MaintenanceStatus, type Refusal } from 'nestjs-maintenance';
 import { filter, firstValueFrom, lastValueFrom, timeout, type Observable } from 'rxjs';
 import { findRedisServer, RedisServer } from '../storage/redis-server.js';
 import { freePort } from '../tools/programs.js';
@@ -354,6 +354,38 @@ describe('events', () => {
     });
     expect(running.journal).toEqual([]);
     expect(running.complaints).toEqual([]);
+  });
+
+  it.each<[string, () => Promise<void>]>([
+    ['throws', () => Promise.reject(new Error('the table\nis locked'))],
+    ['never settles', () => new Promise<void>(() => undefined)],
+  ])('make one line in the log where the function of the application %s', async (_, fail) => {
+    let calls = 0;
+    const events = (): Promise<void> => {
+      calls++;
+      return fail();
+    };
+    const running = await own(connected('stand-alone', tcp, { options: { microservices: { events } } }));
+    const clock = running.app.get(Clock, { strict: false });
+    const wake = clock.wake.bind(clock);
+    // Five seconds are over sooner for a test.
+    const spy = jest
+      .spyOn(clock, 'wake')
+      .mockImplementation((callback, delay) => wake(callback, delay === 5_000 ? 20 : delay));
+    await during(running, {}, async () => {
+      for (let count = 1; count <= 5; count++) {
+        await running.emit('sold');
+        await eventually(() => expect(calls).toBe(count));
+      }
+      await eventually(() => expect(running.complaints).toHaveLength(1));
+      // The answer to a message comes after the events before it.
+      await expect(running.ask('buy')).rejects.toEqual(REFUSED);
+      spy.mockRestore();
+    });
+    expect(running.journal).toEqual([]);
+    expect(running.complaints).toEqual([
+      expect.stringMatching(/^`microservices\.events` failed.*(the table\\nis locked|no answer within 5 s)/),
+    ]);
   });
 
   it('take the option from the environment', async () => {

@@ -1,5 +1,5 @@
 import { Controller, Get, Post, type ExecutionContext, type LoggerService } from '@nestjs/common';
-import { MaintenanceAccess, MaintenanceScope } from 'nestjs-maintenance';
+import { Clock, MaintenanceAccess, MaintenanceScope } from 'nestjs-maintenance';
 import { ADAPTERS, LANES, start, type Running } from './application.js';
 
 @Controller('shop')
@@ -83,14 +83,21 @@ describe.each(LANES)('scopes that depend on the request, on %s by %s', (adapter,
     expect([await status('acme', '/shop', 'POST'), await status('globex', '/shop', 'POST')]).toEqual([503, 201]);
   });
 
-  it.each(['broken', 'none'])('close what can not be told, and say why: %s', async (tenant) => {
+  it.each([
+    ['broken', 2],
+    ['none', 4],
+  ])('close what can not be told, and say why: %s', async (tenant, minutes) => {
     expect(await status(tenant)).toBe(200);
     errors.length = 0;
+    // The same kind of failure is logged once a minute.
+    const now = jest.spyOn(running.app.get(Clock, { strict: false }), 'now');
+    now.mockImplementation(() => Date.now() + minutes * 60_000);
     await running.maintenance.enable({ scope: 'tenant:acme' });
     expect([await status(tenant), await status('globex')]).toEqual([503, 200]);
     expect(errors.join()).toMatch(
       /`scopesOf` could not decide, so the caller was refused: (no such tenant|`scopesOf` must return)/,
     );
+    now.mockRestore();
   });
 
   it('are not asked while everything is closed', async () => {

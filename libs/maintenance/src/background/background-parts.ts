@@ -2,6 +2,7 @@ import type { ModulesContainer } from '@nestjs/core';
 import type { Observable } from 'rxjs';
 import type { HandlerRulesReader } from '../policy/handler-rules.js';
 import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import type { Clock } from '../state/clock.js';
 import type { InFlight } from '../state/in-flight.js';
 
 /** What makes background work rest is made with this. */
@@ -9,6 +10,7 @@ export interface BackgroundParts {
   policy: MaintenancePolicy;
   reader: HandlerRulesReader;
   inFlight: InFlight;
+  clock: Clock;
   modules: ModulesContainer;
   /** Tells whenever the status changes, also at the moment a planned window starts or ends. */
   changes: Observable<unknown>;

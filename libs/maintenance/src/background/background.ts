@@ -1,11 +1,11 @@
-import { Logger } from '@nestjs/common';
 import type { Subscription } from 'rxjs';
+import { MaintenanceLogger } from '../maintenance-logger.js';
 import type { BackgroundParts, RestingPackage } from './background-parts.js';
 import { usageOf } from './usage.js';
 
 /** Work that nobody calls: it rests while a full window covers it. What the application does not use is not loaded. */
 export class Background {
-  readonly #logger = new Logger('Maintenance');
+  readonly #logger = new MaintenanceLogger();
   readonly #packages: RestingPackage[] = [];
   #changes: Subscription | null = null;
   #said = '';

@@ -1,4 +1,4 @@
-import { Logger } from '@nestjs/common';
+import { FailureLog } from '../failure-log.js';
 import { replaceMethod } from '../replace-method.js';
 import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
 import { reasonOf } from '../state/reason-of.js';
@@ -24,11 +24,13 @@ interface Explorer {
 
 /** Workers of classes with `@Processor()`. */
 export class Queues implements RestingPackage {
-  readonly #logger = new Logger('Maintenance');
+  readonly #failures: FailureLog;
   readonly #workers = new Map<RestingWorker, Gate>();
   readonly #undo: (() => void)[] = [];
 
-  constructor(private readonly parts: BackgroundParts) {}
+  constructor(private readonly parts: BackgroundParts) {
+    this.#failures = new FailureLog(parts.clock);
+  }
 
   attach(): void {
     const explorers = instancesWith<Explorer>(this.parts.modules, 'registerWorkers', 'handleProcessor');
@@ -95,13 +97,21 @@ export class Queues implements RestingPackage {
       await job.moveToDelayed(Date.now() + PUT_BACK_FOR, token);
     } catch (error) {
       // Then the job stays where it is, and counts as stalled once its lock has run out.
-      this.#logger.warn(`A job of the queue ${worker.name} could not be put back at once: ${reasonOf(error)}`);
+      const kind = `put back ${worker.name}`;
+      this.#failures.warn(
+        kind,
+        () => `A job of the queue ${worker.name} could not be put back at once: ${reasonOf(error)}`,
+      );
     }
     throw new DelayedError('put back until the maintenance is over');
   }
 
   #failed(worker: Worker, error: unknown): void {
-    this.#logger.error(`The worker of the queue ${worker.name} could not be paused or resumed: ${reasonOf(error)}`);
+    const kind = `pause ${worker.name}`;
+    this.#failures.error(
+      kind,
+      () => `The worker of the queue ${worker.name} could not be paused or resumed: ${reasonOf(error)}`,
+    );
   }
 }
 

@@ -1,10 +1,19 @@
-import { Logger } from '@nestjs/common';
+import { FailureLog } from '../failure-log.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { Clock } from '../state/clock.js';
 import { remembering } from '../remembering.js';
+import { inTime } from '../state/in-time.js';
 import { reasonOf } from '../state/reason-of.js';
 import type { Answer } from './answer.js';
+import {
+  copyMembers,
+  describeKind,
+  FAILED_MEMBERS,
+  isPlainObject,
+  NO_MEMBERS,
+  type CustomMembers,
+} from './custom-members.js';
 import { eventStreamAnswer, isReturningReader } from './event-stream.js';
 import { KeptAnswers, samePeriod } from './kept-answers.js';
 import { preferredFormat } from './negotiation.js';
@@ -15,6 +24,8 @@ import { problemOf, type Problem } from './problem.js';
 
 /** Of the headers that are worth remembering; those of browsers are much shorter. */
 const LONGEST_ACCEPT = 512;
+/** How long `response.context` and `response.type` may take before a refusal goes out without them, in milliseconds. */
+const ANSWER_TIMEOUT_MS = 5_000;
 
 /** What the responder looks at in a request; the requests of Express and of Fastify both have it. */
 export interface AnswerableRequest {
@@ -26,18 +37,21 @@ export interface AnswerableRequest {
 
 /** Makes the answer to a refused request: page, problem document or redirect. */
 export class Responder {
-  readonly #logger = new Logger('Maintenance');
+  readonly #failures: FailureLog;
   readonly #preferredFormat = remembering(preferredFormat, LONGEST_ACCEPT);
   // What they say of the time is the same for as long as the refusal is.
   readonly #keptJson = new WeakMap<Refusal, Answer>();
   readonly #keptPages = new KeptAnswers();
-  #lastComplaint = '';
+  // The guard needs them for its exception, and the filter for the answer.
+  readonly #customMembers = new WeakMap<AnswerableRequest, Promise<CustomMembers>>();
 
   constructor(
     private readonly options: ResolvedOptions['response'],
     private readonly pages: PageRenderer,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#failures = new FailureLog(clock);
+  }
 
   /** The status of every refusal. */
   get statusCode(): number {
@@ -46,8 +60,8 @@ export class Responder {
 
   /** The problem document, with the members that the application adds. Never rejects. */
   async problem(refusal: Refusal, request: AnswerableRequest | null): Promise<Problem> {
-    const custom = request && (await this.#custom(request).catch((error: unknown) => this.#leftOut(error)));
-    return { ...custom, ...problemOf(refusal, this.options.statusCode) };
+    const { json } = request ? await this.#getCustomMembers(request) : NO_MEMBERS;
+    return { ...json, ...problemOf(refusal, this.options.statusCode) };
   }
 
   /**
@@ -95,23 +109,20 @@ export class Responder {
     const headers: Record<string, string> = { 'Content-Type': 'text/html; charset=utf-8' };
     try {
       const isForAll = !this.pages.isOwn || !this.options.context;
-      const custom = isForAll ? null : await this.#custom(request);
+      const { forTemplate } = isForAll ? NO_MEMBERS : await this.#getCustomMembers(request);
+      if (forTemplate === null) return plainAnswer(problem, headers);
       const now = this.clock.now();
-      const page = await this.pages.render(problem, custom, now);
+      const page = await this.pages.render(problem, forTemplate, now);
       if (page.contentSecurityPolicy) headers['Content-Security-Policy'] = page.contentSecurityPolicy;
       const answer = { status: problem.statusCode, headers, body: Buffer.from(page.html) };
       const end = problem.endsAt === null ? Infinity : Date.parse(problem.endsAt);
       return isForAll ? this.#keptPages.keep(refusal, complete(answer, refusal), samePeriod(end, now)) : answer;
     } catch (error) {
-      this.#complain(`The maintenance page could not be rendered, so a plain one goes out: ${reasonOf(error)}`);
-      // Whatever policy the application has, it is not made for this page.
-      headers['Content-Security-Policy'] = DEFAULT_PAGE_CSP;
-      const html = plainPage({
-        title: 'Down for maintenance',
-        message: problem.message,
-        statusCode: problem.statusCode,
-      });
-      return { status: problem.statusCode, headers, body: Buffer.from(html) };
+      this.#failures.error(
+        'response.template',
+        () => `The maintenance page could not be rendered, so a plain one goes out: ${reasonOf(error)}`,
+      );
+      return plainAnswer(problem, headers);
     }
   }
 
@@ -120,11 +131,15 @@ export class Responder {
     if (typeof type === 'string' && type !== 'auto') return type;
     if (typeof type === 'function') {
       try {
-        const chosen = await (type as (request: AnswerableRequest) => unknown)(request);
+        const ask = type as (request: AnswerableRequest) => unknown;
+        const chosen = await inTime(() => ask(request), this.clock, ANSWER_TIMEOUT_MS);
         if (chosen === 'html' || chosen === 'json') return chosen;
-        this.#complain('`response.type` gave neither "html" nor "json", so the Accept header decides.');
+        throw new TypeError('it must return "html" or "json"');
       } catch (error) {
-        this.#complain(`\`response.type\` threw, so the Accept header decides: ${reasonOf(error)}`);
+        this.#failures.error(
+          'response.type',
+          () => `\`response.type\` could not decide, so the Accept header does: ${reasonOf(error)}`,
+        );
       }
     }
     return this.#preferred(request);
@@ -134,23 +149,34 @@ export class Responder {
     return this.#preferredFormat(headerOf(request, 'accept') ?? '');
   }
 
-  async #custom(request: AnswerableRequest): Promise<object | null> {
-    if (!this.options.context) return null;
-    const members = await this.options.context(request);
-    // What can't be made JSON would fail later, in the hands of whoever sends it.
-    JSON.stringify(members);
-    return { ...members };
+  #getCustomMembers(request: AnswerableRequest): Promise<CustomMembers> {
+    const known = this.#customMembers.get(request);
+    if (known) return known;
+    const asked = this.#askForMembers(request);
+    this.#customMembers.set(request, asked);
+    return asked;
   }
 
-  #leftOut(error: unknown): null {
-    this.#complain(`The members of \`response.context\` are left out: ${reasonOf(error)}`);
-    return null;
-  }
-
-  // Once, not for each request that meets the same trouble.
-  #complain(sentence: string): void {
-    if (sentence !== this.#lastComplaint) this.#logger.error(sentence);
-    this.#lastComplaint = sentence;
+  // Never rejects.
+  async #askForMembers(request: AnswerableRequest): Promise<CustomMembers> {
+    const context = this.options.context as ((request: AnswerableRequest) => unknown) | undefined;
+    if (!context) return NO_MEMBERS;
+    try {
+      const given = await inTime(() => context(request), this.clock, ANSWER_TIMEOUT_MS);
+      if (isPlainObject(given)) return copyMembers(given);
+      this.#failures.error(
+        'response.context',
+        () =>
+          `\`response.context\` returned ${describeKind(given)}, which adds nothing: it must return a plain object.`,
+      );
+      return NO_MEMBERS;
+    } catch (error) {
+      this.#failures.error(
+        'response.context',
+        () => `\`response.context\` failed, so its members are left out: ${reasonOf(error)}`,
+      );
+      return FAILED_MEMBERS;
+    }
   }
 
   #redirectTarget(request: AnswerableRequest): string | null {
@@ -165,6 +191,17 @@ export class Responder {
     const hosts = [request.host, headerOf(request, 'host'), headerOf(request, ':authority')];
     return hosts.some((host) => isHostOf(target, host)) ? null : target.href;
   }
+}
+
+function plainAnswer(problem: Problem, headers: Record<string, string>): Answer {
+  const html = plainPage({
+    title: 'Down for maintenance',
+    message: problem.message,
+    statusCode: problem.statusCode,
+  });
+  // Whatever policy the application has, it is not made for this page.
+  const withPolicy = { ...headers, 'Content-Security-Policy': DEFAULT_PAGE_CSP };
+  return { status: problem.statusCode, headers: withPolicy, body: Buffer.from(html) };
 }
 
 /** With the headers of the refusal, so that whoever sends it has nothing to add but `Vary`. */

@@ -73,7 +73,7 @@ export interface ResponseOptions {
   type?: 'auto' | ResponseFormat | ((request: any) => ResponseFormat);
   /** Path of a Handlebars template instead of the built-in page. Environment: `MAINTENANCE_TEMPLATE`. */
   template?: string;
-  /** Adds members to the template's context and to the JSON body; it replaces none of ours. */
+  /** Returns a plain object, whose members are added to the template's context and to the JSON body; it replaces none of ours. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Express's request or Fastify's, as the application declares it
   context?: (request: any) => object | Promise<object>;
   /**

@@ -54,17 +54,25 @@ export function asksWho(rules: ExemptionRules): boolean {
   return rules.roles.size > 0 || rules.when !== undefined;
 }
 
-/** The exemptions that may have to wait: the user's role, then `exempt.when`. Rejects where one of them throws. */
+/**
+ * The exemptions that may have to wait: the user's role, then `exempt.when`. Rejects where one of them throws.
+ *
+ * @param asking - told which option is asked before it is
+ */
 export async function isExemptVisitor(
   rules: ExemptionRules,
   request: PolicyRequest | null,
   context: ExecutionContext | null,
+  asking: (option: 'exempt.user' | 'exempt.when') => void,
 ): Promise<boolean> {
   if (rules.roles.size > 0 && request) {
+    asking('exempt.user');
     const user = await rules.user(request as never);
     if (rolesOf(user).some((role) => rules.roles.has(role))) return true;
   }
-  return context !== null && rules.when !== undefined && (await rules.when(context)) === true;
+  if (context === null || rules.when === undefined) return false;
+  asking('exempt.when');
+  return (await rules.when(context)) === true;
 }
 
 function rolesOf(user: unknown): string[] {

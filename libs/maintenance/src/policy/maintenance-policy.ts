@@ -45,8 +45,11 @@ export interface PolicyOptions {
   /** Seconds for `Retry-After` where no end is known. */
   retryAfter: number;
   /** Told when a function of the application could not decide; the visit is refused. */
-  failed: (error: unknown) => void;
+  failed: (option: DecidingOption, error: unknown) => void;
 }
+
+/** The options that hold functions of the application which decide. */
+export type DecidingOption = 'exempt.user' | 'exempt.when' | 'scopesOf';
 
 /** Who does not say within so many milliseconds whether a visitor is exempt has not said so. */
 const ANSWER_TIMEOUT = 5_000;
@@ -115,14 +118,15 @@ export class MaintenancePolicy {
     if (asksWho(exemptions)) {
       const comesGuard = rules !== null && context === null;
       if ((comesGuard && !visit.knowsUser) || visit.isEarly) return 'undecided';
-      const asked = inTime(() => isExemptVisitor(exemptions, request, context), this.clock, ANSWER_TIMEOUT);
-      return asked.then(
+      let option: DecidingOption = 'exempt.user';
+      const isExempt = (): Promise<boolean> => isExemptVisitor(exemptions, request, context, (next) => (option = next));
+      return inTime(isExempt, this.clock, ANSWER_TIMEOUT).then(
         (isExempt) => {
           if (isExempt) return 'exempt';
           return comesGuard && exemptions.when ? 'undecided' : this.#refuse(covering);
         },
         (error: unknown) => {
-          this.options.failed(error);
+          this.options.failed(option, error);
           return this.#refuse(covering);
         },
       );
@@ -212,7 +216,7 @@ export class MaintenancePolicy {
       if (Array.isArray(scopes)) return scopes as string[];
       throw new TypeError('`scopesOf` must return an array of strings');
     } catch (error) {
-      this.options.failed(error);
+      this.options.failed('scopesOf', error);
       return null;
     }
   }

@@ -14,6 +14,7 @@ it.each([
   ],
   ['the same once', new AggregateError([new Error('gone'), new Error('gone')]), 'gone'],
   ['its own words first', new AggregateError([new Error('gone')], 'both are gone'), 'both are gone'],
+  ['one line', new Error('gone\r\n\u001b[31mERROR'), 'gone\\u000d\\n\\u001b[31mERROR'],
   ['the name of one that says nothing', new TypeError(), 'TypeError'],
   ['something of what says nothing at all', silent, 'something that says nothing was thrown'],
 ])('gives %s', (_title, thrown, reason) => expect(reasonOf(thrown)).toBe(reason));

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Logger } from '@nestjs/common';
 import type { ModuleRef } from '@nestjs/core';
+import { MaintenanceLogger } from '../maintenance-logger.js';
 import type { CacheOptions } from '../options/maintenance-options.js';
 import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
 import { CachedStateStorage, type StateCache } from '../storage/cached-state-storage.js';
@@ -34,7 +34,7 @@ export async function withApplicationCache(
       );
     }
     const bound = (ttl + refreshInterval) / 1000;
-    new Logger('Maintenance').warn(
+    new MaintenanceLogger().warn(
       `${capitalized(place)} ${storage.location}: it may be behind by ${bound} s (cache.ttl + refreshInterval). ${remedy}.`,
     );
   }

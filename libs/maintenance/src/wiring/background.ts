@@ -5,6 +5,7 @@ import { Background } from '../background/background.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import { HandlerRulesReader } from '../policy/handler-rules.js';
 import { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import { Clock } from '../state/clock.js';
 import { InFlight } from '../state/in-flight.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { CHANGES, OPTIONS } from '../tokens.js';
@@ -12,7 +13,7 @@ import { CHANGES, OPTIONS } from '../tokens.js';
 /** The work that rests during maintenance, if the application wants that. */
 export const background: Provider = {
   provide: Background,
-  inject: [OPTIONS, MaintenancePolicy, HandlerRulesReader, InFlight, ModulesContainer, CHANGES],
+  inject: [OPTIONS, MaintenancePolicy, HandlerRulesReader, InFlight, ModulesContainer, CHANGES, Clock],
   useFactory: (
     options: ResolvedOptions,
     policy: MaintenancePolicy,
@@ -20,7 +21,8 @@ export const background: Provider = {
     inFlight: InFlight,
     modules: ModulesContainer,
     changes: Subject<MaintenanceStatus>,
-  ) => new Background(options.background.pause ? { policy, reader, inFlight, modules, changes } : null),
+    clock: Clock,
+  ) => new Background(options.background.pause ? { policy, reader, inFlight, modules, changes, clock } : null),
 };
 
 /**

@@ -1,5 +1,6 @@
-import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost, MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { MaintenanceLogger } from '../maintenance-logger.js';
 import { KNOWN_VARIABLES, type EnvironmentOptions } from '../options/environment.js';
 import type { MaintenanceModuleExtras, MaintenanceModuleOptions } from '../options/maintenance-options.js';
 import { maintenanceConfig } from '../options/maintenance.config.js';
@@ -23,7 +24,7 @@ export class BootWarnings implements OnApplicationBootstrap {
   onApplicationBootstrap(): void {
     // A program of commands serves nothing, and prints for people or for other programs.
     if ([...this.modules.values()].some(({ providers }) => providers.has(PROGRAM))) return;
-    const logger = new Logger('Maintenance');
+    const logger = new MaintenanceLogger();
     for (const warning of [...this.#getVariableWarnings(), ...this.#getHttpWarnings()]) logger.warn(warning);
   }
 

@@ -1,7 +1,6 @@
-import { Logger, VersioningType, type Provider } from '@nestjs/common';
+import { VersioningType, type Provider } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { Subject } from 'rxjs';
-import { visible } from '../cli/visible.js';
 import { Announcer } from '../http/announcer.js';
 import { BypassLink } from '../http/bypass-link.js';
 import { Edge } from '../http/edge.js';
@@ -13,10 +12,12 @@ import { PageRenderer } from '../http/page/page-renderer.js';
 import { Responder } from '../http/responder.js';
 import { RoutedHandlers } from '../http/routed-handlers.js';
 import { viewLocals } from '../http/view-locals.js';
+import { FailureLog } from '../failure-log.js';
 import { newIdentity } from '../fleet/identity.js';
 import { Reporter } from '../fleet/reporter.js';
 import { LEASE_TIMES, type LeaseTimes } from '../lease/lease-times.js';
 import { TemporaryWindows } from '../lease/temporary-windows.js';
+import { MaintenanceLogger } from '../maintenance-logger.js';
 import type { EnvironmentOptions } from '../options/environment.js';
 import type { MaintenanceModuleExtras, MaintenanceModuleOptions } from '../options/maintenance-options.js';
 import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
@@ -149,7 +150,7 @@ const reporter: Provider = {
     clock: Clock,
     modules: ModulesContainer,
   ): Reporter => {
-    const logger = new Logger('Maintenance');
+    const logger = new MaintenanceLogger();
     return new Reporter({
       identity: newIdentity({
         application,
@@ -160,7 +161,7 @@ const reporter: Provider = {
       clock,
       isShared: (applications) =>
         logger.warn(
-          `Instances of ${applications.length} applications report on ${source.location}: ${applications.map(visible).join(', ')}. ` +
+          `Instances of ${applications.length} applications report on ${source.location}: ${applications.join(', ')}. ` +
             'Each change of maintenance is a change for all of them. Give each application a storage of its own: another file, key or bucket.',
         ),
       failed: (error) => {
@@ -203,7 +204,7 @@ const temporary: Provider = {
       times,
       shutdown,
       leftOpen: (id, until, error) =>
-        new Logger('Maintenance').error(
+        new MaintenanceLogger().error(
           `The maintenance window ${id} could not be closed after its work, so it stays open until ${toIso(until)}: ${reasonOf(error)}`,
         ),
     }),
@@ -232,17 +233,17 @@ const policy: Provider = {
     state: StateMonitor,
     clock: Clock,
     config: ApplicationConfig,
-  ) =>
-    new MaintenancePolicy(state, clock, {
+  ) => {
+    const failures = new FailureLog(clock);
+    return new MaintenancePolicy(state, clock, {
       exemptions: { ...exempt, mountPoints: () => findMountPoints(config) },
       scopesOf,
       bypassCookie: bypass.cookieName,
       retryAfter: response.retryAfter,
-      failed: (error) =>
-        new Logger('Maintenance').error(
-          `\`exempt.user\`, \`exempt.when\` or \`scopesOf\` could not decide, so the caller was refused: ${reasonOf(error)}`,
-        ),
-    }),
+      failed: (option, error) =>
+        failures.error(option, () => `\`${option}\` could not decide, so the caller was refused: ${reasonOf(error)}`),
+    });
+  },
 };
 
 const responder: Provider = {

@@ -1,12 +1,12 @@
-import { Logger } from '@nestjs/common';
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import { MaintenanceLogger } from '../maintenance-logger.js';
 import { SCOPES } from '../policy/metadata.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
 import { EVERYTHING } from '../state/maintenance-window.js';
 
 /** Warns of windows on scopes that nothing carries, which close nothing: a name that was misspelt, most often. */
 export class ScopeCheck {
-  readonly #logger = new Logger('Maintenance');
+  readonly #logger = new MaintenanceLogger();
   readonly #warned = new Set<string>();
 
   /** @param isOpenEnded - whether the application has scopes that no decorator names */

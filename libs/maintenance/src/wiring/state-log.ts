@@ -1,4 +1,4 @@
-import { Logger } from '@nestjs/common';
+import { MaintenanceLogger } from '../maintenance-logger.js';
 import { getLeases } from '../state/lease.js';
 import type { HistoryEntry, MaintenanceState } from '../state/maintenance-state.js';
 import type { MaintenanceStatus } from '../state/maintenance-status.js';
@@ -8,7 +8,7 @@ import type { StorageFailurePolicy } from '../state/state-monitor.js';
 
 /** One line in the log for each change of the state or of the storage's health. */
 export class StateLog {
-  readonly #logger = new Logger('Maintenance');
+  readonly #logger = new MaintenanceLogger();
   #last = 'off';
 
   /** @param howToSwitch - a sentence about how to turn maintenance on */
@@ -38,7 +38,7 @@ export class StateLog {
     this.#last = summary;
     const cancelled = changes.filter(({ action }) => action === 'cancel').flatMap(({ windows }) => windows);
     const cancellations = cancelled.length > 0 ? `; cancelled: ${cancelled.map(describeCancelled).join(', ')}` : '';
-    const by = change ? ` by ${visible(change.by ?? 'somebody')}${change.via ? ` via ${change.via}` : ''}` : '';
+    const by = change ? ` by ${change.by ?? 'somebody'}${change.via ? ` via ${change.via}` : ''}` : '';
     this.#logger.log(`Maintenance is ${summary}${cancellations} (revision ${status.revision}${by}, ${this.location}).`);
   }
 
@@ -60,23 +60,17 @@ function summaryOf({ active, source, windows }: MaintenanceStatus, state: Mainte
 }
 
 function describe({ scope, mode, startsAt, endsAt, createdBy }: MaintenanceWindow, isLeased: boolean): string {
-  const by = createdBy === undefined ? '' : `, set by ${visible(createdBy)}`;
+  const by = createdBy === undefined ? '' : `, set by ${createdBy}`;
   const withoutEnd = isLeased ? 'until its program is done' : 'until it is turned off';
   return `${nameScope(scope)}, ${mode}${by}, from ${startsAt} ${endsAt === null ? withoutEnd : `to ${endsAt}`}`;
 }
 
 // Of what is in the history, only the id is certain to be there.
 function describeCancelled({ id, scope, mode, startsAt }: Partial<HistoryEntry['windows'][number]>): string {
-  if (scope === undefined || mode === undefined || startsAt === undefined) return `id ${visible(String(id))}`;
-  return `${nameScope(String(scope))}, ${visible(String(mode))}, planned for ${visible(String(startsAt))}`;
+  if (scope === undefined || mode === undefined || startsAt === undefined) return `id ${String(id)}`;
+  return `${nameScope(String(scope))}, ${String(mode)}, planned for ${String(startsAt)}`;
 }
 
 function nameScope(scope: string): string {
-  return scope === EVERYTHING ? 'everything' : visible(scope);
-}
-
-// Names come from wherever users come from: a line of the log stays one line.
-function visible(text: string): string {
-  // eslint-disable-next-line no-control-regex -- these are what must not get there
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ');
+  return scope === EVERYTHING ? 'everything' : scope;
 }

@@ -1,5 +1,5 @@
-import { Logger } from '@nestjs/common';
 import type { AbstractHttpAdapter } from '@nestjs/core';
+import { MaintenanceLogger } from '../../maintenance-logger.js';
 import type { RawResponse } from '../answer.js';
 import { ConnectBridge } from './connect-bridge.js';
 import { ExpressBridge } from './express-bridge.js';
@@ -15,7 +15,7 @@ export function createBridge(adapter: AbstractHttpAdapter, parts: BridgeParts): 
       return new FastifyBridge(adapter, parts);
     default:
       if (ConnectBridge.fits(adapter)) return new ConnectBridge(adapter, parts);
-      new Logger('Maintenance').warn(
+      new MaintenanceLogger().warn(
         `The HTTP adapter "${adapter.getType()}" is not known: handlers are guarded, but unknown URLs and static files are not, ` +
           'and `on --wait` never counts this instance as drained.',
       );

@@ -1,4 +1,5 @@
-import { Logger, type ExecutionContext } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
+import { MaintenanceLogger } from '../../maintenance-logger.js';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { Visit } from '../../policy/maintenance-policy.js';
 import type { Refusal } from '../../policy/refusal.js';
@@ -143,7 +144,7 @@ function contextOf(context: ExecutionContext): unknown {
 }
 
 function warnOf(driver: object | undefined): void {
-  new Logger('Maintenance').warn(
+  new MaintenanceLogger().warn(
     `The GraphQL driver "${driver?.constructor.name}" is not known: resolvers are guarded, but the answers are not those of GraphQL.`,
   );
 }

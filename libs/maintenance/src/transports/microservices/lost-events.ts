@@ -1,5 +1,5 @@
-import { Logger } from '@nestjs/common';
 import type { Transport } from '@nestjs/microservices';
+import { MaintenanceLogger } from '../../maintenance-logger.js';
 import type { RpcHandler } from './rpc-handlers.js';
 import type { Registration } from './rpc-servers.js';
 import { nameOf, type RpcServer } from './rpc-server.js';
@@ -19,7 +19,7 @@ export function warnOfLostEvents(
     handlers.some(({ patterns, rules }) => rules.verdict !== 'admit' && patterns.includes(pattern));
   if (!registrations.some((registration) => registration.isEvent && canBeRefused(registration))) return;
   const remedy = isHasty ? 'With `noAck: false`, RabbitMQ redelivers them' : 'This transport does not redeliver';
-  new Logger('Maintenance').warn(
+  new MaintenanceLogger().warn(
     `Events that reach ${nameOf(server)} during maintenance are lost. ${remedy}. ` +
       "The option `microservices.events` says what becomes of them: 'drop' accepts the loss, a function can keep them.",
   );

@@ -1,9 +1,12 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { KafkaContext, RmqContext } from '@nestjs/microservices';
+import { FailureLog } from '../../failure-log.js';
 import { MaintenanceException } from '../../http/maintenance.exception.js';
 import { problemOf } from '../../http/problem.js';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { Refusal } from '../../policy/refusal.js';
+import { inTime } from '../../state/in-time.js';
+import { reasonOf } from '../../state/reason-of.js';
 import { HeldMessages } from './held-messages.js';
 import { PausedTopics } from './paused-topics.js';
 import type { TransportParts } from '../transport-parts.js';
@@ -16,10 +19,14 @@ export interface RpcContexts {
 
 type Parts = Pick<TransportParts, 'policy' | 'clock' | 'microservices' | 'statusCode'>;
 
+/** How long the function `microservices.events` may take for an event, in milliseconds. */
+const ANSWER_TIMEOUT_MS = 5_000;
+
 /** What happens to messages that are refused, at the broker from which they came. */
 export class RefusedEvents {
   readonly #held: HeldMessages;
   readonly #topics = new PausedTopics();
+  readonly #failures: FailureLog;
   /** Channels of RabbitMQ whose messages want to be acknowledged. */
   readonly #manual = new WeakSet<object>();
   /** Messages that were acknowledged here, and contexts whose event is dealt with. */
@@ -31,6 +38,7 @@ export class RefusedEvents {
     private readonly contexts: RpcContexts,
   ) {
     this.#held = new HeldMessages(parts.clock);
+    this.#failures = new FailureLog(parts.clock);
   }
 
   /** Takes note of a channel of RabbitMQ on which messages wait for an acknowledgement. On any other, one would be an error. */
@@ -71,10 +79,11 @@ export class RefusedEvents {
   async refuse(context: ExecutionContext, rules: HandlerRules, refusal: Refusal): Promise<MaintenanceException> {
     const { events } = this.parts.microservices;
     const rpc = context.switchToRpc().getContext<object>();
+    let isDealtWith = events !== 'redeliver';
     if (events === 'redeliver') this.#keep(rpc, rules);
-    else if (typeof events === 'function') await events(context, refusal);
+    else if (typeof events === 'function') isDealtWith = await this.#handOver(() => events(context, refusal));
     else if (this.#isRmq(rpc)) this.#ack(rpc);
-    if (events !== 'redeliver' && typeof rpc === 'object') this.#done.add(rpc);
+    if (isDealtWith && typeof rpc === 'object') this.#done.add(rpc);
     return new MaintenanceException(refusal, problemOf(refusal, this.parts.statusCode));
   }
 
@@ -88,6 +97,21 @@ export class RefusedEvents {
   close(): void {
     this.#held.close();
     this.#topics.close();
+  }
+
+  /** Gives an event to the application. */
+  async #handOver(work: () => unknown): Promise<boolean> {
+    try {
+      await inTime(work, this.parts.clock, ANSWER_TIMEOUT_MS);
+      return true;
+    } catch (error) {
+      // Nest would log each of them.
+      this.#failures.error(
+        'microservices.events',
+        () => `\`microservices.events\` failed, so the refused event counts as not dealt with: ${reasonOf(error)}`,
+      );
+      return false;
+    }
   }
 
   #keep(rpc: unknown, rules: HandlerRules): void {

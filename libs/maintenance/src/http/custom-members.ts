@@ -1,0 +1,41 @@
+/** The members that the application adds to refusals. */
+export interface CustomMembers {
+  readonly json: object;
+  /** `null`: the application could not give them, and its template may make no sense without them. */
+  readonly forTemplate: object | null;
+}
+
+export const NO_MEMBERS: CustomMembers = { json: {}, forTemplate: {} };
+export const FAILED_MEMBERS: CustomMembers = { json: {}, forTemplate: null };
+
+/** `toJSON` would replace the whole body, and `__proto__` the prototype of an object into which a client copies the members. */
+const RESERVED = new Set(['toJSON', '__proto__']);
+
+/**
+ * Copies the members of a plain object.
+ *
+ * @throws whatever getters and `toJSON` methods of members throw, and `TypeError` for what can't be JSON
+ */
+export function copyMembers(given: object): CustomMembers {
+  const members = Object.fromEntries(Object.entries(given).filter(([name]) => !RESERVED.has(name)));
+  // Written once and kept as data: methods of members are not called again where nothing may fail any more.
+  return { json: JSON.parse(JSON.stringify(members)) as object, forTemplate: members };
+}
+
+/** Whether the value is an object without a class, of this realm or of another. */
+export function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** Returns what a value is, for a sentence: `a string`, `null`, `an instance of Date`. */
+export function describeKind(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  const { constructor } = value as { constructor?: unknown };
+  return typeof constructor === 'function' && constructor.name
+    ? `an instance of ${constructor.name}`
+    : 'an object with a prototype';
+}

@@ -1,0 +1,21 @@
+// C0, DEL and C1 drive a terminal; the others end a line, or reorder the text around them.
+// eslint-disable-next-line no-control-regex
+const DANGEROUS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Writes every control character as an escape sequence of JSON, so that a log or a terminal shows the text and obeys nothing in it. */
+export function escapeControlCharacters(text: string): string {
+  return text.replace(DANGEROUS, escapeCharacter);
+}
+
+/** Formats JSON for people and programs. It reads back the same, with the characters of {@link escapeControlCharacters} escaped. */
+export function toVisibleJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(DANGEROUS, (character) =>
+    character === '\n' ? '\n' : escapeCharacter(character),
+  );
+}
+
+function escapeCharacter(character: string): string {
+  if (character === '\n') return '\\n';
+  if (character === '\t') return '\\t';
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}

@@ -1,0 +1,135 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LoggerService } from '@nestjs/common';
+import { Clock, type MaintenanceModuleOptions } from 'nestjs-maintenance';
+import { ADAPTERS, start, type Running, type Setup } from './application.js';
+import { CatsController } from './controllers.js';
+
+const HTML = { accept: 'text/html' };
+const never = (): Promise<never> => new Promise(() => undefined);
+
+function writeTemplate(source: string): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'template-')), 'page.hbs');
+  writeFileSync(file, source);
+  return file;
+}
+
+describe.each(ADAPTERS)('a refusal on %s', (adapter) => {
+  let running: Running;
+  let errors: string[];
+  const logger: LoggerService = {
+    log: () => undefined,
+    warn: () => undefined,
+    error: (line) => void errors.push(String(line)),
+  };
+  const startActive = async (options: MaintenanceModuleOptions, setup: Setup = {}): Promise<Running['call']> => {
+    errors = [];
+    running = await start(adapter, { controllers: [CatsController], create: { logger }, ...setup, options });
+    await running.maintenance.enable({ message: 'Back soon' });
+    return running.call;
+  };
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await running.close();
+  });
+
+  describe.each([true, false])('with the edge: %s', (edge) => {
+    const setup = { extras: { mount: { edge } } };
+
+    it.each<[string, MaintenanceModuleOptions]>([
+      ['response.context', { response: { context: never } }],
+      ['response.type', { response: { type: never as never } }],
+      ['exempt.user', { exempt: { roles: ['admin'], user: never } }],
+      ['exempt.when', { exempt: { when: never } }],
+    ])('comes although `%s` never settles', async (option, options) => {
+      const call = await startActive(options, setup);
+      const clock = running.app.get(Clock, { strict: false });
+      const wake = clock.wake.bind(clock);
+      // Five seconds are over sooner for a test.
+      const limits: number[] = [];
+      jest.spyOn(clock, 'wake').mockImplementation((callback, delay) => {
+        limits.push(delay);
+        return wake(callback, delay === 5_000 ? 20 : delay);
+      });
+      const replies = await Promise.all([call('/cats'), call('/cats'), call('/cats', { headers: HTML })]);
+      expect(replies.map(({ status }) => status)).toEqual([503, 503, 503]);
+      expect(replies[0]?.json()).toMatchObject({ status: 503, message: 'Back soon' });
+      expect(replies[2]?.headers['content-type']).toMatch(/html/);
+      expect(limits).toContain(5_000);
+      expect(errors).toEqual([expect.stringContaining(`\`${option}\``)]);
+      expect(errors[0]).toContain('no answer within 5 s');
+    });
+
+    it('asks `response.context` once for a request', async () => {
+      let calls = 0;
+      const call = await startActive({ response: { context: () => ({ calls: ++calls }) } }, setup);
+      expect((await call('/cats')).json()).toMatchObject({ calls: 1 });
+      expect((await call('/cats')).json()).toMatchObject({ calls: 2 });
+    });
+
+    it.each<[string, unknown]>([
+      ['a string', 'text'],
+      ['an array', ['a']],
+      ['an instance of Date', new Date()],
+      ['an instance of Map', new Map([['a', 1]])],
+      ['an object with a prototype', Object.create({ toJSON: () => 'replaced' })],
+      ['a function', () => 'replaced'],
+      ['a number', 7],
+      ['null', null],
+      ['undefined', undefined],
+    ])('takes nothing from `response.context` that returns %s, and says so once', async (kind, given) => {
+      const context = (): never => given as never;
+      const call = await startActive({ response: { context, template: writeTemplate('{{title}}|{{0}}') } }, setup);
+      for (let round = 0; round < 3; round++) {
+        const body = (await call('/cats')).json();
+        expect(body).toMatchObject({ status: 503, message: 'Back soon', mode: 'full' });
+        expect(Object.keys(body)).not.toContain('0');
+        expect((await call('/cats', { headers: HTML })).text).toBe('Down for maintenance|');
+      }
+      expect(errors).toEqual([expect.stringMatching(/`response\.context` returned .* must return a plain object/)]);
+      if (kind !== 'an object with a prototype') expect(errors[0]).toContain(`returned ${kind},`);
+    });
+
+    it('keeps its own members whatever those of `response.context` are', async () => {
+      const hostile = JSON.parse('{"__proto__":{"polluted":true},"constructor":{"a":1}}') as object;
+      const context = (): object => ({
+        ...hostile,
+        ...Object.fromEntries(Object.entries(hostile)),
+        toJSON: () => ({ replaced: true }),
+        status: 200,
+        statusCode: 200,
+        title: 'All is well',
+        message: 'never',
+        retryAfter: 0,
+        endsAt: 'never',
+        mode: 'never',
+        scope: 'never',
+        secondsLeft: 'never',
+        shop: 'Cats',
+        nested: { toJSON: () => 'as JSON' },
+      });
+      const template = writeTemplate(
+        '{{title}}|{{message}}|{{statusCode}}|{{mode}}|{{secondsLeft}}|{{endsAt}}|{{shop}}',
+      );
+      const call = await startActive({ response: { context, template } }, setup);
+      const reply = await call('/cats');
+      expect(reply.json()).toMatchObject({
+        status: 503,
+        statusCode: 503,
+        title: 'Service Unavailable',
+        message: 'Back soon',
+        retryAfter: 3600,
+        endsAt: null,
+        mode: 'full',
+        scope: '*',
+        shop: 'Cats',
+        nested: 'as JSON',
+      });
+      expect(reply.text).not.toMatch(/__proto__|polluted|replaced|toJSON/);
+      expect(reply.status).toBe(503);
+      expect((await call('/cats', { headers: HTML })).text).toBe('Down for maintenance|Back soon|503|full|||Cats');
+      expect(errors).toEqual([]);
+    });
+  });
+});
