@@ -199,5 +199,7 @@ process.on('message', async ({ id, command }) => {
 process.on('disconnect', () => process.exit(0));
 process.on('SIGTERM', () => void app.close().then(() => process.exit(0)));
 
+// A socket that no gateway takes.
+app.getHttpServer().on('upgrade', (_request, socket) => socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
 await app.listen(0, '127.0.0.1');
 tell({ port: app.getHttpServer().address().port });

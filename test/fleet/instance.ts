@@ -140,6 +140,17 @@ export class Instance {
     return this.#send('GET', path);
   }
 
+  /** Asks for a WebSocket, and returns the status of the answer. */
+  upgrade(path: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const headers = { connection: 'Upgrade', upgrade: 'websocket' };
+      const sent = request({ host: '127.0.0.1', port: this.#port, path, headers, agent: false });
+      sent.on('upgrade', (response, socket) => resolve((socket.destroy(), response.statusCode!)));
+      sent.on('response', (response) => resolve(response.resume().statusCode!));
+      sent.on('error', reject).end();
+    });
+  }
+
   /** Turns maintenance on or off over HTTP, as somebody with this name. */
   turn(where: 'on' | 'off', operator: string, body: object = {}): Promise<Answer> {
     return this.#send('POST', `/maintenance-mode/${where}`, JSON.stringify(body), {

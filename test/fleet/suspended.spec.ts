@@ -30,10 +30,11 @@ async function wakeByRequests(instance: Instance, meanwhile: () => Promise<unkno
   // The connections that it kept have timed out by now, and it ends them when it goes on.
   instance.agent.destroy();
   const answers = Promise.all([instance.get('/'), instance.get('/payments')]);
-  // Both stand in the queue of its socket before it goes on.
+  const upgraded = instance.upgrade('/live');
+  // All stand in the queue of its socket before it goes on.
   await pause(300);
   instance.signal('SIGCONT');
-  return (await answers).map(({ status }) => status);
+  return [...(await answers).map(({ status }) => status), await upgraded];
 }
 
 describeOnEachPlace('an instance that was suspended', (kind) => {
@@ -54,7 +55,7 @@ describeOnEachPlace('an instance that was suspended', (kind) => {
       const [suspended, other] = await Promise.all([start(settings), start(settings)]);
       expect((await suspended.get('/')).status).toBe(200);
       const statuses = await wakeByRequests(suspended, () => turn(other, 'on'));
-      expect(statuses).toEqual([503, 503]);
+      expect(statuses).toEqual([503, 503, 503]);
     },
     60_000,
   );
@@ -64,7 +65,7 @@ describeOnEachPlace('an instance that was suspended', (kind) => {
     const [suspended, other] = await Promise.all([start(settings), start(settings)]);
     await turn(suspended, 'on');
     const statuses = await wakeByRequests(suspended, () => turn(other, 'off'));
-    expect(statuses).toEqual([200, 200]);
+    expect(statuses).toEqual([200, 200, 101]);
   }, 60_000);
 });
 
@@ -82,7 +83,7 @@ describeWithRedis('an instance that was suspended and whose storage is silent', 
           options: { storage: server.url, refreshInterval: REFRESH_INTERVAL, onStorageFailure },
         });
         const statuses = await wakeByRequests(suspended, async () => server.signal('SIGSTOP'));
-        expect(statuses).toEqual([status, status]);
+        expect(statuses).toEqual([status, status, status === 200 ? 101 : 503]);
         expect((await suspended.ask('status')).storage).toMatchObject({ healthy: false });
       } finally {
         server.signal('SIGCONT');
