@@ -236,6 +236,21 @@ describe.each(ADAPTERS)('a global guard that runs before the maintenance guard, 
     expect(guard.canActivate).toBe(canActivate);
   });
 
+  it('stays the mock that it was in a test', async () => {
+    const guard = { canActivate: jest.fn(() => false) };
+    const send = await startWith({ roles: ['staff'] }, { providers: [{ provide: APP_GUARD, useValue: guard }] });
+    await enable();
+    expect((await send('/orders')).status).toBe(503);
+    expect(guard.canActivate).toHaveBeenCalledTimes(1);
+  });
+
+  it('has the last word where its method can not be replaced', async () => {
+    const guard = Object.freeze({ canActivate: () => false });
+    const send = await startWith({ roles: ['staff'] }, { providers: [{ provide: APP_GUARD, useValue: guard }] });
+    await enable();
+    expect((await send('/orders')).status).toBe(403);
+  });
+
   it('leaves the refusal of operations of GraphQL', async () => {
     const send = await startWith(
       { roles: ['staff'] },

@@ -28,17 +28,26 @@ export class EarlierGuards {
     const own = index === -1 ? null : (guards[index] as MaintenanceGuard);
     // The method is replaced, not the guard: the application may look for that very object. Request-scoped guards need nothing,
     // since Nest runs them after all others.
-    for (const guard of own ? guards.slice(0, index) : guards) {
-      if (typeof guard !== 'object' || !Object.isExtensible(guard)) continue;
-      this.#restore.push(
-        replaceMethod(guard, 'canActivate', (activate) => (context) => this.#activate(activate, context, own)),
-      );
-    }
+    for (const guard of own ? guards.slice(0, index) : guards) this.#follow(guard, own);
   }
 
   /** Puts the guards back as they were. */
   release(): void {
     for (const restore of this.#restore.splice(0)) restore();
+  }
+
+  #follow(guard: CanActivate, own: MaintenanceGuard | null): void {
+    const declared: unknown = Reflect.get(guard, 'canActivate');
+    try {
+      const restore = replaceMethod(guard, 'canActivate', (activate) => {
+        const followed: Activate = (context) => this.#activate(activate, context, own);
+        // A mock of a test stays one.
+        return Object.setPrototypeOf(followed, declared as object) as Activate;
+      });
+      this.#restore.push(restore);
+    } catch {
+      // It is frozen, or has a getter: its answers stand.
+    }
   }
 
   #activate(activate: Activate, context: ExecutionContext, own: MaintenanceGuard | null): ReturnType<Activate> {
