@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LoggerService } from '@nestjs/common';
 import { Clock, type MaintenanceModuleOptions } from 'nestjs-maintenance';
+import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
 import { CatsController } from './controllers.js';
 
@@ -131,5 +132,22 @@ describe.each(ADAPTERS)('a refusal on %s', (adapter) => {
       expect((await call('/cats', { headers: HTML })).text).toBe('Down for maintenance|Back soon|503|full|||Cats');
       expect(errors).toEqual([]);
     });
+  });
+});
+
+describe.each(ADAPTERS)('an application on %s', (adapter) => {
+  it.each<[string, (storage: MemoryStateStorage) => void]>([
+    ['close()', (storage) => void Object.assign(storage, { close: never })],
+    ['the end of watch()', (storage) => void Object.assign(storage, { watch: () => Promise.resolve(never) })],
+  ])('shuts down although %s of its storage never settles', async (_, spoil) => {
+    const storage = new MemoryStateStorage();
+    spoil(storage);
+    const { app, close } = await start(adapter, { options: { storage } });
+    const clock = app.get(Clock, { strict: false });
+    const wake = clock.wake.bind(clock);
+    jest.spyOn(clock, 'wake').mockImplementation((callback, delay) => wake(callback, delay === 5_000 ? 20 : delay));
+    // Nest 11 passes on what shutdown hooks throw, Nest 12 does not.
+    await close().catch((error: unknown) => expect(String(error)).toContain('no answer within 5 s'));
+    jest.restoreAllMocks();
   });
 });

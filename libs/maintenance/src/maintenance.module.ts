@@ -35,13 +35,18 @@ import { MaintenancePolicy } from './policy/maintenance-policy.js';
 import { Transports } from './policy/transport.js';
 import { MaintenanceAbortedError } from './state/aborted-error.js';
 import { Clock } from './state/clock.js';
+import { inTime } from './state/in-time.js';
 import type { MaintenanceStatus } from './state/maintenance-status.js';
 import { StateMonitor } from './state/state-monitor.js';
+import { toStorageError } from './storage/maintenance-storage-error.js';
 import { StateStorage } from './storage/state-storage.js';
 import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS, SHUTDOWN } from './tokens.js';
 import { asyncOptions } from './wiring/async-options.js';
 import { BackgroundStart } from './wiring/background.js';
 import { providers } from './wiring/providers.js';
+
+/** How long a storage may take to close before the application shuts down without it, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 5_000;
 
 /**
  * Puts the application under maintenance when somebody says so.
@@ -112,6 +117,7 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
     @Inject(CHANGES) private readonly changes: Subject<MaintenanceStatus>,
     @Inject(TemporaryWindows) private readonly temporary: TemporaryWindows,
     @Inject(SHUTDOWN) private readonly shutdown: AbortController,
+    @Inject(Clock) private readonly clock: Clock,
   ) {
     assertSingle(modules);
     mount.attach();
@@ -145,7 +151,15 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
       await this.monitor.stop();
     } finally {
       this.changes.complete();
-      await this.storage.close?.();
+      await this.#closeStorage();
+    }
+  }
+
+  async #closeStorage(): Promise<void> {
+    try {
+      await inTime(async () => this.storage.close?.(), this.clock, CLOSE_TIMEOUT_MS);
+    } catch (error) {
+      throw toStorageError(error, `${this.storage.location} could not be closed`);
     }
   }
 }

@@ -173,7 +173,8 @@ export class Responder {
     } catch (error) {
       this.#failures.error(
         'response.context',
-        () => `\`response.context\` failed, so its members are left out: ${reasonOf(error)}`,
+        () =>
+          `\`response.context\` failed, so its members are left out, and a template of your own is not used: ${reasonOf(error)}`,
       );
       return FAILED_MEMBERS;
     }

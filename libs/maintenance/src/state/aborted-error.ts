@@ -1,3 +1,5 @@
+import { escapeControlCharacters } from './escape-control-characters.js';
+
 /**
  * The window under which work was running is over, or about to be, or the application shuts down. The message says which.
  *
@@ -13,4 +15,9 @@
  */
 export class MaintenanceAbortedError extends Error {
   override readonly name = 'MaintenanceAbortedError';
+
+  constructor(message: string, options?: ErrorOptions) {
+    // Programs log it, and it may quote what is stored.
+    super(escapeControlCharacters(message), options);
+  }
 }

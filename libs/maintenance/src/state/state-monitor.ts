@@ -114,7 +114,7 @@ export class StateMonitor {
     this.#cancelBoundary();
     const endWatch = this.#endWatch;
     this.#endWatch = null;
-    await endWatch?.();
+    if (endWatch) await this.#inTime(endWatch);
   }
 
   /** Reads the source now; resolves when a read that began after the call is done. */

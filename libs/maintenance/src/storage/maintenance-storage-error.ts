@@ -1,3 +1,4 @@
+import { escapeControlCharacters } from '../state/escape-control-characters.js';
 import { reasonOf } from '../state/reason-of.js';
 
 /**
@@ -42,7 +43,8 @@ export class MaintenanceStorageError extends Error {
     message: string,
     options: { version?: string; cause?: unknown; isForeign?: boolean } = {},
   ) {
-    super(message, { cause: options.cause });
+    // Programs log it, and it may quote what is stored.
+    super(escapeControlCharacters(message), { cause: options.cause });
     this.code = code;
     if (options.version !== undefined) this.version = options.version;
     if (options.isForeign) this.isForeign = true;
