@@ -435,6 +435,17 @@ describe('the storage', () => {
     expect(readdirSync(folder)).toEqual(['package.json']);
   });
 
+  it.concurrent('whose revision is the last that there is begins another lineage', async () => {
+    const startsAt = '2026-01-01T00:00:00.000Z';
+    const window = { id: 'w', scope: '*', mode: 'full', startsAt, endsAt: null, createdAt: startsAt };
+    const state = { format: 1, lineage: 'old', revision: Number.MAX_SAFE_INTEGER, windows: [window], history: [] };
+    const folder = folderWith({ [FILE]: JSON.stringify(state) });
+    expect(await at(folder)('off')).toMatchObject({ code: 0, stderr: '' });
+    const after = JSON.parse(readFileSync(join(folder, FILE), 'utf8')) as { lineage: string };
+    expect(after).toMatchObject({ revision: 1, windows: [] });
+    expect(after.lineage).not.toBe('old');
+  });
+
   it.concurrent('that is corrupt is reported, and replaced by on and by off', async () => {
     const folder = folderWith({ [FILE]: '{"format":1', 'off.json': '{\n  "form' });
     const command = at(folder);

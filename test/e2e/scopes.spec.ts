@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { Controller, Get, Post, type ExecutionContext, type LoggerService } from '@nestjs/common';
 import { Clock, MaintenanceAccess, MaintenanceScope } from 'nestjs-maintenance';
 import { ADAPTERS, LANES, start, type Running } from './application.js';
@@ -129,6 +130,22 @@ describe.each(ADAPTERS)('a window on a scope that nothing carries, on %s', (adap
     expect(maintenance.status().windows.active).toHaveLength(2);
     expect(warnings).toEqual([
       'The window on the scope "paymnets" closes nothing here: no @MaintenanceScope() names it. Known are "payments".',
+    ]);
+  });
+
+  it('is warned of in one line, however many windows come at once', async () => {
+    const running = await start(adapter, { controllers: [ShopController], create: { logger } });
+    const startsAt = '2026-01-01T00:00:00.000Z';
+    const windows = Array.from({ length: 2_000 }, (_, index) => {
+      return { id: `w${index}`, scope: `part-${index}`, mode: 'full', startsAt, endsAt: null, createdAt: startsAt };
+    });
+    const state = { format: 1, lineage: 'by hand', revision: 1, windows, history: [] };
+    writeFileSync(running.stateFile, JSON.stringify(state));
+    await running.maintenance.refresh();
+    await running.close();
+    expect(warnings).toEqual([
+      'The window on the scope "part-0" (and on 1999 other scopes) closes nothing here: no @MaintenanceScope() names it. ' +
+        'Known are "payments".',
     ]);
   });
 

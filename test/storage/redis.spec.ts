@@ -268,6 +268,32 @@ describeWithRedis('RedisStateStorage', () => {
       await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
     });
 
+    it('does not fetch what is too large to be a state, and takes a state over it', async () => {
+      const key = newKey();
+      await admin.set(key, Buffer.alloc(8 * 1024 * 1024, ' '));
+      const storage = storageOf({ url: sharedUrl, key });
+      const sent = async (): Promise<number> =>
+        Number(/total_net_output_bytes:(\d+)/.exec(String(await admin.info('stats')))![1]);
+      const before = await sent();
+      const error = await failureOf(storage.read());
+      expect(error).toMatchObject({ code: 'corrupt', message: expect.stringContaining('larger than 1048576 bytes') });
+      expect((await sent()) - before).toBeLessThan(2 * 1024 * 1024);
+      expect((await failureOf(storage.read())).version).toBe(error.version);
+      expect((await failureOf(storage.write(stateOf(1), 'another'))).code).toBe('conflict');
+      await storage.write(stateOf(1), error.version!);
+      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
+      const large = await failureOf(storage.write({ ...stateOf(2), notes: 'x'.repeat(1024 * 1024) }, null));
+      expect(large).toMatchObject({ code: 'unavailable', message: expect.stringContaining('1048576 are the most') });
+    });
+
+    it('tells an empty value from a key that is not there', async () => {
+      const key = newKey();
+      const storage = storageOf({ url: sharedUrl, key });
+      await expect(storage.read()).resolves.toBeNull();
+      await admin.set(key, '');
+      expect((await failureOf(storage.read())).code).toBe('corrupt');
+    });
+
     it('leaves a key alone that holds something else', async () => {
       const key = newKey();
       await admin.rPush(key, 'mine');
@@ -679,7 +705,7 @@ describeWithRedis('RedisStateStorage', () => {
       const control = await clientOf(guarded.url);
       const keys = ['~maintenance_state', '~{maintenance_state}:*', '&{maintenance_state}:*'];
       const commands =
-        '+ping +get +set +eval +publish +subscribe +time +hset +hget +hdel +zadd +zrem +zrangebyscore +zrevrange +pexpireat';
+        '+ping +get +getrange +set +eval +publish +subscribe +time +hset +hget +hdel +zadd +zrem +zrangebyscore +zrevrange +pexpireat';
       await control.sendCommand(['ACL', 'SETUSER', 'shop', 'on', '>pw', ...keys, ...commands.split(' ')]);
       await control.sendCommand(['ACL', 'SETUSER', 'reader', 'on', '>pw', '~maintenance_state', '+get']);
       await control.sendCommand(['ACL', 'SETUSER', 'mute', 'on', '>pw', '~maintenance_state', '+get', '+set', '+eval']);

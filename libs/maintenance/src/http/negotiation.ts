@@ -7,6 +7,9 @@ const OFFERED = ['application/problem+json', 'application/json', 'text/html', 'a
 /** What clients of GraphQL understand (GraphQL over HTTP, section 4.2); without a preference it is JSON. */
 const OFFERED_TO_GRAPHQL = ['application/json', 'application/graphql-response+json'];
 
+/** The most characters of an `Accept` header that are read: no browser sends as many, and each costs time. */
+const LONGEST_ACCEPT = 512;
+
 /**
  * The format that a client prefers (RFC 9110, section 12.5.1).
  *
@@ -15,7 +18,7 @@ const OFFERED_TO_GRAPHQL = ['application/json', 'application/graphql-response+js
  */
 export function preferredFormat(accept: string | undefined): ResponseFormat {
   if (!accept) return 'json';
-  const [preferred] = new Negotiator({ headers: { accept } }).mediaTypes(OFFERED);
+  const [preferred] = mediaTypes(accept, OFFERED);
   return preferred === 'text/html' || preferred === 'application/xhtml+xml' ? 'html' : 'json';
 }
 
@@ -25,6 +28,12 @@ export function preferredFormat(accept: string | undefined): ResponseFormat {
  * @param accept - the `Accept` header
  */
 export function preferredGraphqlType(accept: string | undefined): string {
-  const [preferred] = accept ? new Negotiator({ headers: { accept } }).mediaTypes(OFFERED_TO_GRAPHQL) : [];
+  const [preferred] = accept ? mediaTypes(accept, OFFERED_TO_GRAPHQL) : [];
   return preferred ?? 'application/json';
+}
+
+/** What is acceptable, the best first. Of a header that is too long the beginning counts, up to a whole element. */
+function mediaTypes(accept: string, offered: string[]): string[] {
+  const end = accept.length > LONGEST_ACCEPT ? Math.max(accept.lastIndexOf(',', LONGEST_ACCEPT), 0) : accept.length;
+  return new Negotiator({ headers: { accept: accept.slice(0, end) || '*/*' } }).mediaTypes(offered);
 }

@@ -156,7 +156,8 @@ export function nextState(
   now: number,
   newLineage: string,
 ): MaintenanceState {
-  const isNew = base === null || base.lineage === HANDWRITTEN;
+  // Revisions compare within one lineage only: where there is no next number, another lineage begins.
+  const isNew = base === null || base.lineage === HANDWRITTEN || base.revision >= Number.MAX_SAFE_INTEGER;
   const revision = isNew ? 1 : base.revision + 1;
   return {
     ...base,

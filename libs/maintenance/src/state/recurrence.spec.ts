@@ -213,3 +213,37 @@ it('is changed, not doubled, by who turns on what its occurrence has turned on',
   expect(openWindow([sundays], { ...fields, endsAt: now + HOUR }, now, 'new')!.windows).toHaveLength(2);
   expect(openWindow([sundays], fields, now, 'new')).toBeNull();
 });
+
+describe('expressions that never occur', () => {
+  const never = Array.from({ length: 3_000 }, (_, index) =>
+    series({ cron: `${index % 60} ${Math.floor(index / 60) % 24} 31 2 *`, timeZone: 'Europe/Rome' }),
+  );
+
+  it('are nothing and hold nothing up, however many there are', () => {
+    const started = performance.now();
+    const state = { format: 1, lineage: 'spec', revision: 1, windows: never, history: [] };
+    const timetable = new Timetable(parseState(JSON.stringify(state)).windows);
+    for (let minute = 0; minute < 20; minute++) {
+      const now = at('2026-12-01T02:00Z') + minute * 60_000;
+      expect(timetable.activeAt(now)).toEqual([]);
+      expect(timetable.plannedAt(now)).toEqual([]);
+      expect(timetable.nextBoundary(now)).toBe(Infinity);
+    }
+    // It took minutes where each look searched 400 years.
+    expect(performance.now() - started).toBeLessThan(20_000);
+  }, 600_000);
+
+  it.each([
+    ['a day that comes every 28 years or later', '0 0 29 2 +1', '2044-02-29T00:00:00.000Z'],
+    ['a day that comes every four years', '0 0 29 2 *', '2028-02-29T00:00:00.000Z'],
+  ])('are none of those that come rarely: %s', (_title, cron, start) => {
+    expect(comingAt(series({ cron }), at('2026-12-01T02:00Z'))?.startsAt).toBe(start);
+  });
+
+  it('are looked for again from an earlier moment', () => {
+    const window = series({ cron: '0 3 * * *' });
+    expect(comingAt(window, at('2026-12-05T04:00Z'))?.startsAt).toBe('2026-12-06T03:00:00.000Z');
+    expect(comingAt(window, at('2026-12-01T02:00Z'))?.startsAt).toBe('2026-12-01T03:00:00.000Z');
+    expect(comingAt(window, at('2026-12-06T03:00Z'))?.startsAt).toBe('2026-12-07T03:00:00.000Z');
+  });
+});

@@ -13,6 +13,23 @@ import {
 /** How many occurrences are looked at to see whether they overlap: more than a year of daily ones, with both changes of the clocks. */
 const SAMPLE = 400;
 
+/**
+ * How many years an occurrence is looked for: 29 February on one day of the week comes back after 40 at the latest. The
+ * library would look for 400, which takes milliseconds for each window whose expression never occurs.
+ */
+const HORIZON = 41;
+
+/** Where an occurrence was looked for last, and found: nothing lies between the two. */
+interface Search {
+  cron: string;
+  timeZone: string;
+  after: number;
+  start: number | null;
+}
+
+// By the object in the state: a state is looked at again and again, and never changed.
+const searches = new WeakMap<WindowRecurrence, Search>();
+
 const FIVE_FIELDS = /^\s*\S+(?:\s+\S+){4}\s*$/;
 
 type Recurring = StoredWindow & { recurrence: WindowRecurrence };
@@ -91,7 +108,8 @@ export function assertRecurrence(recurrence: WindowRecurrence, from: number, unt
 /** Whether what a storage holds can be read as a recurrence. */
 export function isUsableRecurrence(recurrence: WindowRecurrence): boolean {
   try {
-    cronOf(recurrence).nextRun(new Date(0));
+    cronOf(recurrence);
+    new Intl.DateTimeFormat('en', { timeZone: recurrence.timeZone });
     return true;
   } catch {
     return false;
@@ -112,8 +130,28 @@ function cronOf({ cron, timeZone }: WindowRecurrence): Cron {
 function nextStart(window: Recurring, after: number): number | null {
   // One that starts with the series belongs to it.
   const from = Math.max(after, startOf(window) - 1);
-  const start = cronOf(window.recurrence).nextRun(new Date(from))?.getTime();
-  return start !== undefined && start < endOf(window) ? start : null;
+  const start = nextRun(window.recurrence, from);
+  return start !== null && start < endOf(window) ? start : null;
+}
+
+/** The first moment after `after` at which the expression occurs. */
+function nextRun(recurrence: WindowRecurrence, after: number): number | null {
+  const { cron, timeZone } = recurrence;
+  const known = searches.get(recurrence);
+  const isSame = known?.cron === cron && known.timeZone === timeZone;
+  if (known && isSame && known.after <= after && (known.start === null || after < known.start)) return known.start;
+  const start = searchNextRun(recurrence, after);
+  searches.set(recurrence, { cron, timeZone, after, start });
+  return start;
+}
+
+function searchNextRun({ cron, timeZone }: WindowRecurrence, after: number): number | null {
+  const year = new Date(after).getUTCFullYear();
+  // A year more at each end, for the time zones.
+  const [first, last] = [year - 1, year + HORIZON].map((bound) => Math.min(Math.max(bound, 1), 9_999));
+  const years = `${first}-${last}`;
+  const bounded = new Cron(`0 ${cron} ${years}`, { timezone: timeZone, paused: true, mode: '7-part' });
+  return bounded.nextRun(new Date(after))?.getTime() ?? null;
 }
 
 function occurrenceFrom(window: Recurring, start: number): StoredWindow {

@@ -3,12 +3,16 @@
 // clusters and managed services ask for.
 
 /**
- * KEYS: the state. ARGV: the version expected ('' for none), the new content, the channel, the new version.
+ * KEYS: the state. ARGV: the version expected ('' for none), the new content, the channel, the new version, the most
+ * bytes of a state. What is larger has its version from its beginning, as `versionOf` makes it.
  * Gives 1 if it was written, 0 if another version is there, -1 if nothing is.
  */
 export const WRITE = `
 local found = redis.call('GET', KEYS[1])
-local version = found and redis.sha1hex(found) or ''
+local limit = tonumber(ARGV[5])
+local version = ''
+if found and #found > limit then version = 'large-' .. redis.sha1hex(string.sub(found, 1, limit + 1))
+elseif found then version = redis.sha1hex(found) end
 if version ~= ARGV[1] then return found and 0 or -1 end
 redis.call('SET', KEYS[1], ARGV[2])
 -- What is written is written: whoever may not publish leaves the others to their next read.
@@ -38,12 +42,12 @@ redis.call('PEXPIREAT', KEYS[1], last)
 redis.call('PEXPIREAT', KEYS[2], last)
 `;
 
-/** KEYS: the records, their expiries. Gives the records that are not over. */
+/** KEYS: the records, their expiries. ARGV: the most bytes of a record. Gives the records that are not over. */
 export const REPORTS = `${NOW}
 local records = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now, '+inf')) do
   local record = redis.call('HGET', KEYS[1], id)
-  if record then records[#records + 1] = record end
+  if record and #record <= tonumber(ARGV[1]) then records[#records + 1] = record end
 end
 return records
 `;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { REPORT_TTL, type InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
 import { serializeState } from '../state/state-format.js';
+import { LARGEST_STATE } from './file-content.js';
 import { MaintenanceStorageError } from './maintenance-storage-error.js';
 import { DEFAULT_KEY, locationOf, namesOf, parseRedisUrl, shownKey, type RedisNames } from './redis-address.js';
 import { addressOfClient, createOwnClient, listenerFor, usesTls, type RedisClientLike } from './redis-client.js';
@@ -11,7 +12,7 @@ import { REPORT, REPORTS, WRITE } from './redis-scripts.js';
 import { RedisSubscription } from './redis-subscription.js';
 import { parseReport } from './report-text.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
-import { parseStateAtUrl } from './stored-text.js';
+import { parseStateAtUrl, tooLargeContent } from './stored-text.js';
 
 /** Settings of a {@link RedisStateStorage}: a `url` or a `client`. */
 export interface RedisStateStorageOptions {
@@ -57,6 +58,8 @@ export class RedisStateStorage implements StateStorage {
   private readonly reportTtl: number;
   private readonly watchers = new Set<() => void>();
   private subscription: RedisSubscription | undefined;
+  // A user of Redis may have the right to GET alone.
+  private mayReadRange = true;
   private isKnown = false;
   private isClosed = false;
 
@@ -82,10 +85,14 @@ export class RedisStateStorage implements StateStorage {
   /**
    * Reads the state, as JSON or just `1` or `0`.
    *
+   * What is larger than a megabyte is not fetched, and corrupt.
+   *
    * @throws {@link MaintenanceStorageError} `lost`, `corrupt`, `denied` or `unavailable`
    */
   async read(): Promise<VersionedState | null> {
-    const content = (await this.run('read', ['GET', this.names.state])) as Buffer | null;
+    const content = await this.content().catch((error: unknown) => {
+      throw this.error(error, 'read');
+    });
     if (content !== null) {
       this.isKnown = true;
       return this.parse(content);
@@ -101,10 +108,12 @@ export class RedisStateStorage implements StateStorage {
    */
   async write(next: MaintenanceState, ifVersion: string | null): Promise<string> {
     const text = serializeState(next);
+    const size = Buffer.byteLength(text);
+    if (size > LARGEST_STATE) throw this.tooLarge(size);
     const version = versionOf(text);
     const { state, channel } = this.names;
     try {
-      const args = ['EVAL', WRITE, '1', state, ifVersion ?? '', text, channel, version];
+      const args = ['EVAL', WRITE, '1', state, ifVersion ?? '', text, channel, version, String(LARGEST_STATE)];
       const outcome = Number(await this.connection.run(state, args));
       if (outcome !== 1) throw this.conflict(outcome === -1 ? 'it is gone' : 'somebody else has written it meanwhile');
     } catch (error) {
@@ -148,7 +157,14 @@ export class RedisStateStorage implements StateStorage {
    */
   async reports(): Promise<InstanceReport[]> {
     const { reports, expiries } = this.names;
-    const records = (await this.run('read', ['EVAL', REPORTS, '2', reports, expiries])) as Buffer[];
+    const records = (await this.run('read', [
+      'EVAL',
+      REPORTS,
+      '2',
+      reports,
+      expiries,
+      String(LARGEST_STATE),
+    ])) as Buffer[];
     return records.flatMap((record) => parseReport(record.toString('utf8')) ?? []);
   }
 
@@ -187,7 +203,7 @@ export class RedisStateStorage implements StateStorage {
       });
     let found: VersionedState | null;
     try {
-      const content = (await this.connection.run(this.names.state, ['GET', this.names.state])) as Buffer | null;
+      const content = await this.content();
       found = content && this.parse(content);
     } catch {
       throw uncertain('The write got no answer and may have taken effect.');
@@ -199,8 +215,36 @@ export class RedisStateStorage implements StateStorage {
     throw this.conflict('somebody else has written it meanwhile');
   }
 
+  /** What the key holds; of what is too large to be a state only the beginning. */
+  private async content(): Promise<Buffer | null> {
+    const { state } = this.names;
+    const run = async (...args: string[]): Promise<Buffer | null> =>
+      (await this.connection.run(state, args)) as Buffer | null;
+    if (this.mayReadRange) {
+      try {
+        const beginning = await run('GETRANGE', state, '0', String(LARGEST_STATE));
+        // Nothing there and nothing in it look alike to this command.
+        if (beginning && beginning.length > 0) return beginning;
+      } catch (error) {
+        if (!isNotPermitted(error)) throw error;
+        this.mayReadRange = false;
+      }
+    }
+    return run('GET', state);
+  }
+
   private parse(content: Buffer): VersionedState {
-    return parseStateAtUrl(content.toString('utf8'), versionOf(content), this.location);
+    if (content.length <= LARGEST_STATE)
+      return parseStateAtUrl(content.toString('utf8'), versionOf(content), this.location);
+    const version = `large-${versionOf(content.subarray(0, LARGEST_STATE + 1))}`;
+    throw tooLargeContent(LARGEST_STATE, version, this.location);
+  }
+
+  private tooLarge(size: number): MaintenanceStorageError {
+    const message =
+      `${this.location} was not written: the state has ${size} bytes, and ${LARGEST_STATE} are the most. ` +
+      'End windows that are no longer needed.';
+    return new MaintenanceStorageError('unavailable', message);
   }
 
   private error(error: unknown, purpose: string): MaintenanceStorageError {
@@ -224,6 +268,13 @@ export class RedisStateStorage implements StateStorage {
 // As Redis's own sha1hex, which the script compares it with.
 function versionOf(content: Buffer | string): string {
   return createHash('sha1').update(content).digest('hex');
+}
+
+function isNotPermitted(error: unknown): boolean {
+  return (
+    error instanceof RedisFailure &&
+    /\bNOPERM\b|unknown command/.test((error.cause as Error | undefined)?.message ?? '')
+  );
 }
 
 function isUncertain(error: unknown): boolean {

@@ -18,17 +18,21 @@ export class ScopeCheck {
   /** Looks at the windows of a status, each scope once. */
   check({ windows }: MaintenanceStatus): void {
     if (this.isOpenEnded) return;
-    for (const { scope } of [...windows.active, ...windows.planned]) {
-      if (scope === EVERYTHING || this.#warned.has(scope)) continue;
-      const known = this.#known();
-      if (known.has(scope)) continue;
-      this.#warned.add(scope);
-      const names = [...known].sort().map((name) => JSON.stringify(name));
-      const carried = names.length > 0 ? `Known are ${names.join(', ')}` : 'No scope is used';
-      this.#logger.warn(
-        `The window on the scope ${JSON.stringify(scope)} closes nothing here: no @MaintenanceScope() names it. ${carried}.`,
-      );
-    }
+    const scopes = new Set([...windows.active, ...windows.planned].map(({ scope }) => scope));
+    const unseen = [...scopes].filter((scope) => scope !== EVERYTHING && !this.#warned.has(scope));
+    if (unseen.length === 0) return;
+    const known = this.#known();
+    const unknown = unseen.filter((scope) => !known.has(scope));
+    const [first] = unknown;
+    if (first === undefined) return;
+    for (const scope of unknown) this.#warned.add(scope);
+    // One line, however many there are.
+    const others = unknown.length === 1 ? '' : ` (and on ${unknown.length - 1} other scopes)`;
+    const names = [...known].sort().map((name) => JSON.stringify(name));
+    const carried = names.length > 0 ? `Known are ${names.join(', ')}` : 'No scope is used';
+    this.#logger.warn(
+      `The window on the scope ${JSON.stringify(first)}${others} closes nothing here: no @MaintenanceScope() names it. ${carried}.`,
+    );
   }
 
   #known(): Set<string> {

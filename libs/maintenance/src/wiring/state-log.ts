@@ -37,7 +37,7 @@ export class StateLog {
     if (summary === this.#last && !change) return;
     this.#last = summary;
     const cancelled = changes.filter(({ action }) => action === 'cancel').flatMap(({ windows }) => windows);
-    const cancellations = cancelled.length > 0 ? `; cancelled: ${cancelled.map(describeCancelled).join(', ')}` : '';
+    const cancellations = cancelled.length > 0 ? `; cancelled: ${listFirst(cancelled, describeCancelled)}` : '';
     const by = change ? ` by ${change.by ?? 'somebody'}${change.via ? ` via ${change.via}` : ''}` : '';
     this.#logger.log(`Maintenance is ${summary}${cancellations} (revision ${status.revision}${by}, ${this.location}).`);
   }
@@ -49,10 +49,19 @@ export class StateLog {
   }
 }
 
+/** Windows that one line describes; of the others it gives the number. */
+const DESCRIBED = 5;
+
+function listFirst<T>(all: readonly T[], describeOne: (one: T) => string): string {
+  const described = all.slice(0, DESCRIBED).map(describeOne);
+  const others = all.length - described.length;
+  return [...described, ...(others > 0 ? [`and ${others} more`] : [])].join(', ');
+}
+
 function summaryOf({ active, source, windows }: MaintenanceStatus, state: MaintenanceState | null): string {
   const leases = getLeases(state);
   const list = (listed: MaintenanceWindow[]): string =>
-    listed.map((window) => describe(window, leases.has(window.id))).join(', ');
+    listFirst(listed, (window) => describe(window, leases.has(window.id)));
   const planned = windows.planned.length > 0 ? `; planned: ${list(windows.planned)}` : '';
   if (!active) return `off${planned}`;
   if (windows.active.length === 0) return `on by ${source}${planned}`;
