@@ -390,6 +390,17 @@ describe('the storage', () => {
     expect(ended.stderr).not.toContain('secret');
   });
 
+  itAsRoot('that only root may read is said to be so, where no instance has reported', async () => {
+    const folder = folderWith();
+    const on = await at(folder)('on');
+    expect(on.stdout).toContain('may not read this file (owner root, mode 600)');
+    const status = await run(['status'], { cwd: folder, uid: NOBODY });
+    expectFailure(status, 1, `may not read ${join(folder, FILE)} (owner root, mode 600)`);
+    chmodSync(join(folder, FILE), 0o644);
+    expect((await at(folder)('on', '--message', 'Back soon')).stdout).not.toContain('may not read this file');
+    expect((await run(['status'], { cwd: folder, uid: NOBODY })).code).toBe(3);
+  });
+
   it.concurrent.each([
     ['a manifest', 'package.json', '{ "name": "shop" }', 'it is JSON with other members'],
     ['a text', 'README.md', '# Shop\n', 'it is text'],

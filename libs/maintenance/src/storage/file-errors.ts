@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import { isStorageError, MaintenanceStorageError } from './maintenance-storage-error.js';
 
@@ -41,6 +43,27 @@ export function fileError(error: unknown, access: 'read' | 'write to', path: str
   );
 }
 
+/** Describes the rights on a file or folder, such as "owner root, mode 600"; `undefined` where nothing can be found out. */
+export function describeRights(path: string): string | undefined {
+  try {
+    const { uid, mode } = statSync(path);
+    return `owner ${describeOwner(uid)}, mode ${(mode & 0o777).toString(8)}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function describeOwner(uid: number): string {
+  if (uid === 0) return 'root';
+  try {
+    const user = userInfo();
+    if (user.uid === uid) return user.username;
+  } catch {
+    // In a container the uid often has no entry in the list of users.
+  }
+  return `uid ${uid}`;
+}
+
 function explain(error: unknown, access: string, path: string): string | undefined {
   const code = codeOf(error);
   switch (code) {
@@ -52,7 +75,9 @@ function explain(error: unknown, access: string, path: string): string | undefin
     case 'EACCES':
     case 'EPERM': {
       const user = `uid ${process.geteuid?.() ?? 'unknown'}`;
-      return `${code}: the user "${user}" may not ${access} ${path}. Give that user the right, or run as the owner.`;
+      const rights = describeRights(path);
+      const shown = rights === undefined ? '' : ` (${rights})`;
+      return `${code}: the user "${user}" may not ${access} ${path}${shown}. Give that user the right, or run as the owner.`;
     }
     case 'EROFS':
       return `EROFS: ${path} is on a read-only file system. Mount it writable, or keep the state elsewhere.`;

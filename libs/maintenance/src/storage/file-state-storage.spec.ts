@@ -21,7 +21,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join, relative } from 'node:path';
 import type { InstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
@@ -219,7 +219,7 @@ describe('FileStateStorage', () => {
       await chmod(path, 0o200);
       const error = await asNobody(() => failureOf(storage.read()));
       expect(error.code).toBe('denied');
-      expect(error.message).toMatch(`may not read ${path}`);
+      expect(error.message).toMatch(`may not read ${path} (owner ${userInfo().username}, mode 200)`);
       expect(error.message).toMatch(/^EACCES: the user "uid \d+"/);
     });
 
@@ -364,7 +364,9 @@ describe('FileStateStorage', () => {
         return failureOf(storage.write(stateOf(1), content!.version));
       });
       expect(error.code).toBe('denied');
-      expect(error.message).toMatch(new RegExp(`^EACCES: the user "uid \\d+" may not write to ${folder}\\.`));
+      expect(error.message).toMatch(
+        new RegExp(`^EACCES: the user "uid \\d+" may not write to ${folder} \\(owner \\S.*, mode 555\\)\\.`),
+      );
       expect(await traces(folder)).toEqual(before);
       const report = await asNobody(() => failureOf(storage.report(reportOf('a'))));
       expect(report).toMatchObject({
