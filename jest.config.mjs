@@ -39,7 +39,7 @@ export default {
     {
       ...e2e,
       displayName: 'process',
-      testMatch: ['storage', 'fleet', 'soak', 'cli', 'demo', 'browser', 'package', 'terminus', 'docs'].map(
+      testMatch: ['storage', 'fleet', 'soak', 'cli', 'demo', 'browser', 'package', 'terminus', 'docs', 'proxies'].map(
         (room) => `<rootDir>/test/${room}/**/*.spec.ts`,
       ),
     },
