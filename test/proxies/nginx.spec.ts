@@ -94,7 +94,7 @@ it('finds nginx where nothing may be skipped', () => {
   }
 
   function ask(path: string, method = 'GET'): Promise<Reply> {
-    const headers = method === 'POST' ? { authorization: `Bearer ${TOKEN}` } : {};
+    const headers: Record<string, string> = method === 'POST' ? { authorization: `Bearer ${TOKEN}` } : {};
     return call(port, path, { method, headers });
   }
 
