@@ -20,6 +20,7 @@ export class Background {
     const usage = usageOf(parts.modules);
     if (usage.schedules) this.#packages.push(new (await import('./schedules.js')).Schedules(parts));
     if (usage.queues) this.#packages.push(new (await import('./queues.js')).Queues(parts));
+    if (usage.bullQueues) this.#packages.push(new (await import('./bull-queues.js')).BullQueues(parts));
     for (const used of this.#packages) used.attach();
   }
 
