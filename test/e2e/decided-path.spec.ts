@@ -64,28 +64,25 @@ describe.each(ADAPTERS)('the path by which a request is decided, on %s', (adapte
   it.each([
     ['as the first that handles it', {}],
     ['behind other middleware', { create: { bodyParser: false }, main: (app) => void app.use(passOn) }],
-  ] as [string, Setup][])('is that of an absolute-form target, %s', async (_place, setup) => {
-    const send = await startActive({ ...setup, options: { exempt: { urls: ['/docs', '/none'] } } });
-    const origin = 'http://shop.example.com:8080';
-    for (const [path, status] of [
-      ['/skipped', 200],
-      ['/skipped?a=b', 200],
-      ['/docs', 200],
-      ['/docs?a=b', 200],
-      ['/none', 404],
-      ['/health', 404],
-      ['/orders', 503],
-      ['/unknown', 503],
-      ['/docs/..%2forders', 503],
-      ['//docs', 503],
-    ] as [string, number][]) {
-      expect([path, (await send(`${origin}${path}`)).status]).toEqual([path, status]);
-      expect([path, (await send(path)).status]).toEqual([path, status]);
-    }
-    for (const target of ['http://user@shop/docs', 'ftp://shop/docs', 'http:///docs', 'http://shop\\/docs']) {
-      expect([target, (await send(target)).status]).not.toEqual([target, 200]);
-    }
-  });
+  ] as [string, Setup][])(
+    'is that of an absolute-form target for decorators, and none for exemptions, %s',
+    async (_place, setup) => {
+      const send = await startActive({ ...setup, options: { exempt: { urls: ['/docs', '/none'] } } });
+      for (const [path, status, statusOfAbsoluteForm] of [
+        ['/skipped', 200, 200],
+        ['/skipped?a=b', 200, 200],
+        ['/docs', 200, 503],
+        ['/none', 404, 503],
+        ['/health', 404, 503],
+        ['/orders', 503, 503],
+        ['/unknown', 503, 503],
+      ] as [string, number, number][]) {
+        expect([path, (await send(path)).status]).toEqual([path, status]);
+        const target = `http://shop.example.com:8080${path}`;
+        expect([target, (await send(target)).status]).toEqual([target, statusOfAbsoluteForm]);
+      }
+    },
+  );
 
   it('keeps the global prefix where no route is found', async () => {
     const send = await startActive({
@@ -95,7 +92,6 @@ describe.each(ADAPTERS)('the path by which a request is decided, on %s', (adapte
     expect((await send('/api/docs')).status).toBe(200);
     expect((await send('/api/docs/missing.png')).status).toBe(404);
     expect((await send('/api/docs/missing.png?a=b')).status).toBe(404);
-    expect((await send('http://shop/api/docs/missing.png')).status).toBe(404);
     expect((await send('/api/other')).status).toBe(503);
     expect((await send('/docs/missing.png')).status).toBe(503);
   });

@@ -79,9 +79,7 @@ const PROBES = ['/health', '/healthz', '/livez', '/readyz', '/robots.txt'];
  * character and segment.
  */
 function normalForm(target: string): string | undefined {
-  const [whole = ''] = target.split('?', 1);
-  // The absolute form (RFC 9112, section 3.2.2) names the same path.
-  const path = whole.replace(/^https?:\/\/[\w.:]+(?=\/)/, '');
+  const [path = ''] = target.split('?', 1);
   if (!path.startsWith('/')) return undefined;
   for (const character of path) if (character <= ' ' || character > '~' || '\\;#'.includes(character)) return undefined;
   const segments = path.slice(1).split('/');

@@ -64,12 +64,14 @@ const CLOSE_TIMEOUT_MS = 5_000;
     HttpMount,
     StateMonitor,
     StateStorage,
+    EarlierGuards,
     Transports,
     Background,
     Reporter,
     CHANGES,
     TemporaryWindows,
     SHUTDOWN,
+    Clock,
   ].map((provide) => ({ provide, useFactory: refusePlainImport })),
 })
 export class MaintenanceModule implements NestModule, OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {

@@ -1,5 +1,5 @@
 import type { ModulesContainer } from '@nestjs/core';
-import { Logger } from '@nestjs/common';
+import { MaintenanceLogger } from '../maintenance-logger.js';
 import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
 import { replaceMethod } from '../replace-method.js';
 import { reasonOf } from '../state/reason-of.js';
@@ -19,7 +19,7 @@ interface Explorer {
 
 /** The queues of `@nestjs/bull`, which run jobs where something processes them: methods with `@Process()`, or functions. */
 export class BullQueues implements RestingPackage {
-  readonly #logger = new Logger('Maintenance');
+  readonly #logger = new MaintenanceLogger();
   readonly #queues = new Map<Queue, RestingQueue>();
   readonly #undo: (() => void)[] = [];
   /** The method that is being registered. */

@@ -17,14 +17,14 @@ const FORBIDDEN_ENCODED = /%(?:[01][0-9a-f]|7f|2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f
 
 /**
  * The path of a request, decoded as far as that is unambiguous and without one trailing slash.
+ * Targets in absolute form have none: clients send them to proxies only.
  *
  * @returns `undefined` for a path that is not in normal form (RFC 3986, section 6.2.2), which routers, proxies and file systems
  *   may read in different ways: dot segments, `//`, `\`, `;`, encoded unreserved characters, encoded slashes
  */
 export function normalPath(url: string): string | undefined {
-  const target = withoutOrigin(url);
-  const query = target.indexOf('?');
-  const path = query === -1 ? target : target.slice(0, query);
+  const query = url.indexOf('?');
+  const path = query === -1 ? url : url.slice(0, query);
   if (path.charCodeAt(0) !== 47 || FORBIDDEN.test(path) || DOT_SEGMENT.test(path)) return undefined;
   const withoutSlash = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
   if (!withoutSlash.includes('%')) return withoutSlash;

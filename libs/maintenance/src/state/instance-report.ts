@@ -68,7 +68,8 @@ export function toInstanceReport(value: unknown): InstanceReport | undefined {
     isListOf(
       report.longest,
       ({ name, count, oldest }) => typeof name === 'string' && isCount(count) && isCount(oldest),
-    );
+    ) &&
+    (report.uncounted === undefined || isListOfTexts(report.uncounted));
   return isReport ? (value as InstanceReport) : undefined;
 }
 
@@ -92,6 +93,10 @@ function isOptional(value: unknown, type: 'string' | 'boolean'): boolean {
 
 function isCount(value: unknown): boolean {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}
+
+function isListOfTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 function isListOf(value: unknown, isItem: (item: Record<string, unknown>) => boolean): boolean {

@@ -29,7 +29,7 @@ function statusOf(active: number, planned: number): MaintenanceStatus {
 it('describes five windows of many in one line, and counts the others', () => {
   const lines: string[] = [];
   jest.spyOn(Logger.prototype, 'log').mockImplementation((line: string) => void lines.push(line));
-  new StateLog('here').changed(statusOf(5_000, 6));
+  new StateLog('here', 'Turn it on.').changed(statusOf(5_000, 6), null, []);
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatch(
     /part-4, full, .*, and 4995 more; planned: .*part-4, .*, and 1 more \(revision 7, here\)\.$/,
