@@ -116,7 +116,7 @@ describeWithRedis('queues of Bull', () => {
   });
 
   afterEach(async () => {
-    await app?.close();
+    await close();
     for (const queue of Object.values(queues)) await queue.close();
   });
 
@@ -128,11 +128,19 @@ describeWithRedis('queues of Bull', () => {
   async function boot(kind: Kind, providers: Type[], setup: BackgroundSetup = {}): Promise<void> {
     ({ app, maintenance } = await startBackground(kind, { after: bull(), providers, ...setup }));
     for (const name of QUEUES) {
+      await own(name).isReady();
       if (!isProcessed(name)) continue;
-      // Bull leaves a rejection behind that nothing handles where it is closed while it connects.
       await until('the queue is connected', () => inner(name).bclient.status === 'ready');
       own(name).on('paused', () => paused.add(name));
     }
+  }
+
+  async function close(): Promise<void> {
+    // Bull leaves a rejection behind that nothing handles where it is closed while it connects: at the start, and after a pause.
+    for (const name of app ? QUEUES : [])
+      if (isProcessed(name)) await until('the queue is connected', () => inner(name).bclient.status === 'ready');
+    await app?.close();
+    app = undefined;
   }
 
   const inner = (name = 'mails') => own(name) as unknown as Inner;
@@ -196,7 +204,7 @@ describeWithRedis('queues of Bull', () => {
       await queues.mails!.add({});
       await boot(kind, [MailProcessor], { options: { enabled: true } });
       expect(await isPaused()).toBe(true);
-      await app!.close();
+      await close();
       expect([runs, await queues.mails!.getFailedCount()]).toEqual([[], 0]);
       await boot(kind, [MailProcessor]);
       await hasRun('mails', 1);
@@ -239,7 +247,7 @@ describeWithRedis('queues of Bull', () => {
     await queues.mails!.add({});
     await until('the job is taken', async () => (await queues.mails!.getActiveCount()) === 1);
     expect(await maintenance.drained()).toMatchObject({ drained: true });
-    await app!.close();
+    await close();
     expect(runs).toEqual([]);
     const counts = await queues.mails!.getJobCounts();
     expect(counts).toMatchObject({ active: 0, failed: 0, waiting: 1 });

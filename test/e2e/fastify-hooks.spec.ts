@@ -5,7 +5,10 @@ import { CatsController } from './controllers.js';
 import type { Reply } from './client.js';
 
 const PAGE = { accept: 'text/html,*/*;q=0.1' };
-const BEGUN = new Date();
+let begun: Date;
+beforeEach(() => {
+  begun = new Date();
+});
 
 const instanceOf = (app: INestApplication): FastifyInstance => app.getHttpAdapter().getInstance() as FastifyInstance;
 
@@ -17,7 +20,7 @@ describe('a refused request on Fastify', () => {
       main: (app) => void main?.(instanceOf(app)),
     });
     running.push(application);
-    await application.maintenance.enable({ message: 'Back soon', startsAt: BEGUN });
+    await application.maintenance.enable({ message: 'Back soon', startsAt: begun });
     return application;
   };
   afterEach(() => Promise.all(running.splice(0).map((application) => application.close())));

@@ -8,14 +8,15 @@ import { REPOSITORY, run, type Ended } from '../cli/program.js';
 import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
 
+// Each test starts processes, which takes its time on a busy machine.
+jest.setTimeout(90_000);
+
 const MAIN = `
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MaintenanceModule } from 'nestjs-maintenance';
 
-// Each test starts processes, which takes its time on a busy machine.
-jest.setTimeout(90_000);
 class App {}
 Module({ imports: [MaintenanceModule.forRoot()] })(App);
 await (await NestFactory.create(App, { logger: ['warn', 'error'] })).listen(0, '127.0.0.1');

@@ -127,15 +127,15 @@ function revisionOf(found: VersionedState | null): number | undefined {
 
 describe('the contract of a storage', () => {
   describeStateStorage('CachedStateStorage in memory, over memory', () => {
-    const [inner, cache] = [new MemoryStateStorage({ reportTtl: 100 }), createCache()];
+    const [inner, cache] = [new MemoryStateStorage({ reportTtl: 1_000 }), createCache()];
     const create = (): CachedStateStorage => new CachedStateStorage(inner, cache);
-    return { storage: create(), another: create, put: (text) => inner.put(text), reportTtl: 100 };
+    return { storage: create(), another: create, put: (text) => inner.put(text), reportTtl: 1_000 };
   });
 
   describeStateStorage('CachedStateStorage in memory for ever, over memory', () => {
-    const [inner, cache] = [new MemoryStateStorage({ reportTtl: 100 }), createCache()];
+    const [inner, cache] = [new MemoryStateStorage({ reportTtl: 1_000 }), createCache()];
     const create = (): CachedStateStorage => new CachedStateStorage(inner, cache, { ttl: 0 });
-    return { storage: create(), another: create, put: (text) => inner.put(text), reportTtl: 100 };
+    return { storage: create(), another: create, put: (text) => inner.put(text), reportTtl: 1_000 };
   });
 
   describeStateStorage('CachedStateStorage in memory, over a file', () => fileFixture(createCache()));
@@ -144,12 +144,12 @@ describe('the contract of a storage', () => {
     const folder = await mkdtemp(join(tmpdir(), 'cached-'));
     const path = join(folder, 'state.json');
     const create = (own: StateCache): CachedStateStorage =>
-      new CachedStateStorage(new FileStateStorage(path, { reportTtl: 200 }), own);
+      new CachedStateStorage(new FileStateStorage(path, { reportTtl: 1_000 }), own);
     return {
       storage: create(cache),
       another: () => create(forAnother),
       put: (text: string) => writeFile(path, text),
-      reportTtl: 200,
+      reportTtl: 1_000,
       cleanup: () => rm(folder, { recursive: true }),
     };
   }
@@ -183,9 +183,9 @@ describe('the contract of a storage', () => {
     const newKey = (): string => randomBytes(4).toString('hex');
 
     describeStateStorage('CachedStateStorage in Redis, over memory', () => {
-      const [inner, key] = [new MemoryStateStorage({ reportTtl: 100 }), newKey()];
+      const [inner, key] = [new MemoryStateStorage({ reportTtl: 1_000 }), newKey()];
       const create = (): CachedStateStorage => new CachedStateStorage(inner, redisCache(), { key });
-      return { storage: create(), another: create, put: (text) => inner.put(text), reportTtl: 100 };
+      return { storage: create(), another: create, put: (text) => inner.put(text), reportTtl: 1_000 };
     });
 
     describeStateStorage('CachedStateStorage in Redis, over a file', () => fileFixture(redisCache(), redisCache()));
@@ -198,8 +198,8 @@ describe('the contract of a storage', () => {
         const key = newKey();
         const cache = cacheOf();
         const create = (): CachedStateStorage =>
-          new CachedStateStorage(new RedisStateStorage({ url: server.url, key, reportTtl: 200 }), cache);
-        return { storage: create(), another: create, reportTtl: 200 };
+          new CachedStateStorage(new RedisStateStorage({ url: server.url, key, reportTtl: 1_000 }), cache);
+        return { storage: create(), another: create, reportTtl: 1_000 };
       });
 
       const engine = TEST_S3_ENDPOINT === undefined ? [] : (['the S3 engine in TEST_S3_ENDPOINT'] as const);
@@ -211,9 +211,9 @@ describe('the contract of a storage', () => {
               ? { endpoint: front.url, bucket: BUCKET, credentials: S3RVER_KEYS }
               : { endpoint: TEST_S3_ENDPOINT, bucket: TEST_S3_BUCKET!, credentials: ENGINE_KEYS };
           const create = (cache: StateCache): CachedStateStorage =>
-            new CachedStateStorage(new S3StateStorage({ ...bucket, key, reportTtl: 800 }), cache);
+            new CachedStateStorage(new S3StateStorage({ ...bucket, key, reportTtl: 4_000 }), cache);
           // What is in the memory of one process only the same process sees.
-          return { storage: create(own), another: () => create(name === 'Redis' ? other : own), reportTtl: 800 };
+          return { storage: create(own), another: () => create(name === 'Redis' ? other : own), reportTtl: 4_000 };
         });
       }
     }
@@ -355,7 +355,8 @@ describe('what is saved', () => {
     const close = jest.fn(async () => undefined);
     const full = new CachedStateStorage(Object.assign(inner, { close }), createCache());
     expect([full.kind, full.location]).toEqual(['memory', 'this process']);
-    await full.report!({ id: 'a', seenAt: new Date().toISOString() } as never);
+    const seenAt = new Date().toISOString();
+    await full.report!({ id: 'a', host: 'h', pid: 1, lineage: null, revision: 0, inFlight: 0, streams: 0, seenAt });
     await expect(full.reports!()).resolves.toHaveLength(1);
     await full.close();
     expect(close).toHaveBeenCalledTimes(1);

@@ -211,20 +211,20 @@ describeWithRedis('RedisStateStorage', () => {
 
   describeStateStorage('RedisStateStorage by URL', () => {
     const key = newKey();
-    const create = (): RedisStateStorage => new RedisStateStorage({ url: sharedUrl, key, reportTtl: 200 });
-    return { storage: create(), another: create, put: put(key), reportTtl: 200, cleanup: remove(key) };
+    const create = (): RedisStateStorage => new RedisStateStorage({ url: sharedUrl, key, reportTtl: 1_000 });
+    return { storage: create(), another: create, put: put(key), reportTtl: 1_000, cleanup: remove(key) };
   });
 
   describeStateStorage('RedisStateStorage with a client', async () => {
     const key = newKey();
     const client = await createClient({ url: sharedUrl }).connect();
-    const create = (): RedisStateStorage => new RedisStateStorage({ client, key, reportTtl: 200 });
+    const create = (): RedisStateStorage => new RedisStateStorage({ client, key, reportTtl: 1_000 });
     const cleanup = async (): Promise<void> => {
       await remove(key)();
       expect(await client.ping()).toBe('PONG');
       client.destroy();
     };
-    return { storage: create(), another: create, put: put(key), reportTtl: 200, cleanup };
+    return { storage: create(), another: create, put: put(key), reportTtl: 1_000, cleanup };
   });
 
   describe('what it holds', () => {
@@ -802,12 +802,12 @@ describeWithRedis('RedisStateStorage', () => {
 
     describeStateStorage('RedisStateStorage in a cluster', () => {
       const key = `{${newKey()}}:mode`;
-      const create = (): RedisStateStorage => new RedisStateStorage({ client: cluster, key, reportTtl: 200 });
+      const create = (): RedisStateStorage => new RedisStateStorage({ client: cluster, key, reportTtl: 1_000 });
       return {
         storage: create(),
         another: create,
         put: async (text) => void (await cluster.set(key, text)),
-        reportTtl: 200,
+        reportTtl: 1_000,
       };
     });
 

@@ -152,7 +152,7 @@ describe.each([
   });
 
   describeStateStorage('S3StateStorage', () => {
-    const options = { ...serverOf(), key: newKey(), reportTtl: 800 };
+    const options = { ...serverOf(), key: newKey(), reportTtl: 4_000 };
     return {
       storage: new S3StateStorage(options),
       another: () => new S3StateStorage(options),

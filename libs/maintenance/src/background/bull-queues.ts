@@ -1,5 +1,5 @@
 import type { ModulesContainer } from '@nestjs/core';
-import { MaintenanceLogger } from '../maintenance-logger.js';
+import { FailureLog } from '../failure-log.js';
 import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
 import { replaceMethod } from '../replace-method.js';
 import { reasonOf } from '../state/reason-of.js';
@@ -19,13 +19,15 @@ interface Explorer {
 
 /** The queues of `@nestjs/bull`, which run jobs where something processes them: methods with `@Process()`, or functions. */
 export class BullQueues implements RestingPackage {
-  readonly #logger = new MaintenanceLogger();
+  readonly #failures: FailureLog;
   readonly #queues = new Map<Queue, RestingQueue>();
   readonly #undo: (() => void)[] = [];
   /** The method that is being registered. */
   #registering: { type: Class; method: Method } | null = null;
 
-  constructor(private readonly parts: BackgroundParts) {}
+  constructor(private readonly parts: BackgroundParts) {
+    this.#failures = new FailureLog(parts.clock);
+  }
 
   attach(): void {
     const explorers = instancesWith<Explorer>(this.parts.modules, 'handleProcessor', 'handleListener');
@@ -68,7 +70,10 @@ export class BullQueues implements RestingPackage {
   #adopt(queue: Queue): void {
     if (this.#queues.has(queue)) return;
     const resting = new RestingQueue(queue, (error) =>
-      this.#logger.error(`The queue ${queue.name} could not be paused or resumed: ${reasonOf(error)}`),
+      this.#failures.error(
+        queue.name,
+        () => `The queue ${queue.name} could not be paused or resumed: ${reasonOf(error)}`,
+      ),
     );
     this.#queues.set(queue, resting);
     // Those of the option `processors` of `registerQueue()`: they were registered when the queue was made.
@@ -92,6 +97,8 @@ export class BullQueues implements RestingPackage {
     if (!gate) return;
     const process = queue.handlers[name]!;
     queue.handlers[name] = async (job) => {
+      const caughtUp = gate.awaitFresh();
+      if (caughtUp) await caughtUp;
       await resting.admit(job);
       return gate.pass(`job ${queue.name}:${job.name}`, () => process(job));
     };

@@ -12,6 +12,8 @@ export interface Queue {
   pause(isLocal?: boolean, doNotWaitActive?: boolean): Promise<unknown>;
   resume(isLocal?: boolean): Promise<unknown>;
   close(...args: unknown[]): Promise<unknown>;
+  /** Called as soon as something processes jobs; not waited for. */
+  setWorkerName(): Promise<unknown>;
 }
 
 /** A job of Bull. */
@@ -44,6 +46,8 @@ export class RestingQueue {
     this.#pause = queue.pause.bind(queue);
     this.#resume = queue.resume.bind(queue);
     this.#isPausedByOthers = Boolean(queue.paused);
+    // A pause connects to Redis again, and Bull handles no rejection where that ends this command: the process would end with it.
+    replaceMethod(queue, 'setWorkerName', (set) => () => set().catch(() => undefined));
     replaceMethod(queue, 'pause', (pause) => (isLocal, ...rest) => {
       if (isLocal) this.#isPausedByOthers = true;
       return pause(isLocal, ...rest);
@@ -57,7 +61,8 @@ export class RestingQueue {
     replaceMethod(queue, 'close', (close) => (...args) => {
       this.#isClosing = true;
       this.#release();
-      return close(...args);
+      // Closing pauses once more: see review().
+      return this.#followed.then(() => close(...args));
     });
   }
 

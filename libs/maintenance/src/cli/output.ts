@@ -1,8 +1,8 @@
-import { visible } from './visible.js';
+import { escapeControlCharacters } from '../state/escape-control-characters.js';
 
 /** Prints lines for a person; no control character of what was stored reaches the terminal. */
 export function printLines(stream: NodeJS.WriteStream, lines: readonly string[]): Promise<void> {
-  return print(stream, lines.map((line) => `${visible(line)}\n`).join(''));
+  return print(stream, lines.map((line) => `${escapeControlCharacters(line)}\n`).join(''));
 }
 
 /** Writes text and waits until it is written, or nobody reads any more. */
@@ -20,7 +20,7 @@ export function tolerateClosedPipe(stream: NodeJS.WriteStream): void {
 function outputFailed(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') return;
   process.exitCode = 1;
-  process.stderr.write(`error: could not write the output: ${visible(error.message)}\n`);
+  process.stderr.write(`error: could not write the output: ${escapeControlCharacters(error.message)}\n`);
 }
 
 // There is no place left to say it.

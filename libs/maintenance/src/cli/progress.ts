@@ -1,5 +1,5 @@
 import { print } from './output.js';
-import { visible } from './visible.js';
+import { escapeControlCharacters } from '../state/escape-control-characters.js';
 
 /** Where there is no terminal: the shortest time between two lines that bring news, and between two that bring none, in milliseconds. */
 const NEWS = 1_000;
@@ -18,7 +18,7 @@ export class Progress {
    * @param news - what of it makes a new plain line when it changes
    */
   show(text: string, news: string): void {
-    const line = visible(text);
+    const line = escapeControlCharacters(text);
     if (this.stream.isTTY) return this.#overwrite(line);
     const now = performance.now();
     if (now - this.#lastAt < (news === this.#last ? NO_NEWS : NEWS)) return;

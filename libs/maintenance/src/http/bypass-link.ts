@@ -1,6 +1,6 @@
 import { stringifySetCookie } from 'cookie';
 import { BYPASS_PARAMETER, passFor, windowOpenedBy } from '../policy/bypass.js';
-import { normalPath, withoutOrigin, type PolicyRequest } from '../policy/request-path.js';
+import { normalPath, type PolicyRequest } from '../policy/request-path.js';
 import type { Clock } from '../state/clock.js';
 import type { StoredWindow } from '../state/maintenance-window.js';
 import type { Answer } from './answer.js';
@@ -83,7 +83,7 @@ function nameOf(member: string): string {
 /** The same URL on the same origin. What is no path in normal form might lead elsewhere. */
 function withoutToken(url: string): string {
   if (normalPath(url) === undefined) return '/';
-  const [path = '/'] = withoutOrigin(url).split('?', 1);
+  const [path = '/'] = url.split('?', 1);
   const rest = queryOf(url).filter((member) => nameOf(member) !== BYPASS_PARAMETER);
   return rest.length > 0 ? `${path}?${rest.join('&')}` : path;
 }

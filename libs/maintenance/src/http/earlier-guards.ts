@@ -33,7 +33,7 @@ export class EarlierGuards {
 
   /** Puts the guards back as they were. */
   release(): void {
-    for (const restore of this.#restore.splice(0)) restore();
+    for (const restore of this.#restore.splice(0).reverse()) restore();
   }
 
   #follow(guard: CanActivate, own: MaintenanceGuard | null): void {
@@ -51,7 +51,7 @@ export class EarlierGuards {
   }
 
   #activate(activate: Activate, context: ExecutionContext, own: MaintenanceGuard | null): ReturnType<Activate> {
-    if (this.policy.isOpen && !this.handlers.hasForced) return activate(context);
+    if (this.policy.isIdle && !this.handlers.hasForced) return activate(context);
     return this.#activateOrRefuse(activate, context, own);
   }
 

@@ -8,14 +8,13 @@ it.each([
   ['/caf%C3%A9', '/café'],
   ['/a%20b', '/a b'],
   ['/a.b/c..d/...', '/a.b/c..d/...'],
-  ['http://host/health', '/health'],
-  ['https://[::1]:8080/health?x', '/health'],
   ["/a:b@c!$&'()*+,=~_-", "/a:b@c!$&'()*+,=~_-"],
 ])('reads %s', (url, path) => {
   expect(normalPath(url)).toBe(path);
 });
 
 it.each([
+  'https://[::1]:8080/health?x',
   '/health/../admin',
   '/..',
   '/../x',

@@ -64,12 +64,12 @@ export function toInstanceReport(value: unknown): InstanceReport | undefined {
     parseDate(report.seenAt) !== undefined &&
     TEXTS.every((name) => isOptional(report[name], 'string')) &&
     ['forced', 'stopped'].every((name) => isOptional(report[name], 'boolean')) &&
-    isListOf(report.windows, ({ id, startsAt }) => typeof id === 'string' && typeof startsAt === 'string') &&
-    isListOf(
+    isListWith(report.windows, ({ id, startsAt }) => typeof id === 'string' && typeof startsAt === 'string') &&
+    isListWith(
       report.longest,
       ({ name, count, oldest }) => typeof name === 'string' && isCount(count) && isCount(oldest),
     ) &&
-    (report.uncounted === undefined || isListOfTexts(report.uncounted));
+    (report.uncounted === undefined || isTextList(report.uncounted));
   return isReport ? (value as InstanceReport) : undefined;
 }
 
@@ -95,11 +95,11 @@ function isCount(value: unknown): boolean {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }
 
-function isListOfTexts(value: unknown): boolean {
+function isTextList(value: unknown): boolean {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
-function isListOf(value: unknown, isItem: (item: Record<string, unknown>) => boolean): boolean {
+function isListWith(value: unknown, isItem: (item: Record<string, unknown>) => boolean): boolean {
   if (value === undefined) return true;
   if (!Array.isArray(value)) return false;
   return value.every((item: unknown) => typeof item === 'object' && item !== null && isItem(item as never));

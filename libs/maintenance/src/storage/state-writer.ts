@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { nextState, type Change, type ChangeOrigin } from '../state/changes.js';
 import type { Clock } from '../state/clock.js';
 import { inTime } from '../state/in-time.js';
+import { toInstanceReport } from '../state/instance-report.js';
 import type { MaintenanceState } from '../state/maintenance-state.js';
 import type { StoredWindow } from '../state/maintenance-window.js';
 import { pastCaches } from './cached-state-storage.js';
@@ -107,7 +108,7 @@ export class StateWriter {
   async #hasHeldState(): Promise<boolean> {
     const { storage, clock } = this;
     const reports = await inTime(async () => (await storage.reports?.()) ?? [], clock, CALL_TIMEOUT).catch(() => []);
-    return reports.some(({ lineage }) => typeof lineage === 'string');
+    return reports.some((report) => typeof toInstanceReport(report)?.lineage === 'string');
   }
 
   async #readBack(next: MaintenanceState, version: string): Promise<MaintenanceState> {

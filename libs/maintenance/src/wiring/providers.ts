@@ -325,7 +325,6 @@ export const providers: Provider[] = [
   policy,
   responder,
   mount,
-  earlierGuards,
   transports,
   background,
   earlierGuards,

@@ -1,6 +1,6 @@
 import type { CommandRunner } from 'nest-commander';
 import { replaceMethod } from '../../replace-method.js';
-import { visible } from '../visible.js';
+import { escapeControlCharacters } from '../../state/escape-control-characters.js';
 
 type Command = CommandRunner['command'];
 
@@ -8,7 +8,7 @@ type Command = CommandRunner['command'];
 export function errorsVisibly(command: Command): Command {
   replaceMethod(command, 'error', (error) => (message, options) => {
     const [, sentence, hint] = /^(.*?)(?:\n(\(Did you mean .*\)))?$/s.exec(message)!;
-    return error(visible(hint === undefined ? sentence! : `${sentence} ${hint}`), options);
+    return error(escapeControlCharacters(hint === undefined ? sentence! : `${sentence} ${hint}`), options);
   });
   return command;
 }

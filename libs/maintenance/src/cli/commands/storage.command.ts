@@ -5,7 +5,7 @@ import { print, printLines } from '../output.js';
 import { storageLine } from '../sections.js';
 import { TargetFinder, type Target } from '../target.js';
 import { UsageError } from '../usage-error.js';
-import { visible, visibleJson } from '../visible.js';
+import { escapeControlCharacters, toVisibleJson } from '../../state/escape-control-characters.js';
 import { inheritFromProgram } from './inherit-from-program.js';
 
 /** The options that every command takes. */
@@ -63,12 +63,12 @@ export abstract class StorageCommand<Options extends StorageOptions>
       await target?.close();
     }
     // Last, because the program may end the process here.
-    if (usageError) this.command.error(`error: ${visible(usageError.message)}`);
+    if (usageError) this.command.error(`error: ${escapeControlCharacters(usageError.message)}`);
   }
 
   async #print({ lines, json, exitCode, error }: Outcome, target: Target, options: Options): Promise<void> {
     if (exitCode !== undefined) process.exitCode = exitCode;
-    if (options.json) await print(process.stdout, `${visibleJson(json)}\n`);
+    if (options.json) await print(process.stdout, `${toVisibleJson(json)}\n`);
     else if (lines.length > 0) await printLines(process.stdout, lines);
     if (error !== undefined) await this.#fail(error, target, exitCode);
   }

@@ -192,10 +192,10 @@ export class FastifyBridge implements HttpBridge {
       if (edge) this.#announce(reply);
       if (!edge || edge.isIdle) return proceed(request, reply, done);
       const visitor = this.#firstVisitor(request, reply, () => runHook(proceed, request, reply, done));
-      const pass = (): void => edge.pass(visitor, this.#routeOf(request));
+      const route = this.#routeOf(request);
+      if (request.method !== 'OPTIONS') return edge.pass(visitor, route);
       // CORS answers a preflight whatever the decision is.
-      if (request.method === 'OPTIONS') visitor.beforeRefusal(pass);
-      else pass();
+      visitor.beforeRefusal(() => edge.pass({ ...visitor, beforeRefusal: undefined }, route));
     });
     adapter.setOnRequestHook = (hook) => void (others = hook);
   }

@@ -1,6 +1,6 @@
 import { IntrinsicException } from '@nestjs/common';
 import type { Refusal } from '../../policy/refusal.js';
-import { refusedCall, type RefusedCall } from '../refused-call.js';
+import { refusedCall, type RefusedCall } from '../../http/refused-call.js';
 
 /** What a client finds in `extensions` of the error. */
 export type RefusedExtensions = Omit<RefusedCall, 'status' | 'message'>;

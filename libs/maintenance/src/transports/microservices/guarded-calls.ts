@@ -7,7 +7,7 @@ import type { TransportParts } from '../transport-parts.js';
 import type { Registered } from './rpc-calls.js';
 import { keepNext, type RpcCallback } from './rpc-server.js';
 
-export interface GuardedCallsParts extends Pick<TransportParts, 'policy'> {
+export interface GuardedCallsDeps extends Pick<TransportParts, 'policy'> {
   RpcException: typeof RpcException;
   errorFor: (refusal: Refusal, context: ExecutionContext) => unknown;
   /** Whether a call of gRPC has got its error already. */
@@ -20,12 +20,12 @@ export interface GuardedCallsParts extends Pick<TransportParts, 'policy'> {
  *
  * @param isNeeded - asked at each call
  */
-export function guardCalls(registered: Registered, isNeeded: () => boolean, parts: GuardedCallsParts): RpcCallback {
+export function guardCalls(registered: Registered, isNeeded: () => boolean, parts: GuardedCallsDeps): RpcCallback {
   const { callback, handler, isEvent } = registered;
   const { policy, RpcException, errorFor, hasEnded } = parts;
   const { rules } = handler;
   const guarded: RpcCallback = async (...args) => {
-    if (!isNeeded() || (rules.verdict !== 'refuse' && policy.isOpen)) return callback(...args);
+    if (!isNeeded() || (rules.verdict !== 'refuse' && policy.isIdle)) return callback(...args);
     // Before the data of an event, a handler that is made for each request hands its request on to the next handler.
     const context = new HandlerContext('rpc', handler, isEvent ? args.slice(-2) : args);
     const decision = await policy.decide({ rules, request: null, context });

@@ -4,7 +4,14 @@ import { ManualClock } from '../../testing/manual-clock.js';
 import { HeldMessages } from './held-messages.js';
 
 const MINUTE = 60_000;
-const RULES: HandlerRules = { verdict: null, scopes: ['*'], access: null, isAdmin: false, isEventStream: false, probe: null };
+const RULES: HandlerRules = {
+  verdict: null,
+  scopes: ['*'],
+  access: null,
+  isAdmin: false,
+  isEventStream: false,
+  probe: null,
+};
 
 /** A channel that records what is given back. */
 function channelInto(log: unknown[]): object {

@@ -15,7 +15,7 @@ import { handlersInTurn, isEventHandler, rpcHandlersOf, transportOf } from './rp
 import { replaceMethod } from '../../replace-method.js';
 import type { RpcCallback, RpcServer } from './rpc-server.js';
 import { RpcServers, type Registration } from './rpc-servers.js';
-import { refusedCall } from '../refused-call.js';
+import { refusedCall } from '../../http/refused-call.js';
 import type { TransportParts } from '../transport-parts.js';
 
 type Package = typeof microservices;

@@ -1,7 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { RpcException } from '@nestjs/microservices';
 import type { Refusal } from '../../policy/refusal.js';
-import { refusedCall } from '../refused-call.js';
+import { refusedCall } from '../../http/refused-call.js';
 
 /** UNAVAILABLE: "most likely a transient condition, which can be corrected by retrying with a backoff". */
 const UNAVAILABLE = 14;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { refuseHandshake, refuseRequest } from './handshake-refusal.js';
-import { refusedCall } from '../refused-call.js';
+import { refusedCall } from '../../http/refused-call.js';
 import { replaceMethod } from '../../replace-method.js';
 import { MAINTENANCE_EVENT, type Client, type SocketLibrary } from './socket-library.js';
 

@@ -9,7 +9,7 @@ import { guardGateways } from './gateway-guard.js';
 import { gatewaysOf, type Gateway } from './gateway-rules.js';
 import { LocalExceptions } from './local-exceptions.js';
 import { OpenSockets } from './open-sockets.js';
-import { refusedCall } from '../refused-call.js';
+import { refusedCall } from '../../http/refused-call.js';
 import { SocketGate } from './socket-gate.js';
 import type { Client } from './socket-library.js';
 import { SocketMessages } from './socket-messages.js';

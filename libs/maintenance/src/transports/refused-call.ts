@@ -1,1 +1,0 @@
-export { CODE, refusedCall, type RefusedCall } from '../http/refused-call.js';
