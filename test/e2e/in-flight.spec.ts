@@ -1,4 +1,5 @@
 import { request as httpRequest, type ClientRequest } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   Controller,
   Sse,
@@ -7,7 +8,7 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { Mutation, Query, Resolver } from '@nestjs/graphql';
+import { Mutation, Query, Resolver, Subscription } from '@nestjs/graphql';
 import {
   ClientProxyFactory,
   EventPattern,
@@ -39,15 +40,19 @@ import {
   toArray,
   type Observable,
 } from 'rxjs';
+import { execute, type ExecutionArgs } from 'graphql';
 import { until } from '../tools/waiting.js';
 import { freePort } from '../tools/programs.js';
-import { ADAPTERS, start, type Running } from './application.js';
+import { ADAPTERS, start, type Running, type Setup } from './application.js';
 import { graphqlModule } from './graphql/cats.js';
+import { Conversation, CURRENT, LEGACY, type Message } from './graphql/conversation.js';
 import { REFUSED } from './refused-call.js';
 import { KINDS, PROTO, startRpc, tcp, type RpcRunning } from './rpc-application.js';
 import { GrpcClient } from './rpc-grpc-client.js';
 import { ioPeer, LIBRARIES, wsPeer, type Peer } from './socket-clients.js';
 import { heldUpBy, Workshop } from './workshop.js';
+
+declare const NEST_MAJOR: string;
 
 const DRAINED = { drained: true, pending: [] };
 let shop: Workshop;
@@ -392,26 +397,34 @@ describe.each(ADAPTERS.flatMap((adapter) => LIBRARIES.map((library) => [adapter,
   },
 );
 
-describe.each(ADAPTERS)('operations of GraphQL on %s', (adapter) => {
-  @Resolver()
-  class ShopResolver {
-    @Mutation(() => String)
-    pay() {
-      return shop.work('pay');
-    }
-
-    @Query(() => String)
-    look() {
-      return shop.work('look');
-    }
-
-    @SkipMaintenance()
-    @Query(() => String)
-    exempt() {
-      return shop.work('exempt');
-    }
+@Resolver()
+class ShopResolver {
+  @Mutation(() => String)
+  pay() {
+    return shop.work('pay');
   }
 
+  @Query(() => String)
+  look() {
+    return shop.work('look');
+  }
+
+  @SkipMaintenance()
+  @Query(() => String)
+  exempt() {
+    return shop.work('exempt');
+  }
+
+  @Subscription(() => String)
+  async *sales() {
+    for (let count = 0; ; count++) {
+      yield { sales: String(count) };
+      await pause(20);
+    }
+  }
+}
+
+describe.each(ADAPTERS)('operations of GraphQL on %s', (adapter) => {
   let running: Running;
   beforeEach(async () => {
     running = await start(adapter, { imports: [graphqlModule()], providers: [ShopResolver] });
@@ -439,6 +452,141 @@ describe.each(ADAPTERS)('operations of GraphQL on %s', (adapter) => {
     shop.finish('pay');
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
     expect(shop.done).toEqual(['look', 'pay']);
+  });
+});
+
+describe.each(
+  ADAPTERS.flatMap((adapter) => [
+    { adapter, protocol: CURRENT, option: 'graphql-ws' },
+    // @nestjs/apollo 14, for Nest 12, does without the older protocol.
+    ...(NEST_MAJOR === '11' ? [{ adapter, protocol: LEGACY, option: 'subscriptions-transport-ws' }] : []),
+  ]),
+)('operations of GraphQL over a WebSocket on $adapter by $option', ({ adapter, protocol, option }) => {
+  let running: Running;
+
+  async function open(server: object = {}, setup: Setup = {}): Promise<Conversation> {
+    running = await start(adapter, {
+      imports: [graphqlModule({ subscriptions: { [option]: server } })],
+      providers: [ShopResolver],
+      ...setup,
+    });
+    opened.push(running.close);
+    const conversation = await Conversation.open(running.port, protocol);
+    opened.push(() => conversation.close());
+    return conversation;
+  }
+
+  const resultOf = (conversation: Conversation, id: string): Promise<Message> =>
+    conversation.until((message) => message.id === id && ['next', 'data'].includes(message.type));
+
+  it('keep a drain waiting, by name, until their results are there', async () => {
+    const conversation = await open();
+    conversation.start('1', 'mutation Secret { pay }');
+    conversation.start('2', '{ look }');
+    await shop.hasBegun('pay', 'look');
+    await running.maintenance.enable();
+    await heldUpBy(running.maintenance, 'mutation /graphql', 'query /graphql');
+    shop.finish('look');
+    expect(await resultOf(conversation, '2')).toMatchObject({ payload: { data: { look: 'look is done' } } });
+    await heldUpBy(running.maintenance, 'mutation /graphql');
+    expect(await running.maintenance.drained({ timeout: 300 })).toMatchObject({
+      drained: false,
+      pending: [{ reason: 'in-flight', instance: { inFlight: 1 } }],
+    });
+    shop.finish('pay');
+    expect(await resultOf(conversation, '1')).toMatchObject({ payload: { data: { pay: 'pay is done' } } });
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+  });
+
+  it.each(['before', 'after'])('are waited for though the client goes away %s the window opens', async (when) => {
+    const conversation = await open();
+    conversation.start('1', 'mutation { pay }');
+    await shop.hasBegun('pay');
+    if (when === 'after') await running.maintenance.enable();
+    conversation.close();
+    await conversation.until(({ type }) => type === 'closed');
+    if (when === 'before') await running.maintenance.enable();
+    await heldUpBy(running.maintenance, 'mutation /graphql');
+    shop.finish('pay');
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(shop.done).toEqual(['pay']);
+  });
+
+  it('are waited for where the window refuses what they ask for, and nowhere else', async () => {
+    const conversation = await open();
+    conversation.start('1', '{ exempt }');
+    conversation.start('2', '{ look }');
+    conversation.start('3', 'mutation { pay }');
+    await shop.hasBegun('exempt', 'look', 'pay');
+    await running.maintenance.enable({ scope: 'stock' });
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    await running.maintenance.enable({ mode: 'read-only' });
+    await heldUpBy(running.maintenance, 'mutation /graphql');
+    await running.maintenance.enable();
+    await heldUpBy(running.maintenance, 'mutation /graphql', 'query /graphql');
+    shop.finish('look');
+    shop.finish('pay');
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(shop.done).toEqual(['look', 'pay']);
+  });
+
+  it('are not waited for where the client is exempt', async () => {
+    const conversation = await open({}, { options: { exempt: { ips: ['127.0.0.1'] } } });
+    conversation.start('1', 'mutation { pay }');
+    await shop.hasBegun('pay');
+    await running.maintenance.enable();
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+  });
+
+  it('are waited for where the application executes them by a function of its own', async () => {
+    const executed: (string | undefined)[] = [];
+    const conversation = await open({
+      execute: (args: ExecutionArgs) => {
+        executed.push(args.operationName ?? undefined);
+        return execute(args);
+      },
+    });
+    conversation.start('1', 'mutation { pay }');
+    await shop.hasBegun('pay');
+    await running.maintenance.enable();
+    await heldUpBy(running.maintenance, 'mutation /graphql');
+    shop.finish('pay');
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(executed).toHaveLength(1);
+  });
+
+  it('are done where they fail', async () => {
+    const conversation = await open({
+      execute: async () => {
+        await shop.work('pay');
+        throw new Error('fails');
+      },
+    });
+    conversation.start('1', 'mutation { pay }');
+    await shop.hasBegun('pay');
+    await running.maintenance.enable();
+    await heldUpBy(running.maintenance, 'mutation /graphql');
+    shop.finish('pay');
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+  });
+
+  it('are waited for where resolvers choose their guards', async () => {
+    const conversation = await open({}, { extras: { mount: { guard: false } } });
+    conversation.start('1', 'mutation { pay }');
+    await shop.hasBegun('pay');
+    await running.maintenance.enable();
+    await heldUpBy(running.maintenance, 'mutation /graphql');
+    shop.finish('pay');
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+  });
+
+  it('are not waited for if they are subscriptions, which the window ends', async () => {
+    const conversation = await open();
+    conversation.start('1', 'subscription { sales }');
+    await conversation.more('1');
+    await running.maintenance.enable();
+    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect((await conversation.end('1')).type).toBe('error');
   });
 });
 

@@ -4,6 +4,7 @@ import type { Decision, MaintenancePolicy, Visit } from '../../policy/maintenanc
 import type { Refusal } from '../../policy/refusal.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
 import { EVERYTHING } from '../../state/maintenance-window.js';
+import type { Situation } from '../../state/state-monitor.js';
 import type { Operation } from './operation.js';
 import type { RootField, RootFields } from './root-fields.js';
 
@@ -67,18 +68,30 @@ export class GraphqlAdmission {
     return decisions.every(isRefusal) ? (decisions[0] as Refusal) : null;
   }
 
+  /** Whether a window that was not yet active at `before` refuses an operation that was admitted. */
+  isClosedSince(operation: Operation, request: PolicyRequest | null, before: Situation): boolean {
+    const access = accessOf(operation.kind);
+    return this.#findFields(operation).some((field) =>
+      this.policy.closesSince({ rules: field?.rules ?? null, request, context: null, access }, before),
+    );
+  }
+
   #decide(operation: Operation, visitOf: (field: RootField | null) => Visit): Decision | Promise<Decision> {
-    const { kind, fields } = operation;
-    const visited = fields.flatMap((name): (RootField | null)[] => {
-      const found = this.fields.at(kind, name);
-      return found.length > 0 ? [...found] : [null];
-    });
-    const decisions = (visited.length > 0 ? visited : [null]).map((field) =>
-      this.policy.decide({ ...visitOf(field), access: accessOf(kind) }),
+    const decisions = this.#findFields(operation).map((field) =>
+      this.policy.decide({ ...visitOf(field), access: accessOf(operation.kind) }),
     );
     return decisions.every(isCertain)
       ? together(decisions)
       : Promise.all(decisions.map(async (late) => late)).then(together);
+  }
+
+  /** @returns `null` for what no resolver of Nest's answers, and for an operation without fields */
+  #findFields({ kind, fields }: Operation): (RootField | null)[] {
+    const found = fields.flatMap((name): (RootField | null)[] => {
+      const ofName = this.fields.at(kind, name);
+      return ofName.length > 0 ? [...ofName] : [null];
+    });
+    return found.length > 0 ? found : [null];
   }
 }
 

@@ -11,6 +11,7 @@ import {
   isApollo,
   type DriverOptions,
   type GraphqlDriver,
+  type Run,
   type UpgradingServer,
 } from './driver.js';
 import { RefusedOperation } from './errors.js';
@@ -19,6 +20,7 @@ import type { Operation } from './operation.js';
 import { guardedContext, maintenancePlugin } from './apollo-plugin.js';
 import { GraphqlRequests } from './request.js';
 import { GraphqlServer, type GraphqlLibrary } from './server.js';
+import { countOperations } from './socket-operations.js';
 import { OpenSubscriptions, type SubscriptionHooks } from './subscriptions.js';
 import { refuseUpgrade } from '../refuse-upgrade.js';
 import type { TransportParts } from '../transport-parts.js';
@@ -89,7 +91,7 @@ export class GraphqlTransport implements Transport {
     const start = driver.start.bind(driver);
     driver.start = async (options) => {
       const given = 'server' in options ? options.server : options;
-      const server = new GraphqlServer(this.parts, this.graphql, this.#requests, this.#responses, given.include);
+      const server = new GraphqlServer(this.parts, this.graphql, this.#requests, this.#responses, given);
       const guarded = this.#guard(driver, given, server);
       const { endpoints, hasGuard, statusCode } = this.parts;
       endpoints.add(given.path, graphqlEndpoint(hasGuard ? server.admission.allRules : 'unclear', statusCode));
@@ -108,15 +110,18 @@ export class GraphqlTransport implements Transport {
       ...options,
       context: guardedContext(server, context),
       plugins: server.decidesEarly ? [maintenancePlugin(server), ...plugins] : plugins,
-      ...(this.parts.hasGuard &&
-        installsGraphqlWs(driver, options) && { subscriptions: this.#guardSubscriptions(options, server) }),
+      ...(installsGraphqlWs(driver, options) && { subscriptions: this.#guardSubscriptions(options, server) }),
     };
   }
 
   #guardSubscriptions({ subscriptions }: DriverOptions, server: GraphqlServer): DriverOptions['subscriptions'] {
     const given = subscriptions?.[GRAPHQL_WS];
     const own = typeof given === 'object' ? (given as SubscriptionHooks) : {};
-    return { ...subscriptions, [GRAPHQL_WS]: this.#subscriptions.hooksFor(server, own) };
+    // As graphql-ws and the driver choose it.
+    const execute = own.execute ?? (subscriptions?.execute as Run | undefined) ?? (this.graphql.execute as Run);
+    const counting = { ...own, execute: countOperations(execute, server) };
+    const hooks = this.parts.hasGuard ? this.#subscriptions.hooksFor(server, counting) : counting;
+    return { ...subscriptions, [GRAPHQL_WS]: hooks };
   }
 
   #refuseUpgrades(upgrading: UpgradingServer, { admission, decidesEarly }: GraphqlServer): void {

@@ -1,7 +1,8 @@
-import type { GraphQLError, parse } from 'graphql';
+import type { execute, GraphQLError, parse } from 'graphql';
 import type { Refusal } from '../../policy/refusal.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
 import { GraphqlAdmission, isRefusal } from './admission.js';
+import type { DriverOptions } from './driver.js';
 import { refusedError } from './errors.js';
 import type { GraphqlResponses } from './http-answers.js';
 import { operationOf, sentOperations, type SentOperation } from './operation.js';
@@ -13,19 +14,23 @@ import type { TransportParts } from '../transport-parts.js';
 export interface GraphqlLibrary {
   GraphQLError: typeof GraphQLError;
   parse: typeof parse;
+  execute: typeof execute;
 }
 
 /** What maintenance needs at one GraphQL endpoint. */
 export class GraphqlServer {
   readonly admission: GraphqlAdmission;
+  /** Where the endpoint is, with the global prefix. */
+  readonly path: string;
 
   constructor(
     readonly parts: TransportParts,
     readonly graphql: GraphqlLibrary,
     readonly requests: GraphqlRequests,
     readonly responses: GraphqlResponses,
-    include?: readonly unknown[],
+    { path, include }: Pick<DriverOptions, 'path' | 'include'>,
   ) {
+    this.path = path;
     this.admission = new GraphqlAdmission(parts.policy, new RootFields(parts.modules, parts.reader, include));
   }
 

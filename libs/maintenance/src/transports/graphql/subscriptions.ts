@@ -6,10 +6,12 @@ import { RefusedOperation } from './errors.js';
 import { definitionOf, operationOf, type Operation, type SentOperation } from './operation.js';
 import type { LegacyParams, LegacyServer, LegacySocket, Run } from './driver.js';
 import type { GraphqlServer } from './server.js';
+import { countOperations } from './socket-operations.js';
 import { endable, endsWith, type Endable } from './endable.js';
 
-/** The hooks of graphql-ws that are needed here. */
+/** The options of graphql-ws that are needed here. */
 export interface SubscriptionHooks {
+  execute?: Run;
   onSubscribe?(context: unknown, id: string, payload: SentOperation): unknown;
   onOperation?(context: unknown, id: string, payload: SentOperation, args: ExecutedOperation, result: unknown): unknown;
 }
@@ -58,6 +60,7 @@ export class OpenSubscriptions {
       if (typeof context === 'object' && context !== null) server.requests.noteHandshake(context, socket.upgradeReq);
       return theirs;
     };
+    legacy.execute = countOperations(legacy.execute, server);
     if (!server.parts.hasGuard) return;
     const guarded =
       (run: Run): Run =>
