@@ -15,6 +15,13 @@ export interface DriverOptions {
   installSubscriptionHandlers?: boolean;
 }
 
+/** The options of other drivers: Yoga's are named like Apollo's, those of Mercurius are not. */
+export interface OtherDriverOptions extends Partial<Pick<DriverOptions, 'installSubscriptionHandlers'>> {
+  /** Yoga takes `true`. */
+  subscriptions?: unknown;
+  subscription?: boolean | { fullWsTransport?: boolean };
+}
+
 /** A gateway has the options of its server apart. */
 export type StartOptions = DriverOptions | { server: DriverOptions };
 
@@ -75,6 +82,13 @@ function defaultsToGraphqlWs(driver: object): boolean {
     if (typeof start === 'function' && Function.prototype.toString.call(start).includes(GRAPHQL_WS)) return true;
   }
   return false;
+}
+
+/** Whether another driver may execute queries and mutations over WebSockets: Mercurius takes only subscriptions unless it is told to. */
+export function executesOverWebSockets(options: OtherDriverOptions): boolean {
+  const { subscriptions, installSubscriptionHandlers, subscription } = options;
+  if (subscriptions || installSubscriptionHandlers) return true;
+  return typeof subscription === 'object' && subscription?.fullWsTransport === true;
 }
 
 /** Whether a driver runs Apollo Server; others have plugins of another kind. */

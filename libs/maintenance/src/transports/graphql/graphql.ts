@@ -6,11 +6,13 @@ import type { Refusal } from '../../policy/refusal.js';
 import type { Transport } from '../../policy/transport.js';
 import { accessOf } from './admission.js';
 import {
+  executesOverWebSockets,
   GRAPHQL_WS,
   installsGraphqlWs,
   isApollo,
   type DriverOptions,
   type GraphqlDriver,
+  type OtherDriverOptions,
   type Run,
   type UpgradingServer,
 } from './driver.js';
@@ -77,7 +79,7 @@ export class GraphqlTransport implements Transport {
       if (!module.providers.has(GRAPHQL_OPTIONS)) continue;
       const driver = (module.instance as { graphQlAdapter?: GraphqlDriver }).graphQlAdapter;
       if (driver && isApollo(driver)) this.#attachTo(driver);
-      else warnOf(driver);
+      else this.#warnAbout(driver, module.providers.get(GRAPHQL_OPTIONS)?.instance as OtherDriverOptions | undefined);
     }
     const changes = this.parts.changes.subscribe(() => this.#subscriptions.review());
     this.#unsubscribe = () => changes.unsubscribe();
@@ -124,6 +126,16 @@ export class GraphqlTransport implements Transport {
     return { ...subscriptions, [GRAPHQL_WS]: hooks };
   }
 
+  #warnAbout(driver: object | undefined, options: OtherDriverOptions = {}): void {
+    const name = `driver "${driver?.constructor.name}"`;
+    new MaintenanceLogger().warn(
+      `The GraphQL ${name} is not known: resolvers are guarded, but the answers are not those of GraphQL.`,
+    );
+    // Over HTTP, their requests count.
+    if (executesOverWebSockets(options))
+      this.parts.inFlight.cannotCount(`GraphQL operations over WebSockets, as the ${name} is not known`);
+  }
+
   #refuseUpgrades(upgrading: UpgradingServer, { admission, decidesEarly }: GraphqlServer): void {
     const { mount, statusCode, upgrades } = this.parts;
     upgrades.leave((request) => upgrading.shouldHandle(request));
@@ -146,10 +158,4 @@ function infoAt(context: ExecutionContext): number {
 
 function contextOf(context: ExecutionContext): unknown {
   return context.getArgByIndex<unknown>(infoAt(context) - 1);
-}
-
-function warnOf(driver: object | undefined): void {
-  new MaintenanceLogger().warn(
-    `The GraphQL driver "${driver?.constructor.name}" is not known: resolvers are guarded, but the answers are not those of GraphQL.`,
-  );
 }
