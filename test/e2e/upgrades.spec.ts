@@ -233,6 +233,13 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     expect(early.closed).toBeNull();
   });
 
+  it('refuses upgrades at the paths of probes and of a redirect', async () => {
+    const { port, maintenance } = await runEcho({ options: { response: { redirectUrl: '/closed' } } });
+    await maintenance.enable();
+    for (const path of ['/health', '/robots.txt', '/closed'])
+      expect([path, await upgrade(port, path)]).toMatchObject([path, { status: 503 }]);
+  });
+
   it.each([
     ['exempt.user', { roles: ['staff'], user: fail }],
     ['the function for trust proxy', { ips: ['127.0.0.1'] }],

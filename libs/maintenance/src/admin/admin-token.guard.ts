@@ -34,13 +34,14 @@ export class AdminTokenGuard implements CanActivate {
     throw new UnauthorizedException(
       given === undefined
         ? 'Send the admin token as "Maintenance-Token: <token>" or "Authorization: Bearer <token>".'
-        : 'The admin token is not the right one. Where Authorization holds another token, send it as "Maintenance-Token: <token>".',
+        : 'The admin token is not the right one. `Maintenance-Token` counts alone where it is sent, else `Authorization: Bearer`.',
     );
   }
 }
 
 function readToken({ headers }: RequestWithToken): string | undefined {
-  return headers['maintenance-token'] ?? /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
+  // An empty header says nothing: proxies leave one where they remove a value.
+  return headers['maintenance-token'] || /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
 }
 
 // Digests have one length, so that the comparison takes the same time whatever was sent.

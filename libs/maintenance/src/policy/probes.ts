@@ -37,9 +37,13 @@ export function isMountedProbePath(path: string, { globalPrefix, versionPrefix }
   if (!PROBE_PATHS.has(`/${segments.pop()}`)) return false;
   const prefix = globalPrefix.split('/').slice(1);
   const isBelowPrefix = prefix.every((expected, index) => expected === segments[index] || /[:*{]/.test(expected));
-  const [version, ...rest] = isBelowPrefix ? segments.slice(prefix.length) : segments;
-  if (version === undefined) return true;
-  return rest.length === 0 && versionPrefix !== null && version.startsWith(versionPrefix);
+  const version = isBelowPrefix ? segments.slice(prefix.length) : segments;
+  if (version.length === 0) return true;
+  return (
+    versionPrefix !== null &&
+    version.length === versionPrefix.split('/').length &&
+    version.join('/').startsWith(versionPrefix)
+  );
 }
 
 /** Returns why a handler is a probe, or `null` if it is none. */

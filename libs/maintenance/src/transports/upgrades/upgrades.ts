@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Subscription } from 'rxjs';
 import type { Decision, Visit } from '../../policy/maintenance-policy.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
 import type { Transport } from '../../policy/transport.js';
 import { replaceMethod } from '../../replace-method.js';
 import { refuseHandshake } from '../sockets/handshake-refusal.js';
@@ -88,9 +89,13 @@ export class Upgrades implements Transport {
 
   #decide(request: IncomingMessage): Decision | Promise<Decision> {
     const { policy, mount } = this.deps;
-    const visit: Visit = { rules: null, request: null, context: null };
+    const access = request.method === 'CONNECT' ? 'write' : 'read';
+    const visit: Visit = { rules: null, request: null, context: null, access };
     try {
-      return policy.decide({ ...visit, request: withUser(mount.requestOf(request), request) });
+      const visited = withUser(mount.requestOf(request), request);
+      // The exemptions of GET and HEAD are for probes and pages: behind their paths, a server of WebSockets may take any upgrade.
+      const opening = Object.create(visited, { method: { value: 'CONNECT' } }) as PolicyRequest;
+      return policy.decide({ ...visit, request: opening });
     } catch {
       // A function of the application, such as the one for trust proxy, threw: there is no request to ask it again.
       return policy.decide(visit);
