@@ -5,8 +5,8 @@ import { describeOnEachPlace, type KindOfPlace, type Place } from './places.js';
 const TOGGLES = Number(process.env.LOAD_TOGGLES || 12);
 const REQUESTS = Number(process.env.LOAD_REQUESTS || 2_000);
 const CONNECTIONS = 4;
-/** Milliseconds for which an answer may be behind where the storage notifies. */
-const BOUND = 100;
+/** Milliseconds for which an answer may be behind where the storage notifies. How fast it is on a quiet machine, `bench/` tells. */
+const BOUND = 300;
 const REFRESH_INTERVAL = 100;
 
 /** A change that somebody else has made. Times in milliseconds since the epoch. */
