@@ -4,7 +4,7 @@ import type { Gate } from './gate.js';
 /** A queue of Bull: the object by which this process adds jobs and takes them. */
 export interface Queue {
   readonly name: string;
-  /** What processes jobs, by their name; looked up for each. */
+  /** The functions that process jobs, by the name of the job; Bull looks one up for each job. */
   readonly handlers: Record<string, (job: Job) => Promise<unknown>>;
   /** There while the queue takes no jobs in this process. */
   readonly paused?: unknown;
@@ -77,7 +77,7 @@ export class RestingQueue {
     return !this.#gates.has(null) || this.#gates.size === 1;
   }
 
-  /** Goes by what holds now. */
+  /** Pauses or resumes the queue, as the active windows require now. */
   review(): void {
     const isShut = [...this.#gates].some((gate) => gate?.isShut === true);
     if (isShut === this.#rests) return;
@@ -93,7 +93,7 @@ export class RestingQueue {
    * @throws Error if the queue is closed before: the job goes back, and it costs no attempt
    */
   async admit(job: Job): Promise<void> {
-    // What a window has just begun to cover may come before the queue is told.
+    // A job may come after the start of a window and before the queue is paused.
     this.review();
     while (this.#rests && !this.#isClosing) await new Promise<void>((resolve) => this.#held.add(resolve));
     if (!this.#rests) return;

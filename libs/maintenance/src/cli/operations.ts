@@ -40,9 +40,9 @@ export interface Report {
   leases: ReadonlyMap<string, string>;
   /** Whether the storage holds anything, and of which lineage. */
   isStored: boolean;
-  /** Who may read the file that holds it, where not everyone may. */
+  /** Owner and mode of the file that holds the state, where not every user may read it. */
   access?: string;
-  /** What the instances apply; missing where that can't be found out, or does not depend on what is stored. */
+  /** The states that the instances apply; missing where that can't be found out, or does not depend on what is stored. */
   agreement?: Agreement;
 }
 

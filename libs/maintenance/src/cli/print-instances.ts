@@ -12,7 +12,7 @@ const NOBODY =
 /** How many kinds of work are shown of one instance. */
 const SHOWN = 3;
 
-/** What the instances apply, for the lines under the storage. */
+/** Formats the states that the instances apply, for the lines under the storage. */
 export function agreementLines({ agreement, access, isAwaited }: ChangeReport): string[] {
   if (!agreement) return [];
   const { instances, disagreements } = agreement;

@@ -12,7 +12,7 @@ const POLLED_INTERVAL_MS = 500;
 /** A storage that takes longer to list the reports than this is not worth the operator's time. */
 const READ_TIMEOUT_MS = 3_000;
 
-/** What the instances have been seen to apply. */
+/** The states that the instances have been seen to apply. */
 export interface Agreement {
   instances: InstanceReport[];
   /** Those that do not apply what is stored. */
