@@ -1,7 +1,7 @@
 import { readdirSync, statSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { InstanceReport, StateStorage } from 'nestjs-maintenance';
-import { storageFromUrl } from '../../libs/maintenance/src/storage/storage-url.js';
+import { storageFromUrl } from '../../libs/maintenance/src/storage/create-storage.js';
 import { folderWith, run, type Ended } from '../cli/program.js';
 import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';

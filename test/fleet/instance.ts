@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import type { MaintenanceModuleOptions, MaintenanceState, MaintenanceStatus } from 'nestjs-maintenance';
-import type { LeaseTimes } from '../../libs/maintenance/src/lease/lease-times.js';
+import type { LeaseTimes } from '../../libs/maintenance/src/leases/lease-times.js';
 
 export interface InstanceSettings {
   options: Omit<MaintenanceModuleOptions, 'exempt' | 'response'>;

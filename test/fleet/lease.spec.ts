@@ -1,5 +1,5 @@
 import type { StoredWindow } from 'nestjs-maintenance';
-import { LEASE_TIMES, type LeaseTimes } from '../../libs/maintenance/src/lease/lease-times.js';
+import { LEASE_TIMES, type LeaseTimes } from '../../libs/maintenance/src/leases/lease-times.js';
 import { folderWith, run } from '../cli/program.js';
 import { describeWithRedis, RedisServer } from '../storage/redis-server.js';
 import { until } from '../tools/waiting.js';

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { StorageFailurePolicy } from '../../libs/maintenance/src/state/state-monitor.js';
+import type { StorageFailurePolicy } from '../../libs/maintenance/src/core/state-monitor.js';
 import { Instance, type InstanceSettings } from '../fleet/instance.js';
 import { until } from '../tools/waiting.js';
 import type { Answer, History, Life, Write } from './history.js';

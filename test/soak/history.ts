@@ -1,4 +1,4 @@
-import type { StorageFailurePolicy } from '../../libs/maintenance/src/state/state-monitor.js';
+import type { StorageFailurePolicy } from '../../libs/maintenance/src/core/state-monitor.js';
 import type { Span, Vitals } from '../fleet/instance.js';
 
 /** All times in a history are milliseconds since the epoch. */

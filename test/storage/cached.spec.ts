@@ -23,12 +23,12 @@ import {
 } from '../../libs/maintenance/src/index.js';
 import { RedisStateStorage } from '../../libs/maintenance/src/redis.js';
 import { S3StateStorage } from '../../libs/maintenance/src/s3.js';
-import { SystemClock } from '../../libs/maintenance/src/state/clock.js';
-import { StateMonitor } from '../../libs/maintenance/src/state/state-monitor.js';
+import { SystemClock } from '../../libs/maintenance/src/utils/clock.js';
+import { StateMonitor } from '../../libs/maintenance/src/core/state-monitor.js';
 import { StateWriter } from '../../libs/maintenance/src/storage/state-writer.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
 import { MemoryStateStorage } from '../../libs/maintenance/src/testing/memory-state-storage.js';
-import { isLocal } from '../../libs/maintenance/src/wiring/application-cache.js';
+import { isLocal } from '../../libs/maintenance/src/storage/cache/application-cache.js';
 import { describeWithRedis, RedisServer } from './redis-server.js';
 import { timeOf, until } from '../tools/waiting.js';
 import { LightServer, S3Front, S3RVER_KEYS } from './s3-front.js';

@@ -12,7 +12,7 @@ import {
   type MaintenanceState,
   type StateStorage,
 } from '../../libs/maintenance/src/index.js';
-import { SystemClock } from '../../libs/maintenance/src/state/clock.js';
+import { SystemClock } from '../../libs/maintenance/src/utils/clock.js';
 import { StateWriter } from '../../libs/maintenance/src/storage/state-writer.js';
 
 const run = promisify(execFile);

@@ -1,4 +1,4 @@
-import type { MaintenanceStorageError } from '../../libs/maintenance/src/storage/maintenance-storage-error.js';
+import type { MaintenanceStorageError } from '../../libs/maintenance/src/errors/maintenance-storage.error.js';
 
 /** The error with which a call of a storage fails; that it does not is a failure of the test. */
 export async function failureOf(work: Promise<unknown>): Promise<MaintenanceStorageError> {

@@ -1,5 +1,5 @@
-export type { DrainReport, PendingInstance, PendingReason } from './fleet/drain-report.js';
-export { NothingDrainsError } from './fleet/errors.js';
+export type { DrainReport, PendingInstance, PendingReason } from './drain/drain-report.js';
+export { NothingDrainsError } from './drain/errors.js';
 export { MaintenanceExceptionFilter } from './http/maintenance-exception.filter.js';
 export { MaintenanceException } from './http/maintenance.exception.js';
 export { MaintenanceGuard } from './http/maintenance.guard.js';
@@ -8,7 +8,7 @@ export type { Problem } from './http/problem.js';
 export { useMaintenance } from './http/use-maintenance.js';
 export { MaintenanceModule } from './maintenance.module.js';
 export { MaintenanceService } from './maintenance.service.js';
-export { MaintenanceOptionsError } from './options/maintenance-options-error.js';
+export { MaintenanceOptionsError } from './errors/maintenance-options.error.js';
 export type {
   AdminOptions,
   AnnounceOptions,
@@ -25,35 +25,39 @@ export type {
   ResponseFormat,
   ResponseOptions,
 } from './options/maintenance-options.js';
-export { maintenanceConfig } from './options/maintenance.config.js';
+export { maintenanceConfig } from './maintenance.config.js';
 export {
   ForceMaintenance,
   MaintenanceAccess,
   MaintenanceScope,
   RunInMaintenance,
   SkipMaintenance,
-} from './policy/decorators.js';
+} from './maintenance.decorators.js';
 export type { Access } from './policy/metadata.js';
 export type { Refusal } from './policy/refusal.js';
-export { MaintenanceAbortedError } from './state/aborted-error.js';
-export { Clock } from './state/clock.js';
-export { MaintenanceForcedError } from './state/forced-error.js';
-export type { HeldWork } from './state/in-flight.js';
-export type { InstanceReport } from './state/instance-report.js';
-export { InvalidWindowError } from './state/invalid-window-error.js';
-export type { ChangeSource, HistoryEntry, MaintenanceState } from './state/maintenance-state.js';
-export type { MaintenanceStatus, StatusSource } from './state/maintenance-status.js';
+export { MaintenanceAbortedError } from './errors/maintenance-aborted.error.js';
+export { Clock } from './utils/clock.js';
+export { MaintenanceForcedError } from './errors/maintenance-forced.error.js';
+export type { HeldWork } from './drain/in-flight.js';
+export type { InstanceReport } from './core/instance-report.js';
+export { InvalidWindowError } from './errors/invalid-window.error.js';
+export type { ChangeSource, HistoryEntry, MaintenanceState } from './core/maintenance-state.js';
+export type { MaintenanceStatus, StatusSource } from './core/maintenance-status.js';
 export type {
   MaintenanceMode,
   MaintenanceWindow,
   StoredWindow,
   WindowBypass,
   WindowRecurrence,
-} from './state/maintenance-window.js';
-export type { StorageFailurePolicy } from './state/state-monitor.js';
-export type { DisableOptions, EnableOptions } from './state/window-options.js';
-export { CachedStateStorage, type CachedStateStorageOptions, type StateCache } from './storage/cached-state-storage.js';
-export { FileStateStorage, type FileStateStorageOptions } from './storage/file-state-storage.js';
-export { MaintenanceStorageError, type MaintenanceStorageErrorCode } from './storage/maintenance-storage-error.js';
+} from './core/maintenance-window.js';
+export type { StorageFailurePolicy } from './core/state-monitor.js';
+export type { DisableOptions, EnableOptions } from './core/window-options.js';
+export {
+  CachedStateStorage,
+  type CachedStateStorageOptions,
+  type StateCache,
+} from './storage/cache/cached-state-storage.js';
+export { FileStateStorage, type FileStateStorageOptions } from './storage/file/file-state-storage.js';
+export { MaintenanceStorageError, type MaintenanceStorageErrorCode } from './errors/maintenance-storage.error.js';
 export { StateStorage, type VersionedState } from './storage/state-storage.js';
-export { parseStoredState } from './storage/stored-text.js';
+export { parseStoredState } from './storage/parse-stored-state.js';

@@ -13,37 +13,37 @@ import { ConfigModule } from '@nestjs/config';
 import { APP_GUARD, ApplicationConfig, DiscoveryModule, DiscoveryService, ModulesContainer } from '@nestjs/core';
 import type { Subject } from 'rxjs';
 import { adminParts } from './admin/admin-parts.js';
-import { Background } from './background/background.js';
+import { Background } from './jobs/background.js';
 import { EarlierGuards } from './http/earlier-guards.js';
 import { Announcer } from './http/announcer.js';
-import { Reporter } from './fleet/reporter.js';
+import { Reporter } from './drain/reporter.js';
 import { HttpMount } from './http/http-mount.js';
 import { MaintenanceGuard } from './http/maintenance.guard.js';
 import { Responder } from './http/responder.js';
-import { TemporaryWindows } from './lease/temporary-windows.js';
+import { TemporaryWindows } from './leases/temporary-windows.js';
 import { MaintenanceService } from './maintenance.service.js';
 import type {
   MaintenanceModuleAsyncOptions,
   MaintenanceModuleExtras,
   MaintenanceModuleOptions,
 } from './options/maintenance-options.js';
-import { MaintenanceOptionsError } from './options/maintenance-options-error.js';
-import { maintenanceConfig } from './options/maintenance.config.js';
+import { MaintenanceOptionsError } from './errors/maintenance-options.error.js';
+import { maintenanceConfig } from './maintenance.config.js';
 import { assertExtras } from './options/schema.js';
 import { HandlerRulesReader } from './policy/handler-rules.js';
 import { MaintenancePolicy } from './policy/maintenance-policy.js';
 import { Transports } from './policy/transport.js';
-import { MaintenanceAbortedError } from './state/aborted-error.js';
-import { Clock } from './state/clock.js';
-import { inTime } from './state/in-time.js';
-import type { MaintenanceStatus } from './state/maintenance-status.js';
-import { StateMonitor } from './state/state-monitor.js';
-import { toStorageError } from './storage/maintenance-storage-error.js';
+import { MaintenanceAbortedError } from './errors/maintenance-aborted.error.js';
+import { Clock } from './utils/clock.js';
+import { inTime } from './utils/in-time.js';
+import type { MaintenanceStatus } from './core/maintenance-status.js';
+import { StateMonitor } from './core/state-monitor.js';
+import { toStorageError } from './errors/maintenance-storage.error.js';
 import { StateStorage } from './storage/state-storage.js';
-import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS, SHUTDOWN } from './tokens.js';
-import { asyncOptions } from './wiring/async-options.js';
-import { BackgroundStart } from './wiring/background.js';
-import { providers } from './wiring/providers.js';
+import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS, SHUTDOWN } from './maintenance.constants.js';
+import { asyncOptions } from './options/async-options.js';
+import { BackgroundStart } from './jobs/jobs.providers.js';
+import { providers } from './maintenance.providers.js';
 
 /** How long a storage may take to close before the application shuts down without it, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 5_000;

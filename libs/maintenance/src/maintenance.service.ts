@@ -1,30 +1,30 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { type Subject, type Observable } from 'rxjs';
-import { awaitDrain } from './fleet/drain.js';
-import type { DrainReport } from './fleet/drain-report.js';
-import { livingInstances } from './fleet/instances.js';
-import { TemporaryWindows } from './lease/temporary-windows.js';
+import { awaitDrain } from './drain/drain.js';
+import type { DrainReport } from './drain/drain-report.js';
+import { livingInstances } from './drain/instances.js';
+import { TemporaryWindows } from './leases/temporary-windows.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
-import { closeWindows, endsAll, openWindow, type ChangeOrigin } from './state/changes.js';
-import { Clock } from './state/clock.js';
-import { MaintenanceForcedError } from './state/forced-error.js';
-import type { InstanceReport } from './state/instance-report.js';
-import type { MaintenanceStatus } from './state/maintenance-status.js';
-import { EVERYTHING } from './state/maintenance-window.js';
-import { StateMonitor } from './state/state-monitor.js';
-import { statusOf } from './state/status-of.js';
-import { whenInactive } from './state/when-inactive.js';
+import { closeWindows, endsAll, openWindow, type ChangeOrigin } from './core/changes.js';
+import { Clock } from './utils/clock.js';
+import { MaintenanceForcedError } from './errors/maintenance-forced.error.js';
+import type { InstanceReport } from './core/instance-report.js';
+import type { MaintenanceStatus } from './core/maintenance-status.js';
+import { EVERYTHING } from './core/maintenance-window.js';
+import { StateMonitor } from './core/state-monitor.js';
+import { statusOf } from './core/status-of.js';
+import { whenInactive } from './core/when-inactive.js';
 import {
   readDisableOptions,
   readEnableOptions,
   type DisableOptions,
   type EnableOptions,
-} from './state/window-options.js';
-import { pastCaches } from './storage/cached-state-storage.js';
+} from './core/window-options.js';
+import { pastCaches } from './storage/cache/cached-state-storage.js';
 import { StateStorage } from './storage/state-storage.js';
 import { StateWriter, type Written } from './storage/state-writer.js';
-import { CHANGES, OPTIONS, SHUTDOWN } from './tokens.js';
+import { CHANGES, OPTIONS, SHUTDOWN } from './maintenance.constants.js';
 
 /** Milliseconds. */
 const DRAIN_TIMEOUT = 60_000;

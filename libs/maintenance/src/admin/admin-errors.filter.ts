@@ -8,10 +8,10 @@ import {
   type HttpException,
 } from '@nestjs/common';
 import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
-import { MaintenanceForcedError } from '../state/forced-error.js';
-import { InvalidWindowError } from '../state/invalid-window-error.js';
-import { reasonOf } from '../state/reason-of.js';
-import { MaintenanceStorageError } from '../storage/maintenance-storage-error.js';
+import { MaintenanceForcedError } from '../errors/maintenance-forced.error.js';
+import { InvalidWindowError } from '../errors/invalid-window.error.js';
+import { reasonOf } from '../utils/reason-of.js';
+import { MaintenanceStorageError } from '../errors/maintenance-storage.error.js';
 
 type AdminError = InvalidWindowError | MaintenanceForcedError | MaintenanceStorageError;
 

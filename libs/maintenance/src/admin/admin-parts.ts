@@ -1,8 +1,8 @@
 import type { DynamicModule, Provider, Type } from '@nestjs/common';
 import type { AdminOptions } from '../options/maintenance-options.js';
-import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
+import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
-import { OPTIONS } from '../tokens.js';
+import { OPTIONS } from '../maintenance.constants.js';
 import { createAdminController } from './admin.controller.js';
 import { AdminTokenGuard } from './admin-token.guard.js';
 import { SameOriginGuard } from './same-origin.guard.js';

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { Inject, Injectable, UnauthorizedException, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { HttpMount } from '../http/http-mount.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
-import { OPTIONS } from '../tokens.js';
+import { OPTIONS } from '../maintenance.constants.js';
 
 interface RequestWithToken {
   headers: { authorization?: string; 'maintenance-token'?: string };

@@ -17,9 +17,9 @@ import {
 } from '@nestjs/common';
 import { MaintenanceService } from '../maintenance.service.js';
 import { ADMIN } from '../policy/metadata.js';
-import type { ChangeOrigin } from '../state/changes.js';
-import type { InstanceReport } from '../state/instance-report.js';
-import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import type { ChangeOrigin } from '../core/changes.js';
+import type { InstanceReport } from '../core/instance-report.js';
+import type { MaintenanceStatus } from '../core/maintenance-status.js';
 import { AdminErrorsFilter } from './admin-errors.filter.js';
 import { AdminTokenGuard } from './admin-token.guard.js';
 import { jsonBodyOf, type BodyRequest } from './json-body.js';

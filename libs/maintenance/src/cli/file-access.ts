@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { describeRights } from '../storage/file-errors.js';
+import { describeRights } from '../storage/file/file-errors.js';
 
 /**
  * Describes who may read a state file, such as "owner root, mode 600".

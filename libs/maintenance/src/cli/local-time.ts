@@ -1,5 +1,5 @@
 import { Cron } from 'croner';
-import { toIso } from '../state/dates.js';
+import { toIso } from '../utils/dates.js';
 import { UsageError } from './usage-error.js';
 
 const LOCAL = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2})?$/;

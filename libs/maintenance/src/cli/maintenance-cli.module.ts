@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { StateStorage } from '../storage/state-storage.js';
-import { OPTIONS, PROGRAM } from '../tokens.js';
+import { OPTIONS, PROGRAM } from '../maintenance.constants.js';
 import {
   MaintenanceInstancesSubCommand,
   MaintenanceOffSubCommand,

@@ -1,29 +1,29 @@
 import { randomBytes } from 'node:crypto';
-import { findDisagreements } from '../fleet/agreement.js';
-import { awaitAgreement, readAgreement, type Agreement } from '../fleet/agreement-wait.js';
-import { awaitDrain } from '../fleet/drain.js';
-import type { DrainReport } from '../fleet/drain-report.js';
-import { assertReports } from '../fleet/errors.js';
-import { livingInstances } from '../fleet/instances.js';
+import { findDisagreements } from '../drain/agreement.js';
+import { awaitAgreement, readAgreement, type Agreement } from '../drain/agreement-wait.js';
+import { awaitDrain } from '../drain/drain.js';
+import type { DrainReport } from '../drain/drain-report.js';
+import { assertReports } from '../drain/errors.js';
+import { livingInstances } from '../drain/instances.js';
 import { newBypass } from '../policy/bypass.js';
-import { closeWindows, endsAll, openWindow, type Change, type ChangeOrigin } from '../state/changes.js';
-import { SystemClock, type Clock } from '../state/clock.js';
-import { MaintenanceForcedError } from '../state/forced-error.js';
-import { getLeases } from '../state/lease.js';
-import type { HistoryEntry, MaintenanceState } from '../state/maintenance-state.js';
-import type { MaintenanceStatus } from '../state/maintenance-status.js';
-import { comingAt, presentAt } from '../state/recurrence.js';
-import { StateMonitor } from '../state/state-monitor.js';
-import { statusOf } from '../state/status-of.js';
+import { closeWindows, endsAll, openWindow, type Change, type ChangeOrigin } from '../core/changes.js';
+import { SystemClock, type Clock } from '../utils/clock.js';
+import { MaintenanceForcedError } from '../errors/maintenance-forced.error.js';
+import { getLeases } from '../core/lease-changes.js';
+import type { HistoryEntry, MaintenanceState } from '../core/maintenance-state.js';
+import type { MaintenanceStatus } from '../core/maintenance-status.js';
+import { comingAt, presentAt } from '../core/recurrence.js';
+import { StateMonitor } from '../core/state-monitor.js';
+import { statusOf } from '../core/status-of.js';
 import {
   readDisableOptions,
   readEnableOptions,
   type DisableOptions,
   type EnableOptions,
   type GivenFields,
-} from '../state/window-options.js';
-import { pastCaches } from '../storage/cached-state-storage.js';
-import type { FileStateStorage } from '../storage/file-state-storage.js';
+} from '../core/window-options.js';
+import { pastCaches } from '../storage/cache/cached-state-storage.js';
+import type { FileStateStorage } from '../storage/file/file-state-storage.js';
 import { StateReader } from '../storage/state-reader.js';
 import { StateWriter, type Written } from '../storage/state-writer.js';
 import { describeFileAccess } from './file-access.js';

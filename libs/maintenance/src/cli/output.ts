@@ -1,4 +1,4 @@
-import { escapeControlCharacters } from '../state/escape-control-characters.js';
+import { escapeControlCharacters } from '../utils/escape-control-characters.js';
 
 /** Prints lines for a person; no control character of what was stored reaches the terminal. */
 export function printLines(stream: NodeJS.WriteStream, lines: readonly string[]): Promise<void> {

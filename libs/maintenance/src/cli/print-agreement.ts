@@ -1,6 +1,6 @@
-import type { Disagreement } from '../fleet/agreement.js';
-import type { InstanceReport } from '../state/instance-report.js';
-import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import type { Disagreement } from '../drain/agreement.js';
+import type { InstanceReport } from '../core/instance-report.js';
+import type { MaintenanceStatus } from '../core/maintenance-status.js';
 import { showDuration } from './duration.js';
 import type { Report } from './operations.js';
 import { section } from './sections.js';

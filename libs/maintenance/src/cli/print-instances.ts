@@ -1,6 +1,6 @@
-import type { DrainReport, PendingInstance } from '../fleet/drain-report.js';
-import { HEARTBEAT } from '../fleet/reporter.js';
-import type { InstanceReport } from '../state/instance-report.js';
+import type { DrainReport, PendingInstance } from '../drain/drain-report.js';
+import { HEARTBEAT } from '../drain/reporter.js';
+import type { InstanceReport } from '../core/instance-report.js';
 import { showDuration } from './duration.js';
 import type { ChangeReport, Report } from './operations.js';
 import { applicationLines, countInstances, describeApplications, disagreementLines } from './print-agreement.js';

@@ -1,5 +1,5 @@
-import type { MaintenanceStatus } from '../state/maintenance-status.js';
-import type { StoredWindow } from '../state/maintenance-window.js';
+import type { MaintenanceStatus } from '../core/maintenance-status.js';
+import type { StoredWindow } from '../core/maintenance-window.js';
 import type { ChangeReport, Report } from './operations.js';
 import { changeJson, changeLines, statusLines } from './print.js';
 

@@ -1,8 +1,8 @@
 import { BYPASS_PARAMETER } from '../policy/bypass.js';
-import { toIso } from '../state/dates.js';
-import { HANDWRITTEN, type HistoryEntry } from '../state/maintenance-state.js';
-import type { MaintenanceStatus } from '../state/maintenance-status.js';
-import { EVERYTHING, publicWindow, startOf, type MaintenanceWindow } from '../state/maintenance-window.js';
+import { toIso } from '../utils/dates.js';
+import { HANDWRITTEN, type HistoryEntry } from '../core/maintenance-state.js';
+import type { MaintenanceStatus } from '../core/maintenance-status.js';
+import { EVERYTHING, publicWindow, startOf, type MaintenanceWindow } from '../core/maintenance-window.js';
 import { showDuration } from './duration.js';
 import type { ChangeReport, Report } from './operations.js';
 import { describeDisagreement, disagreementJson, disagreementLines } from './print-agreement.js';

@@ -1,5 +1,5 @@
 import { print } from './output.js';
-import { escapeControlCharacters } from '../state/escape-control-characters.js';
+import { escapeControlCharacters } from '../utils/escape-control-characters.js';
 
 /** Where there is no terminal: the shortest time between two lines that bring news, and between two that bring none, in milliseconds. */
 const NEWS = 1_000;

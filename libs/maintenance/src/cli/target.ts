@@ -1,9 +1,9 @@
 import { optionsFromEnvironment } from '../options/environment.js';
 import type { MaintenanceModuleOptions } from '../options/maintenance-options.js';
-import { MaintenanceOptionsError } from '../options/maintenance-options-error.js';
-import type { StorageFailurePolicy } from '../state/state-monitor.js';
+import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
+import type { StorageFailurePolicy } from '../core/state-monitor.js';
 import type { StateStorage } from '../storage/state-storage.js';
-import { storageFromUrl } from '../storage/storage-url.js';
+import { storageFromUrl } from '../storage/create-storage.js';
 import { UsageError } from './usage-error.js';
 
 /** What a command works on. */

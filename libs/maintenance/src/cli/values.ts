@@ -1,5 +1,5 @@
-import { parseDate } from '../state/dates.js';
-import type { MaintenanceMode } from '../state/maintenance-window.js';
+import { parseDate } from '../utils/dates.js';
+import type { MaintenanceMode } from '../core/maintenance-window.js';
 import { parseDuration } from './duration.js';
 import { isLocalTime, type TypedTime } from './local-time.js';
 

@@ -1,6 +1,6 @@
-import type { Clock } from '../state/clock.js';
-import { publicWindow, startOf, type MaintenanceWindow } from '../state/maintenance-window.js';
-import type { StateMonitor } from '../state/state-monitor.js';
+import type { Clock } from '../utils/clock.js';
+import { publicWindow, startOf, type MaintenanceWindow } from '../core/maintenance-window.js';
+import type { StateMonitor } from '../core/state-monitor.js';
 
 /** The header of answers while a window is announced. */
 export const ANNOUNCEMENT = 'Maintenance-Announcement';

@@ -1,8 +1,8 @@
 import { stringifySetCookie } from 'cookie';
 import { BYPASS_PARAMETER, passFor, windowOpenedBy } from '../policy/bypass.js';
 import { normalPath, type PolicyRequest } from '../policy/request-path.js';
-import type { Clock } from '../state/clock.js';
-import type { StoredWindow } from '../state/maintenance-window.js';
+import type { Clock } from '../utils/clock.js';
+import type { StoredWindow } from '../core/maintenance-window.js';
 import type { Answer } from './answer.js';
 import type { AnswerableRequest } from './responder.js';
 

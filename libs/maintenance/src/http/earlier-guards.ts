@@ -2,7 +2,7 @@ import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { ApplicationConfig } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
-import { replaceMethod } from '../replace-method.js';
+import { replaceMethod } from '../utils/patch-method.js';
 import { MaintenanceGuard } from './maintenance.guard.js';
 import type { RoutedHandlers } from './routed-handlers.js';
 

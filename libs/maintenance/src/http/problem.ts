@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Refusal } from '../policy/refusal.js';
-import { EVERYTHING, type MaintenanceMode } from '../state/maintenance-window.js';
+import { EVERYTHING, type MaintenanceMode } from '../core/maintenance-window.js';
 
 /** The JSON body of a refused request: a problem document (RFC 9457) that also has the members of Nest's own errors. */
 export interface Problem {

@@ -1,6 +1,6 @@
 import { problemOf } from './problem.js';
 import type { Refusal } from '../policy/refusal.js';
-import type { MaintenanceMode } from '../state/maintenance-window.js';
+import type { MaintenanceMode } from '../core/maintenance-window.js';
 
 /** What a refused caller is told where there is no HTTP answer. */
 export interface RefusedCall {

@@ -1,10 +1,10 @@
-import { FailureLog } from '../failure-log.js';
+import { FailureLog } from '../utils/failure-log.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Refusal } from '../policy/refusal.js';
-import type { Clock } from '../state/clock.js';
-import { remembering } from '../remembering.js';
-import { inTime } from '../state/in-time.js';
-import { reasonOf } from '../state/reason-of.js';
+import type { Clock } from '../utils/clock.js';
+import { remembering } from '../utils/memoize.js';
+import { inTime } from '../utils/in-time.js';
+import { reasonOf } from '../utils/reason-of.js';
 import type { Answer } from './answer.js';
 import {
   copyMembers,

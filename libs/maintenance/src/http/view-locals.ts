@@ -1,5 +1,5 @@
 import type { Announcer } from './announcer.js';
-import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import type { MaintenanceStatus } from '../core/maintenance-status.js';
 
 /**
  * What views see: `maintenance`, the status, `maintenanceMode`, whether it is on, and `maintenanceAnnouncement`, the planned window that

@@ -1,5 +1,5 @@
 import type { CacheOptions, MaintenanceModuleOptions } from './maintenance-options.js';
-import { MaintenanceOptionsError } from './maintenance-options-error.js';
+import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import { parseUrlList } from './url-list.js';
 
 /** What the environment says. */

@@ -1,6 +1,6 @@
 import type { CanActivate, ExecutionContext, ModuleMetadata, Type } from '@nestjs/common';
 import type { Refusal } from '../policy/refusal.js';
-import type { StorageFailurePolicy } from '../state/state-monitor.js';
+import type { StorageFailurePolicy } from '../core/state-monitor.js';
 import type { StateStorage } from '../storage/state-storage.js';
 
 /** What answers a refused request. */

@@ -2,7 +2,7 @@ import { compileAddresses } from '../policy/address-exemptions.js';
 import type { ExemptionRules } from '../policy/exemptions.js';
 import { normalPath } from '../policy/request-path.js';
 import { compilePaths } from '../policy/url-exemptions.js';
-import type { StorageFailurePolicy } from '../state/state-monitor.js';
+import type { StorageFailurePolicy } from '../core/state-monitor.js';
 import { variableOf, type EnvironmentOptions } from './environment.js';
 import type {
   AnnounceOptions,
@@ -13,7 +13,7 @@ import type {
   MicroservicesOptions,
   ResponseOptions,
 } from './maintenance-options.js';
-import { MaintenanceOptionsError } from './maintenance-options-error.js';
+import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import { findProgram } from './program.js';
 import { assertOptions } from './schema.js';
 

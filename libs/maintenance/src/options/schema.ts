@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
 import * as v from 'valibot';
 import { normalPath } from '../policy/request-path.js';
-import { withoutCredentials } from '../state/without-credentials.js';
+import { withoutCredentials } from '../utils/without-credentials.js';
 import type { CacheOptions, MaintenanceModuleOptions } from './maintenance-options.js';
-import { MaintenanceOptionsError } from './maintenance-options-error.js';
+import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 
 const HAS_NO_BODY = [204, 205, 304];
 

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { remembering } from '../remembering.js';
+import { remembering } from '../utils/memoize.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 

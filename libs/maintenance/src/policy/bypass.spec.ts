@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { StoredWindow } from '../state/maintenance-window.js';
+import type { StoredWindow } from '../core/maintenance-window.js';
 import { isBypassed, newBypass, passFor, windowOpenedBy } from './bypass.js';
 
 const NOW = Date.parse('2026-12-01T02:00Z');

@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { parse } from 'cookie';
-import { endOf, EVERYTHING, type StoredWindow, type WindowBypass } from '../state/maintenance-window.js';
+import { endOf, EVERYTHING, type StoredWindow, type WindowBypass } from '../core/maintenance-window.js';
 import type { PolicyRequest } from './request-path.js';
 
 /** The header with which programs send the token itself. */

@@ -1,4 +1,4 @@
-import { EVERYTHING } from '../state/maintenance-window.js';
+import { EVERYTHING } from '../core/maintenance-window.js';
 import { ACCESS, ADMIN, FORCE, SCOPES, SKIP, type Access } from './metadata.js';
 import { findProbeKind, type ProbeKind } from './probes.js';
 

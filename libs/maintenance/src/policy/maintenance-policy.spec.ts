@@ -1,5 +1,5 @@
-import { StateMonitor } from '../state/state-monitor.js';
-import type { StoredWindow } from '../state/maintenance-window.js';
+import { StateMonitor } from '../core/state-monitor.js';
+import type { StoredWindow } from '../core/maintenance-window.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import type { HandlerRules } from './handler-rules.js';
 import { MaintenancePolicy, type PolicyOptions } from './maintenance-policy.js';

@@ -1,8 +1,8 @@
 import type { ExecutionContext } from '@nestjs/common';
-import type { Clock } from '../state/clock.js';
-import { EVERYTHING, type StoredWindow } from '../state/maintenance-window.js';
-import { inTime } from '../state/in-time.js';
-import type { Situation, StateMonitor } from '../state/state-monitor.js';
+import type { Clock } from '../utils/clock.js';
+import { EVERYTHING, type StoredWindow } from '../core/maintenance-window.js';
+import { inTime } from '../utils/in-time.js';
+import type { Situation, StateMonitor } from '../core/state-monitor.js';
 import { isBypassed } from './bypass.js';
 import { asksWho, isExemptRequest, isExemptVisitor, type ExemptionRules } from './exemptions.js';
 import type { HandlerRules } from './handler-rules.js';

@@ -5,7 +5,7 @@ import {
   startOf,
   type MaintenanceWindow,
   type StoredWindow,
-} from '../state/maintenance-window.js';
+} from '../core/maintenance-window.js';
 
 /** Why somebody is refused, and until when. */
 export interface Refusal {

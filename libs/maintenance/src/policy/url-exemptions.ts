@@ -1,5 +1,5 @@
 import { parse, pathToRegexp } from 'path-to-regexp';
-import { remembering } from '../remembering.js';
+import { remembering } from '../utils/memoize.js';
 
 /** Longer paths are seldom asked for twice. */
 const LONGEST = 256;

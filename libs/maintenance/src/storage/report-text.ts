@@ -1,4 +1,4 @@
-import { toInstanceReport, type InstanceReport } from '../state/instance-report.js';
+import { toInstanceReport, type InstanceReport } from '../core/instance-report.js';
 
 /**
  * Parses the report of an instance as a storage keeps it.

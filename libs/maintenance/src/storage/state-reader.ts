@@ -1,5 +1,5 @@
-import { assertState, StateFormatError } from '../state/state-format.js';
-import { corruptContent } from './stored-text.js';
+import { assertState, StateFormatError } from '../core/state-format.js';
+import { corruptContent } from './parse-stored-state.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
 
 /** Reads a storage and checks what it gives: one that an application wrote itself may have parsed anything. */

@@ -1,5 +1,5 @@
-import type { MaintenanceState } from '../state/maintenance-state.js';
-import type { InstanceReport } from '../state/instance-report.js';
+import type { MaintenanceState } from '../core/maintenance-state.js';
+import type { InstanceReport } from '../core/instance-report.js';
 
 /** A state together with the version of the storage that holds it. */
 export interface VersionedState {

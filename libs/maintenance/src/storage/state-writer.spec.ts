@@ -1,8 +1,8 @@
-import { closeWindows, endsAll, openWindow } from '../state/changes.js';
-import type { DisableOptions } from '../state/window-options.js';
+import { closeWindows, endsAll, openWindow } from '../core/changes.js';
+import type { DisableOptions } from '../core/window-options.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { MemoryStateStorage } from '../testing/memory-state-storage.js';
-import { MaintenanceStorageError } from './maintenance-storage-error.js';
+import { MaintenanceStorageError } from '../errors/maintenance-storage.error.js';
 import { StateWriter } from './state-writer.js';
 
 const clock = new ManualClock('2026-12-01T00:00Z');

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { nextState, type Change, type ChangeOrigin } from '../state/changes.js';
-import type { Clock } from '../state/clock.js';
-import { inTime } from '../state/in-time.js';
-import { toInstanceReport } from '../state/instance-report.js';
-import type { MaintenanceState } from '../state/maintenance-state.js';
-import type { StoredWindow } from '../state/maintenance-window.js';
-import { pastCaches } from './cached-state-storage.js';
-import { isStorageError, MaintenanceStorageError, toStorageError } from './maintenance-storage-error.js';
+import { nextState, type Change, type ChangeOrigin } from '../core/changes.js';
+import type { Clock } from '../utils/clock.js';
+import { inTime } from '../utils/in-time.js';
+import { toInstanceReport } from '../core/instance-report.js';
+import type { MaintenanceState } from '../core/maintenance-state.js';
+import type { StoredWindow } from '../core/maintenance-window.js';
+import { pastCaches } from './cache/cached-state-storage.js';
+import { isStorageError, MaintenanceStorageError, toStorageError } from '../errors/maintenance-storage.error.js';
 import { StateReader } from './state-reader.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
 

@@ -1,5 +1,5 @@
-import type { InstanceReport } from '../state/instance-report.js';
-import type { MaintenanceState } from '../state/maintenance-state.js';
+import type { InstanceReport } from '../core/instance-report.js';
+import type { MaintenanceState } from '../core/maintenance-state.js';
 import type { StateStorage, VersionedState } from '../storage/state-storage.js';
 
 /** A fresh, empty storage, and what its tests can do beside it. What is missing here is not tested. */

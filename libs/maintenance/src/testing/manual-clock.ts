@@ -1,4 +1,4 @@
-import { Clock } from '../state/clock.js';
+import { Clock } from '../utils/clock.js';
 
 /**
  * A clock that stands still until a test moves it. Who asked to be woken is woken on the way.

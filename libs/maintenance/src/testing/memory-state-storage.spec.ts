@@ -1,4 +1,4 @@
-import { MaintenanceStorageError } from '../storage/maintenance-storage-error.js';
+import { MaintenanceStorageError } from '../errors/maintenance-storage.error.js';
 import { describeStateStorage } from './describe-state-storage.js';
 import { MemoryStateStorage } from './memory-state-storage.js';
 

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { isCurrent, REPORT_TTL, type InstanceReport } from '../state/instance-report.js';
-import type { MaintenanceState } from '../state/maintenance-state.js';
-import { serializeState } from '../state/state-format.js';
-import { MaintenanceStorageError } from '../storage/maintenance-storage-error.js';
+import { isCurrent, REPORT_TTL, type InstanceReport } from '../core/instance-report.js';
+import type { MaintenanceState } from '../core/maintenance-state.js';
+import { serializeState } from '../core/state-format.js';
+import { MaintenanceStorageError } from '../errors/maintenance-storage.error.js';
 import { parseReport } from '../storage/report-text.js';
 import type { StateStorage, VersionedState } from '../storage/state-storage.js';
-import { parseStoredState } from '../storage/stored-text.js';
+import { parseStoredState } from '../storage/parse-stored-state.js';
 
 /** Settings of a {@link MemoryStateStorage}. */
 export interface MemoryStateStorageOptions {

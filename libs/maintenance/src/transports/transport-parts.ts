@@ -5,9 +5,9 @@ import type { HttpMount } from '../http/http-mount.js';
 import type { HandlerRulesReader } from '../policy/handler-rules.js';
 import type { MicroservicesOptions } from '../options/maintenance-options.js';
 import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
-import type { Clock } from '../state/clock.js';
-import type { InFlight } from '../state/in-flight.js';
-import type { MaintenanceStatus } from '../state/maintenance-status.js';
+import type { Clock } from '../utils/clock.js';
+import type { InFlight } from '../drain/in-flight.js';
+import type { MaintenanceStatus } from '../core/maintenance-status.js';
 import type { Upgrades } from './upgrades/upgrades.js';
 
 /** What a transport is made with. */

@@ -1,6 +1,6 @@
 import type { CommandRunner } from 'nest-commander';
-import { replaceMethod } from '../../replace-method.js';
-import { escapeControlCharacters } from '../../state/escape-control-characters.js';
+import { replaceMethod } from '../../utils/patch-method.js';
+import { escapeControlCharacters } from '../../utils/escape-control-characters.js';
 
 type Command = CommandRunner['command'];
 

@@ -1,5 +1,5 @@
 import { Option } from 'nest-commander';
-import type { DisableOptions } from '../../state/window-options.js';
+import type { DisableOptions } from '../../core/window-options.js';
 import { turnOff } from '../operations.js';
 import { changeJson, changeLines } from '../print.js';
 import type { Target } from '../target.js';

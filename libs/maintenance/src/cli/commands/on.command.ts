@@ -1,6 +1,6 @@
 import { Help, Option } from 'nest-commander';
-import type { MaintenanceMode } from '../../state/maintenance-window.js';
-import { assertReports } from '../../fleet/errors.js';
+import type { MaintenanceMode } from '../../core/maintenance-window.js';
+import { assertReports } from '../../drain/errors.js';
 import { printLines } from '../output.js';
 import { turnOn, waitForDrain, type ChangeReport, type OnRequest } from '../operations.js';
 import { changeJson, changeLines } from '../print.js';

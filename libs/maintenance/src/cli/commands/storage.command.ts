@@ -1,11 +1,11 @@
 import { Inject, type OnApplicationBootstrap } from '@nestjs/common';
 import { CommandRunner, Option } from 'nest-commander';
-import { InvalidWindowError } from '../../state/invalid-window-error.js';
+import { InvalidWindowError } from '../../errors/invalid-window.error.js';
 import { print, printLines } from '../output.js';
 import { storageLine } from '../sections.js';
 import { TargetFinder, type Target } from '../target.js';
 import { UsageError } from '../usage-error.js';
-import { escapeControlCharacters, toVisibleJson } from '../../state/escape-control-characters.js';
+import { escapeControlCharacters, toVisibleJson } from '../../utils/escape-control-characters.js';
 import { inheritFromProgram } from './inherit-from-program.js';
 
 /** The options that every command takes. */

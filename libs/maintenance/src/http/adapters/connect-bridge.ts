@@ -3,12 +3,12 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 import { match } from 'path-to-regexp';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import { pathOf, withoutOrigin, type PolicyRequest } from '../../policy/request-path.js';
-import { replaceMethod } from '../../replace-method.js';
+import { replaceMethod } from '../../utils/patch-method.js';
 import { ANNOUNCEMENT } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { EdgeVisitor } from '../edge.js';
 import type { AnswerableRequest } from '../responder.js';
-import { noteHandling, track, type RequestLens } from '../request-in-flight.js';
+import { noteHandling, track, type RequestLens } from '../../drain/request-in-flight.js';
 import type { Route } from '../routed-handlers.js';
 import { plainRequestOf, VERBS, withUrl, type BridgeParts, type HttpBridge } from './http-bridge.js';
 

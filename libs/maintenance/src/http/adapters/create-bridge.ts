@@ -1,5 +1,5 @@
 import type { AbstractHttpAdapter } from '@nestjs/core';
-import { MaintenanceLogger } from '../../maintenance-logger.js';
+import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
 import type { RawResponse } from '../answer.js';
 import { ConnectBridge } from './connect-bridge.js';
 import { ExpressBridge } from './express-bridge.js';

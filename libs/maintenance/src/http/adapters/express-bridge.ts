@@ -9,7 +9,7 @@ import type { Answer, RawResponse } from '../answer.js';
 import { onceHeard, type Edge, type EdgeVisitor } from '../edge.js';
 import { explained } from '../json-example.js';
 import type { AnswerableRequest } from '../responder.js';
-import { noteHandling, track, type RequestLens } from '../request-in-flight.js';
+import { noteHandling, track, type RequestLens } from '../../drain/request-in-flight.js';
 import type { Route } from '../routed-handlers.js';
 import { VERBS, withUrl, type BridgeParts, type HttpBridge } from './http-bridge.js';
 import { UnpreparedRequest } from './unprepared-request.js';

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { PolicyRequest } from '../../policy/request-path.js';
-import type { Clock } from '../../state/clock.js';
+import type { Clock } from '../../utils/clock.js';
 import type { Announcer } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { EdgeEndpoints } from '../edge-endpoints.js';
 import type { Edge } from '../edge.js';
 import type { AnswerableRequest } from '../responder.js';
-import type { InFlightParts } from '../request-in-flight.js';
+import type { InFlightParts } from '../../drain/request-in-flight.js';
 import type { RoutedHandlers } from '../routed-handlers.js';
 
 /** The methods of Nest's adapters that register a route. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type * as Handlebars from 'handlebars';
-import { MaintenanceOptionsError } from '../../options/maintenance-options-error.js';
+import { MaintenanceOptionsError } from '../../errors/maintenance-options.error.js';
 import { problemOf, type Problem } from '../problem.js';
 import { DEFAULT_PAGE, DEFAULT_PAGE_CSP } from './default-page.js';
 import { pageTimes } from './page-times.js';

@@ -3,8 +3,8 @@ import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { Decision, MaintenancePolicy, Visit } from '../../policy/maintenance-policy.js';
 import type { Refusal } from '../../policy/refusal.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
-import { EVERYTHING } from '../../state/maintenance-window.js';
-import type { Situation } from '../../state/state-monitor.js';
+import { EVERYTHING } from '../../core/maintenance-window.js';
+import type { Situation } from '../../core/state-monitor.js';
 import type { Operation } from './operation.js';
 import type { RootField, RootFields } from './root-fields.js';
 

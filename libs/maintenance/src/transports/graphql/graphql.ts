@@ -1,5 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { MaintenanceLogger } from '../../maintenance-logger.js';
+import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { Visit } from '../../policy/maintenance-policy.js';
 import type { Refusal } from '../../policy/refusal.js';

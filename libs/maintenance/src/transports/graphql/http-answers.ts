@@ -2,11 +2,11 @@ import { sealExempt, sealRefused, type RawResponse } from '../../http/answer.js'
 import type { EdgeEndpoint } from '../../http/edge-endpoints.js';
 import type { HttpMount } from '../../http/http-mount.js';
 import { preferredFormat, preferredGraphqlType } from '../../http/negotiation.js';
-import { noteHandling } from '../../http/request-in-flight.js';
+import { noteHandling } from '../../drain/request-in-flight.js';
 import { NO_HANDLER, type Route } from '../../http/routed-handlers.js';
 import type { Refusal } from '../../policy/refusal.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
-import { replaceMethod } from '../../replace-method.js';
+import { replaceMethod } from '../../utils/patch-method.js';
 import type { ExecutingServer } from './driver.js';
 import { refusedError } from './errors.js';
 import { carriesOperation } from './operation.js';

@@ -1,4 +1,4 @@
-import { CallInFlight, counted, type Callee } from '../call-in-flight.js';
+import { CallInFlight, counted, type Callee } from '../../drain/call-in-flight.js';
 import type { Run } from './driver.js';
 import { definitionOf, operationOf, type Operation } from './operation.js';
 import type { GraphqlServer } from './server.js';

@@ -1,6 +1,6 @@
 import type { RmqContext } from '@nestjs/microservices';
 import type { HandlerRules } from '../../policy/handler-rules.js';
-import type { Clock } from '../../state/clock.js';
+import type { Clock } from '../../utils/clock.js';
 
 /**
  * Milliseconds. RabbitMQ closes the channel of a consumer that keeps a message for longer than its `consumer_timeout`, 30 minutes

@@ -1,5 +1,5 @@
 import type { Transport } from '@nestjs/microservices';
-import { MaintenanceLogger } from '../../maintenance-logger.js';
+import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
 import type { RpcHandler } from './rpc-handlers.js';
 import type { Registration } from './rpc-servers.js';
 import { nameOf, type RpcServer } from './rpc-server.js';

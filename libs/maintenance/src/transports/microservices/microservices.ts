@@ -12,7 +12,7 @@ import { RefusedEvents } from './refused-events.js';
 import { endStreamCall, grpcErrorOf, isStreamCall, messageErrorOf } from './rpc-errors.js';
 import { counting, type Registered } from './rpc-calls.js';
 import { handlersInTurn, isEventHandler, rpcHandlersOf, transportOf } from './rpc-handlers.js';
-import { replaceMethod } from '../../replace-method.js';
+import { replaceMethod } from '../../utils/patch-method.js';
 import type { RpcCallback, RpcServer } from './rpc-server.js';
 import { RpcServers, type Registration } from './rpc-servers.js';
 import { refusedCall } from '../../http/refused-call.js';

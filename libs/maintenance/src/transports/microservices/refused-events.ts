@@ -1,12 +1,12 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { KafkaContext, RmqContext } from '@nestjs/microservices';
-import { FailureLog } from '../../failure-log.js';
+import { FailureLog } from '../../utils/failure-log.js';
 import { MaintenanceException } from '../../http/maintenance.exception.js';
 import { problemOf } from '../../http/problem.js';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { Refusal } from '../../policy/refusal.js';
-import { inTime } from '../../state/in-time.js';
-import { reasonOf } from '../../state/reason-of.js';
+import { inTime } from '../../utils/in-time.js';
+import { reasonOf } from '../../utils/reason-of.js';
 import { HeldMessages } from './held-messages.js';
 import { PausedTopics } from './paused-topics.js';
 import type { TransportParts } from '../transport-parts.js';

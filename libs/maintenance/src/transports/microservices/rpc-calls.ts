@@ -1,4 +1,4 @@
-import { CallInFlight, counted, type Callee } from '../call-in-flight.js';
+import { CallInFlight, counted, type Callee } from '../../drain/call-in-flight.js';
 import type { TransportParts } from '../transport-parts.js';
 import { followStreamCall, isStreamCallPattern, type GrpcPattern } from './grpc-calls.js';
 import type { RpcHandler } from './rpc-handlers.js';

@@ -1,5 +1,5 @@
 import type { ApplicationConfig, ModulesContainer } from '@nestjs/core';
-import { replaceMethod } from '../../replace-method.js';
+import { replaceMethod } from '../../utils/patch-method.js';
 import type { RpcServer } from './rpc-server.js';
 
 /** A handler that Nest gave to a server. */

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Refusal } from '../../policy/refusal.js';
-import { replaceMethod } from '../../replace-method.js';
-import type { Clock } from '../../state/clock.js';
-import { refuseHandshake } from '../sockets/handshake-refusal.js';
+import { replaceMethod } from '../../utils/patch-method.js';
+import type { Clock } from '../../utils/clock.js';
+import { refuseHandshake } from '../websockets/handshake-refusal.js';
 import { createCloseFrame, WebSocketFrames } from './websocket-frames.js';
 
 /** "Try again later" (the registry of RFC 6455's close codes), as gateways say. */

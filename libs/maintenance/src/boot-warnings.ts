@@ -1,0 +1,71 @@
+import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { HttpAdapterHost, MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { MaintenanceLogger } from './utils/maintenance-logger.js';
+import { KNOWN_VARIABLES, type EnvironmentOptions } from './options/environment.js';
+import type { MaintenanceModuleExtras, MaintenanceModuleOptions } from './options/maintenance-options.js';
+import { maintenanceConfig } from './maintenance.config.js';
+import type { ResolvedOptions } from './options/resolved-options.js';
+import { findUnknownVariables } from './options/unknown-variables.js';
+import { SKIP } from './policy/metadata.js';
+import { EXTRAS, GIVEN_OPTIONS, OPTIONS, PROGRAM } from './maintenance.constants.js';
+
+/** Warns, once and when the application has started, of settings that do not do what they seem to. */
+@Injectable()
+export class BootWarnings implements OnApplicationBootstrap {
+  constructor(
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(GIVEN_OPTIONS) private readonly given: MaintenanceModuleOptions | undefined,
+    @Inject(maintenanceConfig.KEY) private readonly fromEnvironment: EnvironmentOptions,
+    @Inject(EXTRAS) private readonly extras: MaintenanceModuleExtras,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    // A program of commands serves nothing, and prints for people or for other programs.
+    if ([...this.modules.values()].some(({ providers }) => providers.has(PROGRAM))) return;
+    const logger = new MaintenanceLogger();
+    for (const warning of [...this.#getVariableWarnings(), ...this.#getHttpWarnings()]) logger.warn(warning);
+  }
+
+  #getVariableWarnings(): string[] {
+    return findUnknownVariables(process.env, KNOWN_VARIABLES).map(({ name, suggestion }) => {
+      const guess = suggestion === undefined ? '' : ` Did you mean ${suggestion}?`;
+      return `The environment variable ${JSON.stringify(name)} has no effect: there is no such option.${guess}`;
+    });
+  }
+
+  #getHttpWarnings(): string[] {
+    // A worker may share the environment of the application, and has no endpoints.
+    if (!this.host.httpAdapter) return [];
+    const warnings: string[] = [];
+    const { adminToken, exempt } = this.options;
+    if (adminToken !== undefined && !this.extras.admin)
+      warnings.push(
+        '`adminToken` (environment: MAINTENANCE_ADMIN_TOKEN) has no effect: there are no admin endpoints. ' +
+          'Set `admin: true` beside the options of MaintenanceModule, or remove the token.',
+      );
+    const urls = this.given?.exempt?.urls ?? this.fromEnvironment.exempt?.urls ?? [];
+    if (exempt.roles.size > 0 && urls.length === 0 && !this.#hasSkippedHandler())
+      warnings.push(
+        '`exempt.roles` is set, but nothing is exempt through which users could log in while maintenance is on. ' +
+          'Put @SkipMaintenance() on the handler of the login, or name its path in `exempt.urls`.',
+      );
+    return warnings;
+  }
+
+  #hasSkippedHandler(): boolean {
+    const scanner = new MetadataScanner();
+    const classes = [...this.modules.values()].flatMap(({ controllers, providers }) =>
+      [...controllers.values(), ...providers.values()].map(({ metatype }) => metatype),
+    );
+    return classes.some((metatype) => {
+      const prototype = (metatype as { prototype?: Record<string, unknown> } | null)?.prototype;
+      if (typeof metatype !== 'function' || !prototype) return false;
+      const methods = scanner.getAllMethodNames(prototype).map((name) => prototype[name]);
+      return [metatype, ...methods].some(
+        (target) => typeof target === 'function' && Reflect.getMetadata(SKIP, target) === true,
+      );
+    });
+  }
+}

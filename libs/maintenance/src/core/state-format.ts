@@ -1,0 +1,152 @@
+import * as v from 'valibot';
+import { parseDate } from '../utils/dates.js';
+import { describeForeign } from './foreign-content.js';
+import { HANDWRITTEN, type MaintenanceState } from './maintenance-state.js';
+import { EVERYTHING, LONGEST_OCCURRENCE } from './maintenance-window.js';
+import { isUsableRecurrence } from './recurrence.js';
+
+/** The content of a storage is not a state. The message says what is wrong with it. */
+export class StateFormatError extends Error {
+  override readonly name = 'StateFormatError';
+
+  /** @param isForeign - whether the content never was a state, so that nothing may replace it unasked */
+  constructor(
+    message: string,
+    readonly isForeign = false,
+  ) {
+    super(message);
+  }
+}
+
+const date = v.pipe(
+  v.string(),
+  // Everything that decides reads it with Date.parse, which is pickier than we are in what an operator types.
+  v.check(
+    (text) => parseDate(text) !== undefined && !Number.isNaN(Date.parse(text)),
+    'not an ISO 8601 date with a time zone',
+  ),
+);
+
+// 256 bits as base64url. What is shorter could be guessed, and an empty key would let everybody sign.
+const secret = v.pipe(v.string(), v.regex(/^[\w-]{43}$/, 'not 256 bits as base64url'));
+
+const storedWindow = v.looseObject({
+  id: v.pipe(v.string(), v.minLength(1)),
+  scope: v.pipe(v.string(), v.minLength(1)),
+  mode: v.picklist(['full', 'read-only']),
+  startsAt: date,
+  endsAt: v.nullable(date),
+  message: v.optional(v.string()),
+  retryAfter: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
+  createdAt: date,
+  createdBy: v.optional(v.string()),
+  leaseUntil: v.optional(date),
+  bypass: v.optional(v.looseObject({ hash: secret, key: secret })),
+  recurrence: v.optional(
+    v.pipe(
+      v.looseObject({
+        cron: v.string(),
+        timeZone: v.string(),
+        duration: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(LONGEST_OCCURRENCE)),
+        ended: v.optional(date),
+      }),
+      v.check(
+        (recurrence) => isUsableRecurrence(recurrence),
+        'not a cron expression of five fields in a known time zone',
+      ),
+    ),
+  ),
+});
+
+const historyEntry = v.looseObject({
+  revision: v.number(),
+  at: v.string(),
+  action: v.string(),
+  windows: v.array(v.looseObject({ id: v.string() })),
+});
+
+const state = v.looseObject({
+  format: v.literal(1),
+  lineage: v.pipe(v.string(), v.minLength(1)),
+  revision: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  windows: v.array(storedWindow),
+  // The history decides nothing: an entry that went bad must not close or open the application.
+  history: v.fallback(
+    v.pipe(
+      v.array(v.unknown()),
+      v.transform((entries) => entries.filter((entry) => v.is(historyEntry, entry))),
+    ),
+    [],
+  ),
+});
+
+function handwritten(on: boolean): MaintenanceState {
+  const epoch = new Date(0).toISOString();
+  return {
+    format: 1,
+    lineage: HANDWRITTEN,
+    revision: 0,
+    windows: on
+      ? [{ id: HANDWRITTEN, scope: EVERYTHING, mode: 'full', startsAt: epoch, endsAt: null, createdAt: epoch }]
+      : [],
+    history: [],
+  };
+}
+
+/**
+ * Reads the content of a storage.
+ *
+ * @param text - the stored text: a state as JSON, or just `1` (on) or `0` (off)
+ * @throws {@link StateFormatError} if it is anything else
+ */
+export function parseState(text: string): MaintenanceState {
+  const trimmed = text.trim();
+  if (trimmed === '1' || trimmed === '0') return handwritten(trimmed === '1');
+  const foreign = describeForeign(trimmed);
+  if (foreign !== null) throw new StateFormatError(foreign, true);
+  let json: unknown;
+  try {
+    json = JSON.parse(trimmed);
+  } catch {
+    throw new StateFormatError(trimmed === '' ? 'it is empty' : 'it is not JSON, nor just 1 or 0');
+  }
+  return checked(json);
+}
+
+/** @throws {@link StateFormatError} if the value, which a storage gave, is not a state */
+export function assertState(value: unknown): asserts value is MaintenanceState {
+  checked(value);
+}
+
+/** Levels of objects and arrays. What is deeper could be read, but overflow the stack of who writes it. */
+const DEEPEST = 100;
+
+function assertShallow(value: unknown): void {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST) throw new StateFormatError(`it is nested more than ${DEEPEST} levels deep`);
+    level = level.flatMap((member) =>
+      typeof member === 'object' && member !== null ? (Object.values(member) as unknown[]) : [],
+    );
+  }
+}
+
+function checked(value: unknown): MaintenanceState {
+  assertShallow(value);
+  const result = v.safeParse(state, value);
+  if (result.success) return result.output as MaintenanceState;
+  const [issue] = result.issues;
+  throw new StateFormatError(`${v.getDotPath(issue) ?? 'the content'}: ${issue.message}`);
+}
+
+/** Characters up to which a person may want to read a state. */
+const READABLE = 256 * 1024;
+
+/**
+ * The text that {@link parseState} reads back. Readable by a person who opens the file, unless it is so long that the indentation alone
+ * could make it too large to be stored.
+ */
+export function serializeState(content: MaintenanceState): string {
+  const readable = JSON.stringify(content, null, 2);
+  return `${readable.length > READABLE ? JSON.stringify(content) : readable}\n`;
+}

@@ -1,0 +1,215 @@
+import { parseDate } from '../utils/dates.js';
+import { InvalidWindowError } from '../errors/invalid-window.error.js';
+import {
+  EVERYTHING,
+  LONGEST_OCCURRENCE,
+  type MaintenanceMode,
+  type WindowBypass,
+  type WindowRecurrence,
+} from './maintenance-window.js';
+import { assertRecurrence } from './recurrence.js';
+
+/** What `enable()` may be told. What is omitted has its default, or on an active window stays as it is. */
+export interface EnableOptions {
+  /** @defaultValue `'*'`: everything */
+  scope?: string;
+  /** @defaultValue `'full'` */
+  mode?: MaintenanceMode;
+  /** ISO 8601 with a time zone, or a `Date`; at most a minute ago, unless the window recurs. @defaultValue now */
+  startsAt?: string | Date;
+  /** ISO 8601 with a time zone, or a `Date`; `null`: until it is turned off. @defaultValue `null` */
+  endsAt?: string | Date | null;
+  /** What visitors read, as plain text. */
+  message?: string;
+  /** Seconds for `Retry-After`; 0 sends none. @defaultValue what is left of the window */
+  retryAfter?: number;
+  /** Who opens it. */
+  createdBy?: string;
+  /** Repeats it; start and end are then those of the series. */
+  recurrence?: RecurrenceOptions;
+}
+
+/** When a recurring window occurs, and for how long. */
+export interface RecurrenceOptions {
+  /** Five cron fields: minute, hour, day of month, month, day of week. */
+  cron: string;
+  /** IANA name of the time zone in which the expression is read. @defaultValue `'UTC'` */
+  timeZone?: string;
+  /** Length of each occurrence in milliseconds. */
+  duration: number;
+}
+
+/** Which windows `disable()` ends. @defaultValue every active one */
+export interface DisableOptions {
+  /** Only those of this scope. */
+  scope?: string;
+  /** Only this one, be it active or planned. */
+  id?: string;
+  /** Planned ones too. */
+  all?: boolean;
+}
+
+/** The fields of a window that were given, checked; times in milliseconds since the epoch. */
+export interface GivenFields {
+  scope: string;
+  mode: MaintenanceMode;
+  startsAt?: number;
+  endsAt?: number | null;
+  message?: string;
+  retryAfter?: number;
+  createdBy?: string;
+  recurrence?: WindowRecurrence;
+  /** Never from a request or a program: the command line makes it. */
+  bypass?: WindowBypass;
+}
+
+/** Clocks of two hosts may differ, and a request takes its time. In milliseconds. */
+const MAX_START_AGE_MS = 60_000;
+
+const FIELDS = ['scope', 'mode', 'startsAt', 'endsAt', 'message', 'retryAfter', 'createdBy', 'recurrence'];
+const RECURRENCE = ['cron', 'timeZone', 'duration'];
+const SELECTORS = ['scope', 'id', 'all'];
+
+/**
+ * Checks what somebody asks for, whether typed by a program or read from a request.
+ *
+ * @throws {@link InvalidWindowError}
+ */
+export function readEnableOptions(options: unknown, now: number): GivenFields {
+  const given = members(options, FIELDS, 'a window');
+  const fields: GivenFields = {
+    scope: text(given, 'scope') ?? EVERYTHING,
+    mode: mode(given.mode),
+    startsAt: moment(given, 'startsAt') ?? undefined,
+    endsAt: moment(given, 'endsAt'),
+    message: text(given, 'message', true),
+    retryAfter: seconds(given.retryAfter),
+    createdBy: text(given, 'createdBy', true),
+    recurrence: recurrence(given.recurrence),
+  };
+  if (given.startsAt === null) throw new InvalidWindowError('`startsAt` is null; leave it out to start now.');
+  const { startsAt = now, endsAt } = fields;
+  if (typeof endsAt === 'number') assertEnd(startsAt, endsAt, now);
+  if (fields.recurrence) assertRecurrence(fields.recurrence, Math.max(startsAt, now), endsAt ?? Infinity);
+  return fields;
+}
+
+/**
+ * The same of a window that is open while work goes on.
+ *
+ * @throws {@link InvalidWindowError}
+ */
+export function readTemporaryOptions(options: unknown, now: number): GivenFields {
+  const fields = readEnableOptions(options, now);
+  const unfit = (['startsAt', 'recurrence'] as const).find((name) => fields[name] !== undefined);
+  if (unfit === undefined) return fields;
+  throw new InvalidWindowError(
+    `\`during\` opens its window at once and closes it when the work is done: leave \`${unfit}\` out. For a window that starts ` +
+      'later or recurs, use `enable`.',
+  );
+}
+
+/** @throws {@link InvalidWindowError} if the start lies more than a minute in the past: most often a mistyped date */
+export function assertStart(startsAt: number, now: number): void {
+  if (now - startsAt <= MAX_START_AGE_MS) return;
+  throw new InvalidWindowError(
+    `The start ${new Date(startsAt).toISOString()} is in the past (now: ${new Date(now).toISOString()}): ` +
+      'leave --at out to start now; in code and over HTTP, leave `startsAt` out.',
+  );
+}
+
+/** @throws {@link InvalidWindowError} unless the end lies in the future and after the start */
+export function assertEnd(startsAt: number, endsAt: number, now: number): void {
+  const end = new Date(endsAt).toISOString();
+  if (endsAt <= now) {
+    throw new InvalidWindowError(`The end ${end} is in the past (now: ${new Date(now).toISOString()}).`);
+  }
+  if (endsAt <= startsAt) {
+    throw new InvalidWindowError(`The end ${end} is not after the start ${new Date(startsAt).toISOString()}.`);
+  }
+}
+
+/** @throws {@link InvalidWindowError} */
+export function readDisableOptions(which: unknown): DisableOptions {
+  const given = members(which, SELECTORS, 'what to turn off');
+  if (given.all !== undefined && typeof given.all !== 'boolean') {
+    throw new InvalidWindowError(`\`all\` must be true or false, not ${show(given.all)}.`);
+  }
+  return { scope: text(given, 'scope'), id: text(given, 'id'), all: given.all };
+}
+
+function members(value: unknown, known: string[], what: string): Record<string, unknown> {
+  if (value === undefined || value === null) return {};
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw new InvalidWindowError(
+      `Expected an object with the members ${known.join(', ')} for ${what}, not ${show(value)}.`,
+    );
+  }
+  const unknown = Object.keys(value).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new InvalidWindowError(`Unknown member \`${unknown}\` for ${what}. Known are ${known.join(', ')}.`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function text(given: Record<string, unknown>, name: string, emptyAllowed = false): string | undefined {
+  const value = given[name];
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string' || (value.trim() === '' && !emptyAllowed)) {
+    throw new InvalidWindowError(
+      `\`${name}\` must be ${emptyAllowed ? 'a' : 'a non-empty'} string, not ${show(value)}.`,
+    );
+  }
+  return value;
+}
+
+function mode(value: unknown): MaintenanceMode {
+  if (value === undefined) return 'full';
+  if (value === 'full' || value === 'read-only') return value;
+  throw new InvalidWindowError(`\`mode\` must be "full" or "read-only", not ${show(value)}.`);
+}
+
+function seconds(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  throw new InvalidWindowError(`\`retryAfter\` must be a whole number of seconds, 0 or more, not ${show(value)}.`);
+}
+
+function recurrence(value: unknown): WindowRecurrence | undefined {
+  if (value === undefined) return undefined;
+  const given = members(value, RECURRENCE, '`recurrence`');
+  const cron = text(given, 'cron');
+  if (cron === undefined) throw new InvalidWindowError('`recurrence` needs `cron`, five fields such as "0 3 * * 0".');
+  const { duration } = given;
+  if (!Number.isSafeInteger(duration) || (duration as number) < 1 || (duration as number) > LONGEST_OCCURRENCE) {
+    throw new InvalidWindowError(
+      `\`recurrence\` needs \`duration\`, a number of milliseconds, ten years at most, not ${show(duration)}.`,
+    );
+  }
+  return { cron, timeZone: text(given, 'timeZone') ?? 'UTC', duration: duration as number };
+}
+
+function moment(given: Record<string, unknown>, name: string): number | null | undefined {
+  const value = given[name];
+  if (value === undefined || value === null) return value;
+  const time = value instanceof Date ? value.getTime() : typeof value === 'string' ? parseDate(value) : undefined;
+  // The range in which ISO 8601 has four digits for the year.
+  if (time !== undefined && time >= -62167219200000 && time <= 253402300799999) return time;
+  throw new InvalidWindowError(
+    `\`${name}\` must be an ISO 8601 date with a time zone, such as 2030-12-01T02:00Z or 2030-12-01T03:00+01:00, not ${show(value)}.`,
+  );
+}
+
+function show(value: unknown): string {
+  if (value instanceof Date) return 'an invalid Date';
+  const shown = asJson(value) ?? String(value);
+  return shown.length > 80 ? `${shown.slice(0, 80)}...` : shown;
+}
+
+function asJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return 'something that has no JSON, or is nested too deep';
+  }
+}

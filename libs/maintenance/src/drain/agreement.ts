@@ -1,0 +1,75 @@
+import type { InstanceReport } from '../core/instance-report.js';
+import type { MaintenanceState } from '../core/maintenance-state.js';
+import type { StoredWindow } from '../core/maintenance-window.js';
+import { Timetable } from '../core/timetable.js';
+
+/** Why an instance does not apply what is stored. */
+export type DisagreementReason =
+  /** It applies a state that is not stored any more, or has seen none of this one. */
+  | 'other-state'
+  /** It applies an earlier revision. */
+  | 'behind'
+  /** Its configuration, or the failure of its storage, answers for everything. */
+  | 'forced'
+  /** It has the same state, and other windows are active: its clock differs. */
+  | 'clock';
+
+/** An instance that does not apply what is stored. */
+export interface Disagreement {
+  instance: InstanceReport;
+  reason: DisagreementReason;
+  /** Whether it refuses anything. */
+  refuses: boolean;
+}
+
+/** What instances are compared with. */
+export interface Target {
+  lineage: string | null;
+  revision: number;
+}
+
+/** Whether an instance has not applied `target` yet. */
+export function isBehind(report: InstanceReport, { lineage, revision }: Target): boolean {
+  return report.lineage !== lineage || report.revision < revision;
+}
+
+/**
+ * The revision that instances have to apply: that of the last change. To renew a lease makes a revision as well, which nothing reports
+ * and which changes nothing.
+ */
+export function getTargetRevision(state: MaintenanceState | null): number {
+  return Math.min(state?.history[0]?.revision ?? Infinity, state?.revision ?? 0);
+}
+
+/** Finds the instances that do not apply `state`, as it is at `now`. */
+export function findDisagreements(
+  state: MaintenanceState | null,
+  instances: readonly InstanceReport[],
+  now: number,
+): Disagreement[] {
+  const target = { lineage: state?.lineage ?? null, revision: getTargetRevision(state) };
+  const active = new Timetable(state?.windows ?? []).activeAt(now);
+  return instances.flatMap((instance) => {
+    const reason = getReason(instance, target, active);
+    return reason ? [{ instance, reason, refuses: refuses(instance) }] : [];
+  });
+}
+
+function getReason(report: InstanceReport, target: Target, active: readonly StoredWindow[]): DisagreementReason | null {
+  if (report.forced !== undefined) return report.forced === active.length > 0 ? null : 'forced';
+  if (report.lineage !== target.lineage) return 'other-state';
+  if (report.revision < target.revision) return 'behind';
+  // A later one than this reader has found may have other windows.
+  if (report.revision > target.revision || !report.windows) return null;
+  return hasSameWindows(report.windows, active) ? null : 'clock';
+}
+
+function hasSameWindows(reported: NonNullable<InstanceReport['windows']>, active: readonly StoredWindow[]): boolean {
+  const key = ({ id, startsAt }: { id: string; startsAt: string }): string => `${id} ${startsAt}`;
+  const keys = new Set(reported.map(key));
+  return keys.size === active.length && active.every((window) => keys.has(key(window)));
+}
+
+function refuses({ forced, windows }: InstanceReport): boolean {
+  return forced ?? (windows?.length ?? 0) > 0;
+}

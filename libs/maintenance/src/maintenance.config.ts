@@ -1,0 +1,16 @@
+import { registerAs } from '@nestjs/config';
+import { optionsFromEnvironment } from './options/environment.js';
+import type { MaintenanceModuleOptions } from './options/maintenance-options.js';
+
+/**
+ * The options that the environment sets, as a namespace of `@nestjs/config`. The module reads it by itself; inject it where your
+ * own code wants to know.
+ *
+ * @example
+ * ```ts
+ * constructor(@Inject(maintenanceConfig.KEY) config: ConfigType<typeof maintenanceConfig>) {}
+ * ```
+ */
+export const maintenanceConfig = registerAs('maintenance', (): MaintenanceModuleOptions =>
+  optionsFromEnvironment(process.env),
+);

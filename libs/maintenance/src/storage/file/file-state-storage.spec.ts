@@ -1,0 +1,699 @@
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join, relative } from 'node:path';
+import type { InstanceReport } from '../../core/instance-report.js';
+import type { MaintenanceState } from '../../core/maintenance-state.js';
+import { describeStateStorage } from '../../testing/describe-state-storage.js';
+import { FileStateStorage } from './file-state-storage.js';
+import type { MaintenanceStorageError } from '../../errors/maintenance-storage.error.js';
+
+const NOBODY = 65534;
+const SOMEBODY = { uid: 12345, gid: 23456 };
+
+const root = process.getuid?.() === 0;
+if (!root) process.stderr.write('The tests of owners are skipped: only root may give files away.\n');
+const itAsRoot = root ? it : it.skip;
+
+let folder: string;
+let path: string;
+let storage: FileStateStorage;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'file-state-storage-'));
+  await chmod(folder, 0o755);
+  path = join(folder, 'state.json');
+  storage = new FileStateStorage(path);
+});
+
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await chmod(folder, 0o755);
+  await rm(folder, { recursive: true, force: true });
+});
+
+function stateOf(revision: number): MaintenanceState {
+  return { format: 1, lineage: 'spec', revision, windows: [], history: [] };
+}
+
+function reportOf(id: string, seenAt = new Date()): InstanceReport {
+  const iso = seenAt.toISOString();
+  return { id, host: 'h', pid: 1, lineage: null, revision: 0, inFlight: 0, streams: 0, seenAt: iso };
+}
+
+async function failureOf(work: Promise<unknown>): Promise<MaintenanceStorageError> {
+  const error: unknown = await work.then(
+    (value) => Promise.reject(new Error(`it succeeded with ${JSON.stringify(value)}`)),
+    (reason: unknown) => reason,
+  );
+  expect(error).toMatchObject({ name: 'MaintenanceStorageError' });
+  return error as MaintenanceStorageError;
+}
+
+async function until(what: string, condition: () => boolean | Promise<boolean>, patience = 5000): Promise<void> {
+  const deadline = Date.now() + patience;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`waited ${patience} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** Runs `work` with the rights of a user to whom permissions apply. */
+async function asNobody<T>(work: () => Promise<T>): Promise<T> {
+  if (!root) return work();
+  process.setegid!(NOBODY);
+  process.seteuid!(NOBODY);
+  try {
+    return await work();
+  } finally {
+    process.seteuid!(0);
+    process.setegid!(0);
+  }
+}
+
+/** Everything below `start` with what a write would change of it. */
+async function traces(start: string): Promise<string[]> {
+  const entries = await readdir(start, { recursive: true });
+  const all = await Promise.all(
+    ['', ...entries.sort()].map(async (entry) => {
+      const { mtimeMs, ctimeMs, ino, mode, size } = await lstat(join(start, entry));
+      return [entry, mtimeMs, ctimeMs, ino, mode, size].join(' ');
+    }),
+  );
+  return all;
+}
+
+/** Makes the next flush to the disk wait: `reached` when it begins, until `letGo`. */
+function holdFlush(): { reached: Promise<void>; letGo: () => void } {
+  let letGo!: () => void;
+  const gate = new Promise<void>((resolve) => (letGo = resolve));
+  let reach!: () => void;
+  const reached = new Promise<void>((resolve) => (reach = resolve));
+  const flush = fs.fsync;
+  jest.spyOn(fs, 'fsync').mockImplementationOnce((fd, done) => {
+    reach();
+    void gate.then(() => flush(fd, done));
+  });
+  return { reached, letGo };
+}
+
+describeStateStorage('FileStateStorage', async () => {
+  const place = await mkdtemp(join(tmpdir(), 'file-state-storage-kit-'));
+  const file = join(place, 'state.json');
+  const reportTtl = 200;
+  return {
+    storage: new FileStateStorage(file, { reportTtl }),
+    another: () => new FileStateStorage(file, { reportTtl }),
+    put: (text) => writeFile(file, text),
+    reportTtl,
+    cleanup: () => rm(place, { recursive: true, force: true }),
+  };
+});
+
+describe('FileStateStorage', () => {
+  it('names the absolute path', () => {
+    expect(new FileStateStorage(relative(process.cwd(), path)).location).toBe(path);
+    expect(storage.kind).toBe('file');
+  });
+
+  describe('reading', () => {
+    it('is null without the file, and without the folder', async () => {
+      await expect(storage.read()).resolves.toBeNull();
+      await expect(new FileStateStorage(join(folder, 'a', 'b', 'state.json')).read()).resolves.toBeNull();
+      await symlink('nowhere.json', join(folder, 'link.json'));
+      await expect(new FileStateStorage(join(folder, 'link.json')).read()).resolves.toBeNull();
+    });
+
+    it('leaves no trace', async () => {
+      const missing = new FileStateStorage(join(folder, 'missing', 'state.json'));
+      await storage.write(stateOf(1), null);
+      await storage.report(reportOf('old', new Date(0)));
+      await writeFile(join(folder, 'broken.json'), 'broken');
+      const broken = new FileStateStorage(join(folder, 'broken.json'));
+      const before = await traces(folder);
+      await storage.read();
+      await storage.reports();
+      await missing.read();
+      await missing.reports();
+      await (
+        await missing.watch(() => undefined)
+      )();
+      await failureOf(broken.read());
+      await (
+        await storage.watch(() => undefined)
+      )();
+      expect(await traces(folder)).toEqual(before);
+    });
+
+    it('works where nothing may be written', async () => {
+      await storage.write(stateOf(1), null);
+      await chmod(path, 0o444);
+      await chmod(folder, 0o555);
+      await expect(asNobody(() => storage.read())).resolves.toMatchObject({ state: stateOf(1) });
+    });
+
+    it('says of content that is no state where it is, what is wrong and what to do', async () => {
+      await writeFile(path, '{"format":1}');
+      const error = await failureOf(storage.read());
+      expect(error).toMatchObject({ code: 'corrupt', version: expect.any(String) });
+      expect(error.message).toContain(`${path} holds no maintenance state: lineage`);
+      expect(error.message).toContain('`on` or `off` replaces it');
+    });
+
+    it('takes an empty file for corrupt', async () => {
+      await writeFile(path, '');
+      const error = await failureOf(storage.read());
+      expect(error.code).toBe('corrupt');
+      expect(error.message).toContain('it is empty');
+    });
+
+    it('takes bytes that are no text for corrupt', async () => {
+      await writeFile(path, Buffer.from([0xff, 0xfe, 0x31, 0x00, 0xc3, 0x28]));
+      const error = await failureOf(storage.read());
+      expect(error.code).toBe('corrupt');
+      await expect(storage.write(stateOf(1), error.version!)).resolves.toEqual(expect.any(String));
+    });
+
+    it('takes a byte order mark', async () => {
+      await writeFile(path, '\ufeff1\r\n');
+      await expect(storage.read()).resolves.toMatchObject({ state: { windows: [{ scope: '*' }] } });
+    });
+
+    it('takes a huge file for corrupt without reading it, with a version that changes with it', async () => {
+      await writeFile(path, '');
+      await truncate(path, 8 * 1024 ** 3);
+      const first = await failureOf(storage.read());
+      expect(first).toMatchObject({ code: 'corrupt', message: expect.stringContaining('larger than 1048576 bytes') });
+      expect((await failureOf(storage.read())).version).toBe(first.version);
+      await utimes(path, 1, 1);
+      const second = await failureOf(storage.read());
+      expect(second.version).not.toBe(first.version);
+      expect((await failureOf(storage.write(stateOf(1), first.version!))).code).toBe('conflict');
+      await storage.write(stateOf(1), second.version!);
+      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
+    });
+
+    it('is denied where the user may not read, with the path and the user', async () => {
+      await writeFile(path, '1');
+      await chmod(path, 0o200);
+      const error = await asNobody(() => failureOf(storage.read()));
+      expect(error.code).toBe('denied');
+      expect(error.message).toMatch(`may not read ${path} (owner ${userInfo().username}, mode 200)`);
+      expect(error.message).toMatch(/^EACCES: the user "uid \d+"/);
+    });
+
+    it('is unavailable where the path can not lead to a file', async () => {
+      await mkdir(path);
+      const directory = await failureOf(storage.read());
+      expect(directory).toMatchObject({
+        code: 'unavailable',
+        message: `EISDIR: ${path} is a folder. Name a file in it.`,
+      });
+      expect((await failureOf(storage.write(stateOf(1), null))).message).toBe(directory.message);
+
+      await writeFile(join(folder, 'file'), '');
+      const below = new FileStateStorage(join(folder, 'file', 'state.json'));
+      expect(await failureOf(below.read())).toMatchObject({
+        code: 'unavailable',
+        message: expect.stringMatching(/^ENOTDIR: a part of/),
+      });
+      expect(await failureOf(below.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
+
+      await symlink('loop', join(folder, 'loop'));
+      if (process.platform === 'linux') {
+        const dead = new FileStateStorage('/proc/nowhere/state.json');
+        expect(await failureOf(dead.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
+      }
+
+      const loop = new FileStateStorage(join(folder, 'loop'));
+      expect(await failureOf(loop.read())).toMatchObject({
+        code: 'unavailable',
+        message: expect.stringMatching(/^ELOOP/),
+      });
+      expect(await failureOf(loop.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
+    });
+
+    it('does not hang on what is no regular file', async () => {
+      const server = createServer().listen(path);
+      await once(server, 'listening');
+      expect(await failureOf(storage.read())).toMatchObject({
+        code: 'unavailable',
+        message: expect.stringContaining(path),
+      });
+      server.close();
+      await once(server, 'close');
+      expect(await failureOf(new FileStateStorage('/dev/null').read())).toMatchObject({ code: 'unavailable' });
+    });
+  });
+
+  describe('writing', () => {
+    it('leaves the file and nothing else', async () => {
+      const version = await storage.write(stateOf(1), null);
+      await storage.write(stateOf(2), version);
+      await expect(readdir(folder)).resolves.toEqual(['state.json']);
+      expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(stateOf(2));
+    });
+
+    it('replaces the file, and never changes it in place', async () => {
+      const version = await storage.write(stateOf(1), null);
+      const old = await open(path, 'r');
+      await storage.write(stateOf(2), version);
+      expect(JSON.parse(await old.readFile('utf8'))).toEqual(stateOf(1));
+      await old.close();
+    });
+
+    it('makes the file for its owner alone, whatever the umask', async () => {
+      const umask = process.umask(0);
+      try {
+        await storage.write(stateOf(1), null);
+      } finally {
+        process.umask(umask);
+      }
+      expect((await stat(path)).mode & 0o7777).toBe(0o600);
+    });
+
+    it('keeps the mode of the file', async () => {
+      await writeFile(path, '0');
+      await chmod(path, 0o664);
+      await storage.write(stateOf(1), (await storage.read())!.version);
+      expect((await stat(path)).mode & 0o7777).toBe(0o664);
+    });
+
+    itAsRoot('keeps the owner of the file', async () => {
+      await writeFile(path, '0');
+      await chown(path, SOMEBODY.uid, SOMEBODY.gid);
+      await storage.write(stateOf(1), (await storage.read())!.version);
+      expect(await stat(path)).toMatchObject(SOMEBODY);
+    });
+
+    itAsRoot("gives what root makes to the folder's owner: the file and the reports", async () => {
+      await chown(folder, SOMEBODY.uid, SOMEBODY.gid);
+      await storage.write(stateOf(1), null);
+      await storage.report(reportOf('a'));
+      const made = ['state.json', '.state.json.instances', '.state.json.instances/a'];
+      for (const entry of made) expect(await stat(join(folder, entry))).toMatchObject(SOMEBODY);
+      expect((await stat(path)).mode & 0o7777).toBe(0o600);
+    });
+
+    itAsRoot("replaces root's file in the folder of another user, who then owns it", async () => {
+      await chown(folder, NOBODY, NOBODY);
+      await writeFile(path, '1', { mode: 0o644 });
+      const content = await storage.read();
+      await asNobody(() => storage.write(stateOf(1), content!.version));
+      expect(await stat(path)).toMatchObject({ uid: NOBODY });
+      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
+    });
+
+    it('follows links, and leaves them', async () => {
+      await mkdir(join(folder, 'data'));
+      await mkdir(join(folder, 'deep', 'er'), { recursive: true });
+      await symlink('../data/real.json', join(folder, 'deep', 'link.json'));
+      await symlink('deep/link.json', path);
+      const version = await storage.write(stateOf(1), null);
+      await storage.write(stateOf(2), version);
+      await expect(readlink(path)).resolves.toBe('deep/link.json');
+      await expect(readlink(join(folder, 'deep', 'link.json'))).resolves.toBe('../data/real.json');
+      await expect(readdir(join(folder, 'data'))).resolves.toEqual(['real.json']);
+      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(2) });
+    });
+
+    it('keeps writers apart that come through different links', async () => {
+      await symlink('.', join(folder, 'here'));
+      const other = new FileStateStorage(join(folder, 'here', 'state.json'));
+      const results = await Promise.allSettled([storage.write(stateOf(1), null), other.write(stateOf(2), null)]);
+      expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    });
+
+    it('creates no folder for a path that leads nowhere, and names the folder that is missing', async () => {
+      const deep = new FileStateStorage(join(folder, 'a', 'b', 'state.json'));
+      const message = `ENOENT: the folder ${join(folder, 'a', 'b')} does not exist. Create it, or correct the path.`;
+      expect(await failureOf(deep.write(stateOf(1), null))).toMatchObject({ code: 'unavailable', message });
+      expect(await failureOf(deep.report(reportOf('a')))).toMatchObject({ code: 'unavailable', message });
+      await expect(deep.read()).resolves.toBeNull();
+      await expect(deep.reports()).resolves.toEqual([]);
+      await expect(readdir(folder)).resolves.toEqual([]);
+    });
+
+    it('is denied in a read-only folder, with path, reason and user, and changes nothing', async () => {
+      await writeFile(path, '1', { mode: 0o644 });
+      await chmod(folder, 0o555);
+      const before = await traces(folder);
+      const error = await asNobody(async () => {
+        const content = await storage.read();
+        return failureOf(storage.write(stateOf(1), content!.version));
+      });
+      expect(error.code).toBe('denied');
+      expect(error.message).toMatch(
+        new RegExp(`^EACCES: the user "uid \\d+" may not write to ${folder} \\(owner \\S.*, mode 555\\)\\.`),
+      );
+      expect(await traces(folder)).toEqual(before);
+      const report = await asNobody(() => failureOf(storage.report(reportOf('a'))));
+      expect(report).toMatchObject({
+        code: 'denied',
+        message: expect.stringContaining(join(folder, '.state.json.instances')),
+      });
+    });
+
+    it.each(['writeFile', 'fsync'] as const)(
+      'leaves the old content and no trace where %s finds a full disk',
+      async (method) => {
+        const version = await storage.write(stateOf(1), null);
+        const handle = await open(path, 'r');
+        const prototype = Object.getPrototypeOf(handle) as typeof handle;
+        await handle.close();
+        const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+        if (method === 'fsync') jest.spyOn(fs, method).mockImplementationOnce((_fd, done) => done(full));
+        else {
+          jest.spyOn(prototype, method).mockImplementationOnce(async function (this: typeof handle) {
+            await this.write('{"form');
+            throw full;
+          });
+        }
+        const error = await failureOf(storage.write(stateOf(2), version));
+        expect(error).toMatchObject({
+          code: 'unavailable',
+          message: expect.stringMatching(/^ENOSPC: there is no space left/),
+        });
+        await expect(readdir(folder)).resolves.toEqual(['state.json']);
+        await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
+        await expect(storage.write(stateOf(2), version)).resolves.toEqual(expect.any(String));
+      },
+    );
+
+    describe('what replaces content that is no state', () => {
+      const keptFiles = async (): Promise<string[]> =>
+        (await readdir(folder)).filter((name) => /^state\.json\.corrupt-\d{8}T\d{9}Z$/.test(name));
+
+      it.each([
+        ['a state that was cut off', '{"format":1,"lin'],
+        ['the file of another program', '{ "name": "shop" }'],
+        ['more than a state may have', 'x'.repeat(1024 * 1024 + 1)],
+      ])('keeps %s beside it, with its mode', async (_title, text) => {
+        await writeFile(path, text);
+        await chmod(path, 0o640);
+        const { version } = await failureOf(storage.read());
+        await storage.write(stateOf(1), version!);
+        const kept = await keptFiles();
+        expect(kept).toHaveLength(1);
+        await expect(readFile(join(folder, kept[0]!), 'utf8')).resolves.toBe(text);
+        expect((await stat(join(folder, kept[0]!))).mode & 0o7777).toBe(0o640);
+        await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
+        expect((await readdir(folder)).sort()).toEqual(['state.json', ...kept]);
+      });
+
+      it('keeps each, where it happens again and again', async () => {
+        for (const text of ['{"for', '{"form', '{"forma']) {
+          await writeFile(path, text);
+          await storage.write(stateOf(1), (await failureOf(storage.read())).version!);
+        }
+        const contents = await Promise.all((await keptFiles()).map((name) => readFile(join(folder, name), 'utf8')));
+        expect(contents.sort()).toEqual(['{"for', '{"form', '{"forma']);
+      });
+
+      it.each(['', ' \n', '\0\0\0', '1', '0\n'])('keeps nothing of %j', async (text) => {
+        await writeFile(path, text);
+        const found = await storage.read().catch((error: MaintenanceStorageError) => error);
+        await storage.write(stateOf(1), found!.version!);
+        await expect(readdir(folder)).resolves.toEqual(['state.json']);
+      });
+
+      it('keeps nothing where the write is refused', async () => {
+        await writeFile(path, 'x');
+        expect((await failureOf(storage.write(stateOf(1), 'another'))).code).toBe('conflict');
+        await expect(readdir(folder)).resolves.toEqual(['state.json']);
+      });
+    });
+
+    it('refuses a state that it would not read back', async () => {
+      const huge = { ...stateOf(1), notes: 'x'.repeat(1024 * 1024) };
+      expect(await failureOf(storage.write(huge, null))).toMatchObject({ message: expect.stringContaining('bytes') });
+      await expect(storage.read()).resolves.toBeNull();
+    });
+
+    it('removes temporary files that killed writers left, and no others', async () => {
+      const left = `state.json.${randomUUID()}.tmp`;
+      const kept = [
+        'state.json.1',
+        'state.json.tmp',
+        'state.json.bak.tmp',
+        `state.json.${randomUUID()}`,
+        `state.json.${randomUUID()}.tmp.bak`,
+        `other.json.${randomUUID()}.tmp`,
+        `${randomUUID()}.tmp`,
+      ];
+      for (const name of [left, ...kept]) await writeFile(join(folder, name), '{"form');
+      await storage.write(stateOf(1), null);
+      expect((await readdir(folder)).sort()).toEqual([...kept, 'state.json'].sort());
+    });
+
+    it('takes over the lock of a killed writer within seconds', async () => {
+      await mkdir(`${path}.lock`);
+      const started = performance.now();
+      await storage.write(stateOf(1), null);
+      expect(performance.now() - started).toBeLessThan(4000);
+      await expect(readdir(folder)).resolves.toEqual(['state.json']);
+    }, 10_000);
+
+    it('gives up after 8 seconds where another process holds the lock, and names it', async () => {
+      await mkdir(`${path}.lock`);
+      const alive = setInterval(() => void utimes(`${path}.lock`, new Date(), new Date()), 500);
+      const now = performance.now.bind(performance);
+      let passed = 0;
+      jest.spyOn(performance, 'now').mockImplementation(() => now() + passed);
+      const started = now();
+      try {
+        const writes = [1, 2, 3].map((revision) => failureOf(storage.write(stateOf(revision), null)));
+        passed = 7500;
+        for (const error of await Promise.all(writes)) {
+          expect(error.code).toBe('unavailable');
+          expect(error.message).toContain(`another process holds the lock ${path}.lock`);
+        }
+      } finally {
+        clearInterval(alive);
+      }
+      expect(now() - started).toBeGreaterThanOrEqual(500);
+      expect(now() - started).toBeLessThan(2000);
+      await expect(readdir(folder)).resolves.toEqual(['state.json.lock']);
+    });
+
+    it('does not wait for the lock where the version has gone anyway', async () => {
+      const version = await storage.write(stateOf(1), null);
+      await mkdir(`${path}.lock`);
+      const write = failureOf(storage.write(stateOf(2), version));
+      await writeFile(path, '1');
+      const started = performance.now();
+      expect((await write).code).toBe('conflict');
+      expect(performance.now() - started).toBeLessThan(1500);
+    });
+
+    it('writes nothing when it stood still and another process took the lock', async () => {
+      const version = await storage.write(stateOf(1), null);
+      const { reached, letGo } = holdFlush();
+      const frozen = failureOf(storage.write(stateOf(2), version));
+      await reached;
+      await rmdir(`${path}.lock`); // as whoever finds it stale does
+      const other = await new FileStateStorage(path).write(stateOf(3), version);
+      letGo();
+      expect((await frozen).code).toBe('conflict');
+      await expect(storage.read()).resolves.toEqual({ state: stateOf(3), version: other });
+      await expect(readdir(folder)).resolves.toEqual(['state.json']);
+    });
+
+    it('writes nothing beside a writer that believes to hold the lock, too', async () => {
+      const version = await storage.write(stateOf(1), null);
+      const { reached, letGo } = holdFlush();
+      const frozen = failureOf(storage.write(stateOf(2), version));
+      await reached;
+      // Another writer has looked for leftovers before ours was made, and makes its own now.
+      await writeFile(`${path}.${randomUUID()}.tmp`, '');
+      letGo();
+      expect((await frozen).code).toBe('conflict');
+      await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
+    });
+
+    it('writes nothing over what somebody wrote by hand meanwhile', async () => {
+      const version = await storage.write(stateOf(1), null);
+      const { reached, letGo } = holdFlush();
+      const write = failureOf(storage.write(stateOf(2), version));
+      await reached;
+      await writeFile(path, '1');
+      letGo();
+      expect((await write).code).toBe('conflict');
+      await expect(readFile(path, 'utf8')).resolves.toBe('1');
+    });
+
+    it('goes on after a write that failed', async () => {
+      const writes = [storage.write(stateOf(1), 'wrong'), storage.write(stateOf(1), null)];
+      const [first, second] = await Promise.allSettled(writes);
+      expect(first!.status).toBe('rejected');
+      expect(second!.status).toBe('fulfilled');
+    });
+  });
+
+  describe('watching', () => {
+    async function changesOf(watched: FileStateStorage, change: () => Promise<unknown>): Promise<number> {
+      let calls = 0;
+      const end = await watched.watch(() => calls++);
+      const started = performance.now();
+      await change();
+      await until('the watch has called back', () => calls > 0);
+      await end();
+      return performance.now() - started;
+    }
+
+    it('hears at once of a write, a removal and a file written by hand', async () => {
+      const other = new FileStateStorage(path);
+      expect(await changesOf(storage, () => other.write(stateOf(1), null))).toBeLessThan(1000);
+      expect(await changesOf(storage, () => writeFile(path, '1'))).toBeLessThan(1000);
+      expect(await changesOf(storage, () => rm(path))).toBeLessThan(1000);
+    });
+
+    it('hears of writes behind a link', async () => {
+      await mkdir(join(folder, 'data'));
+      await symlink('data/real.json', path);
+      const behind = new FileStateStorage(join(folder, 'data', 'real.json'));
+      expect(await changesOf(storage, () => behind.write(stateOf(1), null))).toBeLessThan(1000);
+    });
+
+    it('does not hear of other files', async () => {
+      const calls: string[] = [];
+      const end = await storage.watch(() => calls.push('state'));
+      const endOther = await new FileStateStorage(join(folder, 'other.json')).watch(() => calls.push('other'));
+      await writeFile(join(folder, 'state.json.bak'), '1');
+      await storage.report(reportOf('a'));
+      await writeFile(join(folder, 'other.json'), '1');
+      await until('the other watch has called back', () => calls.includes('other'));
+      expect(calls).not.toContain('state');
+      await end();
+      await endOther();
+    });
+
+    it('does nothing without the folder', async () => {
+      const missing = new FileStateStorage(join(folder, 'missing', 'state.json'));
+      const end = await missing.watch(() => undefined);
+      await expect(end()).resolves.toBeUndefined();
+    });
+
+    it('survives the removal of the folder', async () => {
+      const place = join(folder, 'place');
+      await mkdir(place);
+      const watched = new FileStateStorage(join(place, 'state.json'));
+      await watched.write(stateOf(1), null);
+      let calls = 0;
+      const end = await watched.watch(() => calls++);
+      await rm(place, { recursive: true });
+      await until('the watch has called back', () => calls > 0);
+      await expect(watched.read()).resolves.toBeNull();
+      await expect(end()).resolves.toBeUndefined();
+    });
+  });
+
+  describe('reports', () => {
+    const reports = (): string => join(folder, '.state.json.instances');
+
+    it('are none without the folder', async () => {
+      await expect(storage.reports()).resolves.toEqual([]);
+    });
+
+    it('are files that the owner alone may read, one for each instance', async () => {
+      await storage.report(reportOf('web-1'));
+      await storage.report(reportOf('web-1'));
+      await storage.report(reportOf('web-2'));
+      await expect(readdir(reports())).resolves.toEqual(['web-1', 'web-2']);
+      expect((await stat(join(reports(), 'web-1'))).mode & 0o7777).toBe(0o600);
+    });
+
+    it('stay in their folder, whatever the id', async () => {
+      const ids = ['../../escape', '..', '', '/etc/passwd', 'a/b', 'a_b', 'x'.repeat(5000), 'ü\u0000'];
+      const before = await readdir(folder);
+      for (const id of ids) await storage.report(reportOf(id));
+      await expect(readdir(folder)).resolves.toEqual([...before, '.state.json.instances']);
+      expect((await storage.reports()).map(({ id }) => id).sort()).toEqual([...ids].sort());
+    });
+
+    it('that are over are not read, and removed by the next report', async () => {
+      const tooLongAgo = new Date(Date.now() - 100_001);
+      await storage.report(reportOf('living', new Date(Date.now() - 90_000)));
+      await storage.report(reportOf('gone', tooLongAgo));
+      await expect(readdir(reports())).resolves.toEqual(['living']);
+      await writeFile(join(reports(), 'gone'), JSON.stringify(reportOf('gone', tooLongAgo)));
+      expect((await storage.reports()).map(({ id }) => id)).toEqual(['living']);
+      await expect(readdir(reports())).resolves.toHaveLength(2);
+      await storage.report(reportOf('new'));
+      expect((await readdir(reports())).sort()).toEqual(['living', 'new']);
+    });
+
+    it('that are broken are not read, and removed when they are old', async () => {
+      await storage.report(reportOf('living'));
+      const broken = ['empty', 'null', 'half', 'foreign', `web-1.${randomUUID()}.tmp`];
+      const contents = ['', 'null', '{"id":"a', '{"id":1}', '{"id":"a'];
+      for (const [index, name] of broken.entries()) await writeFile(join(reports(), name), contents[index]!);
+      await writeFile(join(reports(), 'README.md'), 'not ours');
+      await storage.report(reportOf('living'));
+      expect((await storage.reports()).map(({ id }) => id)).toEqual(['living']);
+      await expect(readdir(reports())).resolves.toHaveLength(broken.length + 2);
+      for (const name of [...broken, 'README.md']) await utimes(join(reports(), name), 1, 1);
+      await storage.report(reportOf('living'));
+      expect((await readdir(reports())).sort()).toEqual(['README.md', 'living']);
+    });
+
+    it('that are pipes, sockets, folders or too large are not read, and hold up no thread', async () => {
+      await storage.report(reportOf('living'));
+      // More than there are threads.
+      for (let index = 0; index < 8; index++) execFileSync('mkfifo', [join(reports(), `pipe-${index}`)]);
+      const server = createServer().listen(join(reports(), 'socket'));
+      await once(server, 'listening');
+      await mkdir(join(reports(), 'folder'));
+      await writeFile(join(reports(), 'large'), JSON.stringify({ ...reportOf('large'), x: 'x'.repeat(1024 * 1024) }));
+      for (let tries = 0; tries < 3; tries++) {
+        await storage.report(reportOf('living'));
+        expect((await storage.reports()).map(({ id }) => id)).toEqual(['living']);
+      }
+      await expect(readFile(join(reports(), 'living'), 'utf8')).resolves.toContain('living');
+      server.close();
+      await once(server, 'close');
+    });
+
+    it('have names that no watcher of source code follows: no extension, in a folder that begins with a dot', async () => {
+      await storage.report(reportOf('ce905d53'));
+      const entries = await readdir(folder, { recursive: true });
+      expect(entries.sort()).toEqual(['.state.json.instances', '.state.json.instances/ce905d53']);
+    });
+
+    it('stand beside the file that a link leads to', async () => {
+      await mkdir(join(folder, 'data'));
+      await symlink('data/real.json', path);
+      await storage.report(reportOf('a'));
+      const behind = new FileStateStorage(join(folder, 'data', 'real.json'));
+      await expect(behind.reports()).resolves.toHaveLength(1);
+    });
+
+    it('are denied where the user may not read them', async () => {
+      await storage.report(reportOf('a'));
+      await chmod(reports(), 0o000);
+      expect(await asNobody(() => failureOf(storage.reports()))).toMatchObject({ code: 'denied' });
+      await chmod(reports(), 0o700);
+    });
+  });
+});

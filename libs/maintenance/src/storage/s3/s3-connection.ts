@@ -1,0 +1,237 @@
+import type * as Aws from '@aws-sdk/client-s3';
+import { LARGEST_STATE } from '../file/file-content.js';
+import { failureOf, S3Failure } from './s3-failure.js';
+import type { S3Place, S3StateStorageOptions } from './s3-options.js';
+
+type Sdk = typeof Aws;
+type S3Client = Aws.S3Client;
+
+/**
+ * Connections that one process opens at most. State and report need three; the rest fetch the reports of other
+ * instances.
+ */
+const MAX_CONNECTIONS = 16;
+
+/** What an object holds. */
+export interface S3Content {
+  /** The ETag without its quotes: servers differ in whether they want them. */
+  version: string;
+  /** Missing where the object is larger than {@link LARGEST_STATE}. */
+  text?: string;
+}
+
+/** An object in a list. */
+export interface S3Entry {
+  key: string;
+  /** When it was written, by the server's clock, in milliseconds since the epoch. */
+  modifiedAt: number;
+  /** Another one for other content; missing where the server does not say. */
+  version?: string;
+}
+
+/** When a write may take place. `ifMatch` is sent as it is. */
+export interface S3Condition {
+  ifMatch?: string;
+  ifNoneMatch?: '*';
+}
+
+/**
+ * The calls to S3, each of which ends in time. All of them throw {@link S3Failure}.
+ *
+ * Where a method takes `deadline`, on the clock of `performance.now()`, the call ends then at the latest.
+ */
+export class S3Connection {
+  /** Milliseconds that one call may take. */
+  readonly timeout: number;
+  readonly #place: S3Place;
+  readonly #options: S3StateStorageOptions;
+  readonly #secrets: string[];
+  readonly #calls = new Set<AbortController>();
+  #client: S3Client | undefined;
+  #isClosed = false;
+
+  constructor(place: S3Place, options: S3StateStorageOptions) {
+    this.timeout = options.timeout ?? 3000;
+    this.#place = place;
+    this.#options = options;
+    const { accessKeyId, secretAccessKey, sessionToken } = options.credentials ?? {};
+    this.#secrets = [accessKeyId, secretAccessKey, sessionToken].filter((secret): secret is string => Boolean(secret));
+  }
+
+  /**
+   * Reads an object.
+   *
+   * @param known - a version; if the object still has it, the answer is `'unchanged'`
+   * @returns `null` where there is no such object
+   */
+  async get(key: string, known?: string, deadline?: number): Promise<S3Content | 'unchanged' | null> {
+    return this.#call(deadline, async (sdk, client, abortSignal) => {
+      try {
+        const input = { Bucket: this.#place.bucket, Key: key, IfNoneMatch: known && `"${known}"` };
+        const { Body, ContentLength, ETag } = await client.send(new sdk.GetObjectCommand(input), { abortSignal });
+        if (!Body || !ETag) throw new S3Failure({ status: 200, reason: 'an answer without content or ETag' });
+        // In Node.js a body is always a stream.
+        const text = await readText(Body as AsyncIterable<Uint8Array>, ContentLength);
+        return { version: bare(ETag), text };
+      } catch (error) {
+        const { $metadata, name } = error as { $metadata?: { httpStatusCode?: number }; name?: string };
+        if ($metadata?.httpStatusCode === 304 && known !== undefined) return 'unchanged';
+        // Not any 404: a proxy in front of no server at all must not read as "nothing is stored".
+        if ($metadata?.httpStatusCode === 404 && name === 'NoSuchKey') return null;
+        throw error;
+      }
+    });
+  }
+
+  /** Writes an object; gives its version, if the server says it. */
+  async put(key: string, body: Buffer, condition: S3Condition, deadline?: number): Promise<string | undefined> {
+    return this.#call(deadline, async (sdk, client, abortSignal) => {
+      const command = new sdk.PutObjectCommand({
+        Bucket: this.#place.bucket,
+        Key: key,
+        Body: body,
+        ContentType: 'application/json',
+        IfMatch: condition.ifMatch,
+        IfNoneMatch: condition.ifNoneMatch,
+      });
+      const { ETag } = await client.send(command, { abortSignal });
+      return ETag && bare(ETag);
+    });
+  }
+
+  /** The objects whose names begin with `prefix`. */
+  async list(prefix: string, deadline?: number): Promise<S3Entry[]> {
+    const entries: S3Entry[] = [];
+    let token: string | undefined;
+    do {
+      const page = await this.#call(deadline, (sdk, client, abortSignal) => {
+        const input = { Bucket: this.#place.bucket, Prefix: prefix, ContinuationToken: token };
+        return client.send(new sdk.ListObjectsV2Command(input), { abortSignal });
+      });
+      for (const { Key, LastModified, ETag } of page.Contents ?? []) {
+        const modifiedAt = LastModified?.getTime() ?? Date.now();
+        if (Key !== undefined) entries.push({ key: Key, modifiedAt, version: ETag && bare(ETag) });
+      }
+      token = page.NextContinuationToken;
+    } while (token !== undefined);
+    return entries;
+  }
+
+  /** Removes an object, if there is one. */
+  async remove(key: string, deadline?: number): Promise<void> {
+    await this.#call(deadline, (sdk, client, abortSignal) =>
+      client.send(new sdk.DeleteObjectCommand({ Bucket: this.#place.bucket, Key: key }), { abortSignal }),
+    );
+  }
+
+  /** Ends what is under way, and lets go of the client unless it is the caller's. */
+  close(): void {
+    this.#isClosed = true;
+    for (const call of this.#calls) call.abort(new S3Failure({ code: 'CLOSED' }));
+    this.#dropClient();
+  }
+
+  async #call<T>(
+    deadline: number | undefined,
+    work: (sdk: Sdk, client: S3Client, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const sdk = await loadSdk();
+    if (this.#isClosed) throw new S3Failure({ code: 'CLOSED' });
+    const call = new AbortController();
+    this.#calls.add(call);
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      const ended = new Promise<never>((_resolve, reject) => {
+        call.signal.addEventListener('abort', () => reject(call.signal.reason as S3Failure));
+        const patience = Math.min(this.timeout, (deadline ?? Infinity) - performance.now());
+        timer = setTimeout(() => call.abort(tooLate(this.timeout)), Math.max(patience, 0));
+      });
+      this.#client ??= this.#clientOf(sdk);
+      // Not the signal alone: the SDK looks at it in places, and not while it waits for credentials.
+      return await Promise.race([work(sdk, this.#client, call.signal), ended]);
+    } catch (error) {
+      const failure = failureOf(error, this.#secrets);
+      // The SDK keeps the connection of an answer whose body is never read; the signal destroys it.
+      call.abort(failure);
+      if (!this.#options.credentials && areKeysRefused(failure)) this.#dropClient();
+      throw failure;
+    } finally {
+      clearTimeout(timer);
+      this.#calls.delete(call);
+    }
+  }
+
+  #clientOf(sdk: Sdk): S3Client {
+    const { client, region, forcePathStyle, credentials } = this.#options;
+    if (client) return client as unknown as S3Client;
+    const { endpoint } = this.#place;
+    return new sdk.S3Client({
+      region: region ?? (endpoint && (process.env.AWS_REGION || 'us-east-1')),
+      endpoint,
+      forcePathStyle: forcePathStyle ?? (endpoint !== undefined || undefined),
+      // A copy: the SDK adds to it.
+      credentials: credentials && { ...credentials },
+      // What compatible servers refuse that are older than these checksums.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      maxAttempts: 2,
+      requestHandler: {
+        httpAgent: { maxSockets: MAX_CONNECTIONS },
+        httpsAgent: { maxSockets: MAX_CONNECTIONS },
+        // The SDK prints this warning to the console; calls that wait for a connection end before.
+        socketAcquisitionWarningTimeout: 2 * this.timeout,
+      },
+      // Not in the SDK's types, but handed on to its chain: a new client then reads the profile's file anew.
+      ...{ ignoreCache: true },
+    });
+  }
+
+  #dropClient(): void {
+    const client = this.#client;
+    this.#client = undefined;
+    if (!this.#options.client) client?.destroy();
+  }
+}
+
+async function loadSdk(): Promise<Sdk> {
+  try {
+    return await import('@aws-sdk/client-s3');
+  } catch (error) {
+    const { code, message } = error as { code?: string; message?: string };
+    // The package itself, not one that it lacks.
+    const isMissing = /^(?:ERR_)?MODULE_NOT_FOUND$/.test(code ?? '') && /'@aws-sdk\/client-s3'/.test(message ?? '');
+    throw new S3Failure(
+      isMissing ? { code: 'NOT_INSTALLED' } : { reason: `@aws-sdk/client-s3 does not load: ${message}` },
+    );
+  }
+}
+
+/** The text of a body; `undefined` where it is too large to be a state. */
+async function readText(body: AsyncIterable<Uint8Array>, length: number | undefined): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  // Leaving the loop destroys the stream, and with it the connection: the rest is not fetched.
+  for await (const chunk of body) {
+    size += chunk.length;
+    if ((length ?? size) > LARGEST_STATE || size > LARGEST_STATE) return undefined;
+    chunks.push(chunk);
+  }
+  if (length !== undefined && size < length) {
+    throw new S3Failure({ code: 'CUT', reason: `${size} of ${length} bytes came` });
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function bare(etag: string): string {
+  return etag.replace(/^(?:W\/)?"(.*)"$/, '$1');
+}
+
+function tooLate(timeout: number): S3Failure {
+  return new S3Failure({ code: 'TIMEOUT', reason: `no answer within ${timeout / 1000} s` });
+}
+
+// Keys may have been changed where the SDK found them; it keeps those that it has until there is a new client.
+function areKeysRefused({ status, code }: S3Failure): boolean {
+  if (code === 'RequestTimeTooSkewed') return false;
+  return status === 401 || status === 403 || code === 'ExpiredToken' || code === 'InvalidToken';
+}

@@ -1,0 +1,35 @@
+import { SystemClock } from './clock.js';
+import { StateMonitor } from '../core/state-monitor.js';
+
+const DAY = 86_400_000;
+const START = Date.parse('2026-12-01T00:00Z');
+
+describe('a window that is further away than a timer can wait', () => {
+  beforeEach(() => jest.useFakeTimers({ now: START }));
+  afterEach(() => jest.useRealTimers());
+
+  it('is told of at its start and its end, not before', async () => {
+    const startsAt = new Date(START + 60 * DAY).toISOString();
+    const endsAt = new Date(START + 120 * DAY).toISOString();
+    const window = { id: 'a', scope: '*', mode: 'full' as const, startsAt, endsAt, createdAt: startsAt };
+    const state = { format: 1 as const, lineage: 'spec', revision: 1, windows: [window], history: [] };
+    const seen: [number, number][] = [];
+    const monitor: StateMonitor = new StateMonitor({
+      source: { read: () => Promise.resolve({ state, version: '1' }) },
+      clock: new SystemClock(),
+      // No poll may help.
+      refreshInterval: 1_000 * DAY,
+      onStorageFailure: 'last-known',
+      changed: () => seen.push([(Date.now() - START) / DAY, monitor.situation().active.length]),
+    });
+    await monitor.start();
+    await jest.advanceTimersByTimeAsync(200 * DAY);
+    expect(seen).toEqual([
+      [0, 0],
+      [60, 1],
+      [120, 0],
+    ]);
+    await monitor.stop();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});

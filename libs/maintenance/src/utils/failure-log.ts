@@ -1,0 +1,47 @@
+import { MaintenanceLogger } from './maintenance-logger.js';
+import type { Clock } from './clock.js';
+import { toIso } from './dates.js';
+
+/** How long a kind of failure is only counted after a line about it, in milliseconds. */
+const INTERVAL_MS = 60_000;
+/** Clients decide on the length of some messages. */
+const MAX_MESSAGE_LENGTH = 1_000;
+
+/**
+ * Logs failures that any request can cause: at most one line a minute for each kind. The next line of a kind tells how many were left
+ * out before it.
+ */
+export class FailureLog {
+  readonly #logger = new MaintenanceLogger();
+  readonly #kinds = new Map<string, { loggedAt: number; omitted: number }>();
+
+  constructor(private readonly clock: Clock) {}
+
+  /**
+   * @param kind - one of a fixed set: a text from outside would undo the limit
+   * @param getMessage - called only where a line is written
+   */
+  error(kind: string, getMessage: () => string): void {
+    this.#write('error', kind, getMessage);
+  }
+
+  /** The same for what does less harm. */
+  warn(kind: string, getMessage: () => string): void {
+    this.#write('warn', kind, getMessage);
+  }
+
+  #write(level: 'error' | 'warn', kind: string, getMessage: () => string): void {
+    const now = this.clock.now();
+    const last = this.#kinds.get(kind);
+    // The machine's clock may have been set back.
+    if (last && Math.abs(now - last.loggedAt) < INTERVAL_MS) {
+      last.omitted++;
+      return;
+    }
+    this.#kinds.set(kind, { loggedAt: now, omitted: 0 });
+    const message = getMessage();
+    const text = message.length > MAX_MESSAGE_LENGTH ? `${message.slice(0, MAX_MESSAGE_LENGTH)}...` : message;
+    const more = last && last.omitted > 0 ? ` (and ${last.omitted} more since ${toIso(last.loggedAt)})` : '';
+    this.#logger[level](text + more);
+  }
+}
