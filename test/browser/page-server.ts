@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import Handlebars from 'handlebars';
 
 import { DEFAULT_PAGE, DEFAULT_PAGE_CSP } from '../../libs/maintenance/src/http/page/default-page.js';
-import { pageTimes } from '../../libs/maintenance/src/http/page/page-times.js';
+import { getPageTimes } from '../../libs/maintenance/src/http/page/page-times.js';
 
 /** What a test changes about the refusal. */
 export interface Refusal {
@@ -93,7 +93,7 @@ export class PageServer {
         'content-security-policy': DEFAULT_PAGE_CSP,
         'retry-after': String(retryAfter),
       })
-      .end(render({ ...context, ...pageTimes(context, Date.now()) }));
+      .end(render({ ...context, ...getPageTimes(context, Date.now()) }));
   }
 
   private work(request: IncomingMessage, response: ServerResponse): void {

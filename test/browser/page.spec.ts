@@ -1,5 +1,5 @@
 import { DEFAULT_PAGE_CSP } from '../../libs/maintenance/src/http/page/default-page.js';
-import { plainPage } from '../../libs/maintenance/src/http/page/plain-page.js';
+import { renderPlainPage } from '../../libs/maintenance/src/http/page/plain-page.js';
 import { Chromium, findChromium, type Page } from './chromium.js';
 import { LOWEST_CONTRAST } from './contrast.js';
 import { PageServer, send } from './page-server.js';
@@ -78,7 +78,7 @@ if (!executable && !required)
     });
 
     it('applies its style to the last resort too', async () => {
-      const html = plainPage({ title: 'Under maintenance', message: 'Back soon', statusCode: 503 });
+      const html = renderPlainPage({ title: 'Under maintenance', message: 'Back soon', statusCode: 503 });
       server.instead = (response) =>
         response.writeHead(503, { 'content-type': 'text/html', 'content-security-policy': DEFAULT_PAGE_CSP }).end(html);
       await page.goto(server.origin);

@@ -1,7 +1,7 @@
 import { readdirSync, statSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { InstanceReport, StateStorage } from 'nestjs-maintenance';
-import { storageFromUrl } from '../../libs/maintenance/src/storage/create-storage.js';
+import { createStorage } from '../../libs/maintenance/src/storage/create-storage.js';
 import { folderWith, run, type Ended } from '../cli/program.js';
 import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
@@ -23,7 +23,7 @@ describeOnEachPlace('reports of instances', ({ name, open }) => {
     place = await open();
     const before = { ...process.env };
     Object.assign(process.env, place.env);
-    storage = await storageFromUrl(place.url);
+    storage = await createStorage(place.url);
     // The S3 client asks for its keys with the first call.
     await storage.reports!();
     process.env = before;

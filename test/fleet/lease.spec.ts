@@ -10,10 +10,10 @@ import { describeOnEachPlace, type Place } from './places.js';
 const TIMES: LeaseTimes =
   process.env.LEASE === 'real'
     ? LEASE_TIMES
-    : { length: 3_000, renewal: 1_000, retry: 100, margin: 750, farewell: 500 };
+    : { durationMs: 3_000, renewIntervalMs: 1_000, retryDelayMs: 100, safetyMarginMs: 750, shutdownTimeoutMs: 500 };
 /** What a busy machine may take for a request and a look at the clock, in milliseconds. */
 const SLACK = 1_000;
-const PATIENCE = 2 * TIMES.length + 8_000;
+const PATIENCE = 2 * TIMES.durationMs + 8_000;
 
 function settingsOn({ url, env }: Pick<Place, 'url' | 'env'>) {
   return { options: { storage: url, refreshInterval: 200 }, env, lease: TIMES };
@@ -61,7 +61,7 @@ describeOnEachPlace('work in a window of its own', (kind) => {
       owner.signal('SIGKILL');
       const killedAt = Date.now();
       const end = await leaseSeenBy(other);
-      expect(end).toBeLessThanOrEqual(killedAt + TIMES.length);
+      expect(end).toBeLessThanOrEqual(killedAt + TIMES.durationMs);
       let closedAt = 0;
       await until(
         'requests are admitted again',
@@ -152,8 +152,8 @@ describeWithRedis('work in a window of its own, whose storage', () => {
         // A renewal may have come in between.
         const over = Date.parse(/is over at (\S+):/.exec(reason)![1]!);
         expect(over).toBeGreaterThanOrEqual(end);
-        expect(over).toBeLessThanOrEqual(brokenAt + TIMES.length);
-        expect(at).toBeGreaterThanOrEqual(over - TIMES.margin);
+        expect(over).toBeLessThanOrEqual(brokenAt + TIMES.durationMs);
+        expect(at).toBeGreaterThanOrEqual(over - TIMES.safetyMarginMs);
         expect(at).toBeLessThan(over);
         await owner.ask('endWork');
         expect(owner.log.at(-1)).toMatchObject({

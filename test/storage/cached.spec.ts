@@ -28,7 +28,7 @@ import { StateMonitor } from '../../libs/maintenance/src/core/state-monitor.js';
 import { StateWriter } from '../../libs/maintenance/src/storage/state-writer.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
 import { MemoryStateStorage } from '../../libs/maintenance/src/testing/memory-state-storage.js';
-import { isLocal } from '../../libs/maintenance/src/storage/cache/application-cache.js';
+import { isLocalCache } from '../../libs/maintenance/src/storage/cache/application-cache.js';
 import { describeWithRedis, RedisServer } from './redis-server.js';
 import { timeOf, until } from '../tools/waiting.js';
 import { LightServer, S3Front, S3RVER_KEYS } from './s3-front.js';
@@ -643,15 +643,15 @@ describe('what goes past the cache', () => {
     await expect(storage.read()).resolves.toBeNull();
     await inner.write({ ...stateOf(1), windows: [window] }, null);
     const written = await writer.change(
-      (windows) => (windows.length > 0 ? { action: 'off', windows: [], concerned: [...windows] } : null),
+      (windows) => (windows.length > 0 ? { action: 'off', windows: [], affected: [...windows] } : null),
       { via: 'code' },
     );
-    expect(written.change?.concerned).toHaveLength(1);
+    expect(written.change?.affected).toHaveLength(1);
     expect((await inner.read())!.state.windows).toHaveLength(0);
     // A storage that forgets is found out, whatever the cache says.
     jest.spyOn(inner, 'write').mockResolvedValueOnce('never-was');
     await expect(
-      writer.change(() => ({ action: 'on', windows: [window], concerned: [window] }), { via: 'code' }),
+      writer.change(() => ({ action: 'on', windows: [window], affected: [window] }), { via: 'code' }),
     ).rejects.toThrow(/could not be read back/);
   });
 });
@@ -891,16 +891,16 @@ describe('in an application', () => {
     const local = new Keyv();
     const { keyv: shared } = sharedStore();
     class CacheableMemory extends Map {}
-    expect(isLocal(createCache())).toBe(true);
-    expect(isLocal(createCache({ stores: [local] }))).toBe(true);
-    expect(isLocal(createCache({ stores: [new Keyv({ store: new CacheableMemory() })] }))).toBe(true);
-    expect(isLocal(createCache({ stores: [shared] }))).toBe(false);
-    expect(isLocal(createCache({ stores: [local, shared] }))).toBe(true);
-    expect(isLocal({ stores: [{ primary: local, secondary: shared }] })).toBe(true);
-    expect(isLocal({ stores: [{ primary: shared, secondary: undefined }] })).toBe(false);
-    expect(isLocal({ get: () => undefined })).toBe(false);
-    expect(isLocal({ stores: [null, {}, 'x'] })).toBe(false);
-    expect(isLocal(createCache({ stores: [createKeyv('redis://127.0.0.1:1')] }))).toBe(false);
+    expect(isLocalCache(createCache())).toBe(true);
+    expect(isLocalCache(createCache({ stores: [local] }))).toBe(true);
+    expect(isLocalCache(createCache({ stores: [new Keyv({ store: new CacheableMemory() })] }))).toBe(true);
+    expect(isLocalCache(createCache({ stores: [shared] }))).toBe(false);
+    expect(isLocalCache(createCache({ stores: [local, shared] }))).toBe(true);
+    expect(isLocalCache({ stores: [{ primary: local, secondary: shared }] })).toBe(true);
+    expect(isLocalCache({ stores: [{ primary: shared, secondary: undefined }] })).toBe(false);
+    expect(isLocalCache({ get: () => undefined })).toBe(false);
+    expect(isLocalCache({ stores: [null, {}, 'x'] })).toBe(false);
+    expect(isLocalCache(createCache({ stores: [createKeyv('redis://127.0.0.1:1')] }))).toBe(false);
   });
 
   it('does not read the storage while the entry counts, and follows what is pushed', async () => {
@@ -917,7 +917,7 @@ describe('in an application', () => {
         const other = new StateWriter(storage, new SystemClock());
         const now = new Date().toISOString();
         const window = { id: 'a', scope: '*', mode: 'full' as const, startsAt: now, endsAt: null, createdAt: now };
-        await other.change(() => ({ action: 'on', windows: [window], concerned: [window] }), { via: 'cli' });
+        await other.change(() => ({ action: 'on', windows: [window], affected: [window] }), { via: 'cli' });
         await until('it is on', () => maintenance.isActive(), 500);
         await maintenance.disable();
         expect((await storage.read())!.state.windows).toEqual([]);

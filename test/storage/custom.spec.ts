@@ -202,7 +202,7 @@ describe('the storage that the page shows', () => {
     const now = new Date().toISOString();
     const window = { id: scope, scope, mode: 'full' as const, startsAt: now, endsAt: null, createdAt: now };
     return new StateWriter(storage, new SystemClock()).change(
-      (windows) => ({ action: 'on', windows: [...windows, window], concerned: [window] }),
+      (windows) => ({ action: 'on', windows: [...windows, window], affected: [window] }),
       { via: 'code' },
     );
   }

@@ -11,7 +11,7 @@ import { StateMonitor } from '../../libs/maintenance/src/core/state-monitor.js';
 import type { MaintenanceStorageError } from '../../libs/maintenance/src/errors/maintenance-storage.error.js';
 import { RedisStateStorage, type RedisStateStorageOptions } from '../../libs/maintenance/src/redis.js';
 import { StateWriter } from '../../libs/maintenance/src/storage/state-writer.js';
-import { storageFromUrl } from '../../libs/maintenance/src/storage/create-storage.js';
+import { createStorage } from '../../libs/maintenance/src/storage/create-storage.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
 import { describeWithRedis, Proxy, RedisServer } from './redis-server.js';
 import { timeOf, until } from '../tools/waiting.js';
@@ -85,18 +85,18 @@ async function follow(storage: RedisStateStorage, refreshInterval: number): Prom
     clock: new SystemClock(),
     refreshInterval,
     onStorageFailure: 'last-known',
-    healthChanged: (error) => health.push(error && ((error as MaintenanceStorageError).code ?? error.message)),
+    onHealthChange: (error) => health.push(error && ((error as MaintenanceStorageError).code ?? error.message)),
   });
   closeLater(monitor, () => monitor.stop());
   await monitor.start();
-  return { monitor, health, isOn: () => monitor.situation().active.length > 0 };
+  return { monitor, health, isOn: () => monitor.getSnapshot().active.length > 0 };
 }
 
 async function turn(storage: RedisStateStorage, on: boolean): Promise<void> {
   const now = new Date().toISOString();
   const window = { id: 'a', scope: '*', mode: 'full' as const, startsAt: now, endsAt: null, createdAt: now };
   await new StateWriter(storage, new SystemClock()).change(
-    () => ({ action: on ? 'on' : 'off', windows: on ? [window] : [], concerned: [window] }),
+    () => ({ action: on ? 'on' : 'off', windows: on ? [window] : [], affected: [window] }),
     { via: 'cli' },
   );
 }
@@ -109,8 +109,8 @@ describe('RedisStateStorage, before it connects', () => {
     ['redis://:secret@[::1]:7000', 'redis://[::1]:7000/0?key=maintenance_state'],
     ['redis://host/?key=a%26b%20c%40d', 'redis://host:6379/0?key=a%26b%20c%40d'],
   ])('shows %s as %s', async (url, location) => {
-    expect((await storageFromUrl(url)).location).toBe(location);
-    expect((await storageFromUrl(location)).location).toBe(location);
+    expect((await createStorage(url)).location).toBe(location);
+    expect((await createStorage(location)).location).toBe(location);
   });
 
   it.each([
@@ -126,7 +126,7 @@ describe('RedisStateStorage, before it connects', () => {
     ['redis://u:p%zz@host', /"%"/],
     ['redis://host?key=a}b', /the key "a}b" may have braces only around a hash tag/],
   ])('refuses %s with one sentence', async (url, sentence) => {
-    await expect(storageFromUrl(url)).rejects.toThrow(sentence);
+    await expect(createStorage(url)).rejects.toThrow(sentence);
   });
 
   it.each([
@@ -136,7 +136,7 @@ describe('RedisStateStorage, before it connects', () => {
     'redis://top-secret%zz@host',
     'redis://:top-secret@host?ttl=top-secret',
   ])('keeps the credentials of %s for itself', async (url) => {
-    const refused = expect(storageFromUrl(url)).rejects;
+    const refused = expect(createStorage(url)).rejects;
     await refused.toThrow();
     await refused.not.toThrow(/secret/);
   });

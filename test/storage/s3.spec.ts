@@ -11,7 +11,7 @@ import { S3StateStorage, type S3StateStorageOptions } from '../../libs/maintenan
 import type { HistoryEntry, MaintenanceState } from '../../libs/maintenance/src/core/maintenance-state.js';
 import type { MaintenanceStorageError } from '../../libs/maintenance/src/errors/maintenance-storage.error.js';
 import type { StateStorage } from '../../libs/maintenance/src/storage/state-storage.js';
-import { storageFromUrl } from '../../libs/maintenance/src/storage/create-storage.js';
+import { createStorage } from '../../libs/maintenance/src/storage/create-storage.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
 import { freePort } from '../tools/programs.js';
 import { LightServer, S3Front, S3RVER_KEYS, type Fault, type S3Call } from './s3-front.js';
@@ -315,7 +315,7 @@ describe.each([
 
   it('is what a URL names', async () => {
     const url = `s3://${server.bucket}/${encodeURIComponent('x y')}${key}?endpoint=${server.endpoint}&region=us-east-1`;
-    const named = await storageFromUrl(url);
+    const named = await createStorage(url);
     opened.push(named);
     expect(named).toBeInstanceOf(S3StateStorage);
     expect(named).toMatchObject({ kind: 's3', location: `s3://${server.bucket}/x y${key} at ${server.endpoint}` });
@@ -1046,7 +1046,7 @@ describe('S3StateStorage and secrets', () => {
       'has the parameter secretAccessKey, which is none of region, endpoint,',
     ],
   ])('shows none of the URL %s', async (url, sentence) => {
-    const message = await messageOf(storageFromUrl(url));
+    const message = await messageOf(createStorage(url));
     expect(message).toContain(sentence);
     expect(message).not.toMatch(/[=:/]sec\/?ret|ret@|key:/);
   });
@@ -1065,7 +1065,7 @@ describe('the URL of an S3StateStorage', () => {
       's3://bucket/k at https://host/s3',
     ],
   ])('%s', async (url, location) => {
-    expect(await storageFromUrl(url)).toMatchObject({ kind: 's3', location });
+    expect(await createStorage(url)).toMatchObject({ kind: 's3', location });
   });
 
   it.each([
@@ -1085,7 +1085,7 @@ describe('the URL of an S3StateStorage', () => {
       'the endpoint must be a URL such as https://minio.internal:9000, not "minio:9000"',
     ],
   ])('%s is none', async (url, sentence) => {
-    expect(await messageOf(storageFromUrl(url))).toContain(sentence);
+    expect(await messageOf(createStorage(url))).toContain(sentence);
   });
 
   it.each([

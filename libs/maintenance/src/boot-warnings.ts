@@ -6,8 +6,8 @@ import type { MaintenanceModuleExtras, MaintenanceModuleOptions } from './option
 import { maintenanceConfig } from './maintenance.config.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import { findUnknownVariables } from './options/unknown-variables.js';
-import { SKIP } from './policy/metadata.js';
-import { EXTRAS, GIVEN_OPTIONS, OPTIONS, PROGRAM } from './maintenance.constants.js';
+import { SKIP_METADATA } from './maintenance.constants.js';
+import { MODULE_EXTRAS, MODULE_OPTIONS_TOKEN, RESOLVED_OPTIONS, CLI_ONLY } from './maintenance.constants.js';
 
 /** Warns, once and when the application has started, of settings that do not do what they seem to. */
 @Injectable()
@@ -15,15 +15,15 @@ export class BootWarnings implements OnApplicationBootstrap {
   constructor(
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
-    @Inject(OPTIONS) private readonly options: ResolvedOptions,
-    @Inject(GIVEN_OPTIONS) private readonly given: MaintenanceModuleOptions | undefined,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(MODULE_OPTIONS_TOKEN) private readonly given: MaintenanceModuleOptions | undefined,
     @Inject(maintenanceConfig.KEY) private readonly fromEnvironment: EnvironmentOptions,
-    @Inject(EXTRAS) private readonly extras: MaintenanceModuleExtras,
+    @Inject(MODULE_EXTRAS) private readonly extras: MaintenanceModuleExtras,
   ) {}
 
   onApplicationBootstrap(): void {
     // A program of commands serves nothing, and prints for people or for other programs.
-    if ([...this.modules.values()].some(({ providers }) => providers.has(PROGRAM))) return;
+    if ([...this.modules.values()].some(({ providers }) => providers.has(CLI_ONLY))) return;
     const logger = new MaintenanceLogger();
     for (const warning of [...this.#getVariableWarnings(), ...this.#getHttpWarnings()]) logger.warn(warning);
   }
@@ -64,7 +64,7 @@ export class BootWarnings implements OnApplicationBootstrap {
       if (typeof metatype !== 'function' || !prototype) return false;
       const methods = scanner.getAllMethodNames(prototype).map((name) => prototype[name]);
       return [metatype, ...methods].some(
-        (target) => typeof target === 'function' && Reflect.getMetadata(SKIP, target) === true,
+        (target) => typeof target === 'function' && Reflect.getMetadata(SKIP_METADATA, target) === true,
       );
     });
   }

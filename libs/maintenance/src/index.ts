@@ -1,5 +1,5 @@
 export type { DrainReport, PendingInstance, PendingReason } from './drain/drain-report.js';
-export { NothingDrainsError } from './drain/errors.js';
+export { MaintenanceInactiveError as NothingDrainsError } from './errors/maintenance-inactive.error.js';
 export { MaintenanceExceptionFilter } from './http/maintenance-exception.filter.js';
 export { MaintenanceException } from './http/maintenance.exception.js';
 export { MaintenanceGuard } from './http/maintenance.guard.js';
@@ -33,12 +33,12 @@ export {
   RunInMaintenance,
   SkipMaintenance,
 } from './maintenance.decorators.js';
-export type { Access } from './policy/metadata.js';
+export type { Access } from './policy/handler-rules.js';
 export type { Refusal } from './policy/refusal.js';
 export { MaintenanceAbortedError } from './errors/maintenance-aborted.error.js';
 export { Clock } from './utils/clock.js';
 export { MaintenanceForcedError } from './errors/maintenance-forced.error.js';
-export type { HeldWork } from './drain/in-flight.js';
+export type { BlockingWork as HeldWork } from './drain/in-flight-tracker.js';
 export type { InstanceReport } from './core/instance-report.js';
 export { InvalidWindowError } from './errors/invalid-window.error.js';
 export type { ChangeSource, HistoryEntry, MaintenanceState } from './core/maintenance-state.js';

@@ -1,5 +1,5 @@
 import { registerAs } from '@nestjs/config';
-import { optionsFromEnvironment } from './options/environment.js';
+import { readEnvironmentOptions } from './options/environment.js';
 import type { MaintenanceModuleOptions } from './options/maintenance-options.js';
 
 /**
@@ -12,5 +12,5 @@ import type { MaintenanceModuleOptions } from './options/maintenance-options.js'
  * ```
  */
 export const maintenanceConfig = registerAs('maintenance', (): MaintenanceModuleOptions =>
-  optionsFromEnvironment(process.env),
+  readEnvironmentOptions(process.env),
 );

@@ -1,5 +1,12 @@
 import { SetMetadata, type CustomDecorator } from '@nestjs/common';
-import { ACCESS, FORCE, RUN, SCOPES, SKIP, type Access } from './policy/metadata.js';
+import {
+  ACCESS_METADATA,
+  FORCE_METADATA,
+  RUN_METADATA,
+  SCOPES_METADATA,
+  SKIP_METADATA,
+} from './maintenance.constants.js';
+import type { Access } from './policy/handler-rules.js';
 
 /**
  * Keeps a controller or a handler reachable during maintenance. The handler's mark beats the class's.
@@ -13,7 +20,7 @@ import { ACCESS, FORCE, RUN, SCOPES, SKIP, type Access } from './policy/metadata
  * export class WebhooksController {}
  * ```
  */
-export const SkipMaintenance = (skip = true): CustomDecorator<symbol> => SetMetadata(SKIP, skip);
+export const SkipMaintenance = (skip = true): CustomDecorator<symbol> => SetMetadata(SKIP_METADATA, skip);
 
 /**
  * Refuses a controller or a handler always, as if maintenance were on. It wins over `@SkipMaintenance()` at the same place;
@@ -26,7 +33,7 @@ export const SkipMaintenance = (skip = true): CustomDecorator<symbol> => SetMeta
  * createExport() {}
  * ```
  */
-export const ForceMaintenance = (): CustomDecorator<symbol> => SetMetadata(FORCE, true);
+export const ForceMaintenance = (): CustomDecorator<symbol> => SetMetadata(FORCE_METADATA, true);
 
 /**
  * Names the parts of the application that a controller or a handler belongs to, so that a window can close just these. The
@@ -40,7 +47,7 @@ export const ForceMaintenance = (): CustomDecorator<symbol> => SetMetadata(FORCE
  * ```
  */
 export const MaintenanceScope = (...scopes: [string, ...string[]]): CustomDecorator<symbol> =>
-  SetMetadata(SCOPES, scopes);
+  SetMetadata(SCOPES_METADATA, scopes);
 
 /**
  * Says whether a handler reads or writes, where the HTTP method says something else: a window in the mode `read-only` admits
@@ -53,7 +60,7 @@ export const MaintenanceScope = (...scopes: [string, ...string[]]): CustomDecora
  * search(@Body() query: Query) {}
  * ```
  */
-export const MaintenanceAccess = (access: Access): CustomDecorator<symbol> => SetMetadata(ACCESS, access);
+export const MaintenanceAccess = (access: Access): CustomDecorator<symbol> => SetMetadata(ACCESS_METADATA, access);
 
 /**
  * Lets a scheduled method or a queue's processor go on during maintenance, where `background.pause` makes background work rest: it is
@@ -68,4 +75,4 @@ export const MaintenanceAccess = (access: Access): CustomDecorator<symbol> => Se
  * renewCertificates() {}
  * ```
  */
-export const RunInMaintenance = (run = true): CustomDecorator<symbol> => SetMetadata(RUN, run);
+export const RunInMaintenance = (run = true): CustomDecorator<symbol> => SetMetadata(RUN_METADATA, run);

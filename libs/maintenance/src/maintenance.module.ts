@@ -12,12 +12,12 @@ import {
 import { ConfigModule } from '@nestjs/config';
 import { APP_GUARD, ApplicationConfig, DiscoveryModule, DiscoveryService, ModulesContainer } from '@nestjs/core';
 import type { Subject } from 'rxjs';
-import { adminParts } from './admin/admin-parts.js';
-import { Background } from './jobs/background.js';
+import { createAdminMetadata } from './admin/admin.providers.js';
+import { BackgroundPauser } from './jobs/background-pauser.js';
 import { EarlierGuards } from './http/earlier-guards.js';
 import { Announcer } from './http/announcer.js';
-import { Reporter } from './drain/reporter.js';
-import { HttpMount } from './http/http-mount.js';
+import { InstanceReporter } from './drain/instance-reporter.js';
+import { HttpIntegration } from './http/http-integration.js';
 import { MaintenanceGuard } from './http/maintenance.guard.js';
 import { Responder } from './http/responder.js';
 import { TemporaryWindows } from './leases/temporary-windows.js';
@@ -29,21 +29,27 @@ import type {
 } from './options/maintenance-options.js';
 import { MaintenanceOptionsError } from './errors/maintenance-options.error.js';
 import { maintenanceConfig } from './maintenance.config.js';
-import { assertExtras } from './options/schema.js';
+import { assertExtras } from './options/options-schema.js';
 import { HandlerRulesReader } from './policy/handler-rules.js';
 import { MaintenancePolicy } from './policy/maintenance-policy.js';
-import { Transports } from './policy/transport.js';
+import { TransportAdapters } from './policy/transport-adapters.js';
 import { MaintenanceAbortedError } from './errors/maintenance-aborted.error.js';
 import { Clock } from './utils/clock.js';
-import { inTime } from './utils/in-time.js';
+import { withTimeout } from './utils/with-timeout.js';
 import type { MaintenanceStatus } from './core/maintenance-status.js';
 import { StateMonitor } from './core/state-monitor.js';
 import { toStorageError } from './errors/maintenance-storage.error.js';
 import { StateStorage } from './storage/state-storage.js';
-import { CHANGES, EXTRAS, GIVEN_OPTIONS, OPTIONS, SHUTDOWN } from './maintenance.constants.js';
-import { asyncOptions } from './options/async-options.js';
-import { BackgroundStart } from './jobs/jobs.providers.js';
-import { providers } from './maintenance.providers.js';
+import {
+  STATUS_CHANGES,
+  MODULE_EXTRAS,
+  MODULE_OPTIONS_TOKEN,
+  RESOLVED_OPTIONS,
+  SHUTDOWN_CONTROLLER,
+} from './maintenance.constants.js';
+import { createAsyncOptionsProviders } from './options/async-options.providers.js';
+import { BackgroundBootstrapModule } from './jobs/background.module.js';
+import { maintenanceProviders } from './maintenance.providers.js';
 
 /** How long a storage may take to close before the application shuts down without it, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 5_000;
@@ -61,18 +67,18 @@ const CLOSE_TIMEOUT_MS = 5_000;
   imports: [DiscoveryModule],
   // Those that forRoot() adds come later and replace these. Without them, Nest would name a class that no document knows.
   providers: [
-    HttpMount,
+    HttpIntegration,
     StateMonitor,
     StateStorage,
     EarlierGuards,
-    Transports,
-    Background,
-    Reporter,
-    CHANGES,
+    TransportAdapters,
+    BackgroundPauser,
+    InstanceReporter,
+    STATUS_CHANGES,
     TemporaryWindows,
-    SHUTDOWN,
+    SHUTDOWN_CONTROLLER,
     Clock,
-  ].map((provide) => ({ provide, useFactory: refusePlainImport })),
+  ].map((provide) => ({ provide, useFactory: throwPlainImportError })),
 })
 export class MaintenanceModule implements NestModule, OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   /**
@@ -83,7 +89,7 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
    */
   static forRoot(options?: MaintenanceModuleOptions & MaintenanceModuleExtras): DynamicModule {
     const { isGlobal, admin, mount, ...given } = options ?? {};
-    return define({ isGlobal, admin, mount }, [{ provide: GIVEN_OPTIONS, useValue: given }]);
+    return createDynamicModule({ isGlobal, admin, mount }, [{ provide: MODULE_OPTIONS_TOKEN, useValue: given }]);
   }
 
   /**
@@ -102,54 +108,58 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
    */
   static forRootAsync(options: MaintenanceModuleAsyncOptions): DynamicModule {
     const { imports, inject, useFactory, useClass, useExisting, ...extras } = options ?? {};
-    return define(extras, asyncOptions({ inject, useFactory, useClass, useExisting }), imports);
+    return createDynamicModule(
+      extras,
+      createAsyncOptionsProviders({ inject, useFactory, useClass, useExisting }),
+      imports,
+    );
   }
 
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
-    @Inject(HttpMount) private readonly mount: HttpMount,
+    @Inject(HttpIntegration) private readonly httpIntegration: HttpIntegration,
     @Inject(StateMonitor) private readonly monitor: StateMonitor,
     @Inject(StateStorage) private readonly storage: StateStorage,
     @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
     @Inject(EarlierGuards) private readonly earlierGuards: EarlierGuards,
-    @Inject(Transports) private readonly transports: Transports,
-    @Inject(Background) private readonly background: Background,
-    @Inject(Reporter) private readonly reporter: Reporter,
-    @Inject(CHANGES) private readonly changes: Subject<MaintenanceStatus>,
-    @Inject(TemporaryWindows) private readonly temporary: TemporaryWindows,
-    @Inject(SHUTDOWN) private readonly shutdown: AbortController,
+    @Inject(TransportAdapters) private readonly transports: TransportAdapters,
+    @Inject(BackgroundPauser) private readonly background: BackgroundPauser,
+    @Inject(InstanceReporter) private readonly reporter: InstanceReporter,
+    @Inject(STATUS_CHANGES) private readonly changes: Subject<MaintenanceStatus>,
+    @Inject(TemporaryWindows) private readonly temporaryWindows: TemporaryWindows,
+    @Inject(SHUTDOWN_CONTROLLER) private readonly shutdownController: AbortController,
     @Inject(Clock) private readonly clock: Clock,
   ) {
-    assertSingle(modules);
-    mount.attach();
+    assertRegisteredOnce(modules);
+    httpIntegration.attach();
     transports.attach();
   }
 
   /** Nest calls this when all controllers are known and no route is registered yet. */
   configure(_consumer: MiddlewareConsumer): void {
-    this.mount.beforeRoutes(this.discovery, this.config);
-    this.transports.beforeRoutes();
+    this.httpIntegration.configure(this.discovery, this.config);
+    this.transports.configure();
   }
 
   onApplicationBootstrap(): void {
-    this.earlierGuards.follow(this.config);
-    this.transports.started();
-    this.background.started();
+    this.earlierGuards.wrapGuards(this.config);
+    this.transports.start();
+    this.background.start();
   }
 
   /** The first of what Nest calls when it shuts down: a request that waits for work would hold up all that follows. */
   async onModuleDestroy(): Promise<void> {
-    this.shutdown.abort(new MaintenanceAbortedError('The application shuts down.'));
-    await this.temporary.settled();
+    this.shutdownController.abort(new MaintenanceAbortedError('The application shuts down.'));
+    await this.temporaryWindows.waitForRunning();
   }
 
   async onApplicationShutdown(): Promise<void> {
     try {
-      this.earlierGuards.release();
+      this.earlierGuards.unwrapGuards();
       this.background.close();
       await this.transports.close();
-      await this.reporter.leave();
+      await this.reporter.stop();
       await this.monitor.stop();
     } finally {
       this.changes.complete();
@@ -159,26 +169,35 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
 
   async #closeStorage(): Promise<void> {
     try {
-      await inTime(async () => this.storage.close?.(), this.clock, CLOSE_TIMEOUT_MS);
+      await withTimeout(async () => this.storage.close?.(), this.clock, CLOSE_TIMEOUT_MS);
     } catch (error) {
       throw toStorageError(error, `${this.storage.location} could not be closed`);
     }
   }
 }
 
-function define(extras: MaintenanceModuleExtras, given: Provider[], imports?: DynamicModule['imports']): DynamicModule {
+function createDynamicModule(
+  extras: MaintenanceModuleExtras,
+  given: Provider[],
+  imports?: DynamicModule['imports'],
+): DynamicModule {
   assertExtras(extras);
-  const admin = adminParts(extras.admin ?? false);
+  const admin = createAdminMetadata(extras.admin ?? false);
   const guard = extras.mount?.guard === false ? [] : [{ provide: APP_GUARD, useExisting: MaintenanceGuard }];
   return {
     module: MaintenanceModule,
     global: extras.isGlobal ?? true,
-    imports: [...(imports ?? []), ...admin.imports, ConfigModule.forFeature(maintenanceConfig), BackgroundStart],
+    imports: [
+      ...(imports ?? []),
+      ...admin.imports,
+      ConfigModule.forFeature(maintenanceConfig),
+      BackgroundBootstrapModule,
+    ],
     controllers: admin.controllers,
     providers: [
       ...given,
-      { provide: EXTRAS, useValue: extras },
-      ...providers,
+      { provide: MODULE_EXTRAS, useValue: extras },
+      ...maintenanceProviders,
       ...admin.providers,
       MaintenanceService,
       MaintenanceGuard,
@@ -190,19 +209,19 @@ function define(extras: MaintenanceModuleExtras, given: Provider[], imports?: Dy
       StateStorage,
       StateMonitor,
       Clock,
-      OPTIONS,
+      RESOLVED_OPTIONS,
       MaintenanceGuard,
       MaintenancePolicy,
       HandlerRulesReader,
       Responder,
-      HttpMount,
-      Transports,
+      HttpIntegration,
+      TransportAdapters,
       Announcer,
     ],
   };
 }
 
-function refusePlainImport(): never {
+function throwPlainImportError(): never {
   throw new MaintenanceOptionsError(
     'MaintenanceModule is imported without forRoot(). Write `imports: [MaintenanceModule.forRoot()]` in the root module; ' +
       'other modules need no import, MaintenanceService can be injected everywhere.',
@@ -210,7 +229,7 @@ function refusePlainImport(): never {
 }
 
 // A second registration would guard, answer and count everything twice.
-function assertSingle(modules: ModulesContainer): void {
+function assertRegisteredOnce(modules: ModulesContainer): void {
   const registered = [...modules.values()].filter(({ metatype }) => metatype === MaintenanceModule);
   if (registered.length > 1) {
     throw new MaintenanceOptionsError(

@@ -3,18 +3,18 @@ import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from 
 import { Subject } from 'rxjs';
 import { Announcer } from './http/announcer.js';
 import { BypassLink } from './http/bypass-link.js';
-import { Edge } from './http/edge.js';
+import { MaintenanceMiddleware } from './http/maintenance.middleware.js';
 import { EarlierGuards } from './http/earlier-guards.js';
-import { EdgeEndpoints } from './http/edge-endpoints.js';
-import { HttpMount } from './http/http-mount.js';
+import { SharedEndpoints } from './http/shared-endpoints.js';
+import { HttpIntegration } from './http/http-integration.js';
 import { MaintenanceGuard } from './http/maintenance.guard.js';
 import { PageRenderer } from './http/page/page-renderer.js';
 import { Responder } from './http/responder.js';
 import { RoutedHandlers } from './http/routed-handlers.js';
-import { viewLocals } from './http/view-locals.js';
+import { createViewLocals } from './http/view-locals.js';
 import { FailureLog } from './utils/failure-log.js';
-import { newIdentity } from './drain/identity.js';
-import { Reporter } from './drain/reporter.js';
+import { createIdentity } from './drain/instance-identity.js';
+import { InstanceReporter } from './drain/instance-reporter.js';
 import { LEASE_TIMES, type LeaseTimes } from './leases/lease-times.js';
 import { TemporaryWindows } from './leases/temporary-windows.js';
 import { MaintenanceLogger } from './utils/maintenance-logger.js';
@@ -28,50 +28,58 @@ import { MaintenancePolicy } from './policy/maintenance-policy.js';
 import type { MountPoints } from './policy/probes.js';
 import { Clock, SystemClock } from './utils/clock.js';
 import { toIso } from './utils/dates.js';
-import { InFlight } from './drain/in-flight.js';
+import { InFlightTracker } from './drain/in-flight-tracker.js';
 import type { MaintenanceStatus } from './core/maintenance-status.js';
-import { reasonOf } from './utils/reason-of.js';
+import { toErrorMessage } from './utils/to-error-message.js';
 import { StateMonitor } from './core/state-monitor.js';
-import { statusOf } from './core/status-of.js';
+import { createStatus } from './core/create-status.js';
 import { FileStateStorage } from './storage/file/file-state-storage.js';
 import { StateReader } from './storage/state-reader.js';
 import { StateStorage } from './storage/state-storage.js';
-import { storageFromUrl } from './storage/create-storage.js';
-import { CHANGES, EXTRAS, GIVEN_OPTIONS, LEASE, OPTIONS, PROGRAM, SHUTDOWN } from './maintenance.constants.js';
-import { withApplicationCache } from './storage/cache/application-cache.js';
-import { background } from './jobs/jobs.providers.js';
+import { createStorage } from './storage/create-storage.js';
+import {
+  STATUS_CHANGES,
+  MODULE_EXTRAS,
+  MODULE_OPTIONS_TOKEN,
+  LEASE_TIMES_TOKEN,
+  RESOLVED_OPTIONS,
+  CLI_ONLY,
+  SHUTDOWN_CONTROLLER,
+} from './maintenance.constants.js';
+import { wrapWithApplicationCache } from './storage/cache/application-cache.js';
+import { backgroundProvider } from './jobs/background.module.js';
 import { BootWarnings } from './boot-warnings.js';
 import { publishChange } from './core/publisher/change-channel.js';
-import { HistoryNews } from './core/publisher/history-news.js';
+import { HistoryCursor } from './core/publisher/history-cursor.js';
 import { ScopeCheck } from './core/publisher/scope-check.js';
 import { StateLog } from './core/publisher/state-log.js';
-import { StatusNews } from './core/publisher/status-news.js';
-import { transports } from './transports/transports.providers.js';
+import { StatusDiff } from './core/publisher/status-diff.js';
+import { transportsProvider } from './transports/transports.providers.js';
 
-const options: Provider = {
-  provide: OPTIONS,
-  inject: [GIVEN_OPTIONS, maintenanceConfig.KEY],
+const resolvedOptionsProvider: Provider = {
+  provide: RESOLVED_OPTIONS,
+  inject: [MODULE_OPTIONS_TOKEN, maintenanceConfig.KEY],
   useFactory: (given: MaintenanceModuleOptions, fromEnvironment: EnvironmentOptions) =>
     resolveOptions(given ?? {}, fromEnvironment),
 };
 
-const storage: Provider = {
+const storageProvider: Provider = {
   provide: StateStorage,
-  inject: [OPTIONS, ModuleRef],
+  inject: [RESOLVED_OPTIONS, ModuleRef],
   useFactory: async (given: ResolvedOptions, modules: ModuleRef): Promise<StateStorage> => {
     const { cache, refreshInterval } = given;
-    const named = await storageOf(given);
-    return cache ? withApplicationCache(named, cache, refreshInterval, modules) : named;
+    const named = await createConfiguredStorage(given);
+    return cache ? wrapWithApplicationCache(named, cache, refreshInterval, modules) : named;
   },
 };
 
-async function storageOf({ storage }: ResolvedOptions): Promise<StateStorage> {
+async function createConfiguredStorage({ storage }: ResolvedOptions): Promise<StateStorage> {
   if (typeof storage === 'object') return storage;
   try {
-    return await storageFromUrl(storage);
+    return await createStorage(storage);
   } catch (error) {
     throw new MaintenanceOptionsError(
-      `the option \`storage\` (environment: MAINTENANCE_STORAGE) can't be used: ${reasonOf(error)}.`,
+      `the option \`storage\` (environment: MAINTENANCE_STORAGE) can't be used: ${toErrorMessage(error)}.`,
       {
         cause: error,
       },
@@ -79,21 +87,29 @@ async function storageOf({ storage }: ResolvedOptions): Promise<StateStorage> {
   }
 }
 
-const monitor: Provider = {
+const stateMonitorProvider: Provider = {
   provide: StateMonitor,
-  inject: [OPTIONS, StateStorage, Clock, CHANGES, ModulesContainer, Reporter, GIVEN_OPTIONS],
+  inject: [
+    RESOLVED_OPTIONS,
+    StateStorage,
+    Clock,
+    STATUS_CHANGES,
+    ModulesContainer,
+    InstanceReporter,
+    MODULE_OPTIONS_TOKEN,
+  ],
   useFactory: async (
     { enabled, refreshInterval, onStorageFailure, scopesOf }: ResolvedOptions,
     source: StateStorage,
     clock: Clock,
     changes: Subject<MaintenanceStatus>,
     modules: ModulesContainer,
-    reporter: Reporter,
+    reporter: InstanceReporter,
     given: MaintenanceModuleOptions | null,
   ): Promise<StateMonitor> => {
-    const log = new StateLog(source.location, howToTurnOn(given?.storage, source));
-    const news = new HistoryNews();
-    const statuses = new StatusNews();
+    const log = new StateLog(source.location, describeHowToTurnOn(given?.storage, source));
+    const news = new HistoryCursor();
+    const statuses = new StatusDiff();
     const scopes = new ScopeCheck(modules, scopesOf !== undefined);
     const reader = new StateReader(source);
     const started: StateMonitor = new StateMonitor({
@@ -103,36 +119,36 @@ const monitor: Provider = {
       onStorageFailure,
       enabled,
       // A file has no caches and no copies that could be behind.
-      ...(source instanceof FileStateStorage && { olderRevisionPatience: 0 }),
-      changed: () => {
-        const status = statusOf(started, source);
-        const changed = news.of(started.state);
-        const isNews = statuses.isNews(status, started.state);
+      ...(source instanceof FileStateStorage && { staleReadGracePeriodMs: 0 }),
+      onChange: () => {
+        const status = createStatus(started, source);
+        const changed = news.takeNew(started.state);
+        const isNews = statuses.hasChanged(status, started.state);
         // Who waits for the revision has to know of it.
-        if (!isNews && changed.length === 0) return reporter.changed();
-        log.changed(status, started.state, changed);
-        scopes.check(status);
+        if (!isNews && changed.length === 0) return reporter.onStateChange();
+        log.logChange(status, started.state, changed);
+        scopes.warnOfUnknownScopes(status);
         publishChange({ status, changes: changed });
-        reporter.changed();
+        reporter.onStateChange();
         changes.next(status);
       },
-      healthChanged: (error) => log.healthChanged(error, onStorageFailure),
+      onHealthChange: (error) => log.logHealthChange(error, onStorageFailure),
     });
-    await reporter.join();
+    await reporter.sendFirstReport();
     // Who injects the service finds the answer ready, whatever the order in which modules are initialized.
     await started.start();
-    if (!isProgram(modules)) log.started(statusOf(started, source));
+    if (!isCliOnly(modules)) log.logStart(createStatus(started, source));
     return started;
   },
 };
 
 /** Whether the application is a program of commands. */
-function isProgram(modules: ModulesContainer): boolean {
-  return [...modules.values()].some((module) => module.providers.has(PROGRAM));
+function isCliOnly(modules: ModulesContainer): boolean {
+  return [...modules.values()].some((module) => module.providers.has(CLI_ONLY));
 }
 
 /** @param given - the storage that the options name in code; without it, the command looks for the storage as the application does */
-function howToTurnOn(given: MaintenanceModuleOptions['storage'], { kind, location }: StateStorage): string {
+function describeHowToTurnOn(given: MaintenanceModuleOptions['storage'], { kind, location }: StateStorage): string {
   if (given === undefined) return 'Turn it on with: npx nestjs-maintenance on';
   if (kind === 'file')
     return `Turn it on with: npx nestjs-maintenance on --storage ${JSON.stringify(`file:${location}`)}`;
@@ -141,53 +157,53 @@ function howToTurnOn(given: MaintenanceModuleOptions['storage'], { kind, locatio
   return 'Turn it on with MaintenanceService.enable().';
 }
 
-const reporter: Provider = {
-  provide: Reporter,
-  inject: [OPTIONS, StateStorage, Clock, ModulesContainer],
+const reporterProvider: Provider = {
+  provide: InstanceReporter,
+  inject: [RESOLVED_OPTIONS, StateStorage, Clock, ModulesContainer],
   useFactory: (
     { application, appVersion, startFile }: ResolvedOptions,
     source: StateStorage,
     clock: Clock,
     modules: ModulesContainer,
-  ): Reporter => {
+  ): InstanceReporter => {
     const logger = new MaintenanceLogger();
-    return new Reporter({
-      identity: newIdentity({
+    return new InstanceReporter({
+      identity: createIdentity({
         application,
         ...(startFile !== undefined && { startFile }),
         ...(appVersion !== undefined && { appVersion }),
       }),
-      storage: isProgram(modules) ? null : source,
+      storage: isCliOnly(modules) ? null : source,
       clock,
-      isShared: (applications) =>
+      onSharedStorage: (applications) =>
         logger.warn(
           `Instances of ${applications.length} applications report on ${source.location}: ${applications.join(', ')}. ` +
             'Each change of maintenance is a change for all of them. Give each application a storage of its own: another file, key or bucket.',
         ),
-      failed: (error) => {
+      onFailure: (error) => {
         if (error === null) logger.log(`Reports of this instance are written to ${source.location} again.`);
         else
           logger.warn(
-            `Reports of this instance can't be written, so \`on --wait\` does not count it: ${reasonOf(error)}`,
+            `Reports of this instance can't be written, so \`on --wait\` does not count it: ${toErrorMessage(error)}`,
           );
       },
     });
   },
 };
 
-const inFlight: Provider = {
-  provide: InFlight,
-  inject: [Clock, StateMonitor, Reporter],
-  useFactory: (clock: Clock, state: StateMonitor, reports: Reporter): InFlight => {
-    const work = new InFlight(clock, () => state.situation());
-    reports.follow(state, work);
+const inFlightProvider: Provider = {
+  provide: InFlightTracker,
+  inject: [Clock, StateMonitor, InstanceReporter],
+  useFactory: (clock: Clock, state: StateMonitor, reports: InstanceReporter): InFlightTracker => {
+    const work = new InFlightTracker(clock, () => state.getSnapshot());
+    reports.start(state, work);
     return work;
   },
 };
 
-const temporary: Provider = {
+const temporaryWindowsProvider: Provider = {
   provide: TemporaryWindows,
-  inject: [StateStorage, StateMonitor, Clock, CHANGES, SHUTDOWN, LEASE],
+  inject: [StateStorage, StateMonitor, Clock, STATUS_CHANGES, SHUTDOWN_CONTROLLER, LEASE_TIMES_TOKEN],
   useFactory: (
     source: StateStorage,
     state: StateMonitor,
@@ -203,16 +219,16 @@ const temporary: Provider = {
       clock,
       times,
       shutdown,
-      leftOpen: (id, until, error) =>
+      onCloseFailed: (id, until, error) =>
         new MaintenanceLogger().error(
-          `The maintenance window ${id} could not be closed after its work, so it stays open until ${toIso(until)}: ${reasonOf(error)}`,
+          `The maintenance window ${id} could not be closed after its work, so it stays open until ${toIso(until)}: ${toErrorMessage(error)}`,
         ),
     }),
 };
 
-const announcer: Provider = {
+const announcerProvider: Provider = {
   provide: Announcer,
-  inject: [OPTIONS, StateMonitor, Clock, CHANGES],
+  inject: [RESOLVED_OPTIONS, StateMonitor, Clock, STATUS_CHANGES],
   useFactory: (
     { announce }: ResolvedOptions,
     state: StateMonitor,
@@ -220,14 +236,14 @@ const announcer: Provider = {
     changes: Subject<MaintenanceStatus>,
   ): Announcer => {
     const made = new Announcer(announce.before, state, clock);
-    if (announce.before !== undefined) changes.subscribe(() => made.review());
+    if (announce.before !== undefined) changes.subscribe(() => made.refresh());
     return made;
   },
 };
 
-const policy: Provider = {
+const policyProvider: Provider = {
   provide: MaintenancePolicy,
-  inject: [OPTIONS, StateMonitor, Clock, ApplicationConfig],
+  inject: [RESOLVED_OPTIONS, StateMonitor, Clock, ApplicationConfig],
   useFactory: (
     { exempt, response, scopesOf, bypass }: ResolvedOptions,
     state: StateMonitor,
@@ -236,25 +252,28 @@ const policy: Provider = {
   ) => {
     const failures = new FailureLog(clock);
     return new MaintenancePolicy(state, clock, {
-      exemptions: { ...exempt, mountPoints: () => findMountPoints(config) },
+      exemptions: { ...exempt, getMountPoints: () => findMountPoints(config) },
       scopesOf,
-      bypassCookie: bypass.cookieName,
+      bypassCookieName: bypass.cookieName,
       retryAfter: response.retryAfter,
-      failed: (option, error) =>
-        failures.error(option, () => `\`${option}\` could not decide, so the caller was refused: ${reasonOf(error)}`),
+      onError: (option, error) =>
+        failures.error(
+          option,
+          () => `\`${option}\` could not decide, so the caller was refused: ${toErrorMessage(error)}`,
+        ),
     });
   },
 };
 
-const responder: Provider = {
+const responderProvider: Provider = {
   provide: Responder,
-  inject: [OPTIONS, Clock],
+  inject: [RESOLVED_OPTIONS, Clock],
   useFactory: async ({ response }: ResolvedOptions, clock: Clock) =>
     new Responder(response, await PageRenderer.create(response.template), clock),
 };
 
-const mount: Provider = {
-  provide: HttpMount,
+const httpIntegrationProvider: Provider = {
+  provide: HttpIntegration,
   inject: [
     HttpAdapterHost,
     MaintenancePolicy,
@@ -262,12 +281,12 @@ const mount: Provider = {
     Responder,
     StateMonitor,
     StateStorage,
-    EXTRAS,
-    EdgeEndpoints,
+    MODULE_EXTRAS,
+    SharedEndpoints,
     Announcer,
     Clock,
-    OPTIONS,
-    InFlight,
+    RESOLVED_OPTIONS,
+    InFlightTracker,
   ],
   useFactory: (
     host: HttpAdapterHost,
@@ -277,25 +296,30 @@ const mount: Provider = {
     state: StateMonitor,
     source: StateStorage,
     extras: MaintenanceModuleExtras,
-    endpoints: EdgeEndpoints,
+    endpoints: SharedEndpoints,
     announcer: Announcer,
     clock: Clock,
     { bypass }: ResolvedOptions,
-    work: InFlight,
+    work: InFlightTracker,
   ) => {
     const handlers = new RoutedHandlers(reader, extras.mount?.guard === false ? MaintenanceGuard : null);
-    const link = new BypassLink(bypass.cookieName, clock, () => state.situation().active);
-    const edge = extras.mount?.edge === false ? null : new Edge(rules, handlers, answers, endpoints, link);
-    const locals = viewLocals(() => statusOf(state, source), announcer);
+    const link = new BypassLink(bypass.cookieName, clock, () => state.getSnapshot().active);
+    const edge =
+      extras.mount?.edge === false ? null : new MaintenanceMiddleware(rules, handlers, answers, endpoints, link);
+    const locals = createViewLocals(() => createStatus(state, source), announcer);
     const tracking = { inFlight: work, policy: rules, endpoints };
-    return new HttpMount(host, { edge, handlers, endpoints, announcer, viewLocals: locals, tracking, clock }, answers);
+    return new HttpIntegration(
+      host,
+      { middleware: edge, handlers, endpoints, announcer, viewLocals: locals, tracking, clock },
+      answers,
+    );
   },
 };
 
-const earlierGuards: Provider = {
+const earlierGuardsProvider: Provider = {
   provide: EarlierGuards,
-  inject: [MaintenancePolicy, MaintenanceGuard, HttpMount],
-  useFactory: (rules: MaintenancePolicy, guard: MaintenanceGuard, { handlers }: HttpMount) =>
+  inject: [MaintenancePolicy, MaintenanceGuard, HttpIntegration],
+  useFactory: (rules: MaintenancePolicy, guard: MaintenanceGuard, { handlers }: HttpIntegration) =>
     new EarlierGuards(rules, guard, handlers),
 };
 
@@ -308,25 +332,25 @@ function findMountPoints(config: ApplicationConfig): MountPoints {
 }
 
 /** What the module provides whatever its options. */
-export const providers: Provider[] = [
+export const maintenanceProviders: Provider[] = [
   { provide: Clock, useClass: SystemClock },
-  { provide: CHANGES, useFactory: () => new Subject<MaintenanceStatus>() },
-  { provide: SHUTDOWN, useFactory: () => new AbortController() },
-  { provide: LEASE, useValue: LEASE_TIMES },
+  { provide: STATUS_CHANGES, useFactory: () => new Subject<MaintenanceStatus>() },
+  { provide: SHUTDOWN_CONTROLLER, useFactory: () => new AbortController() },
+  { provide: LEASE_TIMES_TOKEN, useValue: LEASE_TIMES },
   HandlerRulesReader,
-  EdgeEndpoints,
-  options,
-  storage,
-  reporter,
-  monitor,
-  inFlight,
-  temporary,
-  announcer,
-  policy,
-  responder,
-  mount,
-  transports,
-  background,
-  earlierGuards,
+  SharedEndpoints,
+  resolvedOptionsProvider,
+  storageProvider,
+  reporterProvider,
+  stateMonitorProvider,
+  inFlightProvider,
+  temporaryWindowsProvider,
+  announcerProvider,
+  policyProvider,
+  responderProvider,
+  httpIntegrationProvider,
+  transportsProvider,
+  backgroundProvider,
+  earlierGuardsProvider,
   BootWarnings,
 ];

@@ -1,33 +1,33 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { type Subject, type Observable } from 'rxjs';
-import { awaitDrain } from './drain/drain.js';
+import { waitForDrain } from './drain/wait-for-drain.js';
 import type { DrainReport } from './drain/drain-report.js';
-import { livingInstances } from './drain/instances.js';
+import { readLiveInstances } from './drain/instance-reports.js';
 import { TemporaryWindows } from './leases/temporary-windows.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
-import { closeWindows, endsAll, openWindow, type ChangeOrigin } from './core/changes.js';
+import { endWindows, shouldEndAll, openWindow, type ChangeOrigin } from './core/window-changes.js';
 import { Clock } from './utils/clock.js';
 import { MaintenanceForcedError } from './errors/maintenance-forced.error.js';
 import type { InstanceReport } from './core/instance-report.js';
 import type { MaintenanceStatus } from './core/maintenance-status.js';
-import { EVERYTHING } from './core/maintenance-window.js';
+import { ALL_SCOPES } from './core/maintenance-window.js';
 import { StateMonitor } from './core/state-monitor.js';
-import { statusOf } from './core/status-of.js';
-import { whenInactive } from './core/when-inactive.js';
+import { createStatus } from './core/create-status.js';
+import { waitUntilInactive } from './core/wait-until-inactive.js';
 import {
-  readDisableOptions,
-  readEnableOptions,
+  parseDisableOptions,
+  parseEnableOptions,
   type DisableOptions,
   type EnableOptions,
 } from './core/window-options.js';
-import { pastCaches } from './storage/cache/cached-state-storage.js';
+import { unwrapCache } from './storage/cache/cached-state-storage.js';
 import { StateStorage } from './storage/state-storage.js';
-import { StateWriter, type Written } from './storage/state-writer.js';
-import { CHANGES, OPTIONS, SHUTDOWN } from './maintenance.constants.js';
+import { StateWriter, type WriteResult } from './storage/state-writer.js';
+import { STATUS_CHANGES, RESOLVED_OPTIONS, SHUTDOWN_CONTROLLER } from './maintenance.constants.js';
 
 /** Milliseconds. */
-const DRAIN_TIMEOUT = 60_000;
+const DEFAULT_DRAIN_TIMEOUT_MS = 60_000;
 
 /**
  * Turns maintenance on and off, and tells whether it is on.
@@ -46,13 +46,13 @@ export class MaintenanceService {
   readonly #writer: StateWriter;
 
   constructor(
-    @Inject(OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(StateStorage) private readonly storage: StateStorage,
     @Inject(StateMonitor) private readonly monitor: StateMonitor,
     @Inject(Clock) private readonly clock: Clock,
-    @Inject(CHANGES) changes: Subject<MaintenanceStatus>,
-    @Inject(TemporaryWindows) private readonly temporary: TemporaryWindows,
-    @Inject(SHUTDOWN) private readonly shutdown: AbortController,
+    @Inject(STATUS_CHANGES) changes: Subject<MaintenanceStatus>,
+    @Inject(TemporaryWindows) private readonly temporaryWindows: TemporaryWindows,
+    @Inject(SHUTDOWN_CONTROLLER) private readonly shutdownController: AbortController,
   ) {
     this.changes = changes.asObservable();
     this.#writer = new StateWriter(storage, clock);
@@ -60,7 +60,7 @@ export class MaintenanceService {
 
   /** The status, from memory: this never waits for the storage. */
   status(): MaintenanceStatus {
-    return statusOf(this.monitor, this.storage);
+    return createStatus(this.monitor, this.storage);
   }
 
   /**
@@ -69,10 +69,10 @@ export class MaintenanceService {
    * @param scope - asks for one part of the application; a window on `'*'` counts for every scope. Default: any window at all
    */
   isActive(scope?: string): boolean {
-    const { forced, active } = this.monitor.situation();
+    const { forced, active } = this.monitor.getSnapshot();
     if (forced !== null) return forced;
     if (scope === undefined) return active.length > 0;
-    return active.some((window) => window.scope === scope || window.scope === EVERYTHING);
+    return active.some((window) => window.scope === scope || window.scope === ALL_SCOPES);
   }
 
   /**
@@ -90,7 +90,7 @@ export class MaintenanceService {
    * ```
    */
   async enable(window: EnableOptions = {}): Promise<MaintenanceStatus> {
-    await this.open(window, { via: 'code', by: window?.createdBy });
+    await this.startWindow(window, { via: 'code', by: window?.createdBy });
     return this.status();
   }
 
@@ -103,7 +103,7 @@ export class MaintenanceService {
    * @throws {@link MaintenanceStorageError} if the storage does not take it
    */
   async disable(which: DisableOptions = {}): Promise<MaintenanceStatus> {
-    await this.close(which, { via: 'code' });
+    await this.endWindows(which, { via: 'code' });
     return this.status();
   }
 
@@ -135,7 +135,7 @@ export class MaintenanceService {
    */
   async during<T>(work: (signal: AbortSignal) => Promise<T>, window: EnableOptions = {}): Promise<T> {
     this.#assertNotForced();
-    return this.temporary.during(work, window);
+    return this.temporaryWindows.during(work, window);
   }
 
   /**
@@ -154,10 +154,10 @@ export class MaintenanceService {
    * ```
    */
   async whenInactive({ scope, signal }: { scope?: string; signal?: AbortSignal } = {}): Promise<void> {
-    return whenInactive({
+    return waitUntilInactive({
       isActive: () => this.isActive(scope),
       changes: this.changes,
-      signals: [...(signal ? [signal] : []), this.shutdown.signal],
+      signals: [...(signal ? [signal] : []), this.shutdownController.signal],
     });
   }
 
@@ -167,7 +167,7 @@ export class MaintenanceService {
    * @returns the status after that; a storage that fails shows in `status.storage`
    */
   async refresh(): Promise<MaintenanceStatus> {
-    const storage = pastCaches(this.storage);
+    const storage = unwrapCache(this.storage);
     // A cache that has seen what the storage holds gives nothing older afterwards. What fails here fails in the next line too.
     if (storage !== this.storage) await storage.read().catch(() => undefined);
     await this.monitor.refresh();
@@ -192,9 +192,9 @@ export class MaintenanceService {
    * if (!drained) throw new Error(`held up by ${pending.map(({ instance }) => instance.host).join(', ')}`);
    * ```
    */
-  async drained({ timeout = DRAIN_TIMEOUT }: { timeout?: number } = {}): Promise<DrainReport> {
+  async drained({ timeout = DEFAULT_DRAIN_TIMEOUT_MS }: { timeout?: number } = {}): Promise<DrainReport> {
     const { storage, clock } = this;
-    return awaitDrain({ storage, clock, timeout, isForcedOn: this.monitor.situation().forced === true });
+    return waitForDrain({ storage, clock, timeout, isForcedOn: this.monitor.getSnapshot().forced === true });
   }
 
   /**
@@ -203,28 +203,28 @@ export class MaintenanceService {
    * @throws {@link MaintenanceStorageError} if the storage fails, or keeps no reports of instances
    */
   async instances(): Promise<InstanceReport[]> {
-    return livingInstances(this.storage, this.clock);
+    return readLiveInstances(this.storage, this.clock);
   }
 
   /** @internal */
-  async open(window: unknown, origin: ChangeOrigin): Promise<Written> {
+  async startWindow(window: unknown, origin: ChangeOrigin): Promise<WriteResult> {
     this.#assertNotForced();
-    readEnableOptions(window, this.clock.now());
+    parseEnableOptions(window, this.clock.now());
     return this.#apply(
       (windows, now) =>
-        openWindow(windows, readEnableOptions(window, now), now, randomBytes(4).toString('hex'), origin.by),
+        openWindow(windows, parseEnableOptions(window, now), now, randomBytes(4).toString('hex'), origin.by),
       origin,
     );
   }
 
   /** @internal */
-  async close(which: unknown, origin: ChangeOrigin): Promise<Written> {
+  async endWindows(which: unknown, origin: ChangeOrigin): Promise<WriteResult> {
     this.#assertNotForced();
-    const selected = readDisableOptions(which);
-    return this.#apply((windows, now) => closeWindows(windows, selected, now), origin, endsAll(selected));
+    const selected = parseDisableOptions(which);
+    return this.#apply((windows, now) => endWindows(windows, selected, now), origin, shouldEndAll(selected));
   }
 
-  async #apply(...change: Parameters<StateWriter['change']>): Promise<Written> {
+  async #apply(...change: Parameters<StateWriter['change']>): Promise<WriteResult> {
     const written = await this.#writer.change(...change);
     this.monitor.adopt(written.state);
     return written;

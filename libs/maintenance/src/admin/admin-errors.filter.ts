@@ -10,7 +10,7 @@ import {
 import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
 import { MaintenanceForcedError } from '../errors/maintenance-forced.error.js';
 import { InvalidWindowError } from '../errors/invalid-window.error.js';
-import { reasonOf } from '../utils/reason-of.js';
+import { toErrorMessage } from '../utils/to-error-message.js';
 import { MaintenanceStorageError } from '../errors/maintenance-storage.error.js';
 
 type AdminError = InvalidWindowError | MaintenanceForcedError | MaintenanceStorageError;
@@ -23,13 +23,13 @@ export class AdminErrorsFilter extends BaseExceptionFilter<AdminError | HttpExce
   }
 
   override catch(error: AdminError, host: ArgumentsHost): void {
-    super.catch(asHttpException(error), host);
+    super.catch(toHttpException(error), host);
   }
 }
 
-function asHttpException(error: AdminError): HttpException {
+function toHttpException(error: AdminError): HttpException {
   // A storage of the application's own may put anything into its messages.
-  const reason = reasonOf(error);
+  const reason = toErrorMessage(error);
   if (error instanceof InvalidWindowError) return new BadRequestException(reason, { cause: error });
   if (error instanceof MaintenanceForcedError) return new ConflictException(reason, { cause: error });
   return new BadGatewayException(reason, { cause: error });

@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Inject, Injectable, UnauthorizedException, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { HttpMount } from '../http/http-mount.js';
+import { HttpIntegration } from '../http/http-integration.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
-import { OPTIONS } from '../maintenance.constants.js';
+import { RESOLVED_OPTIONS } from '../maintenance.constants.js';
 
 interface RequestWithToken {
   headers: { authorization?: string; 'maintenance-token'?: string };
@@ -14,21 +14,21 @@ interface RequestWithToken {
  */
 @Injectable()
 export class AdminTokenGuard implements CanActivate {
-  readonly #expected: Buffer | null;
+  readonly #tokenHash: Buffer | null;
 
   constructor(
-    @Inject(OPTIONS) { adminToken }: ResolvedOptions,
-    @Inject(HttpMount) private readonly mount: HttpMount,
+    @Inject(RESOLVED_OPTIONS) { adminToken }: ResolvedOptions,
+    @Inject(HttpIntegration) private readonly httpIntegration: HttpIntegration,
   ) {
-    this.#expected = adminToken === undefined ? null : digest(adminToken);
+    this.#tokenHash = adminToken === undefined ? null : hashToken(adminToken);
   }
 
   canActivate(context: ExecutionContext): boolean {
-    if (this.#expected === null) return true;
+    if (this.#tokenHash === null) return true;
     const http = context.switchToHttp();
     const given = readToken(http.getRequest<RequestWithToken>());
-    if (given !== undefined && timingSafeEqual(digest(given), this.#expected)) return true;
-    const response = this.mount.rawResponse(http.getResponse());
+    if (given !== undefined && timingSafeEqual(hashToken(given), this.#tokenHash)) return true;
+    const response = this.httpIntegration.getRawResponse(http.getResponse());
     const reason = given === undefined ? '' : ', error="invalid_token"';
     response.setHeader('WWW-Authenticate', `Bearer realm="maintenance"${reason}`);
     throw new UnauthorizedException(
@@ -45,6 +45,6 @@ function readToken({ headers }: RequestWithToken): string | undefined {
 }
 
 // Digests have one length, so that the comparison takes the same time whatever was sent.
-function digest(token: string): Buffer {
+function hashToken(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }

@@ -16,46 +16,46 @@ import {
   type Type,
 } from '@nestjs/common';
 import { MaintenanceService } from '../maintenance.service.js';
-import { ADMIN } from '../policy/metadata.js';
-import type { ChangeOrigin } from '../core/changes.js';
+import { ADMIN_METADATA } from '../maintenance.constants.js';
+import type { ChangeOrigin } from '../core/window-changes.js';
 import type { InstanceReport } from '../core/instance-report.js';
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
 import { AdminErrorsFilter } from './admin-errors.filter.js';
 import { AdminTokenGuard } from './admin-token.guard.js';
-import { jsonBodyOf, type BodyRequest } from './json-body.js';
+import { parseJsonBody, type BodyRequest } from './json-body.js';
 import { SameOriginGuard } from './same-origin.guard.js';
 
-const NO_STORE = Header('Cache-Control', 'no-store');
+const NoStore = Header('Cache-Control', 'no-store');
 
 abstract class AdminEndpoints {
   @Inject(MaintenanceService)
   protected readonly maintenance!: MaintenanceService;
 
   @Get()
-  @NO_STORE
+  @NoStore
   status(): MaintenanceStatus {
     return this.maintenance.status();
   }
 
   @Get('instances')
-  @NO_STORE
+  @NoStore
   instances(): Promise<InstanceReport[]> {
     return this.maintenance.instances();
   }
 
   @Post('on')
   @HttpCode(200)
-  @NO_STORE
+  @NoStore
   async on(@Req() request: BodyRequest, @Body() body: unknown): Promise<MaintenanceStatus> {
-    await this.maintenance.open(jsonBodyOf(request, body), originOf(request));
+    await this.maintenance.startWindow(parseJsonBody(request, body), getChangeOrigin(request));
     return this.maintenance.status();
   }
 
   @Post('off')
   @HttpCode(200)
-  @NO_STORE
+  @NoStore
   async off(@Req() request: BodyRequest, @Body() body: unknown): Promise<MaintenanceStatus> {
-    await this.maintenance.close(jsonBodyOf(request, body), originOf(request));
+    await this.maintenance.endWindows(parseJsonBody(request, body), getChangeOrigin(request));
     return this.maintenance.status();
   }
 }
@@ -69,7 +69,7 @@ export function createAdminController(
   class MaintenanceAdminController extends AdminEndpoints {}
   applyDecorators(
     Controller({ path, version: VERSION_NEUTRAL }),
-    SetMetadata(ADMIN, true),
+    SetMetadata(ADMIN_METADATA, true),
     UseGuards(SameOriginGuard, AdminTokenGuard, ...guards),
     UseFilters(AdminErrorsFilter),
     ...decorators,
@@ -77,7 +77,7 @@ export function createAdminController(
   return MaintenanceAdminController;
 }
 
-function originOf({ user }: BodyRequest): ChangeOrigin {
+function getChangeOrigin({ user }: BodyRequest): ChangeOrigin {
   const { username, email, name, id, sub } = (typeof user === 'object' && user !== null ? user : {}) as Record<
     string,
     unknown

@@ -15,7 +15,7 @@ export interface BodyRequest {
  *
  * @throws UnsupportedMediaTypeException (415) for a body that is not JSON, BadRequestException (400) for one that is no object
  */
-export function jsonBodyOf({ headers, raw }: BodyRequest, body: unknown): object {
+export function parseJsonBody({ headers, raw }: BodyRequest, body: unknown): object {
   const { 'content-type': type } = headers;
   if (!hasBody(raw ?? { headers })) return {};
   if (!/^application\/(?:[\w.-]+\+)?json *(?:;|$)/i.test(type ?? '')) {

@@ -1,4 +1,4 @@
-import { parseDuration, showDuration } from './duration.js';
+import { parseDuration, formatDuration } from './duration.js';
 
 describe('parseDuration', () => {
   it.each([
@@ -49,6 +49,6 @@ describe('showDuration', () => {
     [90_000_000, '1 day 1 h'],
     [200_000_000, '2 days 8 h'],
   ])('shows %d ms as %s', (milliseconds, text) => {
-    expect(showDuration(milliseconds)).toBe(text);
+    expect(formatDuration(milliseconds)).toBe(text);
   });
 });

@@ -1,8 +1,8 @@
-const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 };
+const UNITS_MS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 };
 const DURATION = /^(?:(?<d>\d+)d)?(?:(?<h>\d+)h)?(?:(?<m>\d+)m)?(?:(?<s>\d+)s)?$/;
 
 /** Ten years: what is longer was not meant, and would leave the range of dates. */
-const LONGEST = 3_650 * UNITS.d;
+const MAX_DURATION_MS = 3_650 * UNITS_MS.d;
 
 /**
  * Reads a span of time such as `30m`, `2h`, `1h30m`, `90s` or `1d`.
@@ -13,23 +13,23 @@ export function parseDuration(text: string): number | undefined {
   const parts = DURATION.exec(text.replace(/\s+/g, '').toLowerCase())?.groups;
   if (!parts) return undefined;
   let total = 0;
-  for (const [unit, milliseconds] of Object.entries(UNITS)) total += Number(parts[unit] ?? 0) * milliseconds;
-  return total > 0 && total <= LONGEST ? total : undefined;
+  for (const [unit, milliseconds] of Object.entries(UNITS_MS)) total += Number(parts[unit] ?? 0) * milliseconds;
+  return total > 0 && total <= MAX_DURATION_MS ? total : undefined;
 }
 
 /** A span of time for people, as exact as they want it: `2 days 3 h`, `1 h 30 min`, `4 min 5 s`. */
-export function showDuration(milliseconds: number): string {
-  const grain = milliseconds >= UNITS.d ? UNITS.h : milliseconds >= 10 * UNITS.m ? UNITS.m : UNITS.s;
+export function formatDuration(milliseconds: number): string {
+  const grain = milliseconds >= UNITS_MS.d ? UNITS_MS.h : milliseconds >= 10 * UNITS_MS.m ? UNITS_MS.m : UNITS_MS.s;
   const seconds = (Math.round(milliseconds / grain) * grain) / 1_000;
   const days = Math.floor(seconds / 86_400);
   const hours = Math.floor(seconds / 3_600) % 24;
   const minutes = Math.floor(seconds / 60) % 60;
-  if (days > 0) return join(`${days} ${days === 1 ? 'day' : 'days'}`, hours, 'h');
-  if (hours > 0) return join(`${hours} h`, minutes, 'min');
-  if (minutes > 0) return join(`${minutes} min`, seconds % 60, 's');
+  if (days > 0) return joinUnits(`${days} ${days === 1 ? 'day' : 'days'}`, hours, 'h');
+  if (hours > 0) return joinUnits(`${hours} h`, minutes, 'min');
+  if (minutes > 0) return joinUnits(`${minutes} min`, seconds % 60, 's');
   return `${seconds} s`;
 }
 
-function join(first: string, count: number, unit: string): string {
+function joinUnits(first: string, count: number, unit: string): string {
   return count === 0 ? first : `${first} ${count} ${unit}`;
 }

@@ -1,4 +1,4 @@
-import { isLocalTime, momentOf } from './local-time.js';
+import { isLocalTime, resolveTime } from './local-time.js';
 
 it.each([
   ['2026-12-01T02:00', true],
@@ -22,7 +22,7 @@ it.each([
   ['2026-11-01T01:30', 'America/New_York', '2026-11-01T05:30:00.000Z'],
   ['2027-04-04T01:45', 'Australia/Lord_Howe', '2027-04-03T14:45:00.000Z'],
 ])('%s in %s is %s', (local, timeZone, iso) => {
-  expect(new Date(momentOf({ local }, '--at', timeZone)).toISOString()).toBe(iso);
+  expect(new Date(resolveTime({ local }, '--at', timeZone)).toISOString()).toBe(iso);
 });
 
 it.each([
@@ -30,13 +30,13 @@ it.each([
   ['2027-03-14T02:00', 'America/New_York', '2027-03-14T03:00'],
   ['2026-10-04T02:15', 'Australia/Lord_Howe', '2026-10-04T02:45'],
 ])('%s does not exist in %s', (local, timeZone, instead) => {
-  expect(() => momentOf({ local }, '--at', timeZone)).toThrow(
+  expect(() => resolveTime({ local }, '--at', timeZone)).toThrow(
     `--at ${local} does not exist in ${timeZone}: clocks are put forward then. They show ${instead} instead.`,
   );
 });
 
 it('needs a zone', () => {
-  expect(() => momentOf({ local: '2026-12-01T02:00' }, '--until', undefined)).toThrow(
+  expect(() => resolveTime({ local: '2026-12-01T02:00' }, '--until', undefined)).toThrow(
     '--until 2026-12-01T02:00 is a local time: name its zone with --tz, such as --tz Europe/Rome, or write 2026-12-01T02:00Z for UTC.',
   );
 });

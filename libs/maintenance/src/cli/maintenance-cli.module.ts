@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { StateStorage } from '../storage/state-storage.js';
-import { OPTIONS, PROGRAM } from '../maintenance.constants.js';
+import { RESOLVED_OPTIONS, CLI_ONLY } from '../maintenance.constants.js';
 import {
   MaintenanceInstancesSubCommand,
   MaintenanceOffSubCommand,
@@ -9,7 +9,7 @@ import {
   MaintenanceParentCommand,
   MaintenanceStatusSubCommand,
 } from './commands/maintenance.command.js';
-import { TargetFinder } from './target.js';
+import { TargetFinder } from './target-finder.js';
 
 /**
  * Adds `maintenance on`, `off`, `status` and `instances` to an application's own nest-commander program. Where the
@@ -31,21 +31,21 @@ import { TargetFinder } from './target.js';
     MaintenanceStatusSubCommand,
     MaintenanceInstancesSubCommand,
     // A program of commands is no instance of the application.
-    { provide: PROGRAM, useValue: true },
+    { provide: CLI_ONLY, useValue: true },
     {
       provide: TargetFinder,
       inject: [ModuleRef],
       useFactory: (modules: ModuleRef) =>
         new TargetFinder(
           () => process.env,
-          () => ({ storage: found(modules, StateStorage), options: found(modules, OPTIONS) }),
+          () => ({ storage: findProvider(modules, StateStorage), options: findProvider(modules, RESOLVED_OPTIONS) }),
         ),
     },
   ],
 })
 export class MaintenanceCliModule {}
 
-function found<T>(modules: ModuleRef, token: symbol): T | undefined {
+function findProvider<T>(modules: ModuleRef, token: symbol): T | undefined {
   try {
     return modules.get<T>(token, { strict: false });
   } catch {

@@ -7,21 +7,21 @@ export function printLines(stream: NodeJS.WriteStream, lines: readonly string[])
 
 /** Writes text and waits until it is written, or nobody reads any more. */
 export function print(stream: NodeJS.WriteStream, text: string): Promise<void> {
-  tolerateClosedPipe(stream);
+  ignoreClosedPipe(stream);
   return new Promise((resolve) => stream.write(text, () => resolve()));
 }
 
 /** Lets a reader go away early, as in `status | head -1`: what was done is done, whoever reads of it. */
-export function tolerateClosedPipe(stream: NodeJS.WriteStream): void {
-  const failed = stream === process.stderr ? errorsFailed : outputFailed;
+export function ignoreClosedPipe(stream: NodeJS.WriteStream): void {
+  const failed = stream === process.stderr ? onErrorOutputError : onOutputError;
   if (!stream.listeners('error').includes(failed)) stream.on('error', failed);
 }
 
-function outputFailed(error: NodeJS.ErrnoException): void {
+function onOutputError(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') return;
   process.exitCode = 1;
   process.stderr.write(`error: could not write the output: ${escapeControlCharacters(error.message)}\n`);
 }
 
 // There is no place left to say it.
-function errorsFailed(): void {}
+function onErrorOutputError(): void {}

@@ -1,12 +1,12 @@
 import type { Disagreement } from '../drain/agreement.js';
 import type { InstanceReport } from '../core/instance-report.js';
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
-import { showDuration } from './duration.js';
-import type { Report } from './operations.js';
-import { section } from './sections.js';
+import { formatDuration } from './duration.js';
+import type { Report } from './maintenance-commands.js';
+import { formatSection } from './sections.js';
 
 /** How many instances are named at most. */
-const SHOWN = 10;
+const MAX_SHOWN_INSTANCES = 10;
 
 /** "1 instance", "3 instances". */
 export function countInstances(count: number): string {
@@ -31,14 +31,15 @@ export function describeDisagreement(
 }
 
 /** The instances that do not apply what is stored, each with the reason, and what to do. */
-export function disagreementLines(report: Report): string[] {
+export function formatDisagreements(report: Report): string[] {
   const disagreements = report.agreement?.disagreements ?? [];
   if (disagreements.length === 0) return [];
   const named = disagreements
-    .slice(0, SHOWN)
+    .slice(0, MAX_SHOWN_INSTANCES)
     .map((one) => `${describePlace(one.instance)}: ${describeReason(one, report)}`);
-  const more = disagreements.length > SHOWN ? [`and ${disagreements.length - SHOWN} more`] : [];
-  return ['', ...section('differ', [...named, ...more, ...adviceLines(report)])];
+  const more =
+    disagreements.length > MAX_SHOWN_INSTANCES ? [`and ${disagreements.length - MAX_SHOWN_INSTANCES} more`] : [];
+  return ['', ...formatSection('differ', [...named, ...more, ...formatAdvice(report)])];
 }
 
 /** Whether instances refuse though nothing that is stored says so, and will go on: it is more than a change on its way. */
@@ -48,7 +49,7 @@ export function isRefusedRegardless({ agreement }: Report): boolean {
 }
 
 /** The instances that do not apply what is stored, for a program; nothing where all do. */
-export function disagreementJson({ agreement }: Report): object {
+export function toDisagreementJson({ agreement }: Report): object {
   const disagreements = agreement?.disagreements ?? [];
   if (disagreements.length === 0) return {};
   return {
@@ -60,15 +61,15 @@ export function disagreementJson({ agreement }: Report): object {
 }
 
 /** Says where instances of several applications report: each of them is switched. */
-export function applicationLines(instances: readonly InstanceReport[]): string[] {
-  const names = distinct(instances.map(({ application }) => application));
+export function formatApplications(instances: readonly InstanceReport[]): string[] {
+  const names = getDistinct(instances.map(({ application }) => application));
   if (names.length > 1) {
     return [
       `warning: instances of ${names.length} applications report here: ${names.join(', ')}. Each change is a change for all of them.`,
       'Give each application a storage of its own: another file, key or bucket.',
     ];
   }
-  const files = distinct(instances.map(({ startFile }) => startFile));
+  const files = getDistinct(instances.map(({ startFile }) => startFile));
   if (files.length < 2) return [];
   return [
     `note: these instances were started from ${files.length} files: ${files.join(', ')}. If these are different applications,`,
@@ -78,7 +79,7 @@ export function applicationLines(instances: readonly InstanceReport[]): string[]
 
 /** "of shop", "of shop and billing"; empty where no instance says what it belongs to. */
 export function describeApplications(instances: readonly InstanceReport[]): string {
-  const names = distinct(instances.map(({ application }) => application));
+  const names = getDistinct(instances.map(({ application }) => application));
   return names.length === 0 ? '' : ` of ${names.join(' and ')}`;
 }
 
@@ -100,11 +101,11 @@ function describeReason({ instance, reason, refuses }: Disagreement, { now, isSt
   };
   const isDenied = /\b(?:EACCES|EPERM)\b/.test(storageError ?? '');
   const failure = isDenied && access ? `its user may not read this file (${access}): ${storageError}` : storageError;
-  const ago = `last heard of ${showDuration(Math.max(0, now - Date.parse(seenAt)))} ago`;
+  const ago = `last heard of ${formatDuration(Math.max(0, now - Date.parse(seenAt)))} ago`;
   return `${why[reason]}, ${ago}${failure === undefined ? '' : `. Its storage fails: ${failure}`}`;
 }
 
-function adviceLines({ isStored, agreement }: Report): string[] {
+function formatAdvice({ isStored, agreement }: Report): string[] {
   const knew = agreement?.instances.some(({ lineage, storageError }) => lineage !== null || storageError !== undefined);
   if (isStored || !knew) return [];
   return [
@@ -112,6 +113,6 @@ function adviceLines({ isStored, agreement }: Report): string[] {
   ];
 }
 
-function distinct(values: readonly (string | undefined)[]): string[] {
+function getDistinct(values: readonly (string | undefined)[]): string[] {
   return [...new Set(values.filter((value) => value !== undefined))].sort();
 }

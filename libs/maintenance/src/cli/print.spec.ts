@@ -1,7 +1,7 @@
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
 import type { StoredWindow } from '../core/maintenance-window.js';
-import type { ChangeReport, Report } from './operations.js';
-import { changeJson, changeLines, statusLines } from './print.js';
+import type { ChangeReport, Report } from './maintenance-commands.js';
+import { toChangeJson, formatChange, formatStatus } from './print.js';
 
 const NOW = Date.parse('2026-12-01T02:00:00Z');
 
@@ -47,7 +47,7 @@ function changeOf(report: Report, change: ChangeReport['change'], replacedCorrup
 describe('statusLines', () => {
   it('shows each window, the planned ones too, and the storage', () => {
     const window = windowOf({ message: 'Back at four', createdBy: 'ann@web1', retryAfter: 60 });
-    expect(statusLines(reportOf({ active: [window], planned: [PLANNED] }))).toEqual([
+    expect(formatStatus(reportOf({ active: [window], planned: [PLANNED] }))).toEqual([
       'Maintenance is ON.',
       '',
       'on       everything (full), id a1',
@@ -67,7 +67,7 @@ describe('statusLines', () => {
 
   it('shows the lease of a window that lasts as long as its program', () => {
     const report = { ...reportOf({ active: [windowOf()] }), leases: new Map([['a1', '2026-12-01T02:01:00.000Z']]) };
-    expect(statusLines(report).slice(2, 5)).toEqual([
+    expect(formatStatus(report).slice(2, 5)).toEqual([
       'on       everything (full), id a1',
       '         since 2026-12-01T01:00:00Z (1 h ago), until its program is done',
       '         under a lease until 2026-12-01T02:01:00Z, which its program renews',
@@ -76,11 +76,11 @@ describe('statusLines', () => {
 
   it('says when only a part is closed', () => {
     const report = reportOf({ active: [windowOf({ scope: 'a' }), windowOf({ scope: 'b' }), windowOf({ scope: 'a' })] });
-    expect(statusLines(report)[0]).toBe('Maintenance is ON for a, b.');
+    expect(formatStatus(report)[0]).toBe('Maintenance is ON for a, b.');
   });
 
   it('says when nothing is stored', () => {
-    expect(statusLines({ ...reportOf({}, { revision: 0 }), isStored: false })).toEqual([
+    expect(formatStatus({ ...reportOf({}, { revision: 0 }), isStored: false })).toEqual([
       'Maintenance is off.',
       '',
       'storage  file /srv/state.json',
@@ -90,14 +90,14 @@ describe('statusLines', () => {
 
   it('says when the answer is forced, and what ails a storage that then does not matter', () => {
     const storage = { kind: 'file', location: '/srv/state.json', healthy: false, lastReadAt: null, error: 'no way' };
-    const lines = statusLines(reportOf({}, { active: true, source: 'configuration', storage }));
+    const lines = formatStatus(reportOf({}, { active: true, source: 'configuration', storage }));
     expect(lines[0]).toMatch(/^Maintenance is forced ON by the option `enabled` \(environment: MAINTENANCE_MODE\)/);
     expect(lines.at(-1)).toBe('         fails: no way');
   });
 
   it('shows a state written by hand without inventing a date', () => {
     const window = windowOf({ id: 'handwritten', startsAt: '1970-01-01T00:00:00.000Z' });
-    expect(statusLines(reportOf({ active: [window] })).join('\n')).not.toContain('1970');
+    expect(formatStatus(reportOf({ active: [window] })).join('\n')).not.toContain('1970');
   });
 
   it('shows the history, as far as it can be read', () => {
@@ -120,7 +120,7 @@ describe('statusLines', () => {
       { revision: 1, at: 'long ago', action: 'rename', windows: [{ id: 'x', recurrence: 5 }] },
     ];
     const report = { ...reportOf(), history: history as Report['history'] };
-    expect(statusLines(report, true).slice(2, 8)).toEqual([
+    expect(formatStatus(report, true).slice(2, 8)).toEqual([
       'history  2026-12-01T01:30:00Z  ended      by ann@web1 (cli), revision 2',
       '           scope payments (read-only), from 2026-12-01T12:00:00Z, until 2026-12-01T14:00:00Z, "Hi", id b2',
       '         2026-12-01T01:30:00Z  cancelled  by somebody, revision 2',
@@ -128,7 +128,7 @@ describe('statusLines', () => {
       '         long ago  rename     by somebody, revision 1',
       '           scope ? (?), id x',
     ]);
-    expect(statusLines(reportOf(), true)).toContain('history  nothing yet');
+    expect(formatStatus(reportOf(), true)).toContain('history  nothing yet');
   });
 });
 
@@ -139,45 +139,45 @@ describe('changeLines', () => {
     [
       'a window opened',
       reportOf({ active: [ended] }),
-      { action: 'on' as const, concerned: [ended] },
+      { action: 'on' as const, affected: [ended] },
       'ON. A window was opened.',
     ],
     [
       'one planned',
       reportOf({ planned: [PLANNED] }),
-      { action: 'plan' as const, concerned: [PLANNED] },
+      { action: 'plan' as const, affected: [PLANNED] },
       'off. A window was planned.',
     ],
     [
       'one changed',
       reportOf({ active: [ended] }),
-      { action: 'change' as const, concerned: [ended] },
+      { action: 'change' as const, affected: [ended] },
       'ON. The window was changed.',
     ],
-    ['one ended', reportOf(), { action: 'off' as const, concerned: [ended] }, 'off. One window was ended.'],
-    ['more ended', reportOf(), { action: 'off' as const, concerned: [ended, ended] }, 'off. 2 windows were ended.'],
+    ['one ended', reportOf(), { action: 'off' as const, affected: [ended] }, 'off. One window was ended.'],
+    ['more ended', reportOf(), { action: 'off' as const, affected: [ended, ended] }, 'off. 2 windows were ended.'],
     [
       'one cancelled',
       reportOf(),
-      { action: 'off' as const, concerned: [], cancelled: [PLANNED] },
+      { action: 'off' as const, affected: [], cancelled: [PLANNED] },
       'off. One window was cancelled.',
     ],
     [
       'some ended, some cancelled',
       reportOf(),
-      { action: 'off' as const, concerned: [ended], cancelled: [PLANNED, PLANNED] },
+      { action: 'off' as const, affected: [ended], cancelled: [PLANNED, PLANNED] },
       'off. One window was ended. 2 windows were cancelled.',
     ],
     ['nothing', reportOf(), null, 'off. Nothing was on.'],
-    ['nothing, but stored', reportOf(), { action: 'off' as const, concerned: [] }, 'off. Nothing was on.'],
+    ['nothing, but stored', reportOf(), { action: 'off' as const, affected: [] }, 'off. Nothing was on.'],
   ])('begins with what holds now, then says what was done: %s', (_, report, change, line) => {
     const made = change && { ...change, windows: [] };
-    expect(changeLines(changeOf(report, made), 'Nothing was on.')[0]).toBe(`Maintenance is ${line}`);
+    expect(formatChange(changeOf(report, made), 'Nothing was on.')[0]).toBe(`Maintenance is ${line}`);
   });
 
   it('shows what was ended, and what replaced content that was corrupt', () => {
-    const change = { action: 'off' as const, windows: [], concerned: [ended] };
-    expect(changeLines(changeOf(reportOf(), change, true), '').slice(1, 5)).toEqual([
+    const change = { action: 'off' as const, windows: [], affected: [ended] };
+    expect(formatChange(changeOf(reportOf(), change, true), '').slice(1, 5)).toEqual([
       'What was stored was corrupt, and has been replaced.',
       '',
       'ended    everything (full), id a1',
@@ -186,8 +186,8 @@ describe('changeLines', () => {
   });
 
   it('shows what was cancelled, and for when it was planned', () => {
-    const change = { action: 'off' as const, windows: [], concerned: [], cancelled: [PLANNED, RECURRING] };
-    expect(changeLines(changeOf(reportOf(), change), '').slice(1, 8)).toEqual([
+    const change = { action: 'off' as const, windows: [], affected: [], cancelled: [PLANNED, RECURRING] };
+    expect(formatChange(changeOf(reportOf(), change), '').slice(1, 8)).toEqual([
       '',
       'cancelled  scope payments (read-only), id b2',
       '           was planned for 2026-12-01T12:00:00Z (in 10 h)',
@@ -200,17 +200,17 @@ describe('changeLines', () => {
 
   it('lets no secret of a window into what is printed', () => {
     const secret = { ...ended, bypass: { hash: 'secret', key: 'secret' } };
-    const report = changeOf(reportOf(), { action: 'off', windows: [], concerned: [secret] });
-    expect(changeLines(report, '').join() + JSON.stringify(changeJson(report))).not.toContain('secret');
+    const report = changeOf(reportOf(), { action: 'off', windows: [], affected: [secret] });
+    expect(formatChange(report, '').join() + JSON.stringify(toChangeJson(report))).not.toContain('secret');
   });
 });
 
 describe('changeJson', () => {
   it('is the status, and whether anything was changed', () => {
     const report = reportOf();
-    expect(changeJson(changeOf(report, null))).toEqual({ ...report.status, changed: false });
-    const repair = { action: 'off' as const, windows: [], concerned: [] };
-    expect(changeJson(changeOf(report, repair, true))).toEqual({
+    expect(toChangeJson(changeOf(report, null))).toEqual({ ...report.status, changed: false });
+    const repair = { action: 'off' as const, windows: [], affected: [] };
+    expect(toChangeJson(changeOf(report, repair, true))).toEqual({
       ...report.status,
       changed: true,
       replacedCorrupt: true,

@@ -1,47 +1,47 @@
 import { BYPASS_PARAMETER } from '../policy/bypass.js';
 import { toIso } from '../utils/dates.js';
-import { HANDWRITTEN, type HistoryEntry } from '../core/maintenance-state.js';
+import { HANDWRITTEN_LINEAGE, type HistoryEntry } from '../core/maintenance-state.js';
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
-import { EVERYTHING, publicWindow, startOf, type MaintenanceWindow } from '../core/maintenance-window.js';
-import { showDuration } from './duration.js';
-import type { ChangeReport, Report } from './operations.js';
-import { describeDisagreement, disagreementJson, disagreementLines } from './print-agreement.js';
-import { agreementLines } from './print-instances.js';
-import { section, storageSection } from './sections.js';
+import { ALL_SCOPES, toPublicWindow, getStart, type MaintenanceWindow } from '../core/maintenance-window.js';
+import { formatDuration } from './duration.js';
+import type { ChangeReport, Report } from './maintenance-commands.js';
+import { describeDisagreement, toDisagreementJson, formatDisagreements } from './print-agreement.js';
+import { formatAgreement } from './print-instances.js';
+import { formatSection, formatStorageSection } from './sections.js';
 
 /** The report of `status` for a person, line by line. */
-export function statusLines(report: Report, withHistory = false): string[] {
+export function formatStatus(report: Report, withHistory = false): string[] {
   const { history } = report;
   return [
-    headline(report),
+    formatHeadline(report),
     ...windowSections(report),
-    ...disagreementLines(report),
-    ...(withHistory ? ['', ...section('history', historyLines(history))] : []),
+    ...formatDisagreements(report),
+    ...(withHistory ? ['', ...formatSection('history', historyLines(history))] : []),
     '',
-    ...storageSection(report),
+    ...formatStorageSection(report),
   ];
 }
 
 /** The report of `on` or `off` for a person, line by line. */
-export function changeLines(report: ChangeReport, nothing: string): string[] {
+export function formatChange(report: ChangeReport, nothing: string): string[] {
   const { now, change, replacedCorrupt, token } = report;
-  const ended = change?.action === 'off' ? change.concerned.map(publicWindow) : [];
-  const cancelled = change?.cancelled?.map(publicWindow) ?? [];
-  const isDone = change !== null && change.concerned.length + cancelled.length > 0;
+  const ended = change?.action === 'off' ? change.affected.map(toPublicWindow) : [];
+  const cancelled = change?.cancelled?.map(toPublicWindow) ?? [];
+  const isDone = change !== null && change.affected.length + cancelled.length > 0;
   return [
-    `${headline(report)} ${isDone ? deed(report) : replacedCorrupt ? '' : nothing}`.trimEnd(),
+    `${formatHeadline(report)} ${isDone ? describeChange(report) : replacedCorrupt ? '' : nothing}`.trimEnd(),
     ...(replacedCorrupt ? [replacedLine(report)] : []),
-    ...blocks('ended', ended, (window) => [nameOf(window), startLine(window, now)]),
-    ...blocks('cancelled', cancelled, (window) => [
-      nameOf(window),
-      startOf(window) > now ? `was planned for ${moment(window.startsAt, now)}` : 'nothing of it was to come',
+    ...formatSections('ended', ended, (window) => [describeWindow(window), startLine(window, now)]),
+    ...formatSections('cancelled', cancelled, (window) => [
+      describeWindow(window),
+      getStart(window) > now ? `was planned for ${formatMoment(window.startsAt, now)}` : 'nothing of it was to come',
       ...recurrenceLines(window),
     ]),
     ...windowSections(report),
-    ...(report.isAwaited ? [] : disagreementLines(report)),
-    ...(token === undefined ? [] : ['', ...section('bypass', bypassLines(token))]),
+    ...(report.isAwaited ? [] : formatDisagreements(report)),
+    ...(token === undefined ? [] : ['', ...formatSection('bypass', bypassLines(token))]),
     '',
-    ...storageSection(report, agreementLines(report)),
+    ...formatStorageSection(report, formatAgreement(report)),
   ];
 }
 
@@ -52,32 +52,32 @@ function replacedLine({ keptAs }: ChangeReport): string {
 
 function bypassLines(token: string): string[] {
   return [
-    linkOf(token),
+    createBypassLink(token),
     'on any URL of the application; programs send the value in X-Maintenance-Bypass.',
     'This is shown once. Whoever has it gets in while the window is on.',
   ];
 }
 
-function linkOf(token: string): string {
+function createBypassLink(token: string): string {
   return `/?${BYPASS_PARAMETER}=${token}`;
 }
 
 /** The report of `on` or `off` for a program. */
-export function changeJson(report: ChangeReport): object {
+export function toChangeJson(report: ChangeReport): object {
   const { status, change, replacedCorrupt, token, agreement, isAwaited } = report;
-  const bypass = token !== undefined && { bypass: { token, link: linkOf(token) } };
+  const bypass = token !== undefined && { bypass: { token, link: createBypassLink(token) } };
   return {
     ...status,
     changed: change !== null,
     ...(replacedCorrupt && { replacedCorrupt }),
     ...bypass,
     ...(agreement && { instances: agreement.instances.length }),
-    ...(!isAwaited && disagreementJson(report)),
+    ...(!isAwaited && toDisagreementJson(report)),
   };
 }
 
 // What is stored is said of the storage alone where instances are seen to do something else.
-function headline(report: Report & { isAwaited?: boolean }): string {
+function formatHeadline(report: Report & { isAwaited?: boolean }): string {
   const stored = storedHeadline(report.status);
   const but = report.isAwaited ? undefined : describeDisagreement(report.status, report.agreement);
   return but === undefined ? stored : `${stored.slice(0, -1)} in the storage, but ${but}.`;
@@ -92,15 +92,15 @@ function storedHeadline({ active, source, windows }: MaintenanceStatus): string 
   }
   if (!active) return 'Maintenance is off.';
   const scopes = new Set(windows.active.map(({ scope }) => scope));
-  return scopes.has(EVERYTHING) ? 'Maintenance is ON.' : `Maintenance is ON for ${[...scopes].join(', ')}.`;
+  return scopes.has(ALL_SCOPES) ? 'Maintenance is ON.' : `Maintenance is ON for ${[...scopes].join(', ')}.`;
 }
 
-function deed({ change }: ChangeReport): string {
-  const concerned = change?.concerned ?? [];
+function describeChange({ change }: ChangeReport): string {
+  const concerned = change?.affected ?? [];
   if (change?.action === 'change') return 'The window was changed.';
   if (change?.action === 'on' || change?.action === 'plan') {
-    const what = concerned.some(({ recurrence }) => recurrence) ? 'A recurring window' : 'A window';
-    return `${what} was ${change.action === 'on' ? 'opened' : 'planned'}.`;
+    const describeScope = concerned.some(({ recurrence }) => recurrence) ? 'A recurring window' : 'A window';
+    return `${describeScope} was ${change.action === 'on' ? 'opened' : 'planned'}.`;
   }
   const cancelled = change?.cancelled ?? [];
   const deeds = [
@@ -116,18 +116,18 @@ function countWindows(count: number, deed: string): string {
 
 function windowSections({ status: { windows }, leases, now }: Report): string[] {
   const show = (window: MaintenanceWindow): string[] => windowLines(window, leases.get(window.id), now);
-  return [...blocks('on', windows.active, show), ...blocks('planned', windows.planned, show)];
+  return [...formatSections('on', windows.active, show), ...formatSections('planned', windows.planned, show)];
 }
 
 function windowLines(window: MaintenanceWindow, leaseUntil: string | undefined, now: number): string[] {
   const { endsAt, message, retryAfter, createdBy } = window;
   const end = leaseUntil === undefined ? 'until it is turned off' : 'until its program is done';
   return [
-    nameOf(window),
+    describeWindow(window),
     `${startLine(window, now)}${endsAt === null ? `, ${end}` : ''}`,
-    ...(endsAt === null ? [] : [`until ${moment(endsAt, now)}`]),
+    ...(endsAt === null ? [] : [`until ${formatMoment(endsAt, now)}`]),
     // Not `moment`: while the program lives, this moment never comes.
-    ...(leaseUntil === undefined ? [] : [`under a lease until ${utc(leaseUntil)}, which its program renews`]),
+    ...(leaseUntil === undefined ? [] : [`under a lease until ${formatUtc(leaseUntil)}, which its program renews`]),
     ...recurrenceLines(window),
     ...(message ? [`"${message}"`] : []),
     ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter === 0 ? 'none' : `${retryAfter} s`}`]),
@@ -142,20 +142,20 @@ function isRecurrence(value: unknown): boolean {
 
 function recurrenceLines({ recurrence }: Pick<MaintenanceWindow, 'recurrence'>): string[] {
   if (!recurrence) return [];
-  return [`every ${recurrence.cron} (${recurrence.timeZone}), for ${showDuration(recurrence.duration)}`];
+  return [`every ${recurrence.cron} (${recurrence.timeZone}), for ${formatDuration(recurrence.duration)}`];
 }
 
-function nameOf({ id, scope, mode }: MaintenanceWindow): string {
+function describeWindow({ id, scope, mode }: MaintenanceWindow): string {
   return `${what(scope, mode)}, id ${id}`;
 }
 
 function startLine(window: MaintenanceWindow, now: number): string {
-  if (window.id === HANDWRITTEN) return 'written by hand';
-  return `${startOf(window) > now ? 'from' : 'since'} ${moment(window.startsAt, now)}`;
+  if (window.id === HANDWRITTEN_LINEAGE) return 'written by hand';
+  return `${getStart(window) > now ? 'from' : 'since'} ${formatMoment(window.startsAt, now)}`;
 }
 
 /** What was done, as `status --history` names it. */
-const DEEDS: Partial<Record<string, string>> = {
+const ACTION_LABELS: Partial<Record<string, string>> = {
   on: 'started',
   plan: 'planned',
   change: 'changed',
@@ -166,18 +166,18 @@ const DEEDS: Partial<Record<string, string>> = {
 function historyLines(history: readonly HistoryEntry[]): string[] {
   if (history.length === 0) return ['nothing yet'];
   return history.flatMap(({ at, action, by, via, revision, windows }) => [
-    `${utc(at)}  ${(DEEDS[action] ?? action).padEnd(9)}  by ${by ?? 'somebody'}${via ? ` (${via})` : ''}, revision ${revision}`,
-    ...windows.map((window) => `  ${historyWindow(window)}`),
+    `${formatUtc(at)}  ${(ACTION_LABELS[action] ?? action).padEnd(9)}  by ${by ?? 'somebody'}${via ? ` (${via})` : ''}, revision ${revision}`,
+    ...windows.map((window) => `  ${formatHistoryWindow(window)}`),
   ]);
 }
 
 // Of what is in the history, only the id is certain to be there.
-function historyWindow(window: HistoryEntry['windows'][number]): string {
+function formatHistoryWindow(window: HistoryEntry['windows'][number]): string {
   const { id, scope, mode, startsAt, endsAt, message } = window;
   const parts = [
     what(scope, mode),
-    startsAt && `from ${utc(startsAt)}`,
-    endsAt && `until ${utc(endsAt)}`,
+    startsAt && `from ${formatUtc(startsAt)}`,
+    endsAt && `until ${formatUtc(endsAt)}`,
     ...(isRecurrence(window.recurrence) ? recurrenceLines(window) : []),
     message && `"${message}"`,
     `id ${id}`,
@@ -186,22 +186,22 @@ function historyWindow(window: HistoryEntry['windows'][number]): string {
 }
 
 function what(scope: string | undefined, mode: string | undefined): string {
-  return `${scope === EVERYTHING ? 'everything' : `scope ${scope ?? '?'}`} (${mode ?? '?'})`;
+  return `${scope === ALL_SCOPES ? 'everything' : `scope ${scope ?? '?'}`} (${mode ?? '?'})`;
 }
 
-function moment(iso: string, now: number): string {
+function formatMoment(iso: string, now: number): string {
   const distance = Date.parse(iso) - now;
-  const shown = showDuration(Math.abs(distance));
-  if (Math.abs(distance) < 1_000) return `${utc(iso)} (now)`;
-  return `${utc(iso)} (${distance > 0 ? `in ${shown}` : `${shown} ago`})`;
+  const shown = formatDuration(Math.abs(distance));
+  if (Math.abs(distance) < 1_000) return `${formatUtc(iso)} (now)`;
+  return `${formatUtc(iso)} (${distance > 0 ? `in ${shown}` : `${shown} ago`})`;
 }
 
 // As --at and --until take it. What is no date stays as it is.
-function utc(date: unknown): string {
+function formatUtc(date: unknown): string {
   const time = Date.parse(String(date));
   return Number.isNaN(time) ? String(date) : toIso(time).replace(/\.\d+Z$/, 'Z');
 }
 
-function blocks<T>(label: string, items: readonly T[], linesOf: (item: T) => string[]): string[] {
-  return items.flatMap((item) => ['', ...section(label, linesOf(item))]);
+function formatSections<T>(label: string, items: readonly T[], linesOf: (item: T) => string[]): string[] {
+  return items.flatMap((item) => ['', ...formatSection(label, linesOf(item))]);
 }

@@ -1,28 +1,28 @@
-import type { Report } from './operations.js';
+import type { Report } from './maintenance-commands.js';
 
 const LABEL_WIDTH = 'planned  '.length;
 
 /** Lines with a label before the first of them. */
-export function section(label: string, lines: readonly string[]): string[] {
+export function formatSection(label: string, lines: readonly string[]): string[] {
   const width = Math.max(LABEL_WIDTH, label.length + 2);
   return lines.map((line, index) => (index === 0 ? label : '').padEnd(width) + line);
 }
 
 /** Where the storage is: its kind and the whole path or address. */
-export function storageLine({ kind, location }: { kind: string; location: string }): string {
+export function formatStorage({ kind, location }: { kind: string; location: string }): string {
   return `${kind} ${location}`;
 }
 
 /** Where it is stored, with what else there is to say of that place. */
-export function storageSection(report: Report, more: string[] = []): string[] {
+export function formatStorageSection(report: Report, more: string[] = []): string[] {
   const { storage, revision } = report.status;
   const content = report.isStored
     ? `revision ${revision}`
-    : `nothing is stored there ${wasStored(report) ? 'any more' : 'yet'}`;
+    : `nothing is stored there ${wasStateKnown(report) ? 'any more' : 'yet'}`;
   const line = storage.error === undefined ? content : `fails: ${storage.error}`;
-  return section('storage', [storageLine(storage), line, ...more]);
+  return formatSection('storage', [formatStorage(storage), line, ...more]);
 }
 
-function wasStored({ agreement }: Report): boolean {
+function wasStateKnown({ agreement }: Report): boolean {
   return agreement?.instances.some(({ lineage }) => lineage !== null) ?? false;
 }

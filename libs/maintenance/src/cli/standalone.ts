@@ -1,28 +1,28 @@
 import { Module } from '@nestjs/common';
 import { Command, CommandFactory, CommandRunnerService, InjectCommander, type CommandRunner } from 'nest-commander';
-import { errorsVisibly } from './commands/errors-visibly.js';
-import { INSTANCES, InstancesCommand } from './commands/instances.command.js';
-import { OFF, OffCommand } from './commands/off.command.js';
-import { ON, OnCommand } from './commands/on.command.js';
-import { STATUS, StatusCommand } from './commands/status.command.js';
-import { loadEnvFile } from './env-file.js';
-import { printLines, tolerateClosedPipe } from './output.js';
-import { TargetFinder } from './target.js';
+import { escapeErrorOutput } from './commands/escape-error-output.js';
+import { INSTANCES_COMMAND, InstancesCommand } from './commands/instances.command.js';
+import { OFF_COMMAND, OffCommand } from './commands/off.command.js';
+import { ON_COMMAND, OnCommand } from './commands/on.command.js';
+import { STATUS_COMMAND, StatusCommand } from './commands/status.command.js';
+import { loadEnvFile } from './load-env-file.js';
+import { printLines, ignoreClosedPipe } from './output.js';
+import { TargetFinder } from './target-finder.js';
 
-@Command(ON)
+@Command(ON_COMMAND)
 class StandaloneOnCommand extends OnCommand {}
 
-@Command(OFF)
+@Command(OFF_COMMAND)
 class StandaloneOffCommand extends OffCommand {}
 
-@Command(STATUS)
+@Command(STATUS_COMMAND)
 class StandaloneStatusCommand extends StatusCommand {}
 
-@Command(INSTANCES)
+@Command(INSTANCES_COMMAND)
 class StandaloneInstancesCommand extends InstancesCommand {}
 
 /** The environment as the application in this folder would see it. */
-function environment(): NodeJS.ProcessEnv {
+function loadEnvironment(): NodeJS.ProcessEnv {
   loadEnvFile(process.cwd(), process.env);
   return process.env;
 }
@@ -33,12 +33,12 @@ function environment(): NodeJS.ProcessEnv {
     StandaloneOffCommand,
     StandaloneStatusCommand,
     StandaloneInstancesCommand,
-    { provide: TargetFinder, useFactory: () => new TargetFinder(environment) },
+    { provide: TargetFinder, useFactory: () => new TargetFinder(loadEnvironment) },
   ],
 })
 class StandaloneModule {
   constructor(@InjectCommander() program: CommandRunner['command']) {
-    errorsVisibly(program)
+    escapeErrorOutput(program)
       .name('nestjs-maintenance')
       .description('Turns maintenance of a NestJS application on and off, and shows what is on.')
       .addHelpText(
@@ -49,7 +49,7 @@ class StandaloneModule {
 }
 
 /** Exit code for a command line that can't be understood. */
-const USAGE = 2;
+const USAGE_EXIT_CODE = 2;
 
 /**
  * Runs the program, and leaves its exit code in `process.exitCode`.
@@ -58,14 +58,14 @@ const USAGE = 2;
  * @param version - what `--version` prints
  */
 export async function run(argv: string[], version: string): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) tolerateClosedPipe(stream);
+  for (const stream of [process.stdout, process.stderr]) ignoreClosedPipe(stream);
   const program = await CommandFactory.createWithoutRunning(StandaloneModule, {
     logger: false,
     version,
     errorHandler: (error) => {
       throw error;
     },
-    serviceErrorHandler: ended,
+    serviceErrorHandler: handleServiceError,
   });
   await program.get(CommandRunnerService).run(argv);
   await program.close();
@@ -74,9 +74,9 @@ export async function run(argv: string[], version: string): Promise<void> {
 }
 
 /** Commander throws whatever would end the process, after it has said why. */
-async function ended(error: Error & { code?: string; exitCode?: number }): Promise<void> {
+async function handleServiceError(error: Error & { code?: string; exitCode?: number }): Promise<void> {
   if (error.code?.startsWith('commander.')) {
-    process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+    process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
     return;
   }
   process.exitCode = 1;

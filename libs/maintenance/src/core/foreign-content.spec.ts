@@ -1,4 +1,4 @@
-import { describeForeign, isBlank } from './foreign-content.js';
+import { describeForeignContent, isBlank } from './foreign-content.js';
 import { serializeState } from './state-format.js';
 
 const STATE = serializeState({ format: 1, lineage: 'spec', revision: 7, windows: [], history: [] });
@@ -14,7 +14,7 @@ it.each([
   ['bytes', '\u007fELF\0\0', 'it is binary data'],
   ['bytes that are no UTF-8', '\ufffd\ufffd', 'it is binary data'],
 ])('describes %s as content that never was a state', (_name, text, description) => {
-  expect(describeForeign(text)).toBe(description);
+  expect(describeForeignContent(text)).toBe(description);
 });
 
 it.each([
@@ -30,15 +30,16 @@ it.each([
   ['white space', ' \n'],
   ['zeros', '\0'.repeat(4096)],
 ])('takes %s for what is or was a state', (_name, text) => {
-  expect(describeForeign(text)).toBeNull();
+  expect(describeForeignContent(text)).toBeNull();
 });
 
 it('takes a state that was cut off anywhere for what was a state', () => {
-  for (let length = 0; length < STATE.length; length++) expect(describeForeign(STATE.slice(0, length))).toBeNull();
+  for (let length = 0; length < STATE.length; length++)
+    expect(describeForeignContent(STATE.slice(0, length))).toBeNull();
 });
 
 it('looks at a megabyte of white space once', () => {
   const text = ' '.repeat(1024 * 1024);
   expect(isBlank(text)).toBe(true);
-  expect(describeForeign(`${text}x`)).toBe('it is text, not JSON, nor just 1 or 0');
+  expect(describeForeignContent(`${text}x`)).toBe('it is text, not JSON, nor just 1 or 0');
 });

@@ -1,9 +1,9 @@
 /** How a state begins, without white space. */
-const BEGINNING = '{"format":1,"lineage":"';
+const STATE_PREFIX = '{"format":1,"lineage":"';
 
 /** Whether there is nothing in a text, or only the zeros that a crash leaves. */
 export function isBlank(text: string): boolean {
-  return firstCharacter(text) === -1;
+  return findFirstCharacter(text) === -1;
 }
 
 /**
@@ -13,8 +13,8 @@ export function isBlank(text: string): boolean {
  *
  * @returns `null` for what is or was a state
  */
-export function describeForeign(text: string): string | null {
-  if (isBlank(text) || wasState(text)) return null;
+export function describeForeignContent(text: string): string | null {
+  if (isBlank(text) || looksLikeState(text)) return null;
   try {
     const json: unknown = JSON.parse(text.trim());
     const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
@@ -24,14 +24,14 @@ export function describeForeign(text: string): string | null {
   }
 }
 
-function wasState(text: string): boolean {
+function looksLikeState(text: string): boolean {
   if (/"lineage"\s*:/.test(text)) return true;
-  const rest = text.slice(firstCharacter(text));
+  const rest = text.slice(findFirstCharacter(text));
   const beginning = rest.slice(0, 100).replace(/\s/g, '');
-  const isCutOff = rest.length < 100 && BEGINNING.startsWith(beginning);
+  const isCutOff = rest.length < 100 && STATE_PREFIX.startsWith(beginning);
   return isCutOff || /^\{"format":\d/.test(beginning);
 }
 
-function firstCharacter(text: string): number {
+function findFirstCharacter(text: string): number {
   return text.search(/[^\s\0\ufeff]/);
 }

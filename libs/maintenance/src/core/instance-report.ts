@@ -1,8 +1,8 @@
 import { parseDate } from '../utils/dates.js';
-import type { HeldWork } from '../drain/in-flight.js';
+import type { BlockingWork } from '../drain/in-flight-tracker.js';
 
 /** How long a report counts, in milliseconds: somewhat longer than three heartbeats. */
-export const REPORT_TTL = 100_000;
+export const REPORT_TTL_MS = 100_000;
 
 /** By how much two clocks may differ. What is further in the future would count until the clock gets there. */
 const MAX_CLOCK_SKEW_MS = 15 * 60_000;
@@ -36,7 +36,7 @@ export interface InstanceReport {
   inFlight: number;
   streams: number;
   /** The kinds of work that have been in flight longest, at most ten. */
-  longest?: HeldWork[];
+  longest?: BlockingWork[];
   /** Work that goes on in the instance and that it can't count, one sentence fragment each: a drain can't vouch for it. */
   uncounted?: string[];
   /** It has ended in good order. */
@@ -62,10 +62,10 @@ export function toInstanceReport(value: unknown): InstanceReport | undefined {
     (report.lineage === null || typeof report.lineage === 'string') &&
     typeof report.seenAt === 'string' &&
     parseDate(report.seenAt) !== undefined &&
-    TEXTS.every((name) => isOptional(report[name], 'string')) &&
-    ['forced', 'stopped'].every((name) => isOptional(report[name], 'boolean')) &&
-    isListWith(report.windows, ({ id, startsAt }) => typeof id === 'string' && typeof startsAt === 'string') &&
-    isListWith(
+    OPTIONAL_TEXT_MEMBERS.every((name) => isOptionalOfType(report[name], 'string')) &&
+    ['forced', 'stopped'].every((name) => isOptionalOfType(report[name], 'boolean')) &&
+    isOptionalListOf(report.windows, ({ id, startsAt }) => typeof id === 'string' && typeof startsAt === 'string') &&
+    isOptionalListOf(
       report.longest,
       ({ name, count, oldest }) => typeof name === 'string' && isCount(count) && isCount(oldest),
     ) &&
@@ -85,9 +85,9 @@ export function isCurrent({ seenAt }: InstanceReport, now: number, ttl: number, 
   return at > now - ttl && at < now + MAX_CLOCK_SKEW_MS;
 }
 
-const TEXTS = ['machine', 'started', 'application', 'startFile', 'appVersion', 'storageError'];
+const OPTIONAL_TEXT_MEMBERS = ['machine', 'started', 'application', 'startFile', 'appVersion', 'storageError'];
 
-function isOptional(value: unknown, type: 'string' | 'boolean'): boolean {
+function isOptionalOfType(value: unknown, type: 'string' | 'boolean'): boolean {
   return value === undefined || typeof value === type;
 }
 
@@ -99,7 +99,7 @@ function isTextList(value: unknown): boolean {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
-function isListWith(value: unknown, isItem: (item: Record<string, unknown>) => boolean): boolean {
+function isOptionalListOf(value: unknown, isItem: (item: Record<string, unknown>) => boolean): boolean {
   if (value === undefined) return true;
   if (!Array.isArray(value)) return false;
   return value.every((item: unknown) => typeof item === 'object' && item !== null && isItem(item as never));

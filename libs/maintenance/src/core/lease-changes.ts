@@ -1,17 +1,17 @@
-import { newWindow, type Change } from './changes.js';
+import { createWindow, type Change } from './window-changes.js';
 import { toIso } from '../utils/dates.js';
 import type { MaintenanceState } from './maintenance-state.js';
 import { isActiveAt, type StoredWindow } from './maintenance-window.js';
-import type { GivenFields } from './window-options.js';
+import type { WindowFields } from './window-options.js';
 
 /**
  * Milliseconds after which a state with a lease in it is read anew, however long others would do: who does not hear of a renewal takes
  * the window for over while its owner works.
  */
-export const LEASE_FRESHNESS = 10_000;
+export const LEASE_REFRESH_INTERVAL_MS = 10_000;
 
 /** Whether a window is under a lease. */
-export function isLeased(state: MaintenanceState | null | undefined): boolean {
+export function hasLeasedWindow(state: MaintenanceState | null | undefined): boolean {
   return state?.windows.some(({ leaseUntil }) => leaseUntil !== undefined) ?? false;
 }
 
@@ -26,15 +26,15 @@ export function getLeases(state: MaintenanceState | null): ReadonlyMap<string, s
  *
  * @param length - milliseconds for which it stays open without that
  */
-export function openUnderLease(
+export function openLeasedWindow(
   windows: readonly StoredWindow[],
-  fields: GivenFields,
+  fields: WindowFields,
   now: number,
   id: string,
   length: number,
 ): Change {
-  const opened: StoredWindow = { ...newWindow(fields, now, id), leaseUntil: toIso(now + length) };
-  return { action: 'on', windows: [...windows, opened], concerned: [opened] };
+  const opened: StoredWindow = { ...createWindow(fields, now, id), leaseUntil: toIso(now + length) };
+  return { action: 'on', windows: [...windows, opened], affected: [opened] };
 }
 
 /** Renews the lease of a window that is open; `null` where it is not there any more, or over: what has ended stays ended. */
@@ -45,6 +45,6 @@ export function renewLease(windows: readonly StoredWindow[], id: string, now: nu
   return {
     action: 'renew',
     windows: windows.map((window) => (window === held ? renewed : window)),
-    concerned: [renewed],
+    affected: [renewed],
   };
 }

@@ -1,7 +1,7 @@
 import type { MaintenanceWindow, StoredWindow } from './maintenance-window.js';
 
 /** The number of changes that a state remembers. */
-export const HISTORY_LIMIT = 50;
+export const MAX_HISTORY_ENTRIES = 50;
 
 /** Where a change came from. */
 export type ChangeSource = 'code' | 'cli' | 'http';
@@ -35,10 +35,10 @@ export interface MaintenanceState {
   /** Grows by one with each write. */
   revision: number;
   windows: StoredWindow[];
-  /** Newest first, at most {@link HISTORY_LIMIT}. */
+  /** Newest first, at most {@link MAX_HISTORY_ENTRIES}. */
   history: HistoryEntry[];
   [extra: string]: unknown;
 }
 
 /** The lineage of a state that somebody wrote by hand as `1` or `0`. */
-export const HANDWRITTEN = 'handwritten';
+export const HANDWRITTEN_LINEAGE = 'handwritten';

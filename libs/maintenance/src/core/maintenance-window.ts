@@ -2,7 +2,7 @@
 export type MaintenanceMode = 'full' | 'read-only';
 
 /** The scope that covers the whole application. */
-export const EVERYTHING = '*';
+export const ALL_SCOPES = '*';
 
 /**
  * A span of time in which a part of the application, or all of it, is under maintenance.
@@ -37,7 +37,7 @@ export interface MaintenanceWindow {
 }
 
 /** The longest occurrence, in milliseconds: ten years. What is longer was not meant, and would leave the range of dates. */
-export const LONGEST_OCCURRENCE = 3_650 * 86_400_000;
+export const MAX_OCCURRENCE_MS = 3_650 * 86_400_000;
 
 /** A cron expression that repeats a window, evaluated on demand and never turned into a timer. */
 export interface WindowRecurrence {
@@ -69,8 +69,8 @@ export interface StoredWindow extends MaintenanceWindow {
 }
 
 /** Milliseconds since the epoch at which the window ends by itself; `Infinity` if it does not. */
-export function endOf(window: StoredWindow): number {
-  const end = announcedEndOf(window);
+export function getEnd(window: StoredWindow): number {
+  const end = getAnnouncedEnd(window);
   return window.leaseUntil === undefined ? end : Math.min(end, Date.parse(window.leaseUntil));
 }
 
@@ -78,27 +78,27 @@ export function endOf(window: StoredWindow): number {
  * Milliseconds since the epoch at which the window is to end, for those who are told when to come back; `Infinity` if nobody knows. A
  * lease is no such end: it only bounds what a dead owner leaves behind.
  */
-export function announcedEndOf({ endsAt }: MaintenanceWindow): number {
+export function getAnnouncedEnd({ endsAt }: MaintenanceWindow): number {
   return endsAt === null ? Infinity : Date.parse(endsAt);
 }
 
 /** Milliseconds since the epoch at which the window starts. */
-export function startOf(window: MaintenanceWindow): number {
+export function getStart(window: MaintenanceWindow): number {
   return Date.parse(window.startsAt);
 }
 
 /** Whether the window is open at `now` (milliseconds since the epoch): its start belongs to it, its end does not. */
 export function isActiveAt(window: StoredWindow, now: number): boolean {
-  return startOf(window) <= now && now < endOf(window);
+  return getStart(window) <= now && now < getEnd(window);
 }
 
 /** Whether the window is still to come at `now` (milliseconds since the epoch). */
 export function isPlannedAt(window: StoredWindow, now: number): boolean {
-  return now < startOf(window) && startOf(window) < endOf(window);
+  return now < getStart(window) && getStart(window) < getEnd(window);
 }
 
 /** The window without what only the storage may know. */
-export function publicWindow(window: StoredWindow): MaintenanceWindow {
+export function toPublicWindow(window: StoredWindow): MaintenanceWindow {
   const { id, scope, mode, startsAt, endsAt, message, retryAfter, createdAt, createdBy, recurrence } = window;
   return {
     id,
@@ -110,11 +110,11 @@ export function publicWindow(window: StoredWindow): MaintenanceWindow {
     ...(retryAfter !== undefined && { retryAfter }),
     createdAt,
     ...(createdBy !== undefined && { createdBy }),
-    ...(recurrence !== undefined && { recurrence: publicRecurrence(recurrence) }),
+    ...(recurrence !== undefined && { recurrence: toPublicRecurrence(recurrence) }),
   };
 }
 
 /** The recurrence without what only the storage may know. */
-export function publicRecurrence({ cron, timeZone, duration }: WindowRecurrence): WindowRecurrence {
+export function toPublicRecurrence({ cron, timeZone, duration }: WindowRecurrence): WindowRecurrence {
   return { cron, timeZone, duration };
 }

@@ -1,8 +1,8 @@
-import { closeWindows, openWindow } from './changes.js';
+import { endWindows, openWindow } from './window-changes.js';
 import type { StoredWindow, WindowRecurrence } from './maintenance-window.js';
-import { assertRecurrence, comingAt, nextBoundaryOf, presentAt } from './recurrence.js';
+import { assertRecurrence, nextOccurrence, findNextBoundary, currentOccurrence } from './recurrence.js';
 import { parseState, StateFormatError } from './state-format.js';
-import { Timetable } from './timetable.js';
+import { WindowSchedule } from './window-schedule.js';
 
 const HOUR = 3_600_000;
 const at = Date.parse;
@@ -43,24 +43,30 @@ describe('a recurring window', () => {
     ],
     ['at its end', '2026-12-06T04:00:00.000Z', null, '2026-12-13T03:00:00.000Z 2026-12-13T04:00:00.000Z'],
   ])('is evaluated %s', (_title, now, present, coming) => {
-    expect(span(presentAt(sundays, at(now)))).toBe(present);
-    expect(span(comingAt(sundays, at(now)))).toBe(coming);
+    expect(span(currentOccurrence(sundays, at(now)))).toBe(present);
+    expect(span(nextOccurrence(sundays, at(now)))).toBe(coming);
   });
 
   it('keeps to the start and the end of its series', () => {
     const bounded = series({}, { startsAt: '2026-12-06T03:00:00.000Z', endsAt: '2026-12-13T03:30:00.000Z' });
-    expect(span(presentAt(bounded, at('2026-11-29T03:30Z')))).toBeNull();
-    expect(span(comingAt(bounded, at('2026-11-29T03:30Z')))).toBe('2026-12-06T03:00:00.000Z 2026-12-06T04:00:00.000Z');
-    expect(span(presentAt(bounded, at('2026-12-06T03:30Z')))).toBe('2026-12-06T03:00:00.000Z 2026-12-06T04:00:00.000Z');
-    expect(span(presentAt(bounded, at('2026-12-13T03:15Z')))).toBe('2026-12-13T03:00:00.000Z 2026-12-13T03:30:00.000Z');
-    expect(span(presentAt(bounded, at('2026-12-13T03:30Z')))).toBeNull();
-    expect(span(comingAt(bounded, at('2026-12-13T03:30Z')))).toBeNull();
-    expect(nextBoundaryOf(bounded, at('2026-12-13T03:30Z'))).toBe(Infinity);
+    expect(span(currentOccurrence(bounded, at('2026-11-29T03:30Z')))).toBeNull();
+    expect(span(nextOccurrence(bounded, at('2026-11-29T03:30Z')))).toBe(
+      '2026-12-06T03:00:00.000Z 2026-12-06T04:00:00.000Z',
+    );
+    expect(span(currentOccurrence(bounded, at('2026-12-06T03:30Z')))).toBe(
+      '2026-12-06T03:00:00.000Z 2026-12-06T04:00:00.000Z',
+    );
+    expect(span(currentOccurrence(bounded, at('2026-12-13T03:15Z')))).toBe(
+      '2026-12-13T03:00:00.000Z 2026-12-13T03:30:00.000Z',
+    );
+    expect(span(currentOccurrence(bounded, at('2026-12-13T03:30Z')))).toBeNull();
+    expect(span(nextOccurrence(bounded, at('2026-12-13T03:30Z')))).toBeNull();
+    expect(findNextBoundary(bounded, at('2026-12-13T03:30Z'))).toBe(Infinity);
   });
 
   it('does not count an occurrence that began before its series', () => {
     const late = series({}, { startsAt: '2026-12-06T03:10:00.000Z' });
-    expect(presentAt(late, at('2026-12-06T03:30Z'))).toBeNull();
+    expect(currentOccurrence(late, at('2026-12-06T03:30Z'))).toBeNull();
   });
 
   it('lies on a timetable with others', () => {
@@ -71,8 +77,8 @@ describe('a recurring window', () => {
       endsAt: '2026-12-06T05:00:00.000Z',
     };
     delete (single as { recurrence?: unknown }).recurrence;
-    const timetable = new Timetable([sundays, single]);
-    const idsAt = (now: string): string[] => timetable.activeAt(at(now)).map(({ id }) => id);
+    const timetable = new WindowSchedule([sundays, single]);
+    const idsAt = (now: string): string[] => timetable.getActiveAt(at(now)).map(({ id }) => id);
     expect(['02:59', '03:00', '03:30', '04:00', '05:00'].map((time) => idsAt(`2026-12-06T${time}Z`))).toEqual([
       [],
       ['a1'],
@@ -80,18 +86,18 @@ describe('a recurring window', () => {
       ['b2'],
       [],
     ]);
-    expect(timetable.plannedAt(at('2026-12-06T03:15Z')).map(span)).toEqual([
+    expect(timetable.getPlannedAt(at('2026-12-06T03:15Z')).map(span)).toEqual([
       '2026-12-06T03:30:00.000Z 2026-12-06T05:00:00.000Z',
       '2026-12-13T03:00:00.000Z 2026-12-13T04:00:00.000Z',
     ]);
-    expect(timetable.nextBoundary(at('2026-12-06T05:00Z'))).toBe(at('2026-12-13T03:00Z'));
+    expect(timetable.findNextBoundary(at('2026-12-06T05:00Z'))).toBe(at('2026-12-13T03:00Z'));
   });
 
   it('may be further away than a timer can wait', () => {
     const yearly = series({ cron: '0 0 1 1 *' });
     const now = at('2026-01-02T00:00Z');
-    expect(nextBoundaryOf(yearly, now) - now).toBeGreaterThan(2 ** 31);
-    expect(span(comingAt(yearly, now))).toBe('2027-01-01T00:00:00.000Z 2027-01-01T01:00:00.000Z');
+    expect(findNextBoundary(yearly, now) - now).toBeGreaterThan(2 ** 31);
+    expect(span(nextOccurrence(yearly, now))).toBe('2027-01-01T00:00:00.000Z 2027-01-01T01:00:00.000Z');
   });
 });
 
@@ -100,12 +106,14 @@ describe('off', () => {
   const sundays = series({});
 
   it('ends the occurrence, and the next one comes', () => {
-    const change = closeWindows([sundays], {}, now)!;
-    expect(change.concerned.map(span)).toEqual(['2026-12-06T03:00:00.000Z 2026-12-06T04:00:00.000Z']);
+    const change = endWindows([sundays], {}, now)!;
+    expect(change.affected.map(span)).toEqual(['2026-12-06T03:00:00.000Z 2026-12-06T04:00:00.000Z']);
     const [rest] = change.windows;
-    expect(presentAt(rest!, now)).toBeNull();
-    expect(closeWindows([rest!], {}, now)).toBeNull();
-    expect(span(presentAt(rest!, now + 7 * 24 * HOUR))).toBe('2026-12-13T03:00:00.000Z 2026-12-13T04:00:00.000Z');
+    expect(currentOccurrence(rest!, now)).toBeNull();
+    expect(endWindows([rest!], {}, now)).toBeNull();
+    expect(span(currentOccurrence(rest!, now + 7 * 24 * HOUR))).toBe(
+      '2026-12-13T03:00:00.000Z 2026-12-13T04:00:00.000Z',
+    );
   });
 
   it.each([
@@ -114,10 +122,10 @@ describe('off', () => {
     ['by its id between two occurrences', { id: 'a1' }, now + HOUR],
     ['with all between two occurrences', { all: true }, now + HOUR],
   ])('ends the series %s', (_title, which, moment) => {
-    const change = closeWindows([sundays], which, moment);
+    const change = endWindows([sundays], which, moment);
     const next = expect.objectContaining({ id: 'a1', startsAt: '2026-12-13T03:00:00.000Z' });
     expect(change).toMatchObject({ windows: [], cancelled: [next] });
-    expect(change?.concerned).toHaveLength(presentAt(sundays, moment) ? 1 : 0);
+    expect(change?.affected).toHaveLength(currentOccurrence(sundays, moment) ? 1 : 0);
   });
 
   it.each([
@@ -125,7 +133,7 @@ describe('off', () => {
     ['for another scope', { scope: 'payments' }, now],
     ['for another id', { id: 'b2' }, now],
   ])('changes nothing %s', (_title, which, moment) => {
-    expect(closeWindows([sundays], which, moment)).toBeNull();
+    expect(endWindows([sundays], which, moment)).toBeNull();
   });
 });
 
@@ -162,7 +170,7 @@ describe.each([
   ],
 ])('in %s', (timeZone, cron, rows) => {
   it.each(rows)('%s', (_title, now, start) => {
-    expect(comingAt(series({ cron, timeZone, duration: 600_000 }), at(now))?.startsAt).toBe(start);
+    expect(nextOccurrence(series({ cron, timeZone, duration: 600_000 }), at(now))?.startsAt).toBe(start);
   });
 });
 
@@ -193,7 +201,7 @@ it('is refused where its series ends before its first occurrence, and can be rem
     /does not occur before the end of its series/,
   );
   const spent = series({}, { endsAt: '2026-12-06T03:00:00.000Z' });
-  expect(closeWindows([spent], { id: 'a1' }, now)).toMatchObject({ windows: [] });
+  expect(endWindows([spent], { id: 'a1' }, now)).toMatchObject({ windows: [] });
 });
 
 it('is not believed with a length or a key that makes no sense', () => {
@@ -222,12 +230,12 @@ describe('expressions that never occur', () => {
   it('are nothing and hold nothing up, however many there are', () => {
     const started = performance.now();
     const state = { format: 1, lineage: 'spec', revision: 1, windows: never, history: [] };
-    const timetable = new Timetable(parseState(JSON.stringify(state)).windows);
+    const timetable = new WindowSchedule(parseState(JSON.stringify(state)).windows);
     for (let minute = 0; minute < 20; minute++) {
       const now = at('2026-12-01T02:00Z') + minute * 60_000;
-      expect(timetable.activeAt(now)).toEqual([]);
-      expect(timetable.plannedAt(now)).toEqual([]);
-      expect(timetable.nextBoundary(now)).toBe(Infinity);
+      expect(timetable.getActiveAt(now)).toEqual([]);
+      expect(timetable.getPlannedAt(now)).toEqual([]);
+      expect(timetable.findNextBoundary(now)).toBe(Infinity);
     }
     // It took minutes where each look searched 400 years.
     expect(performance.now() - started).toBeLessThan(20_000);
@@ -237,13 +245,13 @@ describe('expressions that never occur', () => {
     ['a day that comes every 28 years or later', '0 0 29 2 +1', '2044-02-29T00:00:00.000Z'],
     ['a day that comes every four years', '0 0 29 2 *', '2028-02-29T00:00:00.000Z'],
   ])('are none of those that come rarely: %s', (_title, cron, start) => {
-    expect(comingAt(series({ cron }), at('2026-12-01T02:00Z'))?.startsAt).toBe(start);
+    expect(nextOccurrence(series({ cron }), at('2026-12-01T02:00Z'))?.startsAt).toBe(start);
   });
 
   it('are looked for again from an earlier moment', () => {
     const window = series({ cron: '0 3 * * *' });
-    expect(comingAt(window, at('2026-12-05T04:00Z'))?.startsAt).toBe('2026-12-06T03:00:00.000Z');
-    expect(comingAt(window, at('2026-12-01T02:00Z'))?.startsAt).toBe('2026-12-01T03:00:00.000Z');
-    expect(comingAt(window, at('2026-12-06T03:00Z'))?.startsAt).toBe('2026-12-07T03:00:00.000Z');
+    expect(nextOccurrence(window, at('2026-12-05T04:00Z'))?.startsAt).toBe('2026-12-06T03:00:00.000Z');
+    expect(nextOccurrence(window, at('2026-12-01T02:00Z'))?.startsAt).toBe('2026-12-01T03:00:00.000Z');
+    expect(nextOccurrence(window, at('2026-12-06T03:00Z'))?.startsAt).toBe('2026-12-07T03:00:00.000Z');
   });
 });

@@ -1,4 +1,4 @@
-import { HANDWRITTEN, type MaintenanceState } from './maintenance-state.js';
+import { HANDWRITTEN_LINEAGE, type MaintenanceState } from './maintenance-state.js';
 import { parseState, serializeState, StateFormatError } from './state-format.js';
 
 const state: MaintenanceState = {
@@ -54,7 +54,7 @@ it.each([
 ])('reads %j as on or off', (text, on) => {
   const read = parseState(text);
   expect(read).toMatchObject({
-    lineage: HANDWRITTEN,
+    lineage: HANDWRITTEN_LINEAGE,
     revision: 0,
     windows: on ? [{ scope: '*', mode: 'full', endsAt: null }] : [],
   });

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
 import { parseDate } from '../utils/dates.js';
-import { describeForeign } from './foreign-content.js';
-import { HANDWRITTEN, type MaintenanceState } from './maintenance-state.js';
-import { EVERYTHING, LONGEST_OCCURRENCE } from './maintenance-window.js';
+import { describeForeignContent } from './foreign-content.js';
+import { HANDWRITTEN_LINEAGE, type MaintenanceState } from './maintenance-state.js';
+import { ALL_SCOPES, MAX_OCCURRENCE_MS } from './maintenance-window.js';
 import { isUsableRecurrence } from './recurrence.js';
 
 /** The content of a storage is not a state. The message says what is wrong with it. */
@@ -47,7 +47,7 @@ const storedWindow = v.looseObject({
       v.looseObject({
         cron: v.string(),
         timeZone: v.string(),
-        duration: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(LONGEST_OCCURRENCE)),
+        duration: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MAX_OCCURRENCE_MS)),
         ended: v.optional(date),
       }),
       v.check(
@@ -80,14 +80,14 @@ const state = v.looseObject({
   ),
 });
 
-function handwritten(on: boolean): MaintenanceState {
+function createHandwrittenState(on: boolean): MaintenanceState {
   const epoch = new Date(0).toISOString();
   return {
     format: 1,
-    lineage: HANDWRITTEN,
+    lineage: HANDWRITTEN_LINEAGE,
     revision: 0,
     windows: on
-      ? [{ id: HANDWRITTEN, scope: EVERYTHING, mode: 'full', startsAt: epoch, endsAt: null, createdAt: epoch }]
+      ? [{ id: HANDWRITTEN_LINEAGE, scope: ALL_SCOPES, mode: 'full', startsAt: epoch, endsAt: null, createdAt: epoch }]
       : [],
     history: [],
   };
@@ -101,8 +101,8 @@ function handwritten(on: boolean): MaintenanceState {
  */
 export function parseState(text: string): MaintenanceState {
   const trimmed = text.trim();
-  if (trimmed === '1' || trimmed === '0') return handwritten(trimmed === '1');
-  const foreign = describeForeign(trimmed);
+  if (trimmed === '1' || trimmed === '0') return createHandwrittenState(trimmed === '1');
+  const foreign = describeForeignContent(trimmed);
   if (foreign !== null) throw new StateFormatError(foreign, true);
   let json: unknown;
   try {
@@ -110,29 +110,29 @@ export function parseState(text: string): MaintenanceState {
   } catch {
     throw new StateFormatError(trimmed === '' ? 'it is empty' : 'it is not JSON, nor just 1 or 0');
   }
-  return checked(json);
+  return parseStateObject(json);
 }
 
 /** @throws {@link StateFormatError} if the value, which a storage gave, is not a state */
 export function assertState(value: unknown): asserts value is MaintenanceState {
-  checked(value);
+  parseStateObject(value);
 }
 
 /** Levels of objects and arrays. What is deeper could be read, but overflow the stack of who writes it. */
-const DEEPEST = 100;
+const MAX_DEPTH = 100;
 
-function assertShallow(value: unknown): void {
+function assertMaxDepth(value: unknown): void {
   let level = [value];
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > DEEPEST) throw new StateFormatError(`it is nested more than ${DEEPEST} levels deep`);
+    if (depth > MAX_DEPTH) throw new StateFormatError(`it is nested more than ${MAX_DEPTH} levels deep`);
     level = level.flatMap((member) =>
       typeof member === 'object' && member !== null ? (Object.values(member) as unknown[]) : [],
     );
   }
 }
 
-function checked(value: unknown): MaintenanceState {
-  assertShallow(value);
+function parseStateObject(value: unknown): MaintenanceState {
+  assertMaxDepth(value);
   const result = v.safeParse(state, value);
   if (result.success) return result.output as MaintenanceState;
   const [issue] = result.issues;
@@ -140,7 +140,7 @@ function checked(value: unknown): MaintenanceState {
 }
 
 /** Characters up to which a person may want to read a state. */
-const READABLE = 256 * 1024;
+const MAX_READABLE_LENGTH = 256 * 1024;
 
 /**
  * The text that {@link parseState} reads back. Readable by a person who opens the file, unless it is so long that the indentation alone
@@ -148,5 +148,5 @@ const READABLE = 256 * 1024;
  */
 export function serializeState(content: MaintenanceState): string {
   const readable = JSON.stringify(content, null, 2);
-  return `${readable.length > READABLE ? JSON.stringify(content) : readable}\n`;
+  return `${readable.length > MAX_READABLE_LENGTH ? JSON.stringify(content) : readable}\n`;
 }

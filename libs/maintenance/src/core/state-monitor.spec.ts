@@ -1,6 +1,6 @@
 import { ManualClock } from '../testing/manual-clock.js';
 import type { MaintenanceState } from './maintenance-state.js';
-import { READ_TIMEOUT, StateMonitor, type StateMonitorOptions } from './state-monitor.js';
+import { READ_TIMEOUT_MS, StateMonitor, type StateMonitorOptions } from './state-monitor.js';
 
 const START = '2026-12-01T00:00:00.000Z';
 const INTERVAL = 5_000;
@@ -40,12 +40,12 @@ function create(options: Partial<StateMonitorOptions> = {}): StateMonitor {
     clock,
     refreshInterval: INTERVAL,
     onStorageFailure: 'last-known',
-    changed: () => void changes++,
-    healthChanged: (error) => void health.push(error && error.message),
+    onChange: () => void changes++,
+    onHealthChange: (error) => void health.push(error && error.message),
     ...options,
   }));
 }
-const isOn = (): boolean => monitor.situation().forced ?? monitor.situation().active.length > 0;
+const isOn = (): boolean => monitor.getSnapshot().forced ?? monitor.getSnapshot().active.length > 0;
 const later = (ms: number): Promise<void> => clock.moveTo(clock.now() + ms);
 
 beforeEach(() => {
@@ -188,16 +188,16 @@ describe.each([
     source.error = new Error('gone');
     await create({ onStorageFailure }).start();
     expect(isOn()).toBe(atFirst);
-    expect(monitor.situation().source).toBe('fallback');
+    expect(monitor.getSnapshot().source).toBe('fallback');
     expect(monitor.health).toEqual({ healthy: false, lastReadAt: null, error: 'gone' });
 
     source.error = null;
     source.state = on(1);
     await later(INTERVAL);
-    expect([isOn(), monitor.situation().source]).toEqual([true, 'storage']);
+    expect([isOn(), monitor.getSnapshot().source]).toEqual([true, 'storage']);
     source.error = new Error('gone again');
     await later(INTERVAL);
-    expect([isOn(), monitor.situation().source]).toEqual([
+    expect([isOn(), monitor.getSnapshot().source]).toEqual([
       afterOn,
       onStorageFailure === 'last-known' ? 'last-known' : 'fallback',
     ]);
@@ -210,7 +210,7 @@ it('lets a last known window end by the clock', async () => {
   await create().start();
   source.error = new Error('gone');
   await clock.moveTo('2026-12-01T00:01:00.000Z');
-  expect([isOn(), monitor.situation().source]).toEqual([false, 'last-known']);
+  expect([isOn(), monitor.getSnapshot().source]).toEqual([false, 'last-known']);
 });
 
 it('waits longer and longer for a source that fails, and half a minute at most', async () => {
@@ -231,7 +231,7 @@ it('does not wait for a source that hangs', async () => {
   source.hangs = true;
   const started = create().start();
   await later(0);
-  await later(READ_TIMEOUT);
+  await later(READ_TIMEOUT_MS);
   await started;
   expect(monitor.health.error).toMatch(/no answer within 5 s/);
   source.hangs = false;
@@ -254,7 +254,7 @@ it('tells of a source that fails before it follows it, and no more after the end
 it('stays with what is configured', async () => {
   source.state = on(1);
   await create({ enabled: false }).start();
-  expect([isOn(), monitor.situation().source]).toEqual([false, 'configuration']);
+  expect([isOn(), monitor.getSnapshot().source]).toEqual([false, 'configuration']);
 });
 
 it('reads when the source notifies, and no more after the end', async () => {
@@ -324,7 +324,7 @@ describe('in a process that was suspended', () => {
       expect(monitor.isFresh).toBe(true);
       expect(health).toEqual(['no answer within 1 s']);
       source.hangs = false;
-      await later(2 * READ_TIMEOUT);
+      await later(2 * READ_TIMEOUT_MS);
       expect(monitor.health.healthy).toBe(true);
     },
   );

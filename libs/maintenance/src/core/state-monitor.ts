@@ -1,12 +1,12 @@
 import type { Clock } from '../utils/clock.js';
 import { toIso } from '../utils/dates.js';
-import { inTime } from '../utils/in-time.js';
-import { isLeased, LEASE_FRESHNESS } from './lease-changes.js';
+import { withTimeout } from '../utils/with-timeout.js';
+import { hasLeasedWindow, LEASE_REFRESH_INTERVAL_MS } from './lease-changes.js';
 import type { MaintenanceState } from './maintenance-state.js';
 import type { StatusSource } from './maintenance-status.js';
 import type { StoredWindow } from './maintenance-window.js';
-import { reasonOf } from '../utils/reason-of.js';
-import { Timetable } from './timetable.js';
+import { toErrorMessage } from '../utils/to-error-message.js';
+import { WindowSchedule } from './window-schedule.js';
 
 /** What decides while the storage fails. */
 export type StorageFailurePolicy = 'last-known' | 'on' | 'off';
@@ -25,16 +25,16 @@ export interface StateMonitorOptions {
   onStorageFailure: StorageFailurePolicy;
   /** Forces the answer over what is stored. */
   enabled?: boolean;
-  /** Milliseconds for which an older revision counts as a read that was overtaken. Default: {@link OLDER_REVISION_PATIENCE}. */
-  olderRevisionPatience?: number;
+  /** Milliseconds for which an older revision counts as a read that was overtaken. Default: {@link STALE_READ_GRACE_PERIOD_MS}. */
+  staleReadGracePeriodMs?: number;
   /** Something that a status shows is different now. */
-  changed?: () => void;
+  onChange?: () => void;
   /** The source began to fail, or works again. */
-  healthChanged?: (error: Error | null) => void;
+  onHealthChange?: (error: Error | null) => void;
 }
 
 /** What holds at one moment. */
-export interface Situation {
+export interface MonitorSnapshot {
   source: StatusSource;
   /** The answer for everything, whatever the windows say; `null` where they decide. */
   forced: boolean | null;
@@ -49,18 +49,18 @@ export interface SourceHealth {
 }
 
 /** A read that takes longer counts as failed, in milliseconds. */
-export const READ_TIMEOUT = 5_000;
+export const READ_TIMEOUT_MS = 5_000;
 /** A timer may be this late in a busy process; later, and the process was suspended. In milliseconds. */
-const TIMER_TOLERANCE = 1_000;
+const TIMER_TOLERANCE_MS = 1_000;
 /** The longest time for which decisions wait for the first read after a suspension, in milliseconds. */
-const CATCH_UP_TIMEOUT = 1_000;
+const CATCH_UP_TIMEOUT_MS = 1_000;
 /** The longest pause between two attempts to read a source that fails, in milliseconds. */
-const LONGEST_BACKOFF = 30_000;
+const MAX_BACKOFF_MS = 30_000;
 /**
  * An older revision is a read that was overtaken, or came from a cache; one that stays for so many milliseconds is a backup that
  * somebody has put back.
  */
-const OLDER_REVISION_PATIENCE = 60_000;
+const STALE_READ_GRACE_PERIOD_MS = 60_000;
 
 const NO_WINDOWS: readonly StoredWindow[] = [];
 
@@ -71,11 +71,11 @@ const NO_WINDOWS: readonly StoredWindow[] = [];
 export class StateMonitor {
   readonly #options: StateMonitorOptions;
   #state: MaintenanceState | null = null;
-  #isKnown = false;
+  #hasState = false;
   #error: Error | null = null;
   #lastReadAt: string | null = null;
-  #timetable = new Timetable(NO_WINDOWS);
-  #situation: Situation;
+  #schedule = new WindowSchedule(NO_WINDOWS);
+  #snapshot: MonitorSnapshot;
 
   #reading: Promise<void> | null = null;
   #nextReading: Promise<void> | null = null;
@@ -89,32 +89,32 @@ export class StateMonitor {
   #cancelBoundary: () => void = () => undefined;
   #endWatch: (() => Promise<void>) | null = null;
   #isRunning = false;
-  #isOver = false;
+  #isStopped = false;
 
   constructor(options: StateMonitorOptions) {
     this.#options = options;
-    this.#situation = this.#assess();
+    this.#snapshot = this.#createSnapshot();
   }
 
   /** Reads the source once, then follows it until {@link stop}. Never rejects: a source that fails is a situation too. */
   async start(): Promise<void> {
     this.#isRunning = true;
-    this.#isOver = false;
+    this.#isStopped = false;
     // The poll does without notifications, and the read that follows says what is wrong.
-    await this.#inTime(() => this.#watch()).catch(() => undefined);
+    await this.#withTimeout(() => this.#watch()).catch(() => undefined);
     await this.refresh();
   }
 
   /** Ends the watch and all timers. */
   async stop(): Promise<void> {
     this.#isRunning = false;
-    this.#isOver = true;
+    this.#isStopped = true;
     this.#freshUntil = Infinity;
     this.#cancelPoll();
     this.#cancelBoundary();
     const endWatch = this.#endWatch;
     this.#endWatch = null;
-    if (endWatch) await this.#inTime(endWatch);
+    if (endWatch) await this.#withTimeout(endWatch);
   }
 
   /** Reads the source now; resolves when a read that began after the call is done. */
@@ -139,52 +139,52 @@ export class StateMonitor {
   }
 
   /**
-   * Reads the source because the snapshot is not fresh. Resolves after that read, or after {@link CATCH_UP_TIMEOUT} ms: then the source
+   * Reads the source because the snapshot is not fresh. Resolves after that read, or after {@link CATCH_UP_TIMEOUT_MS} ms: then the source
    * counts as failed until it answers.
    */
   catchUp(): Promise<void> {
-    return (this.#catchingUp ??= this.#readLate().finally(() => (this.#catchingUp = null)));
+    return (this.#catchingUp ??= this.#readAfterWake().finally(() => (this.#catchingUp = null)));
   }
 
-  async #readLate(): Promise<void> {
+  async #readAfterWake(): Promise<void> {
     const { clock } = this.#options;
     try {
-      await inTime(() => this.refresh(), clock, CATCH_UP_TIMEOUT);
+      await withTimeout(() => this.refresh(), clock, CATCH_UP_TIMEOUT_MS);
     } catch (error) {
       this.#fail(error as Error);
       // The read goes on, and is the only one that waits.
-      this.#expectReadBy(clock.now() + 2 * READ_TIMEOUT);
+      this.#expectReadBy(clock.now() + 2 * READ_TIMEOUT_MS);
     }
   }
 
   /** Takes over what a write has left in the source. Reads that began before it count no more. */
   adopt(state: MaintenanceState | null): void {
     this.#writes++;
-    this.#take(state, true);
+    this.#applyState(state, true);
   }
 
-  #take(state: MaintenanceState | null, isCertain: boolean): void {
+  #applyState(state: MaintenanceState | null, isCertain: boolean): void {
     this.#lastReadAt = toIso(this.#options.clock.now());
     const wasHealthy = this.#error === null;
-    const isFirst = !this.#isKnown;
+    const isFirst = !this.#hasState;
     this.#error = null;
     this.#failures = 0;
-    if (!wasHealthy) this.#options.healthChanged?.(null);
-    if (isCertain || !this.#isOvertaken(state)) {
+    if (!wasHealthy) this.#options.onHealthChange?.(null);
+    if (isCertain || !this.#isStaleRead(state)) {
       const isSame = state?.lineage === this.#state?.lineage && state?.revision === this.#state?.revision;
       const isEdited = isSame && JSON.stringify(state?.windows) !== JSON.stringify(this.#state?.windows);
-      this.#isKnown = true;
+      this.#hasState = true;
       if (isFirst || !isSame || isEdited) {
         this.#state = state;
-        this.#timetable = new Timetable(state?.windows ?? NO_WINDOWS);
-        this.#announce();
+        this.#schedule = new WindowSchedule(state?.windows ?? NO_WINDOWS);
+        this.#notify();
         return;
       }
     }
-    if (!wasHealthy) this.#announce();
+    if (!wasHealthy) this.#notify();
   }
 
-  #isOvertaken(state: MaintenanceState | null): boolean {
+  #isStaleRead(state: MaintenanceState | null): boolean {
     const isOlder = state !== null && state.lineage === this.#state?.lineage && state.revision < this.#state.revision;
     if (!isOlder) {
       this.#olderSince = null;
@@ -192,20 +192,20 @@ export class StateMonitor {
     }
     const now = this.#options.clock.now();
     this.#olderSince ??= now;
-    return now - this.#olderSince < (this.#options.olderRevisionPatience ?? OLDER_REVISION_PATIENCE);
+    return now - this.#olderSince < (this.#options.staleReadGracePeriodMs ?? STALE_READ_GRACE_PERIOD_MS);
   }
 
   /** What holds now. From memory. */
-  situation(): Situation {
-    if (this.#timetable.isEmpty) return this.#situation;
-    const active = this.#timetable.activeAt(this.#options.clock.now());
-    if (active !== this.#situation.active) this.#situation = { ...this.#situation, active };
-    return this.#situation;
+  getSnapshot(): MonitorSnapshot {
+    if (this.#schedule.isEmpty) return this.#snapshot;
+    const active = this.#schedule.getActiveAt(this.#options.clock.now());
+    if (active !== this.#snapshot.active) this.#snapshot = { ...this.#snapshot, active };
+    return this.#snapshot;
   }
 
   /** The windows still to come, the nearest first. */
-  planned(): StoredWindow[] {
-    return this.#timetable.plannedAt(this.#options.clock.now());
+  getPlannedWindows(): StoredWindow[] {
+    return this.#schedule.getPlannedAt(this.#options.clock.now());
   }
 
   /** The state that decides now; `null` where none is stored. */
@@ -215,9 +215,9 @@ export class StateMonitor {
 
   get health(): SourceHealth {
     return {
-      healthy: this.#error === null && this.#isKnown,
+      healthy: this.#error === null && this.#hasState,
       lastReadAt: this.#lastReadAt,
-      ...(this.#error && { error: reasonOf(this.#error) }),
+      ...(this.#error && { error: toErrorMessage(this.#error) }),
     };
   }
 
@@ -234,23 +234,23 @@ export class StateMonitor {
     const { clock } = this.#options;
     // A read that starts late belongs to a process that was suspended: its snapshot stays overdue until this read is done.
     const isLate = !this.isFresh;
-    const timeout = clock.now() + (isLate ? 2 * READ_TIMEOUT : READ_TIMEOUT);
+    const timeout = clock.now() + (isLate ? 2 * READ_TIMEOUT_MS : READ_TIMEOUT_MS);
     if (!isLate) this.#expectReadBy(timeout);
     try {
       const found = await (isLate ? this.#readAfterSuspension() : this.#readSource());
       if (writes !== this.#writes) return await this.#read();
-      this.#take(found?.state ?? null, false);
+      this.#applyState(found?.state ?? null, false);
     } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(reasonOf(error)));
+      this.#fail(error instanceof Error ? error : new Error(toErrorMessage(error)));
     } finally {
       // What a process asked for before it was suspended says nothing of what has happened since.
-      if (this.#isRunning && clock.now() > timeout + TIMER_TOLERANCE) void this.refresh();
-      else this.#poll();
+      if (this.#isRunning && clock.now() > timeout + TIMER_TOLERANCE_MS) void this.refresh();
+      else this.#schedulePoll();
     }
   }
 
   #readSource(): ReturnType<StateSource['read']> {
-    return this.#inTime(() => this.#options.source.read());
+    return this.#withTimeout(() => this.#options.source.read());
   }
 
   // The first read may find that its connection has not survived the suspension; the second opens another.
@@ -261,66 +261,66 @@ export class StateMonitor {
   /** @param moment - milliseconds since the epoch */
   #expectReadBy(moment: number): void {
     const { enabled } = this.#options;
-    this.#freshUntil = this.#isRunning && enabled === undefined ? moment + TIMER_TOLERANCE : Infinity;
+    this.#freshUntil = this.#isRunning && enabled === undefined ? moment + TIMER_TOLERANCE_MS : Infinity;
   }
 
   #fail(error: Error): void {
     // Who has ended the monitor has ended the source too.
-    if (this.#isOver) return;
+    if (this.#isStopped) return;
     const isNews = this.#error === null;
     const isOther = this.#error?.message !== error.message;
     this.#error = error;
     this.#failures++;
-    if (isNews) this.#options.healthChanged?.(error);
-    if (isNews || isOther) this.#announce();
+    if (isNews) this.#options.onHealthChange?.(error);
+    if (isNews || isOther) this.#notify();
   }
 
-  #poll(): void {
+  #schedulePoll(): void {
     this.#cancelPoll();
     if (!this.#isRunning) return;
     const { refreshInterval, clock } = this.#options;
     const pause = Math.min(
       refreshInterval * 2 ** Math.max(0, this.#failures - 1),
-      Math.max(refreshInterval, LONGEST_BACKOFF),
-      isLeased(this.#state) ? LEASE_FRESHNESS : Infinity,
+      Math.max(refreshInterval, MAX_BACKOFF_MS),
+      hasLeasedWindow(this.#state) ? LEASE_REFRESH_INTERVAL_MS : Infinity,
     );
     this.#expectReadBy(clock.now() + pause);
     // Earlier, never later, so that the interval stays the bound; spread, so that instances do not read in step.
     this.#cancelPoll = clock.wake(() => void this.refresh(), pause * (0.8 + 0.2 * Math.random()));
   }
 
-  #inTime<T>(work: () => Promise<T>): Promise<T> {
-    return inTime(work, this.#options.clock, READ_TIMEOUT);
+  #withTimeout<T>(work: () => Promise<T>): Promise<T> {
+    return withTimeout(work, this.#options.clock, READ_TIMEOUT_MS);
   }
 
-  #announce(): void {
-    this.#situation = this.#assess();
-    this.#options.changed?.();
-    this.#wakeAtBoundary();
+  #notify(): void {
+    this.#snapshot = this.#createSnapshot();
+    this.#options.onChange?.();
+    this.#scheduleBoundary();
   }
 
-  #wakeAtBoundary(): void {
+  #scheduleBoundary(): void {
     this.#cancelBoundary();
     if (!this.#isRunning) return;
     const { clock } = this.#options;
-    const boundary = this.#timetable.nextBoundary(clock.now());
+    const boundary = this.#schedule.findNextBoundary(clock.now());
     if (boundary === Infinity) return;
     const wake = (): void => {
-      if (clock.now() >= boundary) this.#announce();
+      if (clock.now() >= boundary) this.#notify();
       else this.#cancelBoundary = clock.wake(wake, boundary - clock.now());
     };
     this.#cancelBoundary = clock.wake(wake, boundary - clock.now());
   }
 
-  #assess(): Situation {
+  #createSnapshot(): MonitorSnapshot {
     const { enabled, onStorageFailure, clock } = this.#options;
-    const active = this.#timetable.activeAt(clock.now());
+    const active = this.#schedule.getActiveAt(clock.now());
     if (enabled !== undefined) return { source: 'configuration', forced: enabled, active };
     const hasFailed = this.#error !== null;
     if (hasFailed && onStorageFailure !== 'last-known') {
       return { source: 'fallback', forced: onStorageFailure === 'on', active };
     }
-    if (!this.#isKnown) return { source: 'fallback', forced: onStorageFailure === 'on', active };
+    if (!this.#hasState) return { source: 'fallback', forced: onStorageFailure === 'on', active };
     return { source: hasFailed ? 'last-known' : 'storage', forced: null, active };
   }
 }

@@ -1,8 +1,8 @@
 import { parseDate } from '../utils/dates.js';
 import { InvalidWindowError } from '../errors/invalid-window.error.js';
 import {
-  EVERYTHING,
-  LONGEST_OCCURRENCE,
+  ALL_SCOPES,
+  MAX_OCCURRENCE_MS,
   type MaintenanceMode,
   type WindowBypass,
   type WindowRecurrence,
@@ -50,7 +50,7 @@ export interface DisableOptions {
 }
 
 /** The fields of a window that were given, checked; times in milliseconds since the epoch. */
-export interface GivenFields {
+export interface WindowFields {
   scope: string;
   mode: MaintenanceMode;
   startsAt?: number;
@@ -66,26 +66,26 @@ export interface GivenFields {
 /** Clocks of two hosts may differ, and a request takes its time. In milliseconds. */
 const MAX_START_AGE_MS = 60_000;
 
-const FIELDS = ['scope', 'mode', 'startsAt', 'endsAt', 'message', 'retryAfter', 'createdBy', 'recurrence'];
-const RECURRENCE = ['cron', 'timeZone', 'duration'];
-const SELECTORS = ['scope', 'id', 'all'];
+const WINDOW_KEYS = ['scope', 'mode', 'startsAt', 'endsAt', 'message', 'retryAfter', 'createdBy', 'recurrence'];
+const RECURRENCE_KEYS = ['cron', 'timeZone', 'duration'];
+const SELECTOR_KEYS = ['scope', 'id', 'all'];
 
 /**
  * Checks what somebody asks for, whether typed by a program or read from a request.
  *
  * @throws {@link InvalidWindowError}
  */
-export function readEnableOptions(options: unknown, now: number): GivenFields {
-  const given = members(options, FIELDS, 'a window');
-  const fields: GivenFields = {
-    scope: text(given, 'scope') ?? EVERYTHING,
-    mode: mode(given.mode),
-    startsAt: moment(given, 'startsAt') ?? undefined,
-    endsAt: moment(given, 'endsAt'),
-    message: text(given, 'message', true),
-    retryAfter: seconds(given.retryAfter),
-    createdBy: text(given, 'createdBy', true),
-    recurrence: recurrence(given.recurrence),
+export function parseEnableOptions(options: unknown, now: number): WindowFields {
+  const given = assertKnownKeys(options, WINDOW_KEYS, 'a window');
+  const fields: WindowFields = {
+    scope: parseTextOption(given, 'scope') ?? ALL_SCOPES,
+    mode: parseModeOption(given.mode),
+    startsAt: parseDateOption(given, 'startsAt') ?? undefined,
+    endsAt: parseDateOption(given, 'endsAt'),
+    message: parseTextOption(given, 'message', true),
+    retryAfter: parseSecondsOption(given.retryAfter),
+    createdBy: parseTextOption(given, 'createdBy', true),
+    recurrence: parseRecurrenceOption(given.recurrence),
   };
   if (given.startsAt === null) throw new InvalidWindowError('`startsAt` is null; leave it out to start now.');
   const { startsAt = now, endsAt } = fields;
@@ -99,8 +99,8 @@ export function readEnableOptions(options: unknown, now: number): GivenFields {
  *
  * @throws {@link InvalidWindowError}
  */
-export function readTemporaryOptions(options: unknown, now: number): GivenFields {
-  const fields = readEnableOptions(options, now);
+export function parseTemporaryOptions(options: unknown, now: number): WindowFields {
+  const fields = parseEnableOptions(options, now);
   const unfit = (['startsAt', 'recurrence'] as const).find((name) => fields[name] !== undefined);
   if (unfit === undefined) return fields;
   throw new InvalidWindowError(
@@ -130,19 +130,19 @@ export function assertEnd(startsAt: number, endsAt: number, now: number): void {
 }
 
 /** @throws {@link InvalidWindowError} */
-export function readDisableOptions(which: unknown): DisableOptions {
-  const given = members(which, SELECTORS, 'what to turn off');
+export function parseDisableOptions(which: unknown): DisableOptions {
+  const given = assertKnownKeys(which, SELECTOR_KEYS, 'what to turn off');
   if (given.all !== undefined && typeof given.all !== 'boolean') {
-    throw new InvalidWindowError(`\`all\` must be true or false, not ${show(given.all)}.`);
+    throw new InvalidWindowError(`\`all\` must be true or false, not ${formatValue(given.all)}.`);
   }
-  return { scope: text(given, 'scope'), id: text(given, 'id'), all: given.all };
+  return { scope: parseTextOption(given, 'scope'), id: parseTextOption(given, 'id'), all: given.all };
 }
 
-function members(value: unknown, known: string[], what: string): Record<string, unknown> {
+function assertKnownKeys(value: unknown, known: string[], what: string): Record<string, unknown> {
   if (value === undefined || value === null) return {};
   if (typeof value !== 'object' || Array.isArray(value)) {
     throw new InvalidWindowError(
-      `Expected an object with the members ${known.join(', ')} for ${what}, not ${show(value)}.`,
+      `Expected an object with the members ${known.join(', ')} for ${what}, not ${formatValue(value)}.`,
     );
   }
   const unknown = Object.keys(value).find((name) => !known.includes(name));
@@ -152,61 +152,63 @@ function members(value: unknown, known: string[], what: string): Record<string, 
   return value as Record<string, unknown>;
 }
 
-function text(given: Record<string, unknown>, name: string, emptyAllowed = false): string | undefined {
+function parseTextOption(given: Record<string, unknown>, name: string, emptyAllowed = false): string | undefined {
   const value = given[name];
   if (value === undefined) return undefined;
   if (typeof value !== 'string' || (value.trim() === '' && !emptyAllowed)) {
     throw new InvalidWindowError(
-      `\`${name}\` must be ${emptyAllowed ? 'a' : 'a non-empty'} string, not ${show(value)}.`,
+      `\`${name}\` must be ${emptyAllowed ? 'a' : 'a non-empty'} string, not ${formatValue(value)}.`,
     );
   }
   return value;
 }
 
-function mode(value: unknown): MaintenanceMode {
+function parseModeOption(value: unknown): MaintenanceMode {
   if (value === undefined) return 'full';
   if (value === 'full' || value === 'read-only') return value;
-  throw new InvalidWindowError(`\`mode\` must be "full" or "read-only", not ${show(value)}.`);
+  throw new InvalidWindowError(`\`mode\` must be "full" or "read-only", not ${formatValue(value)}.`);
 }
 
-function seconds(value: unknown): number | undefined {
+function parseSecondsOption(value: unknown): number | undefined {
   if (value === undefined) return undefined;
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
-  throw new InvalidWindowError(`\`retryAfter\` must be a whole number of seconds, 0 or more, not ${show(value)}.`);
+  throw new InvalidWindowError(
+    `\`retryAfter\` must be a whole number of seconds, 0 or more, not ${formatValue(value)}.`,
+  );
 }
 
-function recurrence(value: unknown): WindowRecurrence | undefined {
+function parseRecurrenceOption(value: unknown): WindowRecurrence | undefined {
   if (value === undefined) return undefined;
-  const given = members(value, RECURRENCE, '`recurrence`');
-  const cron = text(given, 'cron');
+  const given = assertKnownKeys(value, RECURRENCE_KEYS, '`recurrence`');
+  const cron = parseTextOption(given, 'cron');
   if (cron === undefined) throw new InvalidWindowError('`recurrence` needs `cron`, five fields such as "0 3 * * 0".');
   const { duration } = given;
-  if (!Number.isSafeInteger(duration) || (duration as number) < 1 || (duration as number) > LONGEST_OCCURRENCE) {
+  if (!Number.isSafeInteger(duration) || (duration as number) < 1 || (duration as number) > MAX_OCCURRENCE_MS) {
     throw new InvalidWindowError(
-      `\`recurrence\` needs \`duration\`, a number of milliseconds, ten years at most, not ${show(duration)}.`,
+      `\`recurrence\` needs \`duration\`, a number of milliseconds, ten years at most, not ${formatValue(duration)}.`,
     );
   }
-  return { cron, timeZone: text(given, 'timeZone') ?? 'UTC', duration: duration as number };
+  return { cron, timeZone: parseTextOption(given, 'timeZone') ?? 'UTC', duration: duration as number };
 }
 
-function moment(given: Record<string, unknown>, name: string): number | null | undefined {
+function parseDateOption(given: Record<string, unknown>, name: string): number | null | undefined {
   const value = given[name];
   if (value === undefined || value === null) return value;
   const time = value instanceof Date ? value.getTime() : typeof value === 'string' ? parseDate(value) : undefined;
   // The range in which ISO 8601 has four digits for the year.
   if (time !== undefined && time >= -62167219200000 && time <= 253402300799999) return time;
   throw new InvalidWindowError(
-    `\`${name}\` must be an ISO 8601 date with a time zone, such as 2030-12-01T02:00Z or 2030-12-01T03:00+01:00, not ${show(value)}.`,
+    `\`${name}\` must be an ISO 8601 date with a time zone, such as 2030-12-01T02:00Z or 2030-12-01T03:00+01:00, not ${formatValue(value)}.`,
   );
 }
 
-function show(value: unknown): string {
+function formatValue(value: unknown): string {
   if (value instanceof Date) return 'an invalid Date';
-  const shown = asJson(value) ?? String(value);
+  const shown = toJson(value) ?? String(value);
   return shown.length > 80 ? `${shown.slice(0, 80)}...` : shown;
 }
 
-function asJson(value: unknown): string | undefined {
+function toJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch {

@@ -1,7 +1,7 @@
 import type { InstanceReport } from '../core/instance-report.js';
 import type { MaintenanceState } from '../core/maintenance-state.js';
 import type { StoredWindow } from '../core/maintenance-window.js';
-import { Timetable } from '../core/timetable.js';
+import { WindowSchedule } from '../core/window-schedule.js';
 
 /** Why an instance does not apply what is stored. */
 export type DisagreementReason =
@@ -23,13 +23,13 @@ export interface Disagreement {
 }
 
 /** What instances are compared with. */
-export interface Target {
+export interface TargetState {
   lineage: string | null;
   revision: number;
 }
 
 /** Whether an instance has not applied `target` yet. */
-export function isBehind(report: InstanceReport, { lineage, revision }: Target): boolean {
+export function isBehind(report: InstanceReport, { lineage, revision }: TargetState): boolean {
   return report.lineage !== lineage || report.revision < revision;
 }
 
@@ -48,14 +48,18 @@ export function findDisagreements(
   now: number,
 ): Disagreement[] {
   const target = { lineage: state?.lineage ?? null, revision: getTargetRevision(state) };
-  const active = new Timetable(state?.windows ?? []).activeAt(now);
+  const active = new WindowSchedule(state?.windows ?? []).getActiveAt(now);
   return instances.flatMap((instance) => {
     const reason = getReason(instance, target, active);
-    return reason ? [{ instance, reason, refuses: refuses(instance) }] : [];
+    return reason ? [{ instance, reason, refuses: isRefusing(instance) }] : [];
   });
 }
 
-function getReason(report: InstanceReport, target: Target, active: readonly StoredWindow[]): DisagreementReason | null {
+function getReason(
+  report: InstanceReport,
+  target: TargetState,
+  active: readonly StoredWindow[],
+): DisagreementReason | null {
   if (report.forced !== undefined) return report.forced === active.length > 0 ? null : 'forced';
   if (report.lineage !== target.lineage) return 'other-state';
   if (report.revision < target.revision) return 'behind';
@@ -70,6 +74,6 @@ function hasSameWindows(reported: NonNullable<InstanceReport['windows']>, active
   return keys.size === active.length && active.every((window) => keys.has(key(window)));
 }
 
-function refuses({ forced, windows }: InstanceReport): boolean {
+function isRefusing({ forced, windows }: InstanceReport): boolean {
   return forced ?? (windows?.length ?? 0) > 0;
 }

@@ -8,7 +8,7 @@ export type ProcessIdentity = Pick<InstanceReport, 'machine' | 'started'>;
 
 /** Returns the identity of this process. */
 export function getProcessIdentity(): ProcessIdentity {
-  const machine = findMachine();
+  const machine = getMachineId();
   const started = readStat(process.pid)?.started;
   return { ...(machine !== undefined && { machine }), ...(started !== undefined && { started }) };
 }
@@ -17,9 +17,9 @@ export function getProcessIdentity(): ProcessIdentity {
  * Whether the process that wrote the report ran on this machine and is gone: its pid is free, or belongs to another process by now.
  * Of a process on another machine, or in another container, nothing can be said from here.
  *
- * @param here - this machine, as {@link findMachine} gives it
+ * @param here - this machine, as {@link getMachineId} gives it
  */
-export function isGone({ machine, pid, started }: InstanceReport, here: string | undefined): boolean {
+export function isProcessGone({ machine, pid, started }: InstanceReport, here: string | undefined): boolean {
   if (machine === undefined || machine !== here || !Number.isSafeInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);
@@ -38,8 +38,8 @@ export function isGone({ machine, pid, started }: InstanceReport, here: string |
  * Returns what identifies this machine as far as pids go: they mean the same where the system was booted at the same time and, in
  * containers, in the same namespace.
  */
-export function findMachine(): string | undefined {
-  const parts = process.platform === 'linux' ? getLinuxParts() : getNetworkParts();
+export function getMachineId(): string | undefined {
+  const parts = process.platform === 'linux' ? readLinuxMachineKey() : readNetworkMachineKey();
   if (!parts) return undefined;
   return createHash('sha256')
     .update(JSON.stringify([hostname(), parts]))
@@ -47,7 +47,7 @@ export function findMachine(): string | undefined {
     .slice(0, 16);
 }
 
-function getLinuxParts(): string[] | null {
+function readLinuxMachineKey(): string[] | null {
   try {
     return [readFileSync('/proc/sys/kernel/random/boot_id', 'utf8'), readlinkSync('/proc/self/ns/pid')];
   } catch {
@@ -56,7 +56,7 @@ function getLinuxParts(): string[] | null {
 }
 
 // Elsewhere there are no namespaces; the addresses tell apart machines with the same name.
-function getNetworkParts(): string[] | null {
+function readNetworkMachineKey(): string[] | null {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const macs = all.flatMap(({ internal, mac }) => (internal || /^[0:]+$/.test(mac) ? [] : mac));
   return macs.length > 0 ? [...new Set(macs)].sort() : null;

@@ -1,70 +1,70 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
-import { pathOf, type PolicyRequest } from '../policy/request-path.js';
-import type { Begun, InFlight, Work } from './in-flight.js';
-import type { Situation } from '../core/state-monitor.js';
-import type { EdgeEndpoints } from '../http/edge-endpoints.js';
-import type { Route } from '../http/routed-handlers.js';
+import { getPath, type PolicyRequest } from '../policy/request-path.js';
+import type { InFlightEntry, InFlightTracker, InFlightWork } from './in-flight-tracker.js';
+import type { MonitorSnapshot } from '../core/state-monitor.js';
+import type { SharedEndpoints } from '../http/shared-endpoints.js';
+import type { ResolvedHandlers } from '../http/routed-handlers.js';
 
-const WORK = Symbol('nestjs-maintenance:work');
-const HELD = Symbol('nestjs-maintenance:held');
+const TRACKED_REQUEST = Symbol('nestjs-maintenance:work');
+const CLOSE_LISTENERS = Symbol('nestjs-maintenance:held');
 /** Of a name, in characters. */
-const LONGEST = 200;
+const MAX_NAME_LENGTH = 200;
 
 /** Node's response, of HTTP/1 or of HTTP/2. */
 type TrackedResponse = Pick<ServerResponse, 'on' | 'getHeader' | 'destroyed' | 'finished' | 'writableFinished'> & {
   req?: { socket?: TrackedSocket };
   /** HTTP/2's. */
   stream?: TrackedStream;
-  [WORK]?: RequestInFlight;
+  [TRACKED_REQUEST]?: RequestInFlight;
 };
 type TrackedStream = { destroyed: boolean; writableFinished: boolean };
-type TrackedSocket = Pick<Socket, 'destroyed' | 'once'> & { [HELD]?: Set<() => void> };
+type TrackedSocket = Pick<Socket, 'destroyed' | 'once'> & { [CLOSE_LISTENERS]?: Set<() => void> };
 
 /** What the adapter knows of one of its requests. */
-export interface RequestLens<Request> {
+export interface RequestAccessors<Request> {
   /** As it came, whatever has been done to it since. */
-  asSent(request: Request): PolicyRequest;
-  routeOf(request: Request): Route;
+  getOriginalRequest(request: Request): PolicyRequest;
+  resolveHandlers(request: Request): ResolvedHandlers;
   /** The path of its route, with names instead of values; `undefined` where there is none. */
-  patternOf(request: Request): string | undefined;
+  getRoutePattern(request: Request): string | undefined;
   /** Calls back when an answer is given that nobody is there to get, where the handler waits for its delivery. */
-  onceAnswered?(request: Request, answered: () => void): void;
+  onAnswered?(request: Request, answered: () => void): void;
 }
 
-export interface InFlightParts {
-  inFlight: InFlight;
+export interface RequestTrackingDeps {
+  inFlight: InFlightTracker;
   policy: MaintenancePolicy;
-  endpoints: EdgeEndpoints;
+  endpoints: SharedEndpoints;
 }
 
 // A promise that nobody can settle any more is collected, and its handler with it.
-const forgotten = new FinalizationRegistry<() => void>((end) => end());
+const handlerFinalizers = new FinalizationRegistry<() => void>((end) => end());
 
 /**
  * A request that has come as far as the edge, until it is answered and its handler is done. While nobody waits for it, it costs next to
  * nothing: it listens to nothing, and finds out that it is over when it is looked at.
  */
-class RequestInFlight<Request = unknown> implements Work {
-  #begun: Begun | null = null;
-  #isAnswered = false;
+class RequestInFlight<Request = unknown> implements InFlightWork {
+  #entry: InFlightEntry | null = null;
+  #isAnswerSeen = false;
   /** Stops listening; `null` while nobody waits for it. */
-  #release: (() => void) | null = null;
+  #stopListening: (() => void) | null = null;
   /** What the handler is doing; let go of when it is all that is left, so that it can be collected. */
-  #handling: Promise<unknown> | null = null;
+  #handlerPromise: Promise<unknown> | null = null;
   /** Which handler it is that counts: one may hand over to the next. */
-  #handlers = 0;
+  #handlerCount = 0;
   /** What is known of the request when it is answered, and its handler is not done. */
-  #rest: { name: string; request: PolicyRequest; route: Route } | null = null;
+  #detached: { name: string; request: PolicyRequest; route: ResolvedHandlers } | null = null;
   readonly #stream: TrackedStream | undefined;
   readonly #socket: TrackedSocket | undefined;
 
   constructor(
     private request: Request | null,
     private response: TrackedResponse | null,
-    private readonly lens: RequestLens<Request>,
-    readonly parts: InFlightParts,
+    private readonly accessors: RequestAccessors<Request>,
+    readonly deps: RequestTrackingDeps,
     /** The same request in the application that this one is mounted in. */
     readonly outer: RequestInFlight | undefined,
   ) {
@@ -73,28 +73,29 @@ class RequestInFlight<Request = unknown> implements Work {
   }
 
   get name(): string {
-    if (this.#rest) return this.#rest.name;
-    const { method, url } = this.lens.asSent(this.request!);
-    const pattern = this.lens.patternOf(this.request!) ?? (this.parts.endpoints.at(url) ? pathOf(url) : '(no route)');
-    return `${method} ${pattern}`.slice(0, LONGEST);
+    if (this.#detached) return this.#detached.name;
+    const { method, url } = this.accessors.getOriginalRequest(this.request!);
+    const pattern =
+      this.accessors.getRoutePattern(this.request!) ?? (this.deps.endpoints.find(url) ? getPath(url) : '(no route)');
+    return `${method} ${pattern}`.slice(0, MAX_NAME_LENGTH);
   }
 
   get isStream(): boolean {
     // What goes on after its answer is no stream to anybody.
-    if (this.#rest) return false;
-    const { route } = this.#visit();
+    if (this.#detached) return false;
+    const { route } = this.#resolveRequest();
     if (route !== 'unclear' && route.length > 0 && route.every(({ isEventStream }) => isEventStream)) return true;
     return /^text\/event-stream\b/i.test(String(this.response!.getHeader('content-type')));
   }
 
-  isClosedSince(before: Situation): boolean {
-    const { request, route } = this.#visit();
+  becameRefusedSince(before: MonitorSnapshot): boolean {
+    const { request, route } = this.#resolveRequest();
     const visited = route === 'unclear' ? (['unclear'] as const) : route.length === 0 ? [null] : route;
-    return visited.some((rules) => this.parts.policy.closesSince({ rules, request, context: null }, before));
+    return visited.some((rules) => this.deps.policy.becameRefusedSince({ rules, request, context: null }, before));
   }
 
   begin(): void {
-    this.#begun = this.parts.inFlight.begin(this);
+    this.#entry = this.deps.inFlight.begin(this);
   }
 
   /** Whether there is an answer, or nobody any more who could get one. */
@@ -106,109 +107,114 @@ class RequestInFlight<Request = unknown> implements Work {
     return response.finished && response.writableFinished;
   }
 
-  look(): void {
-    if (!this.#begun || !this.response || !this.isAnswered) return;
-    if (this.#isAnswered) return this.#goOn();
-    this.#isAnswered = true;
-    if (this.#handling) this.#awaitHandler(this.#handling);
+  checkFinished(): void {
+    if (!this.#entry || !this.response || !this.isAnswered) return;
+    if (this.#isAnswerSeen) return this.#detachFromResponse();
+    this.#isAnswerSeen = true;
+    if (this.#handlerPromise) this.#awaitHandler(this.#handlerPromise);
     else this.#end();
   }
 
-  hold(): void {
+  watchForCompletion(): void {
     const { response } = this;
-    if (this.#release || !response) return;
+    if (this.#stopListening || !response) return;
     // Its events are over, and nobody would look again.
-    if (this.#isAnswered) return this.look();
+    if (this.#isAnswerSeen) return this.checkFinished();
     const answered = (): void => {
-      this.look();
+      this.checkFinished();
       // A handler that is done has said so by then.
-      queueMicrotask(() => this.look());
+      queueMicrotask(() => this.checkFinished());
     };
     // A response that was made without a connection never closes.
     response.on('finish', answered);
     response.on('close', answered);
     // One that waits for those before it is told nothing when its connection goes.
-    const held = this.#stream ? undefined : heldOn(this.#socket);
+    const held = this.#stream ? undefined : getCloseListeners(this.#socket);
     held?.add(answered);
-    this.#release = () => held?.delete(answered);
+    this.#stopListening = () => held?.delete(answered);
   }
 
   /** A handler has taken it, perhaps only after its client had gone. */
-  handledBy(handling: Promise<unknown>): void {
-    this.#handling = handling;
-    this.#handlers++;
-    if (this.#begun && !this.#isAnswered) return;
-    this.#begun ??= this.parts.inFlight.begin(this);
-    this.#isAnswered = true;
+  attachHandlerPromise(handling: Promise<unknown>): void {
+    this.#handlerPromise = handling;
+    this.#handlerCount++;
+    if (this.#entry && !this.#isAnswerSeen) return;
+    this.#entry ??= this.deps.inFlight.begin(this);
+    this.#isAnswerSeen = true;
     this.#awaitHandler(handling);
-    if (!this.response) this.#forget(handling);
+    if (!this.response) this.#dropHandlerPromise(handling);
   }
 
   #awaitHandler(handling: Promise<unknown>): void {
-    const done = this.#doneWith(this.#handlers);
+    const done = this.#createDoneCallback(this.#handlerCount);
     handling.then(done, done);
   }
 
-  #doneWith(handler: number): () => void {
+  #createDoneCallback(handler: number): () => void {
     return () => {
-      if (handler === this.#handlers) this.#end();
+      if (handler === this.#handlerCount) this.#end();
     };
   }
 
   /** There is an answer, or nobody any more who could get one, and the handler goes on all the same. */
-  #goOn(): void {
+  #detachFromResponse(): void {
     const request = this.request!;
-    const { method, url, ip, headers } = this.lens.asSent(request);
-    this.#rest = { name: this.name, request: { method, url, ip, headers }, route: this.#visit().route };
-    this.lens.onceAnswered?.(request, this.#doneWith(this.#handlers));
+    const { method, url, ip, headers } = this.accessors.getOriginalRequest(request);
+    this.#detached = { name: this.name, request: { method, url, ip, headers }, route: this.#resolveRequest().route };
+    this.accessors.onAnswered?.(request, this.#createDoneCallback(this.#handlerCount));
     this.request = null;
     this.response = null;
-    if (this.#handling) this.#forget(this.#handling);
+    if (this.#handlerPromise) this.#dropHandlerPromise(this.#handlerPromise);
   }
 
   /** Keeps nothing that could keep the handler's promise alive. */
-  #forget(handling: Promise<unknown>): void {
-    forgotten.register(handling, this.#doneWith(this.#handlers));
-    this.#handling = null;
+  #dropHandlerPromise(handling: Promise<unknown>): void {
+    handlerFinalizers.register(handling, this.#createDoneCallback(this.#handlerCount));
+    this.#handlerPromise = null;
   }
 
   #end(): void {
-    this.#release?.();
-    if (this.#begun) this.parts.inFlight.end(this.#begun);
-    this.#begun = null;
+    this.#stopListening?.();
+    if (this.#entry) this.deps.inFlight.end(this.#entry);
+    this.#entry = null;
   }
 
-  #visit(): { request: PolicyRequest; route: Route } {
-    if (this.#rest) return this.#rest;
-    const request = this.lens.asSent(this.request!);
-    const route = this.lens.routeOf(this.request!);
+  #resolveRequest(): { request: PolicyRequest; route: ResolvedHandlers } {
+    if (this.#detached) return this.#detached;
+    const request = this.accessors.getOriginalRequest(this.request!);
+    const route = this.accessors.resolveHandlers(this.request!);
     if (route.length > 0) return { request, route };
-    return { request, route: this.parts.endpoints.at(request.url)?.route(request) ?? route };
+    return { request, route: this.deps.endpoints.find(request.url)?.resolveHandlers(request) ?? route };
   }
 }
 
 /** Counts a request from here until it is answered and its handler is done. */
-export function track<Request>(request: Request, raw: object, lens: RequestLens<Request>, parts: InFlightParts): void {
+export function trackRequest<Request>(
+  request: Request,
+  raw: object,
+  lens: RequestAccessors<Request>,
+  parts: RequestTrackingDeps,
+): void {
   const response = raw as TrackedResponse;
-  const outer = response[WORK];
-  for (let other = outer; other; other = other.outer) if (other.parts === parts) return;
+  const outer = response[TRACKED_REQUEST];
+  for (let other = outer; other; other = other.outer) if (other.deps === parts) return;
   const work = new RequestInFlight(request, response, lens, parts, outer) as RequestInFlight;
-  response[WORK] = work;
+  response[TRACKED_REQUEST] = work;
   // Who has gone by now closes nothing any more.
   if (!work.isAnswered) work.begin();
 }
 
 /** Notes what the handler of a request is doing. */
-export function noteHandling<Result>(response: object, result: Result): Result {
-  const work = (response as TrackedResponse)[WORK];
-  if (work && result instanceof Promise) work.handledBy(result);
+export function trackHandlerResult<Result>(response: object, result: Result): Result {
+  const work = (response as TrackedResponse)[TRACKED_REQUEST];
+  if (work && result instanceof Promise) work.attachHandlerPromise(result);
   return result;
 }
 
 /** Who is told when the connection goes. */
-function heldOn(socket: TrackedSocket | undefined): Set<() => void> | undefined {
-  if (!socket || socket[HELD]) return socket?.[HELD];
+function getCloseListeners(socket: TrackedSocket | undefined): Set<() => void> | undefined {
+  if (!socket || socket[CLOSE_LISTENERS]) return socket?.[CLOSE_LISTENERS];
   const held = new Set<() => void>();
   socket.once('close', () => held.forEach((answered) => answered()));
-  return (socket[HELD] = held);
+  return (socket[CLOSE_LISTENERS] = held);
 }

@@ -1,5 +1,5 @@
 import { escapeControlCharacters } from '../utils/escape-control-characters.js';
-import { reasonOf } from '../utils/reason-of.js';
+import { toErrorMessage } from '../utils/to-error-message.js';
 
 /**
  * What went wrong with a storage.
@@ -54,7 +54,7 @@ export class MaintenanceStorageError extends Error {
 /** The error as a storage's error: with the code it has, in a copy of the package or in another, else as `unavailable`. */
 export function toStorageError(error: unknown, subject: string): MaintenanceStorageError {
   if (error instanceof MaintenanceStorageError) return error;
-  const reason = reasonOf(error);
+  const reason = toErrorMessage(error);
   if (!isStorageError(error))
     return new MaintenanceStorageError('unavailable', `${subject}: ${reason}`, { cause: error });
   const { version, isForeign } = error;

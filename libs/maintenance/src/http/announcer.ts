@@ -1,11 +1,11 @@
 import type { Clock } from '../utils/clock.js';
-import { publicWindow, startOf, type MaintenanceWindow } from '../core/maintenance-window.js';
+import { toPublicWindow, getStart, type MaintenanceWindow } from '../core/maintenance-window.js';
 import type { StateMonitor } from '../core/state-monitor.js';
 
 /** The header of answers while a window is announced. */
-export const ANNOUNCEMENT = 'Maintenance-Announcement';
+export const ANNOUNCEMENT_HEADER = 'Maintenance-Announcement';
 
-interface Announced {
+interface Announcement {
   from: number;
   until: number;
   window: MaintenanceWindow;
@@ -14,41 +14,41 @@ interface Announced {
 
 /** Tells of the next planned window, from some time before it starts. */
 export class Announcer {
-  #next: Announced | null = null;
+  #next: Announcement | null = null;
 
-  /** @param before - milliseconds; `undefined`: nothing is announced */
+  /** @param leadTimeMs - milliseconds; `undefined`: nothing is announced */
   constructor(
-    private readonly before: number | undefined,
+    private readonly leadTimeMs: number | undefined,
     private readonly monitor: StateMonitor,
     private readonly clock: Clock,
   ) {
-    this.review();
+    this.refresh();
   }
 
   /** Looks what is planned; to be called whenever that may have changed. */
-  review(): void {
-    const [planned] = this.before === undefined ? [] : this.monitor.planned();
+  refresh(): void {
+    const [planned] = this.leadTimeMs === undefined ? [] : this.monitor.getPlannedWindows();
     // What is forced is not opened or closed by any window.
-    if (!planned || this.before === undefined || this.monitor.situation().forced !== null) {
+    if (!planned || this.leadTimeMs === undefined || this.monitor.getSnapshot().forced !== null) {
       this.#next = null;
       return;
     }
-    const start = startOf(planned);
-    const window = publicWindow(planned);
-    this.#next = { from: start - this.before, until: start, window, header: headerOf(window) };
+    const start = getStart(planned);
+    const window = toPublicWindow(planned);
+    this.#next = { from: start - this.leadTimeMs, until: start, window, header: formatAnnouncementHeader(window) };
   }
 
   /** The window that is announced now. */
   get window(): MaintenanceWindow | null {
-    return this.#current()?.window ?? null;
+    return this.#findCurrent()?.window ?? null;
   }
 
   /** The value of the header; `null` where nothing is announced. */
   get header(): string | null {
-    return this.#next === null ? null : (this.#current()?.header ?? null);
+    return this.#next === null ? null : (this.#findCurrent()?.header ?? null);
   }
 
-  #current(): Announced | null {
+  #findCurrent(): Announcement | null {
     if (this.#next === null) return null;
     const now = this.clock.now();
     return now >= this.#next.from && now < this.#next.until ? this.#next : null;
@@ -56,14 +56,14 @@ export class Announcer {
 }
 
 /** A dictionary of strings (RFC 9651, section 3.2). */
-function headerOf({ startsAt, endsAt, scope, mode }: MaintenanceWindow): string {
+function formatAnnouncementHeader({ startsAt, endsAt, scope, mode }: MaintenanceWindow): string {
   const members = { starts: startsAt, ...(endsAt !== null && { ends: endsAt }), scope, mode };
   return Object.entries(members)
-    .map(([name, value]) => `${name}="${printable(value)}"`)
+    .map(([name, value]) => `${name}="${escapeStructuredString(value)}"`)
     .join(', ');
 }
 
 // A string of a structured field has ASCII only, and escapes two characters of it.
-function printable(text: string): string {
+function escapeStructuredString(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&');
 }

@@ -1,12 +1,12 @@
 import { stringifySetCookie } from 'cookie';
-import { BYPASS_PARAMETER, passFor, windowOpenedBy } from '../policy/bypass.js';
-import { normalPath, type PolicyRequest } from '../policy/request-path.js';
+import { BYPASS_PARAMETER, createBypassCookie, findWindowByToken } from '../policy/bypass.js';
+import { normalizePath, type PolicyRequest } from '../policy/request-path.js';
 import type { Clock } from '../utils/clock.js';
 import type { StoredWindow } from '../core/maintenance-window.js';
 import type { Answer } from './answer.js';
 import type { AnswerableRequest } from './responder.js';
 
-const NOTHING = Buffer.alloc(0);
+const EMPTY_BODY = Buffer.alloc(0);
 
 /**
  * Redeems the secret link: whoever opens it in a browser gets a cookie, and is sent on to the same URL without the token.
@@ -17,37 +17,37 @@ export class BypassLink {
   constructor(
     private readonly cookieName: string,
     private readonly clock: Clock,
-    private readonly active: () => readonly StoredWindow[],
+    private readonly getActiveWindows: () => readonly StoredWindow[],
   ) {}
 
   /** Whether somebody may be opening the link. */
-  isAsked({ method, url }: PolicyRequest): boolean {
+  isLinkRequest({ method, url }: PolicyRequest): boolean {
     return method === 'GET' && url.includes(BYPASS_PARAMETER);
   }
 
   /** The answer to who opens the link; `null` for every other request, a wrong token included. */
   redeem(request: PolicyRequest & AnswerableRequest): Answer | null {
     // Only somebody who opens the link: not a preview of it, nor a browser that guesses what will be opened next.
-    if (!this.isAsked(request) || isPrefetch(request)) return null;
-    const url = sentUrlOf(request);
-    const tokens = queryOf(url).filter((member) => nameOf(member) === BYPASS_PARAMETER);
+    if (!this.isLinkRequest(request) || isPrefetch(request)) return null;
+    const url = getOriginalUrl(request);
+    const tokens = parseQuery(url).filter((member) => getParameterName(member) === BYPASS_PARAMETER);
     if (tokens.length !== 1) return null;
-    const window = windowOpenedBy(tokens[0]!.slice(BYPASS_PARAMETER.length + 1), this.active());
+    const window = findWindowByToken(tokens[0]!.slice(BYPASS_PARAMETER.length + 1), this.getActiveWindows());
     if (!window) return null;
     return {
       status: 303,
       headers: {
-        Location: withoutToken(url),
-        'Set-Cookie': this.#cookieFor(window),
+        Location: removeToken(url),
+        'Set-Cookie': this.#createCookieHeader(window),
         'Cache-Control': 'no-store',
         'Referrer-Policy': 'no-referrer',
       },
-      body: NOTHING,
+      body: EMPTY_BODY,
     };
   }
 
-  #cookieFor(window: StoredWindow): string {
-    const { value, holds } = passFor(window, this.clock.now());
+  #createCookieHeader(window: StoredWindow): string {
+    const { value, maxAgeMs: holds } = createBypassCookie(window, this.clock.now());
     return stringifySetCookie({
       name: this.cookieName,
       value,
@@ -67,23 +67,23 @@ function isPrefetch({ headers }: AnswerableRequest): boolean {
 }
 
 // Below another application, Express cuts off the path at which this one is mounted.
-function sentUrlOf(request: PolicyRequest & { originalUrl?: string }): string {
+function getOriginalUrl(request: PolicyRequest & { originalUrl?: string }): string {
   return request.originalUrl ?? request.url;
 }
 
-function queryOf(url: string): string[] {
+function parseQuery(url: string): string[] {
   const start = url.indexOf('?');
   return start === -1 ? [] : url.slice(start + 1).split('&');
 }
 
-function nameOf(member: string): string {
+function getParameterName(member: string): string {
   return member.split('=', 1)[0]!;
 }
 
 /** The same URL on the same origin. What is no path in normal form might lead elsewhere. */
-function withoutToken(url: string): string {
-  if (normalPath(url) === undefined) return '/';
+function removeToken(url: string): string {
+  if (normalizePath(url) === undefined) return '/';
   const [path = '/'] = url.split('?', 1);
-  const rest = queryOf(url).filter((member) => nameOf(member) !== BYPASS_PARAMETER);
+  const rest = parseQuery(url).filter((member) => getParameterName(member) !== BYPASS_PARAMETER);
   return rest.length > 0 ? `${path}?${rest.join('&')}` : path;
 }

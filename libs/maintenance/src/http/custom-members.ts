@@ -5,11 +5,11 @@ export interface CustomMembers {
   readonly forTemplate: object | null;
 }
 
-export const NO_MEMBERS: CustomMembers = { json: {}, forTemplate: {} };
-export const FAILED_MEMBERS: CustomMembers = { json: {}, forTemplate: null };
+export const NO_CUSTOM_MEMBERS: CustomMembers = { json: {}, forTemplate: {} };
+export const FAILED_CUSTOM_MEMBERS: CustomMembers = { json: {}, forTemplate: null };
 
 /** `toJSON` would replace the whole body, and `__proto__` the prototype of an object into which a client copies the members. */
-const RESERVED = new Set(['toJSON', '__proto__']);
+const RESERVED_MEMBER_NAMES = new Set(['toJSON', '__proto__']);
 
 /**
  * Copies the members of a plain object.
@@ -17,7 +17,7 @@ const RESERVED = new Set(['toJSON', '__proto__']);
  * @throws whatever getters and `toJSON` methods of members throw, and `TypeError` for what can't be JSON
  */
 export function copyMembers(given: object): CustomMembers {
-  const members = Object.fromEntries(Object.entries(given).filter(([name]) => !RESERVED.has(name)));
+  const members = Object.fromEntries(Object.entries(given).filter(([name]) => !RESERVED_MEMBER_NAMES.has(name)));
   // Written once and kept as data: methods of members are not called again where nothing may fail any more.
   return { json: JSON.parse(JSON.stringify(members)) as object, forTemplate: members };
 }

@@ -1,44 +1,46 @@
 import type { Answer } from './answer.js';
 import type { Refusal } from '../policy/refusal.js';
-import { refusedCall, type RefusedCall } from './refused-call.js';
+import { createRefusalPayload, type RefusalPayload } from './refusal-payload.js';
 import type { AnswerableRequest } from './responder.js';
 
 /** The name of the event that the readers of a stream get. */
-export const EVENT = 'maintenance';
+export const SSE_EVENT_TYPE = 'maintenance';
 
 /** Milliseconds between two attempts of a reader to come back: the least, and the most. */
-const SOONEST = 1_000;
-const LATEST = 15_000;
+const MIN_RECONNECT_MS = 1_000;
+const MAX_RECONNECT_MS = 15_000;
 
 /**
  * When a reader should come back, in milliseconds: soon after the end if that is near, else every now and then, since a window may be
  * ended early. Spread, so that readers do not come back in step.
  */
-export function reconnectionTime(retryAfter: number | null): number {
-  const left = Math.min(Math.max((retryAfter ?? Infinity) * 1000, SOONEST), LATEST);
-  return Math.round(left === LATEST ? left * (0.5 + 0.5 * Math.random()) : left + SOONEST * Math.random());
+export function getReconnectDelayMs(retryAfter: number | null): number {
+  const left = Math.min(Math.max((retryAfter ?? Infinity) * 1000, MIN_RECONNECT_MS), MAX_RECONNECT_MS);
+  return Math.round(
+    left === MAX_RECONNECT_MS ? left * (0.5 + 0.5 * Math.random()) : left + MIN_RECONNECT_MS * Math.random(),
+  );
 }
 
 /**
  * Whether a request is that of a reader who was cut off and comes back by itself. It gives up for good at any status but 200 (HTML
  * Standard, section 9.2.3), while who comes for the first time can be told the truth.
  */
-export function isReturningReader({ headers }: AnswerableRequest): boolean {
+export function isReconnect({ headers }: AnswerableRequest): boolean {
   return headers['last-event-id'] !== undefined && /\btext\/event-stream\b/i.test(String(headers.accept));
 }
 
 /** The event that tells a reader of maintenance, with the members that Nest calls a `MessageEvent`. */
 export interface MaintenanceEvent {
-  type: typeof EVENT;
+  type: typeof SSE_EVENT_TYPE;
   id?: string;
   retry: number;
-  data: RefusedCall;
+  data: RefusalPayload;
 }
 
 /** Creates the event, the same for a stream that is open and for a reader who comes back. */
 export function createMaintenanceEvent(refusal: Refusal, id: string | undefined): MaintenanceEvent {
-  const retry = reconnectionTime(refusal.retryAfter);
-  return { type: EVENT, data: refusedCall(refusal), retry, ...(id !== undefined && { id }) };
+  const retry = getReconnectDelayMs(refusal.retryAfter);
+  return { type: SSE_EVENT_TYPE, data: createRefusalPayload(refusal), retry, ...(id !== undefined && { id }) };
 }
 
 /** Returns the id of the event that a reader got last, as it was sent: Node reads the bytes of headers as Latin-1. */
@@ -48,7 +50,7 @@ export function getLastEventId({ headers }: Pick<AnswerableRequest, 'headers'>):
 }
 
 /** Creates a stream that has nothing but the event. */
-export function eventStreamAnswer(refusal: Refusal, request: AnswerableRequest): Answer {
+export function createEventStreamAnswer(refusal: Refusal, request: AnswerableRequest): Answer {
   const { type, id, retry, data } = createMaintenanceEvent(refusal, getLastEventId(request));
   const lines = [`event: ${type}`, ...(id === undefined ? [] : [`id: ${id}`]), `retry: ${retry}`];
   const body = `${lines.join('\n')}\ndata: ${JSON.stringify(data)}\n\n`;

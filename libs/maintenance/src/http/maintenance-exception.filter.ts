@@ -1,7 +1,7 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { throwError } from 'rxjs';
-import { noteStatus } from './answer.js';
-import type { HttpMount } from './http-mount.js';
+import { preserveStatus } from './answer.js';
+import type { HttpIntegration } from './http-integration.js';
 import { MaintenanceException } from './maintenance.exception.js';
 import type { AnswerableRequest, Responder } from './responder.js';
 
@@ -12,7 +12,7 @@ import type { AnswerableRequest, Responder } from './responder.js';
 @Catch(MaintenanceException)
 export class MaintenanceExceptionFilter implements ExceptionFilter<MaintenanceException> {
   constructor(
-    private readonly mount: HttpMount,
+    private readonly httpIntegration: HttpIntegration,
     private readonly responder: Responder,
   ) {}
 
@@ -22,13 +22,13 @@ export class MaintenanceExceptionFilter implements ExceptionFilter<MaintenanceEx
     // Other transports have words of their own for a service that is unavailable.
     if (host.getType() !== 'http') throw exception;
     const http = host.switchToHttp();
-    const answer = await this.responder.answer(
+    const answer = await this.responder.createAnswer(
       exception.refusal,
       http.getRequest<AnswerableRequest>(),
       exception.isEventStream,
     );
     const response: unknown = http.getResponse();
-    noteStatus(this.mount.rawResponse(response), answer);
-    this.mount.send(response, answer);
+    preserveStatus(this.httpIntegration.getRawResponse(response), answer);
+    this.httpIntegration.send(response, answer);
   }
 }

@@ -2,7 +2,7 @@ import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestI
 import type { Observable } from 'rxjs';
 import { MaintenanceService } from '../maintenance.service.js';
 import { Announcer } from './announcer.js';
-import { viewLocals } from './view-locals.js';
+import { createViewLocals } from './view-locals.js';
 
 /**
  * Puts `maintenance`, `maintenanceMode` and `maintenanceAnnouncement` among the locals of a handler's response. The module does that by itself on Express and
@@ -20,7 +20,7 @@ export class MaintenanceInterceptor implements NestInterceptor {
   readonly #locals: PropertyDescriptorMap;
 
   constructor(@Inject(MaintenanceService) maintenance: MaintenanceService, @Inject(Announcer) announcer: Announcer) {
-    this.#locals = viewLocals(() => maintenance.status(), announcer);
+    this.#locals = createViewLocals(() => maintenance.status(), announcer);
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {

@@ -2,13 +2,13 @@ import Negotiator from 'negotiator';
 import type { ResponseFormat } from '../options/maintenance-options.js';
 
 /** JSON comes first: who does not care, such as a command-line client, gets the answer for programs. */
-const OFFERED = ['application/problem+json', 'application/json', 'text/html', 'application/xhtml+xml'];
+const OFFERED_MEDIA_TYPES = ['application/problem+json', 'application/json', 'text/html', 'application/xhtml+xml'];
 
 /** What clients of GraphQL understand (GraphQL over HTTP, section 4.2); without a preference it is JSON. */
-const OFFERED_TO_GRAPHQL = ['application/json', 'application/graphql-response+json'];
+const OFFERED_GRAPHQL_MEDIA_TYPES = ['application/json', 'application/graphql-response+json'];
 
 /** The most characters of an `Accept` header that are read: no browser sends as many, and each costs time. */
-const LONGEST_ACCEPT = 512;
+const MAX_ACCEPT_LENGTH = 512;
 
 /**
  * The format that a client prefers (RFC 9110, section 12.5.1).
@@ -16,9 +16,9 @@ const LONGEST_ACCEPT = 512;
  * @param accept - the `Accept` header
  * @returns `'html'` where the page has the highest quality, `'json'` otherwise and where nothing on offer is acceptable
  */
-export function preferredFormat(accept: string | undefined): ResponseFormat {
+export function negotiateFormat(accept: string | undefined): ResponseFormat {
   if (!accept) return 'json';
-  const [preferred] = mediaTypes(accept, OFFERED);
+  const [preferred] = negotiateMediaTypes(accept, OFFERED_MEDIA_TYPES);
   return preferred === 'text/html' || preferred === 'application/xhtml+xml' ? 'html' : 'json';
 }
 
@@ -27,13 +27,14 @@ export function preferredFormat(accept: string | undefined): ResponseFormat {
  *
  * @param accept - the `Accept` header
  */
-export function preferredGraphqlType(accept: string | undefined): string {
-  const [preferred] = accept ? mediaTypes(accept, OFFERED_TO_GRAPHQL) : [];
+export function negotiateGraphqlType(accept: string | undefined): string {
+  const [preferred] = accept ? negotiateMediaTypes(accept, OFFERED_GRAPHQL_MEDIA_TYPES) : [];
   return preferred ?? 'application/json';
 }
 
 /** What is acceptable, the best first. Of a header that is too long the beginning counts, up to a whole element. */
-function mediaTypes(accept: string, offered: string[]): string[] {
-  const end = accept.length > LONGEST_ACCEPT ? Math.max(accept.lastIndexOf(',', LONGEST_ACCEPT), 0) : accept.length;
+function negotiateMediaTypes(accept: string, offered: string[]): string[] {
+  const end =
+    accept.length > MAX_ACCEPT_LENGTH ? Math.max(accept.lastIndexOf(',', MAX_ACCEPT_LENGTH), 0) : accept.length;
   return new Negotiator({ headers: { accept: accept.slice(0, end) || '*/*' } }).mediaTypes(offered);
 }

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Refusal } from '../policy/refusal.js';
-import { EVERYTHING, type MaintenanceMode } from '../core/maintenance-window.js';
+import { ALL_SCOPES, type MaintenanceMode } from '../core/maintenance-window.js';
 
 /** The JSON body of a refused request: a problem document (RFC 9457) that also has the members of Nest's own errors. */
 export interface Problem {
@@ -22,13 +22,13 @@ export interface Problem {
   [custom: string]: unknown;
 }
 
-const DOWN = 'The service is down for maintenance. Please try again later.';
-const READ_ONLY = 'The service is read-only during maintenance. Reading works, changes have to wait.';
+const DEFAULT_MESSAGE = 'The service is down for maintenance. Please try again later.';
+const DEFAULT_READ_ONLY_MESSAGE = 'The service is read-only during maintenance. Reading works, changes have to wait.';
 
 /** The problem document of a refusal. Without an own type, the title is that of the status (RFC 9457, section 4.2.1). */
-export function problemOf({ window, retryAfter }: Refusal, status: number): Problem {
+export function createProblem({ window, retryAfter }: Refusal, status: number): Problem {
   const mode = window?.mode ?? 'full';
-  const message = window?.message || (mode === 'read-only' ? READ_ONLY : DOWN);
+  const message = window?.message || (mode === 'read-only' ? DEFAULT_READ_ONLY_MESSAGE : DEFAULT_MESSAGE);
   const title = STATUS_CODES[status] ?? 'Service Unavailable';
   return {
     type: 'about:blank',
@@ -41,7 +41,7 @@ export function problemOf({ window, retryAfter }: Refusal, status: number): Prob
     retryAfter,
     startsAt: window?.startsAt ?? null,
     endsAt: window?.endsAt ?? null,
-    scope: window?.scope ?? EVERYTHING,
+    scope: window?.scope ?? ALL_SCOPES,
     mode,
   };
 }

@@ -2,30 +2,30 @@ import { FailureLog } from '../utils/failure-log.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { Clock } from '../utils/clock.js';
-import { remembering } from '../utils/memoize.js';
-import { inTime } from '../utils/in-time.js';
-import { reasonOf } from '../utils/reason-of.js';
+import { memoize } from '../utils/memoize.js';
+import { withTimeout } from '../utils/with-timeout.js';
+import { toErrorMessage } from '../utils/to-error-message.js';
 import type { Answer } from './answer.js';
 import {
   copyMembers,
   describeKind,
-  FAILED_MEMBERS,
+  FAILED_CUSTOM_MEMBERS,
   isPlainObject,
-  NO_MEMBERS,
+  NO_CUSTOM_MEMBERS,
   type CustomMembers,
 } from './custom-members.js';
-import { eventStreamAnswer, isReturningReader } from './event-stream.js';
-import { KeptAnswers, samePeriod } from './kept-answers.js';
-import { preferredFormat } from './negotiation.js';
+import { createEventStreamAnswer, isReconnect } from './event-stream.js';
+import { AnswerCache, getValidityPeriod } from './answer-cache.js';
+import { negotiateFormat } from './negotiation.js';
 import { DEFAULT_PAGE_CSP } from './page/default-page.js';
 import type { PageRenderer } from './page/page-renderer.js';
-import { plainPage } from './page/plain-page.js';
-import { problemOf, type Problem } from './problem.js';
+import { renderPlainPage } from './page/plain-page.js';
+import { createProblem, type Problem } from './problem.js';
 
 /** Of the headers that are worth remembering; those of browsers are much shorter. */
-const LONGEST_ACCEPT = 512;
+const MAX_CACHED_ACCEPT_LENGTH = 512;
 /** How long `response.context` and `response.type` may take before a refusal goes out without them, in milliseconds. */
-const ANSWER_TIMEOUT_MS = 5_000;
+const CALLBACK_TIMEOUT_MS = 5_000;
 
 /** What the responder looks at in a request; the requests of Express and of Fastify both have it. */
 export interface AnswerableRequest {
@@ -38,10 +38,10 @@ export interface AnswerableRequest {
 /** Makes the answer to a refused request: page, problem document or redirect. */
 export class Responder {
   readonly #failures: FailureLog;
-  readonly #preferredFormat = remembering(preferredFormat, LONGEST_ACCEPT);
+  readonly #negotiateFormat = memoize(negotiateFormat, MAX_CACHED_ACCEPT_LENGTH);
   // What they say of the time is the same for as long as the refusal is.
-  readonly #keptJson = new WeakMap<Refusal, Answer>();
-  readonly #keptPages = new KeptAnswers();
+  readonly #jsonAnswers = new WeakMap<Refusal, Answer>();
+  readonly #pageAnswers = new AnswerCache();
   // The guard needs them for its exception, and the filter for the answer.
   readonly #customMembers = new WeakMap<AnswerableRequest, Promise<CustomMembers>>();
 
@@ -59,9 +59,9 @@ export class Responder {
   }
 
   /** The problem document, with the members that the application adds. Never rejects. */
-  async problem(refusal: Refusal, request: AnswerableRequest | null): Promise<Problem> {
-    const { json } = request ? await this.#getCustomMembers(request) : NO_MEMBERS;
-    return { ...json, ...problemOf(refusal, this.options.statusCode) };
+  async createProblemWithMembers(refusal: Refusal, request: AnswerableRequest | null): Promise<Problem> {
+    const { json } = request ? await this.#getCustomMembers(request) : NO_CUSTOM_MEMBERS;
+    return { ...json, ...createProblem(refusal, this.options.statusCode) };
   }
 
   /**
@@ -69,118 +69,121 @@ export class Responder {
    *
    * @param isEventStream - whether the handler sends events
    */
-  async answer(refusal: Refusal, request: AnswerableRequest, isEventStream: boolean): Promise<Answer> {
-    const ready = this.readyAnswer(refusal, request, isEventStream);
+  async createAnswer(refusal: Refusal, request: AnswerableRequest, isEventStream: boolean): Promise<Answer> {
+    const ready = this.findReadyAnswer(refusal, request, isEventStream);
     if (ready) return ready;
-    if (isEventStream && isReturningReader(request)) return eventStreamAnswer(refusal, request);
-    if ((await this.#format(request)) === 'json') return this.#json(await this.problem(refusal, request));
-    const target = this.#redirectTarget(request);
+    if (isEventStream && isReconnect(request)) return createEventStreamAnswer(refusal, request);
+    if ((await this.#chooseFormat(request)) === 'json')
+      return this.#createJsonAnswer(await this.createProblemWithMembers(refusal, request));
+    const target = this.#findRedirectTarget(request);
     if (target !== null) {
       // Retry-After would delay it (RFC 9110, section 10.2.3).
       return { status: 302, headers: { Location: target }, body: Buffer.alloc(0), hasOwnStatus: true };
     }
-    return this.#page(refusal, request);
+    return this.#createPageAnswer(refusal, request);
   }
 
   /** The same answer, complete but for `Vary`, if it can be given at once and is the same for everybody; else `null`. */
-  readyAnswer(refusal: Refusal, request: AnswerableRequest, isEventStream: boolean): Answer | null {
+  findReadyAnswer(refusal: Refusal, request: AnswerableRequest, isEventStream: boolean): Answer | null {
     const { type, context, redirectUrl } = this.options;
     if (typeof type === 'function' || isEventStream) return null;
-    const format = type === 'auto' ? this.#preferred(request) : type;
+    const format = type === 'auto' ? this.#negotiateFormatFor(request) : type;
     if (format === 'html') {
       // Rendered for the first time, a page has to wait for its template.
-      return redirectUrl === undefined ? this.#keptPages.find(refusal, this.clock.now()) : null;
+      return redirectUrl === undefined ? this.#pageAnswers.find(refusal, this.clock.now()) : null;
     }
     if (context) return null;
-    const kept = this.#keptJson.get(refusal);
+    const kept = this.#jsonAnswers.get(refusal);
     if (kept) return kept;
-    const answer = complete(this.#json(problemOf(refusal, this.options.statusCode)), refusal);
-    this.#keptJson.set(refusal, answer);
+    const answer = completeAnswer(this.#createJsonAnswer(createProblem(refusal, this.options.statusCode)), refusal);
+    this.#jsonAnswers.set(refusal, answer);
     return answer;
   }
 
-  #json(problem: Problem): Answer {
+  #createJsonAnswer(problem: Problem): Answer {
     const body = Buffer.from(JSON.stringify(problem));
     return { status: this.options.statusCode, headers: { 'Content-Type': 'application/problem+json' }, body };
   }
 
-  async #page(refusal: Refusal, request: AnswerableRequest): Promise<Answer> {
-    const problem = problemOf(refusal, this.options.statusCode);
+  async #createPageAnswer(refusal: Refusal, request: AnswerableRequest): Promise<Answer> {
+    const problem = createProblem(refusal, this.options.statusCode);
     const headers: Record<string, string> = { 'Content-Type': 'text/html; charset=utf-8' };
     try {
-      const isForAll = !this.pages.isOwn || !this.options.context;
-      const { forTemplate } = isForAll ? NO_MEMBERS : await this.#getCustomMembers(request);
-      if (forTemplate === null) return plainAnswer(problem, headers);
+      const isForAll = !this.pages.isCustom || !this.options.context;
+      const { forTemplate } = isForAll ? NO_CUSTOM_MEMBERS : await this.#getCustomMembers(request);
+      if (forTemplate === null) return createPlainAnswer(problem, headers);
       const now = this.clock.now();
       const page = await this.pages.render(problem, forTemplate, now);
       if (page.contentSecurityPolicy) headers['Content-Security-Policy'] = page.contentSecurityPolicy;
       const answer = { status: problem.statusCode, headers, body: Buffer.from(page.html) };
       const end = problem.endsAt === null ? Infinity : Date.parse(problem.endsAt);
-      return isForAll ? this.#keptPages.keep(refusal, complete(answer, refusal), samePeriod(end, now)) : answer;
+      return isForAll
+        ? this.#pageAnswers.store(refusal, completeAnswer(answer, refusal), getValidityPeriod(end, now))
+        : answer;
     } catch (error) {
       this.#failures.error(
         'response.template',
-        () => `The maintenance page could not be rendered, so a plain one goes out: ${reasonOf(error)}`,
+        () => `The maintenance page could not be rendered, so a plain one goes out: ${toErrorMessage(error)}`,
       );
-      return plainAnswer(problem, headers);
+      return createPlainAnswer(problem, headers);
     }
   }
 
-  async #format(request: AnswerableRequest): Promise<'html' | 'json'> {
+  async #chooseFormat(request: AnswerableRequest): Promise<'html' | 'json'> {
     const { type } = this.options;
     if (typeof type === 'string' && type !== 'auto') return type;
     if (typeof type === 'function') {
       try {
         const ask = type as (request: AnswerableRequest) => unknown;
-        const chosen = await inTime(() => ask(request), this.clock, ANSWER_TIMEOUT_MS);
+        const chosen = await withTimeout(() => ask(request), this.clock, CALLBACK_TIMEOUT_MS);
         if (chosen === 'html' || chosen === 'json') return chosen;
         throw new TypeError('it must return "html" or "json"');
       } catch (error) {
         this.#failures.error(
           'response.type',
-          () => `\`response.type\` could not decide, so the Accept header does: ${reasonOf(error)}`,
+          () => `\`response.type\` could not decide, so the Accept header does: ${toErrorMessage(error)}`,
         );
       }
     }
-    return this.#preferred(request);
+    return this.#negotiateFormatFor(request);
   }
 
-  #preferred(request: AnswerableRequest): 'html' | 'json' {
-    return this.#preferredFormat(headerOf(request, 'accept') ?? '');
+  #negotiateFormatFor(request: AnswerableRequest): 'html' | 'json' {
+    return this.#negotiateFormat(getHeader(request, 'accept') ?? '');
   }
 
   #getCustomMembers(request: AnswerableRequest): Promise<CustomMembers> {
     const known = this.#customMembers.get(request);
     if (known) return known;
-    const asked = this.#askForMembers(request);
+    const asked = this.#loadCustomMembers(request);
     this.#customMembers.set(request, asked);
     return asked;
   }
 
   // Never rejects.
-  async #askForMembers(request: AnswerableRequest): Promise<CustomMembers> {
+  async #loadCustomMembers(request: AnswerableRequest): Promise<CustomMembers> {
     const context = this.options.context as ((request: AnswerableRequest) => unknown) | undefined;
-    if (!context) return NO_MEMBERS;
+    if (!context) return NO_CUSTOM_MEMBERS;
     try {
-      const given = await inTime(() => context(request), this.clock, ANSWER_TIMEOUT_MS);
+      const given = await withTimeout(() => context(request), this.clock, CALLBACK_TIMEOUT_MS);
       if (isPlainObject(given)) return copyMembers(given);
       this.#failures.error(
         'response.context',
         () =>
           `\`response.context\` returned ${describeKind(given)}, which adds nothing: it must return a plain object.`,
       );
-      return NO_MEMBERS;
+      return NO_CUSTOM_MEMBERS;
     } catch (error) {
       this.#failures.error(
         'response.context',
         () =>
-          `\`response.context\` failed, so its members are left out, and a template of your own is not used: ${reasonOf(error)}`,
+          `\`response.context\` failed, so its members are left out, and a template of your own is not used: ${toErrorMessage(error)}`,
       );
-      return FAILED_MEMBERS;
+      return FAILED_CUSTOM_MEMBERS;
     }
   }
 
-  #redirectTarget(request: AnswerableRequest): string | null {
+  #findRedirectTarget(request: AnswerableRequest): string | null {
     const { redirectUrl } = this.options;
     if (redirectUrl === undefined) return null;
     if (redirectUrl.startsWith('/')) {
@@ -189,13 +192,13 @@ export class Responder {
     }
     const target = new URL(redirectUrl);
     // There, the redirect would come back for ever.
-    const hosts = [request.host, headerOf(request, 'host'), headerOf(request, ':authority')];
-    return hosts.some((host) => isHostOf(target, host)) ? null : target.href;
+    const hosts = [request.host, getHeader(request, 'host'), getHeader(request, ':authority')];
+    return hosts.some((host) => isSameHost(target, host)) ? null : target.href;
   }
 }
 
-function plainAnswer(problem: Problem, headers: Record<string, string>): Answer {
-  const html = plainPage({
+function createPlainAnswer(problem: Problem, headers: Record<string, string>): Answer {
+  const html = renderPlainPage({
     title: 'Down for maintenance',
     message: problem.message,
     statusCode: problem.statusCode,
@@ -206,23 +209,23 @@ function plainAnswer(problem: Problem, headers: Record<string, string>): Answer 
 }
 
 /** With the headers of the refusal, so that whoever sends it has nothing to add but `Vary`. */
-function complete(answer: Answer, { retryAfter }: Refusal): Answer {
+function completeAnswer(answer: Answer, { retryAfter }: Refusal): Answer {
   const again = retryAfter !== null && { 'Retry-After': String(retryAfter) };
   const headers = { ...answer.headers, 'Cache-Control': 'no-store', ...again };
   return {
     ...answer,
     headers,
-    allHeaders: { ...headers, Vary: 'Accept', 'Content-Length': String(answer.body.length) },
+    completeHeaders: { ...headers, Vary: 'Accept', 'Content-Length': String(answer.body.length) },
   };
 }
 
 /** Whether a `Host` header names the host of the URL, the port of its scheme written out or not. */
-function isHostOf({ protocol, host: expected }: URL, host: string | undefined): boolean {
+function isSameHost({ protocol, host: expected }: URL, host: string | undefined): boolean {
   const url = `${protocol}//${host}`;
   return host !== undefined && URL.canParse(url) && new URL(url).host === expected;
 }
 
-function headerOf({ headers }: AnswerableRequest, name: string): string | undefined {
+function getHeader({ headers }: AnswerableRequest, name: string): string | undefined {
   const value = headers[name];
   return Array.isArray(value) ? value[0] : value;
 }

@@ -1,6 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { HttpMount } from './http-mount.js';
+import { HttpIntegration } from './http-integration.js';
 
 /**
  * Moves the edge to this place of `main.ts` on Express, for applications that register static files, sessions or parsers of their
@@ -18,14 +18,14 @@ import { HttpMount } from './http-mount.js';
  * ```
  */
 export function useMaintenance(app: INestApplication): void {
-  mountOf(app).placeEdge();
+  findHttpIntegration(app).installMiddleware();
 }
 
 // Not app.get(HttpMount): where a provider is missing, Nest ends the process before anybody can say what to do.
-function mountOf(app: INestApplication): HttpMount {
+function findHttpIntegration(app: INestApplication): HttpIntegration {
   for (const { providers } of app.get(ModulesContainer).values()) {
-    const mount: unknown = providers.get(HttpMount)?.instance;
-    if (mount instanceof HttpMount) return mount;
+    const mount: unknown = providers.get(HttpIntegration)?.instance;
+    if (mount instanceof HttpIntegration) return mount;
   }
   throw new Error('useMaintenance(app): add MaintenanceModule.forRoot() to the imports of the root module first.');
 }

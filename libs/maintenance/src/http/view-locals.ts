@@ -6,18 +6,18 @@ import type { MaintenanceStatus } from '../core/maintenance-status.js';
  * is announced, or `null`. Getters, so that nothing is computed for a
  * request that renders no view. An application that has locals of these names keeps its own.
  */
-export function viewLocals(
+export function createViewLocals(
   status: () => MaintenanceStatus,
   announcer: Pick<Announcer, 'window'>,
 ): PropertyDescriptorMap {
   return {
-    maintenance: local('maintenance', status),
-    maintenanceMode: local('maintenanceMode', () => status().active),
-    maintenanceAnnouncement: local('maintenanceAnnouncement', () => announcer.window),
+    maintenance: createLocal('maintenance', status),
+    maintenanceMode: createLocal('maintenanceMode', () => status().active),
+    maintenanceAnnouncement: createLocal('maintenanceAnnouncement', () => announcer.window),
   };
 }
 
-function local(name: string, get: () => unknown): PropertyDescriptor {
+function createLocal(name: string, get: () => unknown): PropertyDescriptor {
   return {
     get,
     set(this: object, value: unknown) {

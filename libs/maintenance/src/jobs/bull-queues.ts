@@ -1,12 +1,12 @@
 import type { ModulesContainer } from '@nestjs/core';
 import { FailureLog } from '../utils/failure-log.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
-import { replaceMethod } from '../utils/patch-method.js';
-import { reasonOf } from '../utils/reason-of.js';
-import type { BackgroundParts, RestingPackage } from './background-parts.js';
-import { Gate, runsInMaintenance } from './gate.js';
-import { instancesWith } from './instances.js';
-import { RestingQueue, type Queue } from './resting-queue.js';
+import { patchMethod } from '../utils/patch-method.js';
+import { toErrorMessage } from '../utils/to-error-message.js';
+import type { BackgroundDeps, PausablePackage } from './background.interfaces.js';
+import { BackgroundTask, shouldRunInMaintenance } from './background-task.js';
+import { findInstancesWith } from './find-instances.js';
+import { PausableQueue, type Queue } from './pausable-queue.js';
 
 type Class = new () => unknown;
 type Method = (...args: never[]) => unknown;
@@ -18,47 +18,47 @@ interface Explorer {
 }
 
 /** The queues of `@nestjs/bull`, which run jobs where something processes them: methods with `@Process()`, or functions. */
-export class BullQueues implements RestingPackage {
+export class BullQueues implements PausablePackage {
   readonly #failures: FailureLog;
-  readonly #queues = new Map<Queue, RestingQueue>();
+  readonly #queues = new Map<Queue, PausableQueue>();
   readonly #undo: (() => void)[] = [];
   /** The method that is being registered. */
-  #registering: { type: Class; method: Method } | null = null;
+  #currentRegistration: { type: Class; method: Method } | null = null;
 
-  constructor(private readonly parts: BackgroundParts) {
-    this.#failures = new FailureLog(parts.clock);
+  constructor(private readonly deps: BackgroundDeps) {
+    this.#failures = new FailureLog(deps.clock);
   }
 
   attach(): void {
-    const explorers = instancesWith<Explorer>(this.parts.modules, 'handleProcessor', 'handleListener');
+    const explorers = findInstancesWith<Explorer>(this.deps.modules, 'handleProcessor', 'handleListener');
     if (explorers.length === 0) {
       throw new MaintenanceOptionsError(
         'the option `background.pause` finds classes with @Processor(), but nothing that registers them. Import ' +
           'BullModule.registerQueue() of @nestjs/bull, version 11 or 12, or leave the option out.',
       );
     }
-    for (const queue of findQueues(this.parts.modules)) this.#adopt(queue);
+    for (const queue of findQueues(this.deps.modules)) this.#addQueue(queue);
     for (const explorer of explorers) {
       this.#undo.push(
-        replaceMethod(explorer, 'handleProcessor', (handle) => (instance, key, queue, ...rest) => {
-          this.#adopt(queue);
-          this.#registering = { type: instance.constructor as Class, method: instance[key]! };
+        patchMethod(explorer, 'handleProcessor', (handle) => (instance, key, queue, ...rest) => {
+          this.#addQueue(queue);
+          this.#currentRegistration = { type: instance.constructor as Class, method: instance[key]! };
           try {
             handle(instance, key, queue, ...rest);
           } finally {
-            this.#registering = null;
+            this.#currentRegistration = null;
           }
         }),
       );
     }
   }
 
-  review(): void {
-    for (const queue of this.#queues.values()) queue.review();
+  update(): void {
+    for (const queue of this.#queues.values()) queue.update();
   }
 
-  get resting(): string | null {
-    const count = [...this.#queues.values()].filter(({ rests }) => rests).length;
+  get pausedSummary(): string | null {
+    const count = [...this.#queues.values()].filter(({ isPaused: rests }) => rests).length;
     return count === 0 ? null : `${count} ${count === 1 ? 'queue' : 'queues'} of Bull`;
   }
 
@@ -67,28 +67,28 @@ export class BullQueues implements RestingPackage {
     for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 
-  #adopt(queue: Queue): void {
+  #addQueue(queue: Queue): void {
     if (this.#queues.has(queue)) return;
-    const resting = new RestingQueue(queue, (error) =>
+    const resting = new PausableQueue(queue, (error) =>
       this.#failures.error(
         queue.name,
-        () => `The queue ${queue.name} could not be paused or resumed: ${reasonOf(error)}`,
+        () => `The queue ${queue.name} could not be paused or resumed: ${toErrorMessage(error)}`,
       ),
     );
     this.#queues.set(queue, resting);
     // Those of the option `processors` of `registerQueue()`: they were registered when the queue was made.
-    for (const name of Object.keys(queue.handlers)) this.#gate(queue, resting, name, queue.handlers[name]!);
-    replaceMethod(queue, 'setHandler', (set) => (name, handler) => {
+    for (const name of Object.keys(queue.handlers)) this.#wrapHandler(queue, resting, name, queue.handlers[name]!);
+    patchMethod(queue, 'setHandler', (set) => (name, handler) => {
       set(name, handler);
-      this.#gate(queue, resting, name, handler);
+      this.#wrapHandler(queue, resting, name, handler);
     });
   }
 
-  #gate(queue: Queue, resting: RestingQueue, name: string, handler: unknown): void {
+  #wrapHandler(queue: Queue, resting: PausableQueue, name: string, handler: unknown): void {
     const given = typeof handler === 'function' ? (handler as Method) : queue.handlers[name]!;
-    const { type, method } = this.#registering ?? { type: queue.constructor as Class, method: given };
-    const gate = runsInMaintenance(type, method) ? null : new Gate(this.parts, type, method);
-    if (!resting.add(gate)) {
+    const { type, method } = this.#currentRegistration ?? { type: queue.constructor as Class, method: given };
+    const gate = shouldRunInMaintenance(type, method) ? null : new BackgroundTask(this.deps, type, method);
+    if (!resting.addTask(gate)) {
       throw new MaintenanceOptionsError(
         `the option \`background.pause\` finds @RunInMaintenance() on a part of what processes the queue "${queue.name}". Bull ` +
           'pauses a queue as a whole: put it on all of that or on nothing, or use a queue for each.',
@@ -99,8 +99,8 @@ export class BullQueues implements RestingPackage {
     queue.handlers[name] = async (job) => {
       const caughtUp = gate.awaitFresh();
       if (caughtUp) await caughtUp;
-      await resting.admit(job);
-      return gate.pass(`job ${queue.name}:${job.name}`, () => process(job));
+      await resting.waitUntilResumed(job);
+      return gate.run(`job ${queue.name}:${job.name}`, () => process(job));
     };
   }
 }

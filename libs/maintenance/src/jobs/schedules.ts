@@ -1,13 +1,13 @@
 import { MetadataScanner } from '@nestjs/core';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
-import { replaceMethod } from '../utils/patch-method.js';
-import type { BackgroundParts, RestingPackage } from './background-parts.js';
-import { Gate, runsInMaintenance } from './gate.js';
-import { instancesWith } from './instances.js';
+import { patchMethod } from '../utils/patch-method.js';
+import type { BackgroundDeps, PausablePackage } from './background.interfaces.js';
+import { BackgroundTask, shouldRunInMaintenance } from './background-task.js';
+import { findInstancesWith } from './find-instances.js';
 
 // The name that @nestjs/schedule gives to its own metadata. Importing it would load the package.
 const SCHEDULER_TYPE = 'SCHEDULER_TYPE';
-const KINDS: Record<number, string> = { 1: 'cron', 2: 'timeout', 3: 'interval' };
+const SCHEDULE_KINDS: Record<number, string> = { 1: 'cron', 2: 'timeout', 3: 'interval' };
 
 type Class = new () => unknown;
 type Method = (...args: never[]) => unknown;
@@ -29,36 +29,36 @@ interface Registry {
 }
 
 /** Methods with `@Cron()`, `@Interval()` and `@Timeout()`, and the cron jobs that the application adds to the registry itself. */
-export class Schedules implements RestingPackage {
+export class Schedules implements PausablePackage {
   #registries: Registry[] = [];
   /** Those of methods. */
-  readonly #gates: Gate[] = [];
+  readonly #methodTasks: BackgroundTask[] = [];
   /** What timers call for methods: crons come by here once more, when they are added to the registry. */
-  readonly #ofMethods = new WeakSet<Tick>();
+  readonly #methodTicks = new WeakSet<Tick>();
   /** Those of jobs that the application added, as long as it keeps them. */
-  readonly #added = new WeakMap<CronJob, Gate[]>();
+  readonly #tasksByJob = new WeakMap<CronJob, BackgroundTask[]>();
   readonly #undo: (() => void)[] = [];
 
-  constructor(private readonly parts: BackgroundParts) {}
+  constructor(private readonly deps: BackgroundDeps) {}
 
   attach(): void {
-    const { modules } = this.parts;
-    const explorers = instancesWith<Explorer>(modules, 'lookupSchedulers', 'wrapFunctionInTryCatchBlocks');
-    this.#registries = instancesWith<Registry>(modules, 'addCronJob', 'getCronJobs');
+    const { modules } = this.deps;
+    const explorers = findInstancesWith<Explorer>(modules, 'lookupSchedulers', 'wrapFunctionInTryCatchBlocks');
+    this.#registries = findInstancesWith<Registry>(modules, 'addCronJob', 'getCronJobs');
     if (explorers.length === 0 || this.#registries.length === 0) {
       throw new MaintenanceOptionsError(
         'the option `background.pause` knows no way to pause what this version of @nestjs/schedule runs. Install version 6 or 12, or ' +
           'leave the option out.',
       );
     }
-    for (const explorer of explorers) this.#undo.push(this.#gateMethods(explorer));
-    for (const registry of this.#registries) this.#undo.push(this.#gateJobs(registry));
+    for (const explorer of explorers) this.#undo.push(this.#wrapMethods(explorer));
+    for (const registry of this.#registries) this.#undo.push(this.#wrapJobs(registry));
   }
 
-  get resting(): string | null {
+  get pausedSummary(): string | null {
     const jobs = this.#registries.flatMap((registry) => [...registry.getCronJobs().values()]);
-    const gates = [...this.#gates, ...jobs.flatMap((job) => this.#added.get(job) ?? [])];
-    const count = gates.filter(({ isShut }) => isShut).length;
+    const gates = [...this.#methodTasks, ...jobs.flatMap((job) => this.#tasksByJob.get(job) ?? [])];
+    const count = gates.filter(({ isPaused: isShut }) => isShut).length;
     return count === 0 ? null : `${count} scheduled ${count === 1 ? 'job' : 'jobs'}`;
   }
 
@@ -67,57 +67,57 @@ export class Schedules implements RestingPackage {
   }
 
   // Here and not at the method itself: a call of the application's own is no run.
-  #gateMethods(explorer: Explorer): () => void {
-    const gated = (tick: Tick, method: Method, instance: object): Tick => this.#ofMethod(tick, method, instance);
-    return replaceMethod(
+  #wrapMethods(explorer: Explorer): () => void {
+    const gated = (tick: Tick, method: Method, instance: object): Tick => this.#wrapMethodTick(tick, method, instance);
+    return patchMethod(
       explorer,
       'wrapFunctionInTryCatchBlocks',
       (wrap) => (method, instance) => gated(wrap(method, instance), method, instance),
     );
   }
 
-  #gateJobs(registry: Registry): () => void {
-    for (const [name, job] of registry.getCronJobs()) this.#adopt(name, job);
-    return replaceMethod(registry, 'addCronJob', (add) => (name, job) => {
+  #wrapJobs(registry: Registry): () => void {
+    for (const [name, job] of registry.getCronJobs()) this.#addJob(name, job);
+    return patchMethod(registry, 'addCronJob', (add) => (name, job) => {
       add(name, job);
-      this.#adopt(name, job);
+      this.#addJob(name, job);
     });
   }
 
-  #ofMethod(tick: Tick, method: Method, instance: object): Tick {
+  #wrapMethodTick(tick: Tick, method: Method, instance: object): Tick {
     const type = instance.constructor as Class;
-    const kind = KINDS[Reflect.getMetadata(SCHEDULER_TYPE, method) as number] ?? 'schedule';
-    const name = `${kind} ${type.name}.${keyOf(method, instance)}`;
-    const gated = this.#gated(tick, name, type, method, this.#gates);
-    this.#ofMethods.add(gated);
+    const kind = SCHEDULE_KINDS[Reflect.getMetadata(SCHEDULER_TYPE, method) as number] ?? 'schedule';
+    const name = `${kind} ${type.name}.${findMethodName(method, instance)}`;
+    const gated = this.#wrapTick(tick, name, type, method, this.#methodTasks);
+    this.#methodTicks.add(gated);
     return gated;
   }
 
-  #adopt(name: string, job: CronJob): void {
+  #addJob(name: string, job: CronJob): void {
     // What only looks like a job has no functions that could be gated; one that was taken out and put in again has been here.
-    if (!Array.isArray(job._callbacks) || this.#added.has(job)) return;
-    const gates: Gate[] = [];
+    if (!Array.isArray(job._callbacks) || this.#tasksByJob.has(job)) return;
+    const gates: BackgroundTask[] = [];
     job._callbacks = job._callbacks.map((tick) =>
-      this.#ofMethods.has(tick) ? tick : this.#gated(tick, `cron ${name}`, job.constructor as Class, tick, gates),
+      this.#methodTicks.has(tick) ? tick : this.#wrapTick(tick, `cron ${name}`, job.constructor as Class, tick, gates),
     );
-    this.#added.set(job, gates);
+    this.#tasksByJob.set(job, gates);
   }
 
-  #gated(tick: Tick, name: string, type: Class, method: Method, gates: Gate[]): Tick {
-    if (runsInMaintenance(type, method)) return tick;
-    const gate = new Gate(this.parts, type, method);
+  #wrapTick(tick: Tick, name: string, type: Class, method: Method, gates: BackgroundTask[]): Tick {
+    if (shouldRunInMaintenance(type, method)) return tick;
+    const gate = new BackgroundTask(this.deps, type, method);
     gates.push(gate);
     return async function (...args) {
       // The timers of a process that was suspended fire before it has read the state again.
       const caughtUp = gate.awaitFresh();
       if (caughtUp) await caughtUp;
-      if (!gate.isShut) return gate.pass(name, () => tick.apply(this, args));
+      if (!gate.isPaused) return gate.run(name, () => tick.apply(this, args));
     };
   }
 }
 
 // Another decorator may have put a function without a name in the method's place.
-function keyOf(method: Method, instance: object): string {
+function findMethodName(method: Method, instance: object): string {
   const members = instance as Record<string, unknown>;
   return new MetadataScanner()
     .getAllMethodNames(Object.getPrototypeOf(instance) as object)

@@ -1,21 +1,21 @@
 /** The times of a lease, in milliseconds. */
 export interface LeaseTimes {
   /** How long a window outlives an owner who died. */
-  length: number;
+  durationMs: number;
   /** From one renewal to the next. */
-  renewal: number;
+  renewIntervalMs: number;
   /** From a renewal that failed to the next try. */
-  retry: number;
+  retryDelayMs: number;
   /** How long before the lease runs out the work is told: for clocks that differ, and for what the work has to put in order. */
-  margin: number;
+  safetyMarginMs: number;
   /** How long an application that shuts down waits for work to end. */
-  farewell: number;
+  shutdownTimeoutMs: number;
 }
 
 export const LEASE_TIMES: LeaseTimes = {
-  length: 60_000,
-  renewal: 20_000,
-  retry: 2_000,
-  margin: 15_000,
-  farewell: 5_000,
+  durationMs: 60_000,
+  renewIntervalMs: 20_000,
+  retryDelayMs: 2_000,
+  safetyMarginMs: 15_000,
+  shutdownTimeoutMs: 5_000,
 };

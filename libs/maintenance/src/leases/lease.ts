@@ -1,18 +1,18 @@
-import type { Change } from '../core/changes.js';
+import type { Change } from '../core/window-changes.js';
 import type { Clock } from '../utils/clock.js';
 import { renewLease } from '../core/lease-changes.js';
 import type { MaintenanceState } from '../core/maintenance-state.js';
-import { announcedEndOf, endOf, isActiveAt, type StoredWindow } from '../core/maintenance-window.js';
+import { getAnnouncedEnd, getEnd, isActiveAt, type StoredWindow } from '../core/maintenance-window.js';
 import { isStorageError } from '../errors/maintenance-storage.error.js';
 import type { LeaseTimes } from './lease-times.js';
-import { endReached, lost, runsOut, whyOver } from './reasons.js';
+import { createEndReachedError, createLostError, createExpiredError, describeEnd } from './lease-errors.js';
 
 /** Works out a change of the windows that are stored; `null`: there is none to make. */
-export type LeaseWork = (windows: readonly StoredWindow[], now: number) => Change | null;
+export type WindowChange = (windows: readonly StoredWindow[], now: number) => Change | null;
 
-export interface LeaseParts {
+export interface LeaseOptions {
   /** Changes the stored state, and gives back what the storage holds then. */
-  change: (work: LeaseWork) => Promise<MaintenanceState | null>;
+  change: (work: WindowChange) => Promise<MaintenanceState | null>;
   clock: Clock;
   times: LeaseTimes;
   /** Of the storage, for people. */
@@ -24,25 +24,25 @@ export interface LeaseParts {
  * opened again, whoever ended it.
  */
 export class Lease {
-  readonly #over = new AbortController();
+  readonly #abortController = new AbortController();
   #window: StoredWindow;
   /** The end of the window as it may be stored, where a renewal was not confirmed. */
   #latestEnd: number;
   #failure: unknown = null;
   #isRenewing = false;
-  #isDoubtful = false;
+  #shouldRecheck = false;
   #isStopped = false;
   #isGone = false;
   #cancelRenewal: () => void = () => undefined;
-  #cancelAlarm: () => void = () => undefined;
+  #cancelAbort: () => void = () => undefined;
 
   /** @param window - as the storage has confirmed it */
   constructor(
-    private readonly parts: LeaseParts,
+    private readonly options: LeaseOptions,
     window: StoredWindow,
   ) {
     this.#window = window;
-    this.#latestEnd = endOf(window);
+    this.#latestEnd = getEnd(window);
     this.#confirm(window);
   }
 
@@ -52,7 +52,7 @@ export class Lease {
 
   /** Aborts when the window is over, or may soon be; the reason says why. */
   get signal(): AbortSignal {
-    return this.#over.signal;
+    return this.#abortController.signal;
   }
 
   /** Whether the window was seen to be gone, so that there is nothing to close. */
@@ -66,9 +66,9 @@ export class Lease {
   }
 
   /** Asks the storage at once, rather than at the next renewal, where the window is not in the state that the instance goes by. */
-  review(state: MaintenanceState | null): void {
+  recheck(state: MaintenanceState | null): void {
     if (state?.windows.some(({ id }) => id === this.id)) return;
-    this.#isDoubtful = true;
+    this.#shouldRecheck = true;
     void this.#renew();
   }
 
@@ -76,74 +76,75 @@ export class Lease {
   abort(reason: Error): void {
     if (this.#isStopped) return;
     this.stop();
-    this.#over.abort(reason);
+    this.#abortController.abort(reason);
   }
 
   /** Renews no more. */
   stop(): void {
     this.#isStopped = true;
     this.#cancelRenewal();
-    this.#cancelAlarm();
+    this.#cancelAbort();
   }
 
   async #renew(): Promise<void> {
     if (this.#isRenewing || this.#isStopped) return;
     this.#isRenewing = true;
-    this.#isDoubtful = false;
+    this.#shouldRecheck = false;
     this.#cancelRenewal();
     try {
-      this.#judge(await this.parts.change((windows, now) => this.#renewed(windows, now)));
+      this.#checkWindow(await this.options.change((windows, now) => this.#createRenewal(windows, now)));
     } catch (error) {
       this.#fail(error);
     }
     this.#isRenewing = false;
-    if (this.#isDoubtful) void this.#renew();
+    if (this.#shouldRecheck) void this.#renew();
   }
 
-  #renewed(windows: readonly StoredWindow[], now: number): Change | null {
+  #createRenewal(windows: readonly StoredWindow[], now: number): Change | null {
     // Between two tries the owner may have stopped.
-    const change = this.#isStopped ? null : renewLease(windows, this.id, now, this.parts.times.length);
-    if (change) this.#latestEnd = Math.max(this.#latestEnd, endOf(change.concerned[0]!));
+    const change = this.#isStopped ? null : renewLease(windows, this.id, now, this.options.times.durationMs);
+    if (change) this.#latestEnd = Math.max(this.#latestEnd, getEnd(change.affected[0]!));
     return change;
   }
 
-  #judge(state: MaintenanceState | null): void {
+  #checkWindow(state: MaintenanceState | null): void {
     if (this.#isStopped) return;
-    const now = this.parts.clock.now();
+    const now = this.options.clock.now();
     const window = state?.windows.find(({ id }) => id === this.id);
     if (window && isActiveAt(window, now)) return this.#confirm(window);
     this.#isGone = !window;
-    this.abort(whyOver(window ?? this.#window, state, now, this.parts.location));
+    this.abort(describeEnd(window ?? this.#window, state, now, this.options.location));
   }
 
   #fail(error: unknown): void {
     if (this.#isStopped) return;
     this.#isGone = isStorageError(error) && error.code === 'lost';
-    if (this.#isGone) return this.abort(lost(this.id, error));
+    if (this.#isGone) return this.abort(createLostError(this.id, error));
     this.#failure = error;
-    this.#renewIn(this.parts.times.retry);
+    this.#scheduleRenewal(this.options.times.retryDelayMs);
   }
 
   #confirm(window: StoredWindow): void {
     this.#window = window;
     this.#failure = null;
-    this.#renewIn(this.parts.times.renewal);
-    this.#alarm();
+    this.#scheduleRenewal(this.options.times.renewIntervalMs);
+    this.#scheduleAbort();
   }
 
-  #renewIn(delay: number): void {
+  #scheduleRenewal(delay: number): void {
     this.#cancelRenewal();
-    this.#cancelRenewal = this.parts.clock.wake(() => void this.#renew(), delay);
+    this.#cancelRenewal = this.options.clock.wake(() => void this.#renew(), delay);
   }
 
   /** Tells the owner when it is time to, and else sees to it that it is woken then. */
-  #alarm(): void {
-    const { clock, times } = this.parts;
-    this.#cancelAlarm();
-    const end = endOf(this.#window);
-    const isAnnounced = end === announcedEndOf(this.#window);
-    const at = isAnnounced ? end : end - times.margin;
-    if (clock.now() < at) this.#cancelAlarm = clock.wake(() => this.#alarm(), at - clock.now());
-    else this.abort(isAnnounced ? endReached(this.id, end) : runsOut(this.id, end, this.#failure));
+  #scheduleAbort(): void {
+    const { clock, times } = this.options;
+    this.#cancelAbort();
+    const end = getEnd(this.#window);
+    const isAnnounced = end === getAnnouncedEnd(this.#window);
+    const at = isAnnounced ? end : end - times.safetyMarginMs;
+    if (clock.now() < at) this.#cancelAbort = clock.wake(() => this.#scheduleAbort(), at - clock.now());
+    else
+      this.abort(isAnnounced ? createEndReachedError(this.id, end) : createExpiredError(this.id, end, this.#failure));
   }
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Subject } from 'rxjs';
 import { MaintenanceAbortedError } from '../errors/maintenance-aborted.error.js';
-import { closeWindows, openWindow } from '../core/changes.js';
+import { endWindows, openWindow } from '../core/window-changes.js';
 import type { MaintenanceState } from '../core/maintenance-state.js';
 import { StateMonitor } from '../core/state-monitor.js';
 import type { EnableOptions } from '../core/window-options.js';
@@ -74,14 +74,14 @@ let owner: TemporaryWindows;
 let leftOpen: unknown[][];
 
 /** @param watches - whether the instance hears of changes that others make before it reads the state for its own sake */
-async function ownerOn(watches = true, farewell = LEASE_TIMES.farewell): Promise<TemporaryWindows> {
+async function ownerOn(watches = true, farewell = LEASE_TIMES.shutdownTimeoutMs): Promise<TemporaryWindows> {
   changes = new Subject();
   monitor = new StateMonitor({
     source: watches ? storage : { read: () => storage.read() },
     clock,
     refreshInterval: watches ? 5_000 : 86_400_000,
     onStorageFailure: 'last-known',
-    changed: () => changes.next(),
+    onChange: () => changes.next(),
   });
   await monitor.start();
   shutdown = new AbortController();
@@ -91,9 +91,9 @@ async function ownerOn(watches = true, farewell = LEASE_TIMES.farewell): Promise
     monitor,
     changes,
     clock,
-    times: { ...LEASE_TIMES, farewell },
+    times: { ...LEASE_TIMES, shutdownTimeoutMs: farewell },
     shutdown: shutdown.signal,
-    leftOpen: (...told) => leftOpen.push(told),
+    onCloseFailed: (...told) => leftOpen.push(told),
   });
 }
 
@@ -117,7 +117,7 @@ function operator(): StateWriter {
 }
 
 function turnOff(): Promise<unknown> {
-  return operator().change((windows, now) => closeWindows(windows, {}, now), byAnn);
+  return operator().change((windows, now) => endWindows(windows, {}, now), byAnn);
 }
 
 beforeEach(async () => {
@@ -143,11 +143,11 @@ describe('work in a window of its own', () => {
         leaseUntil: iso(60),
       },
     ]);
-    expect(monitor.situation().active).toHaveLength(1);
+    expect(monitor.getSnapshot().active).toHaveLength(1);
     end('moved');
     await expect(result).resolves.toBe('moved');
     expect((await stored()).windows).toEqual([]);
-    expect(monitor.situation().active).toEqual([]);
+    expect(monitor.getSnapshot().active).toEqual([]);
     expect((await stored()).history).toMatchObject([
       { action: 'off', by: 'deployment', via: 'code' },
       { action: 'on', by: 'deployment', via: 'code' },
@@ -177,7 +177,7 @@ describe('work in a window of its own', () => {
     expect((await stored()).windows).toHaveLength(2);
     await clock.moveTo(at(120));
     expect(other.signal.aborted).toBe(false);
-    expect(monitor.situation().active).toHaveLength(2);
+    expect(monitor.getSnapshot().active).toHaveLength(2);
     other.end();
     await other.result;
     expect((await stored()).windows).toEqual(before);
@@ -209,7 +209,7 @@ describe('work in a window of its own', () => {
     await clock.moveTo(at(130));
     expect(signal.reason).toBeInstanceOf(MaintenanceAbortedError);
     expect(signal.reason.message).toMatch(`is over at ${iso(130)}, the end that it was given`);
-    expect(monitor.situation().active).toEqual([]);
+    expect(monitor.getSnapshot().active).toEqual([]);
   });
 
   it.each([
@@ -245,16 +245,16 @@ describe('the signal', () => {
     storage.fail(down);
     await clock.moveTo(at(65) - 1);
     expect(signal.aborted).toBe(false);
-    expect(monitor.situation().active).toHaveLength(1);
+    expect(monitor.getSnapshot().active).toHaveLength(1);
     await clock.moveTo(at(65));
     expect(signal.reason).toBeInstanceOf(MaintenanceAbortedError);
     expect(signal.reason.message).toMatch(
       new RegExp(`could not be renewed, so it is over at ${iso(80)}: .*the network is down`),
     );
     expect(signal.reason.cause).toBeInstanceOf(MaintenanceStorageError);
-    expect(monitor.situation().active).toHaveLength(1);
+    expect(monitor.getSnapshot().active).toHaveLength(1);
     await clock.moveTo(at(80));
-    expect(monitor.situation().active).toEqual([]);
+    expect(monitor.getSnapshot().active).toEqual([]);
   });
 
   it('aborts in time where the storage does not answer at all', async () => {
@@ -271,7 +271,7 @@ describe('the signal', () => {
     storage.fail(null);
     await clock.moveTo(at(600));
     expect(signal.aborted).toBe(false);
-    expect(monitor.situation().active).toHaveLength(1);
+    expect(monitor.getSnapshot().active).toHaveLength(1);
   });
 
   it.each([
@@ -333,7 +333,7 @@ describe('the signal', () => {
     await clock.moveTo(at(20));
     expect(signal.reason.message).toMatch(/was not renewed in time, and now it is .* this process stood still/);
     await clock.moveTo(at(600));
-    expect(monitor.situation().active).toEqual([]);
+    expect(monitor.getSnapshot().active).toEqual([]);
   });
 });
 
@@ -352,9 +352,9 @@ describe('a window that can not be closed', () => {
       ],
     ]);
     await clock.moveTo(at(79));
-    expect(monitor.situation().active).toHaveLength(1);
+    expect(monitor.getSnapshot().active).toHaveLength(1);
     await clock.moveTo(at(80));
-    expect(monitor.situation().active).toEqual([]);
+    expect(monitor.getSnapshot().active).toEqual([]);
   });
 
   it('is not renewed by what was under way', async () => {
@@ -393,7 +393,7 @@ describe('an application that shuts down', () => {
     const { signal, result, fail } = await begin();
     signal.addEventListener('abort', () => setImmediate(() => fail(signal.reason)));
     shutdown.abort(new MaintenanceAbortedError('The application shuts down.'));
-    await owner.settled();
+    await owner.waitForRunning();
     await expect(result).rejects.toThrow('The application shuts down.');
     expect((await stored()).windows).toEqual([]);
   });
@@ -403,7 +403,7 @@ describe('an application that shuts down', () => {
     owner = await ownerOn(true, 50);
     const { signal } = await begin();
     shutdown.abort(new MaintenanceAbortedError('The application shuts down.'));
-    await owner.settled();
+    await owner.waitForRunning();
     expect(signal.aborted).toBe(true);
   });
 

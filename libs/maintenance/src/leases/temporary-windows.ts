@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { Observable } from 'rxjs';
-import { closeWindows, type ChangeOrigin } from '../core/changes.js';
+import { endWindows, type ChangeOrigin } from '../core/window-changes.js';
 import type { Clock } from '../utils/clock.js';
-import { openUnderLease } from '../core/lease-changes.js';
+import { openLeasedWindow } from '../core/lease-changes.js';
 import type { MaintenanceState } from '../core/maintenance-state.js';
 import type { StoredWindow } from '../core/maintenance-window.js';
 import type { StateMonitor } from '../core/state-monitor.js';
-import { readTemporaryOptions, type EnableOptions } from '../core/window-options.js';
+import { parseTemporaryOptions, type EnableOptions } from '../core/window-options.js';
 import type { StateStorage } from '../storage/state-storage.js';
 import { StateWriter } from '../storage/state-writer.js';
 import type { LeaseTimes } from './lease-times.js';
-import { Lease, type LeaseWork } from './lease.js';
+import { Lease, type WindowChange } from './lease.js';
 
-export interface TemporaryWindowsParts {
+export interface TemporaryWindowsOptions {
   storage: StateStorage;
   monitor: Pick<StateMonitor, 'state' | 'adopt'>;
   /** Emits whenever the instance goes by something else. */
@@ -22,7 +22,7 @@ export interface TemporaryWindowsParts {
   /** Aborts when the application begins to shut down. */
   shutdown: AbortSignal;
   /** Told that a window could not be closed, and when it ends by itself, in milliseconds since the epoch. */
-  leftOpen: (id: string, until: number, error: unknown) => void;
+  onCloseFailed: (id: string, until: number, error: unknown) => void;
 }
 
 /** Windows that are open while some work goes on, each of them owned by that work. */
@@ -30,8 +30,8 @@ export class TemporaryWindows {
   readonly #running = new Set<Promise<unknown>>();
   readonly #writer: StateWriter;
 
-  constructor(private readonly parts: TemporaryWindowsParts) {
-    this.#writer = new StateWriter(parts.storage, parts.clock);
+  constructor(private readonly options: TemporaryWindowsOptions) {
+    this.#writer = new StateWriter(options.storage, options.clock);
   }
 
   /** Does the work in a window of its own, and closes that one when the work is done, whether it succeeded or failed. */
@@ -42,22 +42,22 @@ export class TemporaryWindows {
   }
 
   /** Resolves when all work has ended, or has had its time to. */
-  async settled(): Promise<void> {
+  async waitForRunning(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     // Not the clock's timers, which keep no process alive, and which a test may hold.
-    const late = new Promise((resolve) => (timer = setTimeout(resolve, this.parts.times.farewell)));
+    const late = new Promise((resolve) => (timer = setTimeout(resolve, this.options.times.shutdownTimeoutMs)));
     await Promise.race([Promise.allSettled(this.#running), late]);
     clearTimeout(timer);
   }
 
   async #run<T>(work: (signal: AbortSignal) => Promise<T>, options: EnableOptions): Promise<T> {
-    const { shutdown } = this.parts;
+    const { shutdown } = this.options;
     shutdown.throwIfAborted();
     // What makes no sense is refused whether or not the storage can be read.
-    const { createdBy } = readTemporaryOptions(options, this.parts.clock.now());
+    const { createdBy } = parseTemporaryOptions(options, this.options.clock.now());
     const origin: ChangeOrigin = { by: createdBy, via: 'code' };
-    const lease = await this.#open(options, origin);
-    const reviews = this.parts.changes.subscribe(() => lease.review(this.parts.monitor.state));
+    const lease = await this.#startWindow(options, origin);
+    const reviews = this.options.changes.subscribe(() => lease.recheck(this.options.monitor.state));
     const end = (): void => lease.abort(shutdown.reason as Error);
     shutdown.addEventListener('abort', end);
     try {
@@ -68,35 +68,35 @@ export class TemporaryWindows {
       lease.stop();
       reviews.unsubscribe();
       shutdown.removeEventListener('abort', end);
-      await this.#close(lease, origin);
+      await this.#endWindow(lease, origin);
     }
   }
 
-  async #open(options: EnableOptions, origin: ChangeOrigin): Promise<Lease> {
-    const { clock, times, storage } = this.parts;
+  async #startWindow(options: EnableOptions, origin: ChangeOrigin): Promise<Lease> {
+    const { clock, times, storage } = this.options;
     const id = randomBytes(4).toString('hex');
-    const change = (work: LeaseWork): Promise<MaintenanceState | null> => this.#change(work, origin);
+    const change = (work: WindowChange): Promise<MaintenanceState | null> => this.#change(work, origin);
     let opened: StoredWindow | undefined;
     await change((windows, now) => {
-      const made = openUnderLease(windows, readTemporaryOptions(options, now), now, id, times.length);
-      opened = made.concerned[0];
+      const made = openLeasedWindow(windows, parseTemporaryOptions(options, now), now, id, times.durationMs);
+      opened = made.affected[0];
       return made;
     });
     return new Lease({ change, clock, times, location: storage.location }, opened!);
   }
 
-  async #close(lease: Lease, origin: ChangeOrigin): Promise<void> {
+  async #endWindow(lease: Lease, origin: ChangeOrigin): Promise<void> {
     if (lease.isGone) return;
     try {
-      await this.#change((windows, now) => closeWindows(windows, { id: lease.id }, now), origin);
+      await this.#change((windows, now) => endWindows(windows, { id: lease.id }, now), origin);
     } catch (error) {
-      this.parts.leftOpen(lease.id, lease.latestEnd, error);
+      this.options.onCloseFailed(lease.id, lease.latestEnd, error);
     }
   }
 
-  async #change(work: LeaseWork, origin: ChangeOrigin): Promise<MaintenanceState | null> {
+  async #change(work: WindowChange, origin: ChangeOrigin): Promise<MaintenanceState | null> {
     const { state } = await this.#writer.change(work, origin);
-    this.parts.monitor.adopt(state);
+    this.options.monitor.adopt(state);
     return state;
   }
 }

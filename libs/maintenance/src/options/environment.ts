@@ -1,6 +1,6 @@
 import type { CacheOptions, MaintenanceModuleOptions } from './maintenance-options.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
-import { parseUrlList } from './url-list.js';
+import { parseUrlList } from './parse-url-list.js';
 
 /** What the environment says. */
 export interface EnvironmentOptions extends MaintenanceModuleOptions {
@@ -59,7 +59,7 @@ export const KNOWN_VARIABLES: readonly string[] = Object.keys(VARIABLES);
  *
  * @throws {@link MaintenanceOptionsError} that names the variable whose text can't be read
  */
-export function optionsFromEnvironment(environment: NodeJS.ProcessEnv): EnvironmentOptions {
+export function readEnvironmentOptions(environment: NodeJS.ProcessEnv): EnvironmentOptions {
   const options: Record<string, unknown> = {};
   for (const [variable, { option, read }] of Object.entries(VARIABLES)) {
     const value = environment[variable]?.trim();
@@ -85,6 +85,6 @@ function parse(variable: string, value: string, read: Reader): unknown {
 }
 
 /** The variable that sets an option, given by its dotted path; `undefined` for an option that only code can set. */
-export function variableOf(option: string): string | undefined {
+export function findVariable(option: string): string | undefined {
   return Object.keys(VARIABLES).find((variable) => VARIABLES[variable]?.option === option);
 }

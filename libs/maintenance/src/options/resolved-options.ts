@@ -1,9 +1,9 @@
 import { compileAddresses } from '../policy/address-exemptions.js';
 import type { ExemptionRules } from '../policy/exemptions.js';
-import { normalPath } from '../policy/request-path.js';
+import { normalizePath } from '../policy/request-path.js';
 import { compilePaths } from '../policy/url-exemptions.js';
 import type { StorageFailurePolicy } from '../core/state-monitor.js';
-import { variableOf, type EnvironmentOptions } from './environment.js';
+import { findVariable, type EnvironmentOptions } from './environment.js';
 import type {
   AnnounceOptions,
   BackgroundOptions,
@@ -14,8 +14,8 @@ import type {
   ResponseOptions,
 } from './maintenance-options.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
-import { findProgram } from './program.js';
-import { assertOptions } from './schema.js';
+import { findProgram } from './find-program.js';
+import { assertOptions } from './options-schema.js';
 
 /** The options, checked, with the defaults filled in. */
 export interface ResolvedOptions {
@@ -30,7 +30,7 @@ export interface ResolvedOptions {
   refreshInterval: number;
   onStorageFailure: StorageFailurePolicy;
   adminToken?: string;
-  exempt: Omit<ExemptionRules, 'mountPoints'>;
+  exempt: Omit<ExemptionRules, 'getMountPoints'>;
   response: ResponseOptions & Required<Pick<ResponseOptions, 'statusCode' | 'retryAfter' | 'type'>>;
   microservices: Required<MicroservicesOptions>;
   background: Required<BackgroundOptions>;
@@ -52,29 +52,32 @@ export function resolveOptions(
   const { enabled: isCached, ...entry } = fromEnvironment.cache ?? {};
   assertOptions(
     { ...fromEnvironment, cache: entry },
-    (path) => `environment variable ${variableOf(path.replace(/\.\d+$/, '')) ?? path}`,
+    (path) => `environment variable ${findVariable(path.replace(/\.\d+$/, '')) ?? path}`,
   );
-  const top = overlay(fromEnvironment, given);
-  const exempt = overlay(fromEnvironment.exempt ?? {}, given.exempt ?? {});
-  const response = overlay(fromEnvironment.response ?? {}, given.response ?? {});
+  const top = mergeDefined(fromEnvironment, given);
+  const exempt = mergeDefined(fromEnvironment.exempt ?? {}, given.exempt ?? {});
+  const response = mergeDefined(fromEnvironment.response ?? {}, given.response ?? {});
   const named = (name: string, inCode: unknown): string =>
-    inCode === undefined ? `the environment variable ${variableOf(name)}` : `the option \`${name}\``;
+    inCode === undefined ? `the environment variable ${findVariable(name)}` : `the option \`${name}\``;
   return {
     storage: top.storage,
-    ...identify(top.application),
-    cache: (given.cache ?? isCached) ? { ...DEFAULT_ENTRY, ...overlay(entry, ownEntry(given.cache)) } : false,
+    ...resolveIdentity(top.application),
+    cache:
+      (given.cache ?? isCached)
+        ? { ...DEFAULT_CACHE_OPTIONS, ...mergeDefined(entry, getCacheOptions(given.cache)) }
+        : false,
     enabled: top.enabled,
     refreshInterval: top.refreshInterval ?? 5_000,
     onStorageFailure: top.onStorageFailure ?? 'last-known',
     adminToken: top.adminToken,
     exempt: {
-      matchesPath: compiled(named('exempt.urls', given.exempt?.urls), () => compilePaths(exempt.urls ?? [])),
+      matchesPath: compileOption(named('exempt.urls', given.exempt?.urls), () => compilePaths(exempt.urls ?? [])),
       matchesAddress: exempt.ips?.length
-        ? compiled(named('exempt.ips', given.exempt?.ips), () => compileAddresses(exempt.ips ?? []))
+        ? compileOption(named('exempt.ips', given.exempt?.ips), () => compileAddresses(exempt.ips ?? []))
         : null,
-      everything: exempt.tests === true && process.env.NODE_ENV === 'test',
-      probes: exempt.probes ?? true,
-      redirectPath: redirectPathOf(response.redirectUrl),
+      exemptAll: exempt.tests === true && process.env.NODE_ENV === 'test',
+      exemptProbes: exempt.probes ?? true,
+      redirectPath: getRedirectPath(response.redirectUrl),
       roles: new Set(exempt.roles),
       user: exempt.user ?? ((request: { user?: unknown }) => request.user),
       when: exempt.when,
@@ -89,14 +92,14 @@ export function resolveOptions(
     bypass: {
       cookieName: given.bypass?.cookieName ?? fromEnvironment.bypass?.cookieName ?? '__Host-maintenance-bypass',
     },
-    announce: overlay(fromEnvironment.announce ?? {}, given.announce ?? {}),
+    announce: mergeDefined(fromEnvironment.announce ?? {}, given.announce ?? {}),
     microservices: { events: given.microservices?.events ?? fromEnvironment.microservices?.events ?? 'redeliver' },
     background: { pause: given.background?.pause ?? fromEnvironment.background?.pause ?? false },
   };
 }
 
 // Applications of one repository may share a package.json; then the files that were started differ.
-function identify(given: string | undefined): Pick<ResolvedOptions, 'application' | 'appVersion' | 'startFile'> {
+function resolveIdentity(given: string | undefined): Pick<ResolvedOptions, 'application' | 'appVersion' | 'startFile'> {
   const { name, version, startFile } = findProgram();
   return {
     application: given ?? name,
@@ -105,19 +108,19 @@ function identify(given: string | undefined): Pick<ResolvedOptions, 'application
   };
 }
 
-const DEFAULT_ENTRY = { key: 'maintenance_mode_state', ttl: 60_000 };
+const DEFAULT_CACHE_OPTIONS = { key: 'maintenance_mode_state', ttl: 60_000 };
 
-function ownEntry(cache: MaintenanceModuleOptions['cache']): CacheOptions {
+function getCacheOptions(cache: MaintenanceModuleOptions['cache']): CacheOptions {
   return typeof cache === 'object' ? cache : {};
 }
 
 // A member that is there but undefined says nothing.
-function overlay<T extends object>(base: T, over: T): T {
+function mergeDefined<T extends object>(base: T, over: T): T {
   const given = Object.entries(over).filter(([, value]) => value !== undefined);
   return { ...base, ...(Object.fromEntries(given) as T) };
 }
 
-function compiled<T>(name: string, compile: () => T): T {
+function compileOption<T>(name: string, compile: () => T): T {
   try {
     return compile();
   } catch (error) {
@@ -126,6 +129,6 @@ function compiled<T>(name: string, compile: () => T): T {
   }
 }
 
-function redirectPathOf(redirectUrl: string | undefined): string | undefined {
-  return redirectUrl?.startsWith('/') ? normalPath(new URL(redirectUrl, 'http://localhost').pathname) : undefined;
+function getRedirectPath(redirectUrl: string | undefined): string | undefined {
+  return redirectUrl?.startsWith('/') ? normalizePath(new URL(redirectUrl, 'http://localhost').pathname) : undefined;
 }

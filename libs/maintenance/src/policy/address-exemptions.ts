@@ -1,10 +1,10 @@
 import ipaddr from 'ipaddr.js';
-import { remembering } from '../utils/memoize.js';
+import { memoize } from '../utils/memoize.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** The longest address: IPv6 with an embedded IPv4 address. */
-const LONGEST = 45;
+const MAX_ADDRESS_LENGTH = 45;
 
 /**
  * Compiles addresses and CIDR blocks. A look-up costs one step for each prefix length in use, however many blocks there are, and less for
@@ -20,40 +20,40 @@ export function compileAddresses(entries: readonly string[]): (address: string |
     const [network, length] = parseBlock(entry);
     const ofKind = blocks[network.kind()];
     const known = ofKind.get(length) ?? new Set();
-    ofKind.set(length, known.add(masked(bytesOf(network), length)));
+    ofKind.set(length, known.add(maskBytes(toBytes(network), length)));
   }
   const isListed = (address: string): boolean => {
-    const client = parseClient(address);
+    const client = parseClientAddress(address);
     if (!client) return false;
-    const bytes = bytesOf(client);
-    for (const [length, networks] of blocks[client.kind()]) if (networks.has(masked(bytes, length))) return true;
+    const bytes = toBytes(client);
+    for (const [length, networks] of blocks[client.kind()]) if (networks.has(maskBytes(bytes, length))) return true;
     return false;
   };
   // Parsing costs more than anything else here, and most clients send many requests.
-  const isKnown = remembering(isListed, LONGEST);
+  const isKnown = memoize(isListed, MAX_ADDRESS_LENGTH);
   return (address) => address !== undefined && isKnown(address);
 }
 
 function parseBlock(entry: string): [Address, number] {
   const [address = '', length, ...rest] = entry.trim().split('/');
-  const network = parseStrictly(address);
+  const network = parseAddress(address);
   if (!network || rest.length > 0 || (length !== undefined && !/^\d{1,3}$/.test(length)))
-    throw new Error(unusable(entry));
+    throw new Error(describeInvalidEntry(entry));
   const bits = network.kind() === 'ipv4' ? 32 : 128;
   const prefix = length === undefined ? bits : Number(length);
-  if (prefix > bits) throw new Error(unusable(entry));
+  if (prefix > bits) throw new Error(describeInvalidEntry(entry));
   if (network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress() && prefix >= 96) {
     return [network.toIPv4Address(), prefix - 96];
   }
   return [network, prefix];
 }
 
-function unusable(entry: string): string {
+function describeInvalidEntry(entry: string): string {
   return `${JSON.stringify(entry)} is neither an IP address nor a CIDR block such as 10.0.0.0/8 or 2001:db8::/32`;
 }
 
 // Four decimal parts only: "10.1" and "012.0.0.1" mean different addresses to different programs.
-function parseStrictly(address: string): Address | undefined {
+function parseAddress(address: string): Address | undefined {
   if (ipaddr.IPv4.isValidFourPartDecimal(address)) return ipaddr.IPv4.parse(address);
   if (!address.includes(':') || address.includes('%')) return undefined;
   try {
@@ -63,18 +63,18 @@ function parseStrictly(address: string): Address | undefined {
   }
 }
 
-function parseClient(address: string): Address | undefined {
+function parseClientAddress(address: string): Address | undefined {
   const zone = address.indexOf('%');
-  const parsed = parseStrictly(zone === -1 ? address : address.slice(0, zone));
+  const parsed = parseAddress(zone === -1 ? address : address.slice(0, zone));
   return parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() ? parsed.toIPv4Address() : parsed;
 }
 
 /** One character a byte. */
-function bytesOf(address: Address): string {
+function toBytes(address: Address): string {
   return String.fromCharCode(...address.toByteArray());
 }
 
-function masked(bytes: string, length: number): string {
+function maskBytes(bytes: string, length: number): string {
   const whole = length >> 3;
   const rest = length & 7;
   const prefix = bytes.slice(0, whole);

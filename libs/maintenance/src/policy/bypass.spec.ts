@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import type { StoredWindow } from '../core/maintenance-window.js';
-import { isBypassed, newBypass, passFor, windowOpenedBy } from './bypass.js';
+import { isBypassed, createBypass, createBypassCookie, findWindowByToken } from './bypass.js';
 
 const NOW = Date.parse('2026-12-01T02:00Z');
 const HOUR = 3_600_000;
 const NAME = '__Host-maintenance-bypass';
-const { token, stored } = newBypass();
+const { token, stored } = createBypass();
 
-function windowOf(more: Partial<StoredWindow> = {}): StoredWindow {
+function createWindow(more: Partial<StoredWindow> = {}): StoredWindow {
   return {
     id: 'a1b2',
     scope: '*',
@@ -20,8 +20,8 @@ function windowOf(more: Partial<StoredWindow> = {}): StoredWindow {
   };
 }
 
-const window = windowOf();
-const { value } = passFor(window, NOW);
+const window = createWindow();
+const { value } = createBypassCookie(window, NOW);
 
 interface Circumstances {
   active?: StoredWindow[];
@@ -44,12 +44,12 @@ function isIn(
 describe('the token', () => {
   it('has 256 bits, is new each time, and is not stored', () => {
     expect(Buffer.from(token, 'base64url')).toHaveLength(32);
-    expect(newBypass().token).not.toBe(token);
+    expect(createBypass().token).not.toBe(token);
     expect(JSON.stringify(stored)).not.toContain(token);
   });
 
   it('opens its window, and nothing else does', () => {
-    expect(windowOpenedBy(token, [window])).toBe(window);
+    expect(findWindowByToken(token, [window])).toBe(window);
     for (const wrong of [
       '',
       ' ',
@@ -58,12 +58,12 @@ describe('the token', () => {
       token.toLowerCase(),
       stored.hash,
       stored.key,
-      newBypass().token,
+      createBypass().token,
     ]) {
-      expect(windowOpenedBy(wrong, [window])).toBeNull();
+      expect(findWindowByToken(wrong, [window])).toBeNull();
     }
     expect(
-      windowOpenedBy(token, [windowOf({ bypass: undefined }), windowOf({ bypass: newBypass().stored })]),
+      findWindowByToken(token, [createWindow({ bypass: undefined }), createWindow({ bypass: createBypass().stored })]),
     ).toBeNull();
   });
 
@@ -109,9 +109,9 @@ describe('the cookie', () => {
     ['to the end of the window', '2026-12-01T03:00:00.000Z', HOUR],
     ['twelve hours of a longer window', '2026-12-02T02:00:00.000Z', 12 * HOUR],
   ])('holds for %s', (_title, endsAt, holds) => {
-    const own = windowOf({ endsAt });
-    const pass = passFor(own, NOW);
-    expect(pass.holds).toBe(holds);
+    const own = createWindow({ endsAt });
+    const pass = createBypassCookie(own, NOW);
+    expect(pass.maxAgeMs).toBe(holds);
     const at = (now: number): boolean => isIn(`${NAME}=${pass.value}`, { active: [own], now });
     expect([at(NOW), at(NOW + holds - 1), at(NOW + holds)]).toEqual([true, true, false]);
   });
@@ -119,9 +119,9 @@ describe('the cookie', () => {
   it('of the future opens nothing', () => expect(isIn(cookie, { now: NOW - 2 * 60_000 })).toBe(false));
 
   it.each([
-    ['another window', windowOf({ id: 'c3d4' })],
-    ['the next window, which has the same id and a key of its own', windowOf({ bypass: newBypass().stored })],
-    ['a window whose key was withdrawn', windowOf({ bypass: undefined })],
+    ['another window', createWindow({ id: 'c3d4' })],
+    ['the next window, which has the same id and a key of its own', createWindow({ bypass: createBypass().stored })],
+    ['a window whose key was withdrawn', createWindow({ bypass: undefined })],
   ])('opens nothing of %s', (_title, other) => expect(isIn(cookie, { active: [other] })).toBe(false));
 
   it('opens nothing when it has another name', () => expect(isIn(`maintenance-bypass=${value}`)).toBe(false));
@@ -129,10 +129,10 @@ describe('the cookie', () => {
 
 describe('several windows', () => {
   const all = window;
-  const payments = windowOf({ id: 'p1', scope: 'payments', bypass: newBypass().stored });
-  const keyless = windowOf({ id: 'p2', scope: 'payments', bypass: undefined });
-  const READ_ONLY = windowOf({ id: 'r1', mode: 'read-only', bypass: newBypass().stored });
-  const cookieOf = (own: StoredWindow): string => `${NAME}=${passFor(own, NOW).value}`;
+  const payments = createWindow({ id: 'p1', scope: 'payments', bypass: createBypass().stored });
+  const keyless = createWindow({ id: 'p2', scope: 'payments', bypass: undefined });
+  const READ_ONLY = createWindow({ id: 'r1', mode: 'read-only', bypass: createBypass().stored });
+  const cookieOf = (own: StoredWindow): string => `${NAME}=${createBypassCookie(own, NOW).value}`;
 
   it.each([
     ['the key of everything opens a part', all, [all, payments], [all, payments], true],
@@ -142,8 +142,8 @@ describe('several windows', () => {
     [
       'the key of a part opens no other part',
       payments,
-      [windowOf({ id: 'o', scope: 'orders' }), payments],
-      [windowOf({ id: 'o', scope: 'orders' })],
+      [createWindow({ id: 'o', scope: 'orders' }), payments],
+      [createWindow({ id: 'o', scope: 'orders' })],
       false,
     ],
     ['no key opens what is closed without a window', all, [all], [], false],

@@ -1,7 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { HandlerRules } from './handler-rules.js';
-import { isMountedProbePath, isReading, isProbePath, type MountPoints } from './probes.js';
-import { normalPath, type PolicyRequest } from './request-path.js';
+import { isMountedProbePath, isGetOrHead, isProbePath, type MountPoints } from './probes.js';
+import { normalizePath, type PolicyRequest } from './request-path.js';
 
 /** Who stays admitted, compiled from the options. */
 export interface ExemptionRules {
@@ -9,48 +9,48 @@ export interface ExemptionRules {
   /** `null`: none does, so that nobody has to find out the address. */
   matchesAddress: ((address: string | undefined) => boolean) | null;
   /** Nothing is refused: a test runs and the application wants it so. */
-  everything: boolean;
+  exemptAll: boolean;
   /** Answer GET and HEAD of the probes' paths. */
-  probes: boolean;
+  exemptProbes: boolean;
   /** The path to which visitors are redirected; GET and HEAD are admitted there. */
   redirectPath?: string;
   roles: ReadonlySet<string>;
   user: (request: never) => unknown;
   when?: (context: ExecutionContext) => boolean | Promise<boolean>;
   /** Known once the application is set up. */
-  mountPoints: () => MountPoints;
+  getMountPoints: () => MountPoints;
 }
 
 /** The exemptions that need nothing but the request: tests, addresses, paths, probes, the redirect's target. */
 export function isExemptRequest(
   rules: ExemptionRules,
   request: PolicyRequest | null,
-  handler: Pick<HandlerRules, 'probe'> | null,
+  handler: Pick<HandlerRules, 'probeKind'> | null,
 ): boolean {
-  if (rules.everything) return true;
+  if (rules.exemptAll) return true;
   if (!request) return false;
   if (rules.matchesAddress?.(request.ip)) return true;
-  const path = normalPath(request.url);
+  const path = normalizePath(request.url);
   if (path === undefined) return false;
   // One trailing slash is ignored, in the request as in a pattern that ends after one.
   if (rules.matchesPath(path) || (path !== '/' && rules.matchesPath(`${path}/`))) return true;
-  if (path === rules.redirectPath && isReading(request.method)) return true;
-  return rules.probes && isProbe(request.method, path, rules.mountPoints(), handler);
+  if (path === rules.redirectPath && isGetOrHead(request.method)) return true;
+  return rules.exemptProbes && isProbe(request.method, path, rules.getMountPoints(), handler);
 }
 
 function isProbe(
   method: string,
   path: string,
   mountPoints: MountPoints,
-  handler: Pick<HandlerRules, 'probe'> | null,
+  handler: Pick<HandlerRules, 'probeKind'> | null,
 ): boolean {
-  if (!isReading(method)) return false;
-  if (handler?.probe === 'health-check' || isProbePath(path, mountPoints)) return true;
-  return handler?.probe === 'path' && isMountedProbePath(path, mountPoints);
+  if (!isGetOrHead(method)) return false;
+  if (handler?.probeKind === 'health-check' || isProbePath(path, mountPoints)) return true;
+  return handler?.probeKind === 'path' && isMountedProbePath(path, mountPoints);
 }
 
 /** Whether anything about the user or the context could exempt; if not, a refusal needs no wait for either. */
-export function asksWho(rules: ExemptionRules): boolean {
+export function hasUserExemptions(rules: ExemptionRules): boolean {
   return rules.roles.size > 0 || rules.when !== undefined;
 }
 
@@ -59,7 +59,7 @@ export function asksWho(rules: ExemptionRules): boolean {
  *
  * @param asking - told which option is asked before it is
  */
-export async function isExemptVisitor(
+export async function isExemptUser(
   rules: ExemptionRules,
   request: PolicyRequest | null,
   context: ExecutionContext | null,
@@ -68,14 +68,14 @@ export async function isExemptVisitor(
   if (rules.roles.size > 0 && request) {
     asking('exempt.user');
     const user = await rules.user(request as never);
-    if (rolesOf(user).some((role) => rules.roles.has(role))) return true;
+    if (getRoles(user).some((role) => rules.roles.has(role))) return true;
   }
   if (context === null || rules.when === undefined) return false;
   asking('exempt.when');
   return (await rules.when(context)) === true;
 }
 
-function rolesOf(user: unknown): string[] {
+function getRoles(user: unknown): string[] {
   if (typeof user !== 'object' || user === null) return [];
   const { roles, role } = user as { roles?: unknown; role?: unknown };
   const listed =

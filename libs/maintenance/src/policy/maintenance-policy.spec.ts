@@ -7,7 +7,7 @@ import { MaintenancePolicy, type PolicyOptions } from './maintenance-policy.js';
 const NOW = '2026-12-06T03:30:00.000Z';
 const MINUTE = 60;
 
-function windowOf(id: string, more: Partial<StoredWindow> = {}): StoredWindow {
+function createWindow(id: string, more: Partial<StoredWindow> = {}): StoredWindow {
   return {
     id,
     scope: '*',
@@ -20,43 +20,43 @@ function windowOf(id: string, more: Partial<StoredWindow> = {}): StoredWindow {
 }
 
 // Each ends at another time, so that Retry-After tells which of them counts.
-const ALL = windowOf('all', { endsAt: '2026-12-06T03:40:00.000Z' });
-const ALL_OPEN_END = windowOf('all open end');
-const ALL_READ_ONLY = windowOf('all read-only', { mode: 'read-only', endsAt: '2026-12-06T03:50:00.000Z' });
-const PAYMENTS = windowOf('payments', { scope: 'payments', endsAt: '2026-12-06T04:00:00.000Z' });
-const PAYMENTS_READ_ONLY = windowOf('payments read-only', {
+const ALL = createWindow('all', { endsAt: '2026-12-06T03:40:00.000Z' });
+const ALL_OPEN_END = createWindow('all open end');
+const ALL_READ_ONLY = createWindow('all read-only', { mode: 'read-only', endsAt: '2026-12-06T03:50:00.000Z' });
+const PAYMENTS = createWindow('payments', { scope: 'payments', endsAt: '2026-12-06T04:00:00.000Z' });
+const PAYMENTS_READ_ONLY = createWindow('payments read-only', {
   scope: 'payments',
   mode: 'read-only',
   endsAt: '2026-12-06T04:10:00.000Z',
 });
 // Sundays from three to four; it is half past three on one.
-const SUNDAYS = windowOf('sundays', {
+const SUNDAYS = createWindow('sundays', {
   startsAt: '2026-01-01T00:00:00.000Z',
   recurrence: { cron: '0 3 * * 0', timeZone: 'UTC', duration: 45 * MINUTE * 1000 },
 });
-const PLANNED = windowOf('planned', { startsAt: '2026-12-06T05:00:00.000Z' });
+const PLANNED = createWindow('planned', { startsAt: '2026-12-06T05:00:00.000Z' });
 // Held by a program that says every now and then that it still lives.
-const LEASED = windowOf('leased', { leaseUntil: '2026-12-06T03:31:00.000Z' });
-const LEASED_TO_AN_END = windowOf('leased to an end', {
+const LEASED = createWindow('leased', { leaseUntil: '2026-12-06T03:31:00.000Z' });
+const LEASED_TO_AN_END = createWindow('leased to an end', {
   endsAt: '2026-12-06T03:55:00.000Z',
   leaseUntil: '2026-12-06T03:31:00.000Z',
 });
-const TOLD = windowOf('told', { endsAt: '2026-12-06T03:31:00.000Z', retryAfter: 7 });
+const TOLD = createWindow('told', { endsAt: '2026-12-06T03:31:00.000Z', retryAfter: 7 });
 
-const rulesOf = (more: Partial<HandlerRules> = {}): HandlerRules => ({
-  verdict: null,
+const createRules = (more: Partial<HandlerRules> = {}): HandlerRules => ({
+  override: null,
   scopes: ['*'],
   access: null,
   isAdmin: false,
   isEventStream: false,
-  probe: null,
+  probeKind: null,
   ...more,
 });
 const VISITS = {
-  'GET /shop': { method: 'GET', rules: rulesOf() },
-  'POST /shop': { method: 'POST', rules: rulesOf() },
-  'GET /pay': { method: 'GET', rules: rulesOf({ scopes: ['*', 'payments'] }) },
-  'POST /pay': { method: 'POST', rules: rulesOf({ scopes: ['*', 'payments'] }) },
+  'GET /shop': { method: 'GET', rules: createRules() },
+  'POST /shop': { method: 'POST', rules: createRules() },
+  'GET /pay': { method: 'GET', rules: createRules({ scopes: ['*', 'payments'] }) },
+  'POST /pay': { method: 'POST', rules: createRules({ scopes: ['*', 'payments'] }) },
   'GET a file': { method: 'GET', rules: null },
 };
 
@@ -75,15 +75,15 @@ async function policyOver(windows: StoredWindow[], more: Partial<PolicyOptions> 
     exemptions: {
       matchesPath: never,
       matchesAddress: null,
-      everything: false,
-      probes: false,
+      exemptAll: false,
+      exemptProbes: false,
       roles: new Set(),
       user: () => undefined,
-      mountPoints: () => ({ globalPrefix: '', versionPrefix: null }),
+      getMountPoints: () => ({ globalPrefix: '', versionPrefix: null }),
     },
-    bypassCookie: 'bypass',
+    bypassCookieName: 'bypass',
     retryAfter: 60 * MINUTE,
-    failed: () => undefined,
+    onError: () => undefined,
     ...more,
   });
 }
@@ -222,19 +222,19 @@ describe('work that nobody calls', () => {
     ['a part read-only', [PAYMENTS_READ_ONLY], false, false],
   ])('rests, and is waited for, under a window on %s', async (_, windows, any, pay) => {
     const policy = await policyOver(windows);
-    expect([policy.pauses(ANY), policy.pauses(PAY)]).toEqual([any, pay]);
-    expect([policy.pausesSince(ANY, NOTHING), policy.pausesSince(PAY, NOTHING)]).toEqual([any, pay]);
+    expect([policy.shouldPause(ANY), policy.shouldPause(PAY)]).toEqual([any, pay]);
+    expect([policy.becamePausedSince(ANY, NOTHING), policy.becamePausedSince(PAY, NOTHING)]).toEqual([any, pay]);
   });
 
   it('is not waited for by a window that was there when it began', async () => {
     const policy = await policyOver([ALL, PAYMENTS]);
-    expect(policy.pausesSince(PAY, { ...NOTHING, active: [ALL] })).toBe(true);
-    expect(policy.pausesSince(ANY, { ...NOTHING, active: [ALL] })).toBe(false);
-    expect(policy.pausesSince(PAY, { ...NOTHING, active: [ALL, PAYMENTS] })).toBe(false);
+    expect(policy.becamePausedSince(PAY, { ...NOTHING, active: [ALL] })).toBe(true);
+    expect(policy.becamePausedSince(ANY, { ...NOTHING, active: [ALL] })).toBe(false);
+    expect(policy.becamePausedSince(PAY, { ...NOTHING, active: [ALL, PAYMENTS] })).toBe(false);
   });
 
   it('belongs to no visitor, so that neither exemptions nor scopes of calls count', async () => {
     const policy = await policyOver([PAYMENTS], { scopesOf: () => ['payments'] });
-    expect([policy.pauses(ANY), policy.pausesSince(ANY, NOTHING)]).toEqual([false, false]);
+    expect([policy.shouldPause(ANY), policy.becamePausedSince(ANY, NOTHING)]).toEqual([false, false]);
   });
 });

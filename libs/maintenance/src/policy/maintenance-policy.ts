@@ -1,17 +1,17 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { Clock } from '../utils/clock.js';
-import { EVERYTHING, type StoredWindow } from '../core/maintenance-window.js';
-import { inTime } from '../utils/in-time.js';
-import type { Situation, StateMonitor } from '../core/state-monitor.js';
+import { ALL_SCOPES, type StoredWindow } from '../core/maintenance-window.js';
+import { withTimeout } from '../utils/with-timeout.js';
+import type { MonitorSnapshot, StateMonitor } from '../core/state-monitor.js';
 import { isBypassed } from './bypass.js';
-import { asksWho, isExemptRequest, isExemptVisitor, type ExemptionRules } from './exemptions.js';
+import { hasUserExemptions, isExemptRequest, isExemptUser, type ExemptionRules } from './exemptions.js';
 import type { HandlerRules } from './handler-rules.js';
-import type { Access } from './metadata.js';
-import { Refusals, type Refusal } from './refusal.js';
+import type { Access } from './handler-rules.js';
+import { RefusalFactory, type Refusal } from './refusal.js';
 import type { PolicyRequest } from './request-path.js';
 
 /** Who wants in. */
-export interface Visit {
+export interface PolicyInput {
   /** The decorators of the handler; `null` where no Nest handler is: an unknown URL, a static file. */
   rules: HandlerRules | null;
   /** The HTTP request, or the one with which a socket was opened; `null` where there is none. */
@@ -21,9 +21,9 @@ export interface Visit {
   /** What the visit does, where the transport knows better than the HTTP method. A decorator knows best. */
   access?: Access;
   /** Only an answer that is certain at once is wanted: the application's own functions are not asked. */
-  isEarly?: boolean;
+  isSyncOnly?: boolean;
   /** Whoever asks is known by now, though no guard has run: a socket that is open. Nothing but `exempt.when` is left to the guard. */
-  knowsUser?: boolean;
+  isUserResolved?: boolean;
 }
 
 /** The answer to a visit. */
@@ -41,67 +41,67 @@ export interface PolicyOptions {
   /** The scopes of a visit that no decorator names, such as its tenant. */
   scopesOf?: (context: ExecutionContext) => string[];
   /** The name of the cookie that a bypass leaves. */
-  bypassCookie: string;
+  bypassCookieName: string;
   /** Seconds for `Retry-After` where no end is known. */
   retryAfter: number;
   /** Told when a function of the application could not decide; the visit is refused. */
-  failed: (option: DecidingOption, error: unknown) => void;
+  onError: (option: DecidingOption, error: unknown) => void;
 }
 
 /** The options that hold functions of the application which decide. */
 export type DecidingOption = 'exempt.user' | 'exempt.when' | 'scopesOf';
 
 /** Who does not say within so many milliseconds whether a visitor is exempt has not said so. */
-const ANSWER_TIMEOUT = 5_000;
+const EXEMPTION_TIMEOUT_MS = 5_000;
 
-const READING = new Set(['GET', 'HEAD', 'OPTIONS']);
+const READ_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const NO_WINDOWS: readonly StoredWindow[] = [];
 
 /** The one place that decides who is admitted. Guard, edge, health, command line and panel ask here. */
 export class MaintenancePolicy {
-  readonly #refusals: Refusals;
+  readonly #refusalFactory: RefusalFactory;
 
   constructor(
     private readonly monitor: StateMonitor,
     private readonly clock: Clock,
     private readonly options: PolicyOptions,
   ) {
-    this.#refusals = new Refusals(options.retryAfter);
+    this.#refusalFactory = new RefusalFactory(options.retryAfter);
   }
 
   /** Whether nobody can be refused now but by `@ForceMaintenance()`: the short way while maintenance is off. */
-  get isOpen(): boolean {
-    const { forced, active } = this.monitor.situation();
+  get isInactive(): boolean {
+    const { forced, active } = this.monitor.getSnapshot();
     return forced === null ? active.length === 0 : !forced;
   }
 
   /** Whether the short way may be taken: maintenance is off, and the snapshot that says so is fresh. */
   get isIdle(): boolean {
-    return this.isOpen && this.monitor.isFresh;
+    return this.isInactive && this.monitor.isFresh;
   }
 
   /** Whether it may matter who asks, so that a refusal may have to wait until the user is known. */
-  get asksWho(): boolean {
-    return asksWho(this.options.exemptions);
+  get hasUserExemptions(): boolean {
+    return hasUserExemptions(this.options.exemptions);
   }
 
   /** Decides, in this order. From memory, except where the application's own functions answer later. */
-  decide(visit: Visit): Decision | Promise<Decision> {
+  decide(visit: PolicyInput): Decision | Promise<Decision> {
     if (this.monitor.isFresh) return this.#decide(visit);
-    if (visit.isEarly) return 'undecided';
+    if (visit.isSyncOnly) return 'undecided';
     return this.monitor.catchUp().then(() => this.#decide(visit));
   }
 
-  #decide(visit: Visit): Decision | Promise<Decision> {
+  #decide(visit: PolicyInput): Decision | Promise<Decision> {
     const { rules, request, context } = visit;
     const { exemptions } = this.options;
 
     // The handler's decorators.
-    if (rules?.verdict === 'refuse') return this.#refuse(NO_WINDOWS);
-    if (rules?.verdict === 'admit') return 'admitted';
+    if (rules?.override === 'refuse') return this.#createRefusal(NO_WINDOWS);
+    if (rules?.override === 'admit') return 'admitted';
 
     // No active window covers the visit.
-    const covering = this.#covers(this.monitor.situation(), visit);
+    const covering = this.#findCoveringWindows(this.monitor.getSnapshot(), visit);
     if (!covering) return 'admitted';
     if (covering === 'undecided') return covering;
 
@@ -112,28 +112,28 @@ export class MaintenancePolicy {
     if (isExemptRequest(exemptions, request, rules)) return 'exempt';
 
     // A key to the window.
-    if (this.#hasKey(request, covering)) return 'exempt';
+    if (this.#hasBypass(request, covering)) return 'exempt';
 
     // The user's role, then the application's own condition.
-    if (asksWho(exemptions)) {
+    if (hasUserExemptions(exemptions)) {
       const comesGuard = rules !== null && context === null;
-      if ((comesGuard && !visit.knowsUser) || visit.isEarly) return 'undecided';
+      if ((comesGuard && !visit.isUserResolved) || visit.isSyncOnly) return 'undecided';
       let option: DecidingOption = 'exempt.user';
-      const isExempt = (): Promise<boolean> => isExemptVisitor(exemptions, request, context, (next) => (option = next));
-      return inTime(isExempt, this.clock, ANSWER_TIMEOUT).then(
+      const isExempt = (): Promise<boolean> => isExemptUser(exemptions, request, context, (next) => (option = next));
+      return withTimeout(isExempt, this.clock, EXEMPTION_TIMEOUT_MS).then(
         (isExempt) => {
           if (isExempt) return 'exempt';
-          return comesGuard && exemptions.when ? 'undecided' : this.#refuse(covering);
+          return comesGuard && exemptions.when ? 'undecided' : this.#createRefusal(covering);
         },
         (error: unknown) => {
-          this.options.failed(option, error);
-          return this.#refuse(covering);
+          this.options.onError(option, error);
+          return this.#createRefusal(covering);
         },
       );
     }
 
     // Nothing speaks for the visit.
-    return this.#refuse(covering);
+    return this.#createRefusal(covering);
   }
 
   /**
@@ -141,100 +141,108 @@ export class MaintenancePolicy {
    *
    * @param visit - `rules: 'unclear'`: nobody knows what is visited
    */
-  closesSince(visit: Omit<Visit, 'rules'> & { rules: Visit['rules'] | 'unclear' }, before: Situation): boolean {
+  becameRefusedSince(
+    visit: Omit<PolicyInput, 'rules'> & { rules: PolicyInput['rules'] | 'unclear' },
+    before: MonitorSnapshot,
+  ): boolean {
     const { rules, request } = visit;
-    const opened = this.#openedSince(before);
+    const opened = this.#findStartedSince(before);
     const handler = rules === 'unclear' ? null : rules;
     if (!opened || isExemptRequest(this.options.exemptions, request, handler)) return false;
     if (rules === 'unclear') return true;
-    if (rules?.verdict === 'admit' || rules?.isAdmin) return false;
-    const covering = this.#covers(opened, { ...visit, rules });
-    return covering !== null && (covering === 'undecided' || !this.#hasKey(request, covering));
+    if (rules?.override === 'admit' || rules?.isAdmin) return false;
+    const covering = this.#findCoveringWindows(opened, { ...visit, rules });
+    return covering !== null && (covering === 'undecided' || !this.#hasBypass(request, covering));
   }
 
-  /** Waits until {@link pauses} can be trusted; `null`: it can, and there is nothing to wait for. */
+  /** Waits until {@link shouldPause} can be trusted; `null`: it can, and there is nothing to wait for. */
   awaitFresh(): Promise<void> | null {
     return this.monitor.isFresh ? null : this.monitor.catchUp();
   }
 
   /** Whether a full window covers what nobody calls: a job, a cron. No exemption of visitors counts there. */
-  pauses(rules: Pick<HandlerRules, 'scopes'>): boolean {
-    return isPaused(rules, this.monitor.situation());
+  shouldPause(rules: Pick<HandlerRules, 'scopes'>): boolean {
+    return isCoveredByFullWindow(rules, this.monitor.getSnapshot());
   }
 
   /** Whether a full window that was not open yet at `before` covers what began then and nobody called. */
-  pausesSince(rules: Pick<HandlerRules, 'scopes'>, before: Situation): boolean {
-    const opened = this.#openedSince(before);
-    return opened !== null && isPaused(rules, opened);
+  becamePausedSince(rules: Pick<HandlerRules, 'scopes'>, before: MonitorSnapshot): boolean {
+    const opened = this.#findStartedSince(before);
+    return opened !== null && isCoveredByFullWindow(rules, opened);
   }
 
   /** What holds now for reasons that did not hold at `before`; `null` if nothing does. */
-  #openedSince(before: Situation): Situation | null {
-    const now = this.monitor.situation();
+  #findStartedSince(before: MonitorSnapshot): MonitorSnapshot | null {
+    const now = this.monitor.getSnapshot();
     if (now.forced !== null) return now.forced && before.forced !== true ? now : null;
     // What was let in while everything was forced open was let in past the windows that were there.
     const open = before.forced === false ? NO_WINDOWS : before.active;
-    const active = now.active.filter((window) => !open.some((other) => isSame(other, window)));
+    const active = now.active.filter((window) => !open.some((other) => isSameOccurrence(other, window)));
     return active.length > 0 ? { ...now, active } : null;
   }
 
-  #refuse(windows: readonly StoredWindow[]): Refusal {
-    return this.#refusals.by(windows, this.clock.now());
+  #createRefusal(windows: readonly StoredWindow[]): Refusal {
+    return this.#refusalFactory.create(windows, this.clock.now());
   }
 
-  #hasKey(request: PolicyRequest | null, covering: readonly StoredWindow[]): boolean {
+  #hasBypass(request: PolicyRequest | null, covering: readonly StoredWindow[]): boolean {
     if (!request) return false;
-    const { active } = this.monitor.situation();
-    return isBypassed(request, active, covering, this.options.bypassCookie, this.clock.now());
+    const { active } = this.monitor.getSnapshot();
+    return isBypassed(request, active, covering, this.options.bypassCookieName, this.clock.now());
   }
 
   /** The active windows that close what is visited; `null` if none does, an empty list if maintenance is forced on. */
-  #covers({ forced, active }: Situation, visit: Visit): readonly StoredWindow[] | null | 'undecided' {
+  #findCoveringWindows(
+    { forced, active }: MonitorSnapshot,
+    visit: PolicyInput,
+  ): readonly StoredWindow[] | null | 'undecided' {
     if (forced !== null) return forced ? NO_WINDOWS : null;
     if (active.length === 0) return null;
     const { rules, context } = visit;
     // What the mode lets through needs no look at scopes, and everything is in each of them.
-    const closing = active.filter(({ mode }) => mode === 'full' || accessOf(visit) === 'write');
+    const closing = active.filter(({ mode }) => mode === 'full' || getAccess(visit) === 'write');
     const isNamed = ({ scope }: StoredWindow): boolean =>
-      scope === EVERYTHING || rules?.scopes.includes(scope) === true;
+      scope === ALL_SCOPES || rules?.scopes.includes(scope) === true;
     const named = closing.filter(isNamed);
-    if (!this.options.scopesOf || rules === null || named.length === closing.length) return orNull(named);
-    if (!context) return this.#governs(named, closing) ? named : 'undecided';
-    const dynamic = this.#scopesOf(context);
-    return orNull(closing.filter((window) => isNamed(window) || dynamic === null || dynamic.includes(window.scope)));
+    if (!this.options.scopesOf || rules === null || named.length === closing.length) return nullIfEmpty(named);
+    if (!context) return this.#isAlreadyDecisive(named, closing) ? named : 'undecided';
+    const dynamic = this.#getDynamicScopes(context);
+    return nullIfEmpty(
+      closing.filter((window) => isNamed(window) || dynamic === null || dynamic.includes(window.scope)),
+    );
   }
 
   /** Whether some of the windows refuse in the name of all: then the guard need not be asked about the others. */
-  #governs(some: readonly StoredWindow[], all: readonly StoredWindow[]): boolean {
-    return some.length > 0 && this.#refuse(some).window?.id === this.#refuse(all).window?.id;
+  #isAlreadyDecisive(some: readonly StoredWindow[], all: readonly StoredWindow[]): boolean {
+    return some.length > 0 && this.#createRefusal(some).window?.id === this.#createRefusal(all).window?.id;
   }
 
   /** `null`: nobody knows, so that every window may be meant. */
-  #scopesOf(context: ExecutionContext): string[] | null {
+  #getDynamicScopes(context: ExecutionContext): string[] | null {
     try {
       const scopes: unknown = this.options.scopesOf?.(context);
       if (Array.isArray(scopes)) return scopes as string[];
       throw new TypeError('`scopesOf` must return an array of strings');
     } catch (error) {
-      this.options.failed('scopesOf', error);
+      this.options.onError('scopesOf', error);
       return null;
     }
   }
 }
 
-function isPaused({ scopes }: Pick<HandlerRules, 'scopes'>, { forced, active }: Situation): boolean {
+function isCoveredByFullWindow({ scopes }: Pick<HandlerRules, 'scopes'>, { forced, active }: MonitorSnapshot): boolean {
   return forced ?? active.some(({ mode, scope }) => mode === 'full' && scopes.includes(scope));
 }
 
 // Of what recurs, each occurrence is a window of its own.
-function isSame(a: StoredWindow, b: StoredWindow): boolean {
+function isSameOccurrence(a: StoredWindow, b: StoredWindow): boolean {
   return a.id === b.id && (b.recurrence === undefined || a.startsAt === b.startsAt);
 }
 
-function orNull(windows: readonly StoredWindow[]): readonly StoredWindow[] | null {
+function nullIfEmpty(windows: readonly StoredWindow[]): readonly StoredWindow[] | null {
   return windows.length > 0 ? windows : null;
 }
 
-function accessOf({ rules, request, access }: Visit): Access {
-  return rules?.access ?? access ?? (request && READING.has(request.method) ? 'read' : 'write');
+function getAccess({ rules, request, access }: PolicyInput): Access {
+  return rules?.access ?? access ?? (request && READ_METHODS.has(request.method) ? 'read' : 'write');
 }

@@ -2,9 +2,9 @@
 const PROBE_PATHS: ReadonlySet<string> = new Set(['/health', '/healthz', '/livez', '/readyz', '/robots.txt']);
 
 // Nest's keys of what `@Controller()`, `@Get()` and `@Header()` leave, and of the types and tokens that a class injects.
-const PATH = 'path';
-const HEADERS = '__headers__';
-const INJECTED = ['design:paramtypes', 'self:paramtypes', 'self:properties_metadata'];
+const PATH_METADATA = 'path';
+const HEADERS_METADATA = '__headers__';
+const INJECTED_METADATA_KEYS = ['design:paramtypes', 'self:paramtypes', 'self:properties_metadata'];
 
 type Class = abstract new (...args: never[]) => unknown;
 type Handler = (...args: never[]) => unknown;
@@ -21,7 +21,7 @@ export interface MountPoints {
 }
 
 /** Whether a method asks for a resource and changes nothing: what probes and pages are asked with. */
-export function isReading(method: string): boolean {
+export function isGetOrHead(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
@@ -55,11 +55,14 @@ export function findProbeKind(controller: Class, handler: Handler): ProbeKind | 
 
 // `@HealthCheck()` leaves no mark of its own: only the header that forbids caching, beside the service that the class injects.
 function isHealthCheck(controller: Class, handler: Handler): boolean {
-  const headers = (Reflect.getMetadata(HEADERS, handler) ?? []) as { name?: unknown; value?: unknown }[];
+  const headers = (Reflect.getMetadata(HEADERS_METADATA, handler) ?? []) as { name?: unknown; value?: unknown }[];
   const forbidsCaching = headers.some(
     ({ name, value }) => name === 'Cache-Control' && value === 'no-cache, no-store, must-revalidate',
   );
-  return forbidsCaching && INJECTED.some((key) => injectsHealthCheckService(Reflect.getMetadata(key, controller)));
+  return (
+    forbidsCaching &&
+    INJECTED_METADATA_KEYS.some((key) => injectsHealthCheckService(Reflect.getMetadata(key, controller)))
+  );
 }
 
 /** @param injected - a list of types, or of objects that name a token in `param` or `type` */
@@ -72,7 +75,7 @@ function injectsHealthCheckService(injected: unknown): boolean {
 }
 
 function getPaths(target: object): string[] {
-  return [(Reflect.getMetadata(PATH, target) ?? []) as string | string[]].flat();
+  return [(Reflect.getMetadata(PATH_METADATA, target) ?? []) as string | string[]].flat();
 }
 
 function joinPaths(...paths: string[]): string {

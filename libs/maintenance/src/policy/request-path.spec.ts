@@ -1,4 +1,4 @@
-import { normalPath } from './request-path.js';
+import { normalizePath } from './request-path.js';
 
 it.each([
   ['/', '/'],
@@ -10,7 +10,7 @@ it.each([
   ['/a.b/c..d/...', '/a.b/c..d/...'],
   ["/a:b@c!$&'()*+,=~_-", "/a:b@c!$&'()*+,=~_-"],
 ])('reads %s', (url, path) => {
-  expect(normalPath(url)).toBe(path);
+  expect(normalizePath(url)).toBe(path);
 });
 
 it.each([
@@ -63,5 +63,5 @@ it.each([
   'ftp://host/health',
   '?x',
 ])('takes %j for no normal form', (url) => {
-  expect(normalPath(url)).toBeUndefined();
+  expect(normalizePath(url)).toBeUndefined();
 });

@@ -9,11 +9,12 @@ export interface PolicyRequest {
 }
 
 /** The scheme and the authority of an absolute-form target (RFC 9112, section 3.2.2), as far as all routers read them alike. */
-const ORIGIN = /^https?:\/\/[\w.:[\]-]+(?=\/)/;
-const DOT_SEGMENT = /(?:^|\/)\.{1,2}(?:\/|$)/;
-const FORBIDDEN = /\/\/|[\\;#]|[^\x21-\x7e]/;
+const ORIGIN_PATTERN = /^https?:\/\/[\w.:[\]-]+(?=\/)/;
+const DOT_SEGMENT_PATTERN = /(?:^|\/)\.{1,2}(?:\/|$)/;
+const FORBIDDEN_PATTERN = /\/\/|[\\;#]|[^\x21-\x7e]/;
 /** Encoded: controls, unreserved characters (RFC 3986, section 2.3), slash, backslash, semicolon. */
-const FORBIDDEN_ENCODED = /%(?:[01][0-9a-f]|7f|2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a]|7e|2f|5c|3b)/i;
+const FORBIDDEN_ENCODED_PATTERN =
+  /%(?:[01][0-9a-f]|7f|2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a]|7e|2f|5c|3b)/i;
 
 /**
  * The path of a request, decoded as far as that is unambiguous and without one trailing slash.
@@ -22,13 +23,13 @@ const FORBIDDEN_ENCODED = /%(?:[01][0-9a-f]|7f|2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f
  * @returns `undefined` for a path that is not in normal form (RFC 3986, section 6.2.2), which routers, proxies and file systems
  *   may read in different ways: dot segments, `//`, `\`, `;`, encoded unreserved characters, encoded slashes
  */
-export function normalPath(url: string): string | undefined {
+export function normalizePath(url: string): string | undefined {
   const query = url.indexOf('?');
   const path = query === -1 ? url : url.slice(0, query);
-  if (path.charCodeAt(0) !== 47 || FORBIDDEN.test(path) || DOT_SEGMENT.test(path)) return undefined;
+  if (path.charCodeAt(0) !== 47 || FORBIDDEN_PATTERN.test(path) || DOT_SEGMENT_PATTERN.test(path)) return undefined;
   const withoutSlash = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
   if (!withoutSlash.includes('%')) return withoutSlash;
-  if (FORBIDDEN_ENCODED.test(withoutSlash)) return undefined;
+  if (FORBIDDEN_ENCODED_PATTERN.test(withoutSlash)) return undefined;
   try {
     return decodeURI(withoutSlash);
   } catch {
@@ -37,12 +38,12 @@ export function normalPath(url: string): string | undefined {
 }
 
 /** Returns the path and the query of a request target, which may be in absolute form. */
-export function withoutOrigin(url: string): string {
-  return url.charCodeAt(0) === 47 ? url : url.replace(ORIGIN, '');
+export function stripOrigin(url: string): string {
+  return url.charCodeAt(0) === 47 ? url : url.replace(ORIGIN_PATTERN, '');
 }
 
 /** A request target without its query. */
-export function pathOf(url: string): string {
+export function getPath(url: string): string {
   const end = url.search(/[?#]/);
   return end === -1 ? url : url.slice(0, end);
 }

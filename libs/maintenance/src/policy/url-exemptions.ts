@@ -1,8 +1,8 @@
 import { parse, pathToRegexp } from 'path-to-regexp';
-import { remembering } from '../utils/memoize.js';
+import { memoize } from '../utils/memoize.js';
 
 /** Longer paths are seldom asked for twice. */
-const LONGEST = 256;
+const MAX_CACHED_PATH_LENGTH = 256;
 
 /**
  * Compiles the paths that stay reachable. Patterns are tried only on paths that begin with the same segment, so that it costs
@@ -17,10 +17,10 @@ export function compilePaths(patterns: readonly (string | RegExp)[]): (path: str
   const below = new Map<string, RegExp[]>();
   const anywhere: RegExp[] = [];
   for (const pattern of patterns) {
-    if (pattern instanceof RegExp) anywhere.push(whole(pattern));
-    else if (/^[\w\-./~]+$/.test(pattern)) fixed.add(normalize(pattern));
+    if (pattern instanceof RegExp) anywhere.push(anchorPattern(pattern));
+    else if (/^[\w\-./~]+$/.test(pattern)) fixed.add(normalizePattern(pattern));
     else {
-      const { expression, segment } = compile(pattern);
+      const { expression, segment } = compilePattern(pattern);
       if (segment === null) anywhere.push(expression);
       else below.set(segment, [...(below.get(segment) ?? []), expression]);
     }
@@ -29,18 +29,18 @@ export function compilePaths(patterns: readonly (string | RegExp)[]): (path: str
     expressions?.some((expression) => expression.test(path)) === true;
   if (below.size === 0 && anywhere.length === 0) return (path) => fixed.has(path);
   const isListed = (path: string): boolean =>
-    fixed.has(path) || matches(below.get(firstSegment(path)), path) || matches(anywhere, path);
-  return remembering(isListed, LONGEST);
+    fixed.has(path) || matches(below.get(getFirstSegment(path)), path) || matches(anywhere, path);
+  return memoize(isListed, MAX_CACHED_PATH_LENGTH);
 }
 
 /** @returns `segment`: with which each path begins that matches; `null` where they begin in different ways */
-function compile(pattern: string): { expression: RegExp; segment: string | null } {
+function compilePattern(pattern: string): { expression: RegExp; segment: string | null } {
   try {
-    const path = normalize(pattern);
+    const path = normalizePattern(pattern);
     const [first] = parse(path).tokens;
     const text = first?.type === 'text' ? first.value : '';
     // Of a text that ends within the first segment, nobody knows how that goes on.
-    const segment = text.indexOf('/', 1) === -1 ? null : firstSegment(text);
+    const segment = text.indexOf('/', 1) === -1 ? null : getFirstSegment(text);
     return { expression: pathToRegexp(path, { sensitive: true, trailing: false }).regexp, segment };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -52,18 +52,18 @@ function compile(pattern: string): { expression: RegExp; segment: string | null 
 }
 
 /** `/docs` of `/docs/a/b`. */
-function firstSegment(path: string): string {
+function getFirstSegment(path: string): string {
   const end = path.indexOf('/', 1);
   return end === -1 ? path : path.slice(0, end);
 }
 
-function whole({ source, flags }: RegExp): RegExp {
+function anchorPattern({ source, flags }: RegExp): RegExp {
   // With the flag m, ^ and $ would also match at a line separator within the path; g and y would make a match depend on the one before.
   return new RegExp(`^(?:${source})$`, flags.replace(/[gmy]/g, ''));
 }
 
 // As in Nest's decorators, a path may come without its first slash. Requests are compared decoded, so patterns are too.
-function normalize(pattern: string): string {
+function normalizePattern(pattern: string): string {
   const path = pattern.includes('%') ? decodeURI(pattern) : pattern;
   const absolute = path.startsWith('/') || path.startsWith('{/') ? path : `/${path}`;
   return absolute.length > 1 && absolute.endsWith('/') ? absolute.slice(0, -1) : absolute;

@@ -19,7 +19,7 @@ import type { VersionedState } from './state-storage.js';
  * ```
  */
 export function parseStoredState(text: string, version: string, location: string): VersionedState {
-  return parseAt(text, version, location, () => false);
+  return parseText(text, version, location, () => false);
 }
 
 /**
@@ -27,10 +27,10 @@ export function parseStoredState(text: string, version: string, location: string
  * without `--force`.
  */
 export function parseStateAtUrl(text: string, version: string, location: string): VersionedState {
-  return parseAt(text, version, location, (error) => error.isForeign);
+  return parseText(text, version, location, (error) => error.isForeign);
 }
 
-function parseAt(
+function parseText(
   text: string,
   version: string,
   location: string,
@@ -40,12 +40,12 @@ function parseAt(
     return { state: parseState(text), version };
   } catch (error) {
     if (!(error instanceof StateFormatError)) throw error;
-    throw corruptContent(error.message, version, location, { cause: error, isForeign: isForeign(error) });
+    throw createCorruptError(error.message, version, location, { cause: error, isForeign: isForeign(error) });
   }
 }
 
 /** Something is there, but it is no state. What by its looks never was one (`isForeign`) is not replaced without `--force`. */
-export function corruptContent(
+export function createCorruptError(
   reason: string,
   version: string,
   location: string,
@@ -59,6 +59,6 @@ export function corruptContent(
 }
 
 /** What is larger than the limit never was a state. */
-export function tooLargeContent(limit: number, version: string, location: string): MaintenanceStorageError {
-  return corruptContent(`it is larger than ${limit} bytes`, version, location, { isForeign: true });
+export function createTooLargeError(limit: number, version: string, location: string): MaintenanceStorageError {
+  return createCorruptError(`it is larger than ${limit} bytes`, version, location, { isForeign: true });
 }

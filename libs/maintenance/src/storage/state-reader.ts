@@ -1,5 +1,5 @@
 import { assertState, StateFormatError } from '../core/state-format.js';
-import { corruptContent } from './parse-stored-state.js';
+import { createCorruptError } from './parse-stored-state.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
 
 /** Reads a storage and checks what it gives: one that an application wrote itself may have parsed anything. */
@@ -17,7 +17,7 @@ export class StateReader {
       assertState(found.state);
     } catch (error) {
       if (!(error instanceof StateFormatError)) throw error;
-      throw corruptContent(error.message, found.version, this.storage.location, { cause: error });
+      throw createCorruptError(error.message, found.version, this.storage.location, { cause: error });
     }
     this.#checked.add(found.state);
     return found;

@@ -1,4 +1,4 @@
-import { closeWindows, endsAll, openWindow } from '../core/changes.js';
+import { endWindows, shouldEndAll, openWindow } from '../core/window-changes.js';
 import type { DisableOptions } from '../core/window-options.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { MemoryStateStorage } from '../testing/memory-state-storage.js';
@@ -9,9 +9,9 @@ const clock = new ManualClock('2026-12-01T00:00Z');
 const fields = { scope: '*', mode: 'full' as const };
 const off = (storage: MemoryStateStorage, which: DisableOptions = {}): Promise<unknown> =>
   new StateWriter(storage, clock).change(
-    (windows, now) => closeWindows(windows, which, now),
+    (windows, now) => endWindows(windows, which, now),
     { via: 'code' },
-    endsAll(which),
+    shouldEndAll(which),
   );
 
 /** A storage whose content was lost: it says so until something is written. */

@@ -26,8 +26,8 @@ interface Matchers {
   toBeGreaterThan(expected: number): void;
 }
 
-const TIMEOUT = 30_000;
-const WRITERS = 20;
+const TEST_TIMEOUT_MS = 30_000;
+const WRITER_COUNT = 20;
 
 /**
  * Describes what the module relies on in a {@link StateStorage}, as tests for Jest, or for Vitest with `globals: true`.
@@ -67,7 +67,7 @@ export function describeStateStorage(
           await fixture.close();
         }
       },
-      TIMEOUT,
+      TEST_TIMEOUT_MS,
     );
   };
 
@@ -88,96 +88,98 @@ export function describeStateStorage(
         expect(await storage.read()).toBe(null);
         expect(await storage.read()).toBe(null);
         expect(await (await another()).read()).toBe(null);
-        expect(typeof (await storage.write(stateOf(1), null))).toBe('string');
+        expect(typeof (await storage.write(createState(1), null))).toBe('string');
       });
 
       test('takes a first write that expects nothing, and no second one', async ({ storage, another }) => {
-        await storage.write(stateOf(1), null);
-        expect(await codeOf(storage.write(stateOf(2), null))).toBe('conflict');
-        expect(await codeOf((await another()).write(stateOf(3), null))).toBe('conflict');
-        expect((await present(storage)).state).toEqual(stateOf(1));
+        await storage.write(createState(1), null);
+        expect(await getErrorCode(storage.write(createState(2), null))).toBe('conflict');
+        expect(await getErrorCode((await another()).write(createState(3), null))).toBe('conflict');
+        expect((await readExisting(storage)).state).toEqual(createState(1));
       });
 
       test('takes no write that expects something', async ({ storage }) => {
-        expect(await codeOf(storage.write(stateOf(1), 'a-version-that-never-was'))).toBe('conflict');
+        expect(await getErrorCode(storage.write(createState(1), 'a-version-that-never-was'))).toBe('conflict');
         expect(await storage.read()).toBe(null);
       });
 
       test('lets one of several first writers win', async ({ storage, another }) => {
         const handles = [storage, await another(), storage, await another()];
-        const codes = await Promise.all(handles.map((handle, index) => codeOf(handle.write(stateOf(index), null))));
+        const codes = await Promise.all(
+          handles.map((handle, index) => getErrorCode(handle.write(createState(index), null))),
+        );
         expect(codes.filter((code) => code === undefined)).toEqual([undefined]);
         expect(codes.filter((code) => code === 'conflict').length).toBe(3);
-        expect((await present(storage)).state.revision).toBe(codes.indexOf(undefined));
+        expect((await readExisting(storage)).state.revision).toBe(codes.indexOf(undefined));
       });
     });
 
     describe('writes', () => {
       test('what another handle reads', async ({ storage, another }) => {
-        const version = await storage.write(stateOf(1), null);
-        expect(await (await another()).read()).toEqual({ state: stateOf(1), version });
+        const version = await storage.write(createState(1), null);
+        expect(await (await another()).read()).toEqual({ state: createState(1), version });
       });
 
       // Both halves in one test: a storage that refuses every conditional write would pass the second alone.
       test('over the version that was read, and over no older one', async ({ storage, another }) => {
-        await storage.write(stateOf(1), null);
+        await storage.write(createState(1), null);
         const other = await another();
-        const { version: first } = await present(storage);
-        const second = await other.write(stateOf(2), first);
-        expect((await present(storage)).state.revision).toBe(2);
-        expect(await codeOf(storage.write(stateOf(3), first))).toBe('conflict');
-        expect((await present(storage)).state.revision).toBe(2);
-        const third = await storage.write(stateOf(3), second);
-        expect(await codeOf(other.write(stateOf(4), second))).toBe('conflict');
-        expect(await present(other)).toEqual({ state: stateOf(3), version: third });
+        const { version: first } = await readExisting(storage);
+        const second = await other.write(createState(2), first);
+        expect((await readExisting(storage)).state.revision).toBe(2);
+        expect(await getErrorCode(storage.write(createState(3), first))).toBe('conflict');
+        expect((await readExisting(storage)).state.revision).toBe(2);
+        const third = await storage.write(createState(3), second);
+        expect(await getErrorCode(other.write(createState(4), second))).toBe('conflict');
+        expect(await readExisting(other)).toEqual({ state: createState(3), version: third });
       });
 
       test('and returns the version that is then read', async ({ storage }) => {
-        const first = await storage.write(stateOf(1), null);
-        expect((await present(storage)).version).toBe(first);
-        const second = await storage.write(stateOf(2), first);
-        expect((await present(storage)).version).toBe(second);
+        const first = await storage.write(createState(1), null);
+        expect((await readExisting(storage)).version).toBe(first);
+        const second = await storage.write(createState(2), first);
+        expect((await readExisting(storage)).version).toBe(second);
       });
 
       test('another version for other content, and reads the same for the same', async ({ storage, another }) => {
         const versions = new Set<string>();
         let version: string | null = null;
         for (let revision = 1; revision <= 5; revision++) {
-          version = await storage.write(stateOf(revision), version);
+          version = await storage.write(createState(revision), version);
           versions.add(version);
         }
         expect(versions.size).toBe(5);
-        const read = await Promise.all([present(storage), present(storage), present(await another())]);
+        const read = await Promise.all([readExisting(storage), readExisting(storage), readExisting(await another())]);
         expect(read.map((content) => content.version)).toEqual([version, version, version]);
       });
 
       test('every member, known or not, and every character', async ({ storage, another }) => {
-        await storage.write(richState(), null);
-        const { state, version } = await present(await another());
-        expect(state).toEqual(richState());
+        await storage.write(createRichState(), null);
+        const { state, version } = await readExisting(await another());
+        expect(state).toEqual(createRichState());
         await storage.write({ ...state, revision: 8 }, version);
-        expect((await present(storage)).state).toEqual({ ...richState(), revision: 8 });
+        expect((await readExisting(storage)).state).toEqual({ ...createRichState(), revision: 8 });
       });
 
       test('a copy: what the caller changes later changes nothing', async ({ storage }) => {
-        const state = stateOf(1);
+        const state = createState(1);
         await storage.write(state, null);
         state.revision = 99;
-        (await present(storage)).state.revision = 99;
-        expect((await present(storage)).state.revision).toBe(1);
+        (await readExisting(storage)).state.revision = 99;
+        expect((await readExisting(storage)).state.revision).toBe(1);
       });
 
-      test(`of ${WRITERS} writers at once, none of which is lost`, async ({ storage, another }) => {
+      test(`of ${WRITER_COUNT} writers at once, none of which is lost`, async ({ storage, another }) => {
         const handles = [storage, await another()];
-        await storage.write(stateOf(0), null);
+        await storage.write(createState(0), null);
         await Promise.all(
-          Array.from({ length: WRITERS }, (_, index) => increment(handles[index % 2]!, `writer-${index}`)),
+          Array.from({ length: WRITER_COUNT }, (_, index) => increment(handles[index % 2]!, `writer-${index}`)),
         );
-        const { state } = await present(storage);
-        expect(state.revision).toBe(WRITERS);
+        const { state } = await readExisting(storage);
+        expect(state.revision).toBe(WRITER_COUNT);
         const markers = state.markers as string[];
-        expect(markers.length).toBe(WRITERS);
-        expect(new Set(markers).size).toBe(WRITERS);
+        expect(markers.length).toBe(WRITER_COUNT);
+        expect(new Set(markers).size).toBe(WRITER_COUNT);
       });
     });
 
@@ -189,10 +191,10 @@ export function describeStateStorage(
         test(`${JSON.stringify(text)}, and replaces it`, async ({ storage, put }) => {
           if (!put) return;
           await put(text);
-          const { state, version } = await present(storage);
+          const { state, version } = await readExisting(storage);
           expect(state.windows.length).toBe(windows);
-          await storage.write(stateOf(1), version);
-          expect((await present(storage)).state).toEqual(stateOf(1));
+          await storage.write(createState(1), version);
+          expect((await readExisting(storage)).state).toEqual(createState(1));
         });
       }
 
@@ -203,13 +205,13 @@ export function describeStateStorage(
         }) => {
           if (!put) return;
           await put(text);
-          const error = await failureOf(storage.read());
+          const error = await getFailure(storage.read());
           expect(error?.code).toBe('corrupt');
           expect(typeof error?.version).toBe('string');
-          expect((await failureOf(storage.read()))?.version).toBe(error?.version);
-          expect(await codeOf(storage.write(stateOf(1), null))).toBe('conflict');
-          await storage.write(stateOf(1), error?.version as string);
-          expect((await present(storage)).state).toEqual(stateOf(1));
+          expect((await getFailure(storage.read()))?.version).toBe(error?.version);
+          expect(await getErrorCode(storage.write(createState(1), null))).toBe('conflict');
+          await storage.write(createState(1), error?.version as string);
+          expect((await readExisting(storage)).state).toEqual(createState(1));
         });
       }
     });
@@ -221,13 +223,13 @@ export function describeStateStorage(
         const calls = { ended: 0, other: 0 };
         const end = await storage.watch(() => void calls.ended++);
         const endOther = await storage.watch(() => void calls.other++);
-        const version = await writer.write(stateOf(1), null);
-        await until('both watches have called back', () => calls.ended > 0 && calls.other > 0);
+        const version = await writer.write(createState(1), null);
+        await waitUntil('both watches have called back', () => calls.ended > 0 && calls.other > 0);
         await end();
         const before = { ...calls };
-        await writer.write(stateOf(2), version);
+        await writer.write(createState(2), version);
         // The other watch hears of the write; by then the ended one would have, too.
-        await until('the other watch has called back', () => calls.other > before.other);
+        await waitUntil('the other watch has called back', () => calls.other > before.other);
         expect(calls.ended).toBe(before.ended);
         await endOther();
       });
@@ -237,31 +239,31 @@ export function describeStateStorage(
       test('one for each instance, beside the state', async ({ storage, another }) => {
         if (!storage.report || !storage.reports) return;
         const other = await another();
-        const version = await storage.write(stateOf(1), null);
+        const version = await storage.write(createState(1), null);
         expect(await storage.reports()).toEqual([]);
-        await storage.report(reportOf('a', 1));
-        await other.report?.(reportOf('b/../../:*', 1));
-        await storage.report(reportOf('a', 2));
+        await storage.report(createReport('a', 1));
+        await other.report?.(createReport('b/../../:*', 1));
+        await storage.report(createReport('a', 2));
         const reports = (await other.reports?.()) ?? [];
         expect(reports.map(({ id, revision }) => `${id} ${revision}`).sort()).toEqual(['a 2', 'b/../../:* 1']);
         expect(reports.find(({ id }) => id === 'a')?.inFlight).toBe(3);
         expect(reports.find(({ id }) => id === 'a')?.zone).toBe('eu-1');
-        expect((await present(storage)).version).toBe(version);
+        expect((await readExisting(storage)).version).toBe(version);
       });
 
       test('until their time to live is over', async ({ storage, reportTtl }) => {
         if (!storage.report || !storage.reports || reportTtl === undefined) return;
-        await storage.report(reportOf('gone', 1));
+        await storage.report(createReport('gone', 1));
         expect((await storage.reports()).map(({ id }) => id)).toEqual(['gone']);
         // By a wrong clock. Its record must not stay until that time has come.
         const future = new Date(Date.now() + 3_600_000).toISOString();
-        await storage.report({ ...reportOf('future', 1), seenAt: future });
-        await until(
+        await storage.report({ ...createReport('future', 1), seenAt: future });
+        await waitUntil(
           'the report has expired',
           async () => (await storage.reports?.())?.length === 0,
           reportTtl * 3 + 5000,
         );
-        await storage.report(reportOf('new', 1));
+        await storage.report(createReport('new', 1));
         expect((await storage.reports()).map(({ id }) => id)).toEqual(['new']);
       });
     });
@@ -295,11 +297,11 @@ class Fixture {
   }
 }
 
-function stateOf(revision: number): MaintenanceState {
+function createState(revision: number): MaintenanceState {
   return { format: 1, lineage: 'kit', revision, windows: [], history: [] };
 }
 
-function richState(): MaintenanceState {
+function createRichState(): MaintenanceState {
   const window = {
     id: 'w1',
     scope: 'checkout',
@@ -312,7 +314,7 @@ function richState(): MaintenanceState {
   };
   const { message, ...shown } = window;
   return {
-    ...stateOf(7),
+    ...createState(7),
     windows: [window],
     history: [
       { revision: 7, at: window.createdAt, action: 'on', windows: [{ ...shown, message }], extra: [1.5, true] },
@@ -321,7 +323,7 @@ function richState(): MaintenanceState {
   };
 }
 
-function reportOf(id: string, revision: number): InstanceReport {
+function createReport(id: string, revision: number): InstanceReport {
   const seenAt = new Date().toISOString();
   return { id, host: 'kit', pid: 1, lineage: 'kit', revision, inFlight: 3, streams: 0, seenAt, zone: 'eu-1' };
 }
@@ -329,22 +331,22 @@ function reportOf(id: string, revision: number): InstanceReport {
 /** Adds one to the revision, and its marker, as often as it takes. */
 async function increment(storage: StateStorage, marker: string): Promise<void> {
   for (;;) {
-    const { state, version } = await present(storage);
+    const { state, version } = await readExisting(storage);
     const markers = [...((state.markers as string[] | undefined) ?? []), marker];
-    const code = await codeOf(storage.write({ ...state, revision: state.revision + 1, markers }, version));
+    const code = await getErrorCode(storage.write({ ...state, revision: state.revision + 1, markers }, version));
     if (code === undefined) return;
     expect(code).toBe('conflict');
   }
 }
 
-async function present(storage: StateStorage): Promise<VersionedState> {
+async function readExisting(storage: StateStorage): Promise<VersionedState> {
   const content = await storage.read();
   if (!content) throw new Error('the storage is empty, where a state was written');
   return content;
 }
 
 /** The error with which `work` fails; `undefined` if it does not. */
-async function failureOf(work: Promise<unknown>): Promise<{ code?: string; version?: string } | undefined> {
+async function getFailure(work: Promise<unknown>): Promise<{ code?: string; version?: string } | undefined> {
   return work.then(
     () => undefined,
     (error: { code?: string; version?: string; message?: string }) => {
@@ -354,11 +356,11 @@ async function failureOf(work: Promise<unknown>): Promise<{ code?: string; versi
   );
 }
 
-async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
-  return (await failureOf(work))?.code;
+async function getErrorCode(work: Promise<unknown>): Promise<string | undefined> {
+  return (await getFailure(work))?.code;
 }
 
-async function until(what: string, condition: () => boolean | Promise<boolean>, patience = 10_000): Promise<void> {
+async function waitUntil(what: string, condition: () => boolean | Promise<boolean>, patience = 10_000): Promise<void> {
   const deadline = Date.now() + patience;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`waited ${patience} ms in vain until ${what}`);

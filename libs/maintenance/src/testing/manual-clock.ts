@@ -37,10 +37,10 @@ export class ManualClock extends Clock {
       this.#waiting.delete(due);
       this.#now = Math.max(this.#now, due.at);
       due.callback();
-      await settled();
+      await flushPromises();
     }
     this.#now = target;
-    await settled();
+    await flushPromises();
   }
 
   /** The number of wake-ups that are asked for. */
@@ -54,6 +54,6 @@ export class ManualClock extends Clock {
 }
 
 /** Resolves when the promises that are ready now have had their turn. */
-function settled(): Promise<void> {
+function flushPromises(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { isCurrent, REPORT_TTL, type InstanceReport } from '../core/instance-report.js';
+import { isCurrent, REPORT_TTL_MS, type InstanceReport } from '../core/instance-report.js';
 import type { MaintenanceState } from '../core/maintenance-state.js';
 import { serializeState } from '../core/state-format.js';
 import { MaintenanceStorageError } from '../errors/maintenance-storage.error.js';
-import { parseReport } from '../storage/report-text.js';
+import { parseReport } from '../storage/parse-report.js';
 import type { StateStorage, VersionedState } from '../storage/state-storage.js';
 import { parseStoredState } from '../storage/parse-stored-state.js';
 
@@ -38,7 +38,7 @@ export class MemoryStateStorage implements StateStorage {
   private readonly records = new Map<string, { text: string; writtenAt: number }>();
 
   constructor(options: MemoryStateStorageOptions = {}) {
-    this.reportTtl = options.reportTtl ?? REPORT_TTL;
+    this.reportTtl = options.reportTtl ?? REPORT_TTL_MS;
     this.now = options.now ?? Date.now;
   }
 
@@ -59,21 +59,21 @@ export class MemoryStateStorage implements StateStorage {
 
   /** @throws {@link MaintenanceStorageError} `corrupt`, or what {@link fail} was given */
   async read(): Promise<VersionedState | null> {
-    this.failIfToldTo();
+    this.assertNotFailing();
     if (this.text === null) return null;
-    return parseStoredState(this.text, versionOf(this.text), this.location);
+    return parseStoredState(this.text, hashContent(this.text), this.location);
   }
 
   /** @throws {@link MaintenanceStorageError} `conflict`, or what {@link fail} was given */
   async write(next: MaintenanceState, ifVersion: string | null): Promise<string> {
-    this.failIfToldTo();
-    const found = this.text === null ? null : versionOf(this.text);
+    this.assertNotFailing();
+    const found = this.text === null ? null : hashContent(this.text);
     if (found !== ifVersion) {
       throw new MaintenanceStorageError('conflict', 'Somebody else has written the state meanwhile: read it again.');
     }
     const text = serializeState(next);
     this.replace(text);
-    return versionOf(text);
+    return hashContent(text);
   }
 
   /** Calls back soon after each change. */
@@ -86,20 +86,20 @@ export class MemoryStateStorage implements StateStorage {
 
   /** @throws what {@link fail} was given */
   async report(report: InstanceReport): Promise<void> {
-    this.failIfToldTo();
+    this.assertNotFailing();
     this.records.set(report.id, { text: JSON.stringify(report), writtenAt: this.now() });
   }
 
   /** @throws what {@link fail} was given */
   async reports(): Promise<InstanceReport[]> {
-    this.failIfToldTo();
+    this.assertNotFailing();
     return [...this.records.values()].flatMap(({ text, writtenAt }) => {
       const report = parseReport(text);
       return report && isCurrent(report, this.now(), this.reportTtl, writtenAt) ? [report] : [];
     });
   }
 
-  private failIfToldTo(): void {
+  private assertNotFailing(): void {
     if (this.failure) throw this.failure;
   }
 
@@ -110,6 +110,6 @@ export class MemoryStateStorage implements StateStorage {
   }
 }
 
-function versionOf(text: string): string {
+function hashContent(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }

@@ -3,7 +3,7 @@ import type { ContextType, ExecutionContext, Type } from '@nestjs/common';
 type Handler = ReturnType<ExecutionContext['getHandler']>;
 
 /** A method that handles calls, and its class. */
-export interface Handling {
+export interface HandlerReference {
   controller: abstract new (...args: never[]) => unknown;
   handler: (...args: never[]) => unknown;
 }
@@ -12,7 +12,7 @@ export interface Handling {
 export class HandlerContext implements ExecutionContext {
   constructor(
     private readonly type: string,
-    private readonly handling: Handling,
+    private readonly reference: HandlerReference,
     private readonly args: readonly unknown[],
   ) {}
 
@@ -21,11 +21,11 @@ export class HandlerContext implements ExecutionContext {
   }
 
   getClass<T>(): Type<T> {
-    return this.handling.controller as unknown as Type<T>;
+    return this.reference.controller as unknown as Type<T>;
   }
 
   getHandler(): Handler {
-    return this.handling.handler;
+    return this.reference.handler;
   }
 
   getArgs<T extends unknown[] = unknown[]>(): T {

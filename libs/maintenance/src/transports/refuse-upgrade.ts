@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Answer } from '../http/answer.js';
 
 /** The headers of a refusal that nobody else sees to. */
-export function headersOf({ headers, body }: Answer, retryAfter: number | null): Record<string, string> {
+export function createRefusalHeaders({ headers, body }: Answer, retryAfter: number | null): Record<string, string> {
   return {
     ...(retryAfter !== null && { 'Retry-After': String(retryAfter) }),
     'Cache-Control': 'no-store',
@@ -15,7 +15,7 @@ export function headersOf({ headers, body }: Answer, retryAfter: number | null):
 /** Answers an upgrade: nobody has made a response for it, so it is written as it goes over the wire. */
 export function refuseUpgrade(socket: Duplex, answer: Answer, retryAfter: number | null): void {
   const { status, body } = answer;
-  const headers = Object.entries({ Connection: 'close', ...headersOf(answer, retryAfter) });
+  const headers = Object.entries({ Connection: 'close', ...createRefusalHeaders(answer, retryAfter) });
   // Who is gone before the answer must not end the process.
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());

@@ -1,44 +1,44 @@
 import type { Provider } from '@nestjs/common';
 import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import type { Subject } from 'rxjs';
-import { EdgeEndpoints } from '../http/edge-endpoints.js';
-import { HttpMount } from '../http/http-mount.js';
+import { SharedEndpoints } from '../http/shared-endpoints.js';
+import { HttpIntegration } from '../http/http-integration.js';
 import { Responder } from '../http/responder.js';
 import type { MaintenanceModuleExtras } from '../options/maintenance-options.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import { HandlerRulesReader } from '../policy/handler-rules.js';
 import { MaintenancePolicy } from '../policy/maintenance-policy.js';
-import { Transports, type Transport } from '../policy/transport.js';
+import { TransportAdapters, type TransportAdapter } from '../policy/transport-adapters.js';
 import { Clock } from '../utils/clock.js';
-import { InFlight } from '../drain/in-flight.js';
+import { InFlightTracker } from '../drain/in-flight-tracker.js';
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
-import type { TransportParts } from './transport-parts.js';
-import { Upgrades } from './upgrades/upgrades.js';
-import { usageOf } from './usage.js';
-import { CHANGES, EXTRAS, OPTIONS } from '../maintenance.constants.js';
+import type { TransportDeps } from './transport-deps.interface.js';
+import { UpgradeTransport } from './upgrades/upgrade-transport.js';
+import { detectTransportPackages } from './detect-transport-packages.js';
+import { STATUS_CHANGES, MODULE_EXTRAS, RESOLVED_OPTIONS } from '../maintenance.constants.js';
 
 /** The transports that the application uses. What it does not use is not loaded. */
-export const transports: Provider = {
-  provide: Transports,
+export const transportsProvider: Provider = {
+  provide: TransportAdapters,
   inject: [
     ModulesContainer,
     ApplicationConfig,
-    HttpMount,
-    EdgeEndpoints,
+    HttpIntegration,
+    SharedEndpoints,
     MaintenancePolicy,
     HandlerRulesReader,
     Responder,
-    CHANGES,
-    EXTRAS,
+    STATUS_CHANGES,
+    MODULE_EXTRAS,
     Clock,
-    OPTIONS,
-    InFlight,
+    RESOLVED_OPTIONS,
+    InFlightTracker,
   ],
   useFactory: async (
     modules: ModulesContainer,
     config: ApplicationConfig,
-    mount: HttpMount,
-    endpoints: EdgeEndpoints,
+    mount: HttpIntegration,
+    endpoints: SharedEndpoints,
     policy: MaintenancePolicy,
     reader: HandlerRulesReader,
     { statusCode }: Responder,
@@ -46,23 +46,26 @@ export const transports: Provider = {
     extras: MaintenanceModuleExtras,
     clock: Clock,
     { microservices }: ResolvedOptions,
-    inFlight: InFlight,
-  ): Promise<Transports> => {
+    inFlight: InFlightTracker,
+  ): Promise<TransportAdapters> => {
     const [hasEdge, hasGuard] = [extras.mount?.edge !== false, extras.mount?.guard !== false];
-    const http = { mount, endpoints, statusCode, hasEdge, hasGuard };
-    const upgrades = new Upgrades({ policy, changes, clock, ...http });
+    const http = { httpIntegration: mount, endpoints, statusCode, hasMiddleware: hasEdge, hasGlobalGuard: hasGuard };
+    const upgrades = new UpgradeTransport({ policy, changes, clock, ...http });
     const parts = { policy, reader, changes, clock, inFlight, modules, config, microservices, upgrades, ...http };
-    return new Transports([upgrades, ...(await transportsFor(parts))]);
+    return new TransportAdapters([upgrades, ...(await createTransports(parts))]);
   },
 };
 
-async function transportsFor(parts: TransportParts): Promise<Transport[]> {
-  const usage = usageOf(parts.modules);
-  const used: Transport[] = [];
-  if (usage.eventStreams) used.push(new (await import('./sse/event-streams.js')).EventStreams(parts));
-  if (usage.graphql) used.push(await (await import('./graphql/graphql.js')).GraphqlTransport.create(parts));
-  if (usage.microservices)
-    used.push(await (await import('./microservices/microservices.js')).Microservices.create(parts));
-  if (usage.sockets) used.push(await (await import('./websockets/sockets.js')).Sockets.create(parts));
+async function createTransports(parts: TransportDeps): Promise<TransportAdapter[]> {
+  const usage = detectTransportPackages(parts.modules);
+  const used: TransportAdapter[] = [];
+  if (usage.hasEventStreams)
+    used.push(new (await import('./sse/event-stream-transport.js')).EventStreamTransport(parts));
+  if (usage.hasGraphql)
+    used.push(await (await import('./graphql/graphql-transport.js')).GraphqlTransport.create(parts));
+  if (usage.hasMicroservices)
+    used.push(await (await import('./microservices/microservice-transport.js')).MicroserviceTransport.create(parts));
+  if (usage.hasGateways)
+    used.push(await (await import('./websockets/websocket-transport.js')).WebSocketTransport.create(parts));
   return used;
 }

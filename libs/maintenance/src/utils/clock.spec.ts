@@ -20,7 +20,7 @@ describe('a window that is further away than a timer can wait', () => {
       // No poll may help.
       refreshInterval: 1_000 * DAY,
       onStorageFailure: 'last-known',
-      changed: () => seen.push([(Date.now() - START) / DAY, monitor.situation().active.length]),
+      onChange: () => seen.push([(Date.now() - START) / DAY, monitor.getSnapshot().active.length]),
     });
     await monitor.start();
     await jest.advanceTimersByTimeAsync(200 * DAY);

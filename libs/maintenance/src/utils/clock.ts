@@ -22,7 +22,7 @@ export abstract class Clock {
 }
 
 // A longer delay makes setTimeout fire at once.
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** The system's clock. Its timers keep no process alive. */
 export class SystemClock extends Clock {
@@ -31,7 +31,7 @@ export class SystemClock extends Clock {
   }
 
   wake(callback: () => void, delay: number): () => void {
-    const timer = setTimeout(callback, Math.min(Math.max(delay, 0), LONGEST_TIMEOUT));
+    const timer = setTimeout(callback, Math.min(Math.max(delay, 0), MAX_TIMEOUT_MS));
     timer.unref();
     return () => clearTimeout(timer);
   }

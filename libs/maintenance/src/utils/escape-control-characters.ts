@@ -1,15 +1,15 @@
 // C0, DEL and C1 drive a terminal; the others end a line, or reorder the text around them.
 // eslint-disable-next-line no-control-regex
-const DANGEROUS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Writes every control character as an escape sequence of JSON, so that a log or a terminal shows the text and obeys nothing in it. */
 export function escapeControlCharacters(text: string): string {
-  return text.replace(DANGEROUS, escapeCharacter);
+  return text.replace(CONTROL_CHARACTERS, escapeCharacter);
 }
 
 /** Formats JSON for people and programs. It reads back the same, with the characters of {@link escapeControlCharacters} escaped. */
 export function toVisibleJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(DANGEROUS, (character) =>
+  return JSON.stringify(value, null, 2).replace(CONTROL_CHARACTERS, (character) =>
     character === '\n' ? '\n' : escapeCharacter(character),
   );
 }

@@ -3,7 +3,7 @@ import type { Clock } from './clock.js';
 import { toIso } from './dates.js';
 
 /** How long a kind of failure is only counted after a line about it, in milliseconds. */
-const INTERVAL_MS = 60_000;
+const LOG_INTERVAL_MS = 60_000;
 /** Clients decide on the length of some messages. */
 const MAX_MESSAGE_LENGTH = 1_000;
 
@@ -34,7 +34,7 @@ export class FailureLog {
     const now = this.clock.now();
     const last = this.#kinds.get(kind);
     // The machine's clock may have been set back.
-    if (last && Math.abs(now - last.loggedAt) < INTERVAL_MS) {
+    if (last && Math.abs(now - last.loggedAt) < LOG_INTERVAL_MS) {
       last.omitted++;
       return;
     }

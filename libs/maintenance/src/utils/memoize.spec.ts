@@ -1,11 +1,11 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { remembering } from './memoize.js';
+import { memoize } from './memoize.js';
 
 it('holds nothing of the long text that a short one was cut from', () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
-  const isLong = remembering((text) => text.length > 100, 256);
+  const isLong = memoize((text) => text.length > 100, 256);
   collect();
   const before = process.memoryUsage().heapUsed;
   for (let index = 0; index < 5_000; index++) {

@@ -1,5 +1,5 @@
 /** As many answers are remembered; then it begins anew. */
-const MOST = 10_000;
+const MAX_ENTRIES = 10_000;
 
 /**
  * Remembers what was found out about strings that come again and again, such as the addresses of clients. What it holds is bounded,
@@ -8,7 +8,7 @@ const MOST = 10_000;
  * @param findOut - gives the same answer for the same string, always
  * @param longest - what is longer is found out each time
  */
-export function remembering<Answer extends string | boolean>(
+export function memoize<Answer extends string | boolean>(
   findOut: (text: string) => Answer,
   longest: number,
 ): (text: string) => Answer {
@@ -18,13 +18,13 @@ export function remembering<Answer extends string | boolean>(
     if (remembered !== undefined) return remembered;
     const answer = findOut(text);
     if (text.length > longest) return answer;
-    if (known.size === MOST) known.clear();
-    known.set(copyOf(text), answer);
+    if (known.size === MAX_ENTRIES) known.clear();
+    known.set(copyString(text), answer);
     return answer;
   };
 }
 
 /** A piece that was cut out of a text keeps the whole text in memory: a path its query, an address all that a header said. */
-function copyOf(text: string): string {
+function copyString(text: string): string {
   return JSON.parse(JSON.stringify(text)) as string;
 }

@@ -3,7 +3,7 @@
  *
  * @returns a function that puts things back
  */
-export function replaceMethod<T extends object, K extends keyof T>(
+export function patchMethod<T extends object, K extends keyof T>(
   target: T,
   name: K,
   make: (original: T[K]) => T[K],

@@ -1,5 +1,5 @@
 import type { CommandRunner } from 'nest-commander';
-import { errorsVisibly } from './errors-visibly.js';
+import { escapeErrorOutput } from './escape-error-output.js';
 
 type Command = CommandRunner['command'];
 
@@ -10,5 +10,5 @@ type Command = CommandRunner['command'];
 export function inheritFromProgram(command: Command): Command {
   let program = command;
   while (program.parent) program = program.parent;
-  return errorsVisibly(command.copyInheritedSettings(program));
+  return escapeErrorOutput(command.copyInheritedSettings(program));
 }

@@ -1,11 +1,11 @@
-import { readInstances } from '../operations.js';
-import { disagreementJson } from '../print-agreement.js';
-import { instancesLines } from '../print-instances.js';
-import type { Target } from '../target.js';
+import { readInstances } from '../maintenance-commands.js';
+import { toDisagreementJson } from '../print-agreement.js';
+import { formatInstances } from '../print-instances.js';
+import type { Target } from '../target-finder.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
 
 /** How the command is called and described, wherever it stands. */
-export const INSTANCES = {
+export const INSTANCES_COMMAND = {
   name: 'instances',
   description: 'show who reports on the storage, and what they work on',
 };
@@ -17,12 +17,12 @@ export abstract class InstancesCommand extends StorageCommand<StorageOptions> {
     const { kind, location } = target.storage;
     const { instances } = report.agreement;
     return {
-      lines: instancesLines(report),
+      lines: formatInstances(report),
       json: {
         instances,
         revision: report.status.revision,
         storage: { kind, location },
-        ...disagreementJson(report),
+        ...toDisagreementJson(report),
       },
     };
   }

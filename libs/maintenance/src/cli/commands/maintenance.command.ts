@@ -1,24 +1,24 @@
 import type { OnApplicationBootstrap } from '@nestjs/common';
 import { Command, CommandRunner, SubCommand } from 'nest-commander';
 import { inheritFromProgram } from './inherit-from-program.js';
-import { INSTANCES, InstancesCommand } from './instances.command.js';
-import { OFF, OffCommand } from './off.command.js';
-import { ON, OnCommand } from './on.command.js';
-import { STATUS, StatusCommand } from './status.command.js';
+import { INSTANCES_COMMAND, InstancesCommand } from './instances.command.js';
+import { OFF_COMMAND, OffCommand } from './off.command.js';
+import { ON_COMMAND, OnCommand } from './on.command.js';
+import { STATUS_COMMAND, StatusCommand } from './status.command.js';
 
 // nest-commander finds options by the name of the class, so that no command of the application may have the same: hence the
 // long names.
 
-@SubCommand(ON)
+@SubCommand(ON_COMMAND)
 export class MaintenanceOnSubCommand extends OnCommand {}
 
-@SubCommand(OFF)
+@SubCommand(OFF_COMMAND)
 export class MaintenanceOffSubCommand extends OffCommand {}
 
-@SubCommand(STATUS)
+@SubCommand(STATUS_COMMAND)
 export class MaintenanceStatusSubCommand extends StatusCommand {}
 
-@SubCommand(INSTANCES)
+@SubCommand(INSTANCES_COMMAND)
 export class MaintenanceInstancesSubCommand extends InstancesCommand {}
 
 /** `maintenance`, the parent of the commands in a program of an application. */

@@ -1,13 +1,13 @@
 import { Option } from 'nest-commander';
 import type { DisableOptions } from '../../core/window-options.js';
-import { turnOff } from '../operations.js';
-import { changeJson, changeLines } from '../print.js';
-import type { Target } from '../target.js';
-import { readName } from '../values.js';
+import { turnOff } from '../maintenance-commands.js';
+import { toChangeJson, formatChange } from '../print.js';
+import type { Target } from '../target-finder.js';
+import { readName } from '../option-parsers.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
 
 /** How the command is called and described, wherever it stands. */
-export const OFF = { name: 'off', description: 'turn maintenance off: end the windows that are on' };
+export const OFF_COMMAND = { name: 'off', description: 'turn maintenance off: end the windows that are on' };
 
 interface OffOptions extends StorageOptions, DisableOptions {
   force?: boolean;
@@ -20,8 +20,8 @@ export abstract class OffCommand extends StorageCommand<OffOptions> {
     const nothing = scope === undefined ? 'Nothing was on.' : `Nothing was on with the scope ${scope}.`;
     const isPlanned = report.status.windows.planned.length > 0;
     return {
-      lines: changeLines(report, isPlanned ? `${nothing} To end what is planned too, add --all.` : nothing),
-      json: changeJson(report),
+      lines: formatChange(report, isPlanned ? `${nothing} To end what is planned too, add --all.` : nothing),
+      json: toChangeJson(report),
     };
   }
 

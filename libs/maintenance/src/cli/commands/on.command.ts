@@ -1,19 +1,22 @@
 import { Help, Option } from 'nest-commander';
 import type { MaintenanceMode } from '../../core/maintenance-window.js';
-import { assertReports } from '../../drain/errors.js';
+import { assertKeepsReports } from '../../errors/maintenance-inactive.error.js';
 import { printLines } from '../output.js';
-import { turnOn, waitForDrain, type ChangeReport, type OnRequest } from '../operations.js';
-import { changeJson, changeLines } from '../print.js';
-import { drainLines, progressLine, timedOut } from '../print-instances.js';
+import { turnOn, drainTarget, type ChangeReport, type OnRequest } from '../maintenance-commands.js';
+import { toChangeJson, formatChange } from '../print.js';
+import { formatDrain, formatProgress, describeTimeout } from '../print-instances.js';
 import { Progress } from '../progress.js';
-import type { Target } from '../target.js';
-import { UsageError } from '../usage-error.js';
-import { momentOf, type TypedTime } from '../local-time.js';
-import { readDuration, readMode, readName, readSeconds, readText, readTime, readZone } from '../values.js';
+import type { Target } from '../target-finder.js';
+import { UsageError } from '../../errors/usage.error.js';
+import { resolveTime, type TypedTime } from '../local-time.js';
+import { readDuration, readMode, readName, readSeconds, readText, readTime, readZone } from '../option-parsers.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
 
 /** How the command is called and described, wherever it stands. */
-export const ON = { name: 'on', description: 'turn maintenance on, now or at a time; change the window that is on' };
+export const ON_COMMAND = {
+  name: 'on',
+  description: 'turn maintenance on, now or at a time; change the window that is on',
+};
 
 interface OnOptions extends StorageOptions {
   scope?: string;
@@ -32,9 +35,9 @@ interface OnOptions extends StorageOptions {
 }
 
 /** Milliseconds that `--wait` waits. */
-const TIMEOUT = 60_000;
+const DEFAULT_WAIT_TIMEOUT_MS = 60_000;
 /** Exit code where it waited in vain. */
-const TIMED_OUT = 4;
+const TIMED_OUT_EXIT_CODE = 4;
 
 /** `on`; where it stands in a program is up to the classes that extend it. */
 export abstract class OnCommand extends StorageCommand<OnOptions> {
@@ -47,35 +50,35 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
       throw new UsageError('--every needs --for, the length of each occurrence, such as --for 1h.');
     }
     assertWait(options);
-    if (options.wait) assertReports(target.storage);
+    if (options.wait) assertKeepsReports(target.storage);
     const request: OnRequest = {
       scope: options.scope,
       mode: options.mode,
       message: options.message,
       retryAfter: options.retryAfter,
-      startsAt: at === undefined ? undefined : momentOf(at, '--at', tz),
-      endsAt: until === undefined ? undefined : momentOf(until, '--until', tz),
+      startsAt: at === undefined ? undefined : resolveTime(at, '--at', tz),
+      endsAt: until === undefined ? undefined : resolveTime(until, '--until', tz),
       duration: options.for,
       bypass: options.bypass,
       every: every === undefined ? undefined : { cron: every, timeZone: tz ?? 'UTC' },
     };
     const report = await turnOn({ ...target, force: options.force }, request, { isAwaited: options.wait });
-    const lines = changeLines(report, 'It was on like that before, so nothing was changed.');
-    if (!options.wait) return { lines, json: changeJson(report) };
+    const lines = formatChange(report, 'It was on like that before, so nothing was changed.');
+    if (!options.wait) return { lines, json: toChangeJson(report) };
     if (!options.json) await printLines(process.stdout, lines);
-    return this.#drain(target, report, options.timeout ?? TIMEOUT);
+    return this.#drain(target, report, options.timeout ?? DEFAULT_WAIT_TIMEOUT_MS);
   }
 
   async #drain(target: Target, report: ChangeReport, timeout: number): Promise<Outcome> {
     const progress = new Progress(process.stderr);
-    const drain = await waitForDrain(target, timeout, (latest) => {
+    const drain = await drainTarget(target, timeout, (latest) => {
       const news = latest.pending.map(({ instance: { id, inFlight }, reason }) => [id, reason, inFlight].join());
-      if (!latest.drained) progress.show(progressLine(latest), [latest.instances.length, ...news].join(';'));
+      if (!latest.drained) progress.show(formatProgress(latest), [latest.instances.length, ...news].join(';'));
     }).finally(() => progress.end());
     return {
-      lines: drainLines(drain),
-      json: { ...changeJson(report), drain },
-      ...(!drain.drained && { exitCode: TIMED_OUT, error: timedOut(drain) }),
+      lines: formatDrain(drain),
+      json: { ...toChangeJson(report), drain },
+      ...(!drain.drained && { exitCode: TIMED_OUT_EXIT_CODE, error: describeTimeout(drain) }),
     };
   }
 

@@ -1,15 +1,15 @@
 import { Help, Option } from 'nest-commander';
-import { readStatus } from '../operations.js';
-import { statusLines } from '../print.js';
-import { disagreementJson, isRefusedRegardless } from '../print-agreement.js';
-import type { Target } from '../target.js';
+import { readStatus } from '../maintenance-commands.js';
+import { formatStatus } from '../print.js';
+import { toDisagreementJson, isRefusedRegardless } from '../print-agreement.js';
+import type { Target } from '../target-finder.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
 
 /** How the command is called and described, wherever it stands. */
-export const STATUS = { name: 'status', description: 'show what is on, and what is planned' };
+export const STATUS_COMMAND = { name: 'status', description: 'show what is on, and what is planned' };
 
 /** Exit code of `status` while maintenance is on, or while instances are seen to refuse for another reason than a change on its way. */
-const IS_ON = 3;
+const ON_EXIT_CODE = 3;
 
 interface StatusOptions extends StorageOptions {
   history?: boolean;
@@ -20,12 +20,12 @@ export abstract class StatusCommand extends StorageCommand<StatusOptions> {
   protected override async perform(target: Target, options: StatusOptions): Promise<Outcome> {
     const report = await readStatus(target);
     const { status, history } = report;
-    const json = { ...status, ...(options.history && { history }), ...disagreementJson(report) };
+    const json = { ...status, ...(options.history && { history }), ...toDisagreementJson(report) };
     // A forced answer needs no storage; any other would be a guess.
     const isKnown = status.storage.healthy || status.source === 'configuration';
     if (!isKnown) return { lines: [], json, error: status.storage.error };
     const isOn = status.active || isRefusedRegardless(report);
-    return { lines: statusLines(report, options.history), json, ...(isOn && { exitCode: IS_ON }) };
+    return { lines: formatStatus(report, options.history), json, ...(isOn && { exitCode: ON_EXIT_CODE }) };
   }
 
   @Option({ flags: '--history', description: 'also what was changed: when, by whom and from where' })

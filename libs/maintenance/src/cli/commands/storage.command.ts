@@ -2,9 +2,9 @@ import { Inject, type OnApplicationBootstrap } from '@nestjs/common';
 import { CommandRunner, Option } from 'nest-commander';
 import { InvalidWindowError } from '../../errors/invalid-window.error.js';
 import { print, printLines } from '../output.js';
-import { storageLine } from '../sections.js';
-import { TargetFinder, type Target } from '../target.js';
-import { UsageError } from '../usage-error.js';
+import { formatStorage } from '../sections.js';
+import { TargetFinder, type Target } from '../target-finder.js';
+import { UsageError } from '../../errors/usage.error.js';
 import { escapeControlCharacters, toVisibleJson } from '../../utils/escape-control-characters.js';
 import { inheritFromProgram } from './inherit-from-program.js';
 
@@ -77,7 +77,7 @@ export abstract class StorageCommand<Options extends StorageOptions>
     process.exitCode = exitCode;
     await printLines(process.stderr, [
       `error: ${message}`,
-      ...(target ? [`storage: ${storageLine(target.storage)}`] : []),
+      ...(target ? [`storage: ${formatStorage(target.storage)}`] : []),
     ]);
   }
 }

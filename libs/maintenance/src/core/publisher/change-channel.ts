@@ -3,7 +3,7 @@ import type { HistoryEntry } from '../maintenance-state.js';
 import type { MaintenanceStatus } from '../maintenance-status.js';
 
 // Held: Node drops a channel that nobody holds, and may do so after somebody has subscribed to its successor (nodejs/node#59910).
-const CHANNEL = channel('nestjs-maintenance:change');
+const CHANGE_CHANNEL = channel('nestjs-maintenance:change');
 
 /** What subscribers of the channel get. */
 export interface ChangeMessage {
@@ -14,5 +14,5 @@ export interface ChangeMessage {
 
 /** Tells whoever listens in this process, without an import of ours: metrics, messages, audits. */
 export function publishChange(message: ChangeMessage): void {
-  if (CHANNEL.hasSubscribers) CHANNEL.publish(message);
+  if (CHANGE_CHANNEL.hasSubscribers) CHANGE_CHANNEL.publish(message);
 }

@@ -1,31 +1,31 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
-import { SCOPES } from '../../policy/metadata.js';
+import { SCOPES_METADATA } from '../../maintenance.constants.js';
 import type { MaintenanceStatus } from '../maintenance-status.js';
-import { EVERYTHING } from '../maintenance-window.js';
+import { ALL_SCOPES } from '../maintenance-window.js';
 
 /** Warns of windows on scopes that nothing carries, which close nothing: a name that was misspelt, most often. */
 export class ScopeCheck {
   readonly #logger = new MaintenanceLogger();
-  readonly #warned = new Set<string>();
+  readonly #warnedScopes = new Set<string>();
 
-  /** @param isOpenEnded - whether the application has scopes that no decorator names */
+  /** @param hasDynamicScopes - whether the application has scopes that no decorator names */
   constructor(
     private readonly modules: ModulesContainer,
-    private readonly isOpenEnded: boolean,
+    private readonly hasDynamicScopes: boolean,
   ) {}
 
   /** Looks at the windows of a status, each scope once. */
-  check({ windows }: MaintenanceStatus): void {
-    if (this.isOpenEnded) return;
+  warnOfUnknownScopes({ windows }: MaintenanceStatus): void {
+    if (this.hasDynamicScopes) return;
     const scopes = new Set([...windows.active, ...windows.planned].map(({ scope }) => scope));
-    const unseen = [...scopes].filter((scope) => scope !== EVERYTHING && !this.#warned.has(scope));
+    const unseen = [...scopes].filter((scope) => scope !== ALL_SCOPES && !this.#warnedScopes.has(scope));
     if (unseen.length === 0) return;
-    const known = this.#known();
+    const known = this.#findKnownScopes();
     const unknown = unseen.filter((scope) => !known.has(scope));
     const [first] = unknown;
     if (first === undefined) return;
-    for (const scope of unknown) this.#warned.add(scope);
+    for (const scope of unknown) this.#warnedScopes.add(scope);
     // One line, however many there are.
     const others = unknown.length === 1 ? '' : ` (and on ${unknown.length - 1} other scopes)`;
     const names = [...known].sort().map((name) => JSON.stringify(name));
@@ -35,7 +35,7 @@ export class ScopeCheck {
     );
   }
 
-  #known(): Set<string> {
+  #findKnownScopes(): Set<string> {
     const scanner = new MetadataScanner();
     const known = new Set<string>();
     for (const { controllers, providers } of this.modules.values()) {
@@ -45,7 +45,8 @@ export class ScopeCheck {
         const methods = scanner.getAllMethodNames(prototype).map((name) => prototype[name]);
         for (const target of [metatype, ...methods]) {
           if (typeof target !== 'function') continue;
-          for (const scope of (Reflect.getMetadata(SCOPES, target) as string[] | undefined) ?? []) known.add(scope);
+          for (const scope of (Reflect.getMetadata(SCOPES_METADATA, target) as string[] | undefined) ?? [])
+            known.add(scope);
         }
       }
     }

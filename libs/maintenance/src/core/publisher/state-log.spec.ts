@@ -5,7 +5,7 @@ import { StateLog } from './state-log.js';
 
 afterEach(() => jest.restoreAllMocks());
 
-function windowsOf(count: number): MaintenanceWindow[] {
+function createWindows(count: number): MaintenanceWindow[] {
   return Array.from({ length: count }, (_, index) => ({
     id: `w${index}`,
     scope: `part-${index}`,
@@ -16,12 +16,12 @@ function windowsOf(count: number): MaintenanceWindow[] {
   }));
 }
 
-function statusOf(active: number, planned: number): MaintenanceStatus {
+function createStatus(active: number, planned: number): MaintenanceStatus {
   return {
     active: active > 0,
     source: 'storage',
     revision: 7,
-    windows: { active: windowsOf(active), planned: windowsOf(planned) },
+    windows: { active: createWindows(active), planned: createWindows(planned) },
     storage: { kind: 'memory', location: 'here', healthy: true, lastReadAt: null },
   };
 }
@@ -29,7 +29,7 @@ function statusOf(active: number, planned: number): MaintenanceStatus {
 it('describes five windows of many in one line, and counts the others', () => {
   const lines: string[] = [];
   jest.spyOn(Logger.prototype, 'log').mockImplementation((line: string) => void lines.push(line));
-  new StateLog('here', 'Turn it on.').changed(statusOf(5_000, 6), null, []);
+  new StateLog('here', 'Turn it on.').logChange(createStatus(5_000, 6), null, []);
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatch(
     /part-4, full, .*, and 4995 more; planned: .*part-4, .*, and 1 more \(revision 7, here\)\.$/,

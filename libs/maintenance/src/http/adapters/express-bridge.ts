@@ -3,16 +3,16 @@ import { AbstractHttpAdapter } from '@nestjs/core';
 import type { NextFunction, Request, Response } from 'express';
 import vary from 'vary';
 import type { HandlerRules } from '../../policy/handler-rules.js';
-import { pathOf, withoutOrigin, type PolicyRequest } from '../../policy/request-path.js';
-import { ANNOUNCEMENT } from '../announcer.js';
+import { getPath, stripOrigin, type PolicyRequest } from '../../policy/request-path.js';
+import { ANNOUNCEMENT_HEADER } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
-import { onceHeard, type Edge, type EdgeVisitor } from '../edge.js';
-import { explained } from '../json-example.js';
+import { deferToMicrotask, type MaintenanceMiddleware, type HttpExchange } from '../maintenance.middleware.js';
+import { withJsonExample } from '../json-example.js';
 import type { AnswerableRequest } from '../responder.js';
-import { noteHandling, track, type RequestLens } from '../../drain/request-in-flight.js';
-import type { Route } from '../routed-handlers.js';
-import { VERBS, withUrl, type BridgeParts, type HttpBridge } from './http-bridge.js';
-import { UnpreparedRequest } from './unprepared-request.js';
+import { trackHandlerResult, trackRequest, type RequestAccessors } from '../../drain/request-in-flight.js';
+import type { ResolvedHandlers } from '../routed-handlers.js';
+import { ROUTE_METHODS, copyWithUrl, type HttpBridgeDeps, type HttpBridge } from './http-bridge.interface.js';
+import { LazyExpressRequest } from './lazy-express-request.js';
 
 /** The parts of Express's router that tell what it would do with a request. */
 interface Layer {
@@ -46,60 +46,60 @@ type Routable = Pick<Request, 'path' | 'method'>;
 
 /** A request target whose path Express reads as it stands. */
 const PLAIN_TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
-const WRITERS = ['writeHead', 'end', 'write', 'setHeader'];
+const RESPONSE_WRITE_METHODS = ['writeHead', 'end', 'write', 'setHeader'];
 
 /** Express: the edge is a middleware, its place is before the body parsers. */
 export class ExpressBridge implements HttpBridge {
   /** The middleware that is the edge; `null` as long as it has no place. */
-  #placed: Handler | null = null;
+  #maintenanceMiddleware: Handler | null = null;
   /** What Nest registered as middleware. */
   readonly #middleware = new WeakSet<object>();
   /** Marks a request with the path at which another application has mounted this one. */
-  readonly #mountPath = Symbol('nestjs-maintenance:mount-path');
+  readonly #mountPathKey = Symbol('nestjs-maintenance:mount-path');
 
   constructor(
     private readonly adapter: AbstractHttpAdapter,
-    private readonly parts: BridgeParts,
+    private readonly deps: HttpBridgeDeps,
   ) {}
 
   attach(): void {
-    const { adapter, parts } = this;
+    const { adapter, deps: parts } = this;
     Object.defineProperties(adapter.getInstance<ExpressApplication>().locals, parts.viewLocals);
-    parts.endpoints.isLoose = true;
-    this.#noteHandlers();
+    parts.endpoints.hasLooseMatching = true;
+    this.#trackHandlers();
     const registerParserMiddleware = adapter.registerParserMiddleware?.bind(adapter);
     adapter.registerParserMiddleware = (...args: [string?, boolean?]) => {
-      this.placeEdge();
+      this.installMiddleware();
       registerParserMiddleware?.(...args);
       this.#explainParserErrors();
     };
-    this.#comeBeforeExpress();
-    if (!parts.edge) return;
-    this.#followMiddleware();
-    this.#guardNotFound();
+    this.#patchAppHandle();
+    if (!parts.middleware) return;
+    this.#recordMiddleware();
+    this.#wrapNotFoundHandler();
   }
 
-  placeEdge(): void {
-    const { edge } = this.parts;
-    if (!edge || this.#placed) return;
-    this.#placed = (request, response, next) => {
-      this.#announce(response);
+  installMiddleware(): void {
+    const { middleware: edge } = this.deps;
+    if (!edge || this.#maintenanceMiddleware) return;
+    this.#maintenanceMiddleware = (request, response, next) => {
+      this.#setAnnouncementHeader(response);
       if (edge.isIdle) next();
-      else edge.pass(this.#visitor(request, response, next), this.#routeOf(request));
+      else edge.handle(this.#createExchange(request, response, next), this.#resolveHandlers(request));
     };
-    this.adapter.use(this.#placed);
+    this.adapter.use(this.#maintenanceMiddleware);
   }
 
-  #announce(response: ServerResponse): void {
-    const { header } = this.parts.announcer;
-    if (header !== null) response.setHeader(ANNOUNCEMENT, header);
+  #setAnnouncementHeader(response: ServerResponse): void {
+    const { header } = this.deps.announcer;
+    if (header !== null) response.setHeader(ANNOUNCEMENT_HEADER, header);
   }
 
-  rawResponse(response: unknown): RawResponse {
+  getRawResponse(response: unknown): RawResponse {
     return response as Response;
   }
 
-  requestOf(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
+  toPolicyRequest(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
     const app = this.adapter.getInstance<{ request: object }>();
     // Express gives its requests their getters by their prototype, and finds its settings by `app`.
     const request = Object.create(app.request) as PolicyRequest & AnswerableRequest;
@@ -108,10 +108,10 @@ export class ExpressBridge implements HttpBridge {
   }
 
   restoreUrl<T extends PolicyRequest>(request: T): T {
-    const { baseUrl = '', [this.#mountPath]: mountPath = '' } = request as T & MountedRequest;
+    const { baseUrl = '', [this.#mountPathKey]: mountPath = '' } = request as T & MountedRequest;
     // Where a router is mounted, Express moves that part of the URL to `baseUrl` until the router is done.
     if (baseUrl.length <= mountPath.length) return request;
-    return withUrl(request, baseUrl.slice(mountPath.length) + withoutOrigin(request.url));
+    return copyWithUrl(request, baseUrl.slice(mountPath.length) + stripOrigin(request.url));
   }
 
   send(response: unknown, { status, headers, body }: Answer): void {
@@ -124,63 +124,71 @@ export class ExpressBridge implements HttpBridge {
   }
 
   // Express makes requests and responses slow to touch, and that is most of what a small answer costs.
-  #comeBeforeExpress(): void {
-    const { edge, tracking } = this.parts;
-    const lens: RequestLens<Request> = {
-      asSent: (request) => this.#asSent(request),
-      routeOf: (request) => this.#routeOf(this.#asSent(request)),
-      patternOf: (request) => this.#patternOf(this.#asSent(request)),
+  #patchAppHandle(): void {
+    const { middleware: edge, tracking } = this.deps;
+    const lens: RequestAccessors<Request> = {
+      getOriginalRequest: (request) => this.#getOriginalRequest(request),
+      resolveHandlers: (request) => this.#resolveHandlers(this.#getOriginalRequest(request)),
+      getRoutePattern: (request) => this.#getRoutePattern(this.#getOriginalRequest(request)),
     };
     const app = this.adapter.getInstance<ExpressApplication>();
     const handle = app.handle.bind(app);
     app.handle = (request, response, done) => {
       const mounted = request as object as MountedRequest;
-      if (mounted.baseUrl) mounted[this.#mountPath] = mounted.baseUrl;
+      if (mounted.baseUrl) mounted[this.#mountPathKey] = mounted.baseUrl;
       // Where nothing stands before the edge, and nothing of the application's own is asked, nobody can tell whether Express has run.
       const isFirst =
         edge &&
         !done &&
         !edge.isIdle &&
-        !isChangedLater(response) &&
-        app.router.stack[this.#firstPlace]?.handle === this.#placed;
-      if (isFirst && this.#refuseAtOnce(edge, app, request, response)) return;
-      track(request as Request, response, lens, tracking);
+        !hasPatchedResponse(response) &&
+        app.router.stack[this.#firstLayerIndex]?.handle === this.#maintenanceMiddleware;
+      if (isFirst && this.#tryRefuseEarly(edge, app, request, response)) return;
+      trackRequest(request as Request, response, lens, tracking);
       handle(request, response, done);
     };
   }
 
   /** Where the edge stands if nothing of the application's own stands before it. */
-  get #firstPlace(): number {
+  get #firstLayerIndex(): number {
     const { setOnRequestHook, onRequestHook, onResponseHook } = this.adapter as unknown as HookedAdapter;
     // An adapter that can have hooks runs them in a middleware of its own, which comes before all others.
     if (setOnRequestHook === AbstractHttpAdapter.prototype.setOnRequestHook) return 0;
     return onRequestHook || onResponseHook ? -1 : 1;
   }
 
-  #refuseAtOnce(edge: Edge, app: ExpressApplication, raw: IncomingMessage, response: ServerResponse): boolean {
-    const request = new UnpreparedRequest(raw, this, app);
-    const answer = this.#foresee(edge, request);
+  #tryRefuseEarly(
+    edge: MaintenanceMiddleware,
+    app: ExpressApplication,
+    raw: IncomingMessage,
+    response: ServerResponse,
+  ): boolean {
+    const request = new LazyExpressRequest(raw, this, app);
+    const answer = this.#findEarlyAnswer(edge, request);
     if (!answer) return false;
-    onceHeard(() => {
+    deferToMicrotask(() => {
       // The server may have other listeners, and nobody catches what is thrown here.
       if (response.headersSent) return;
       if (app.enabled('x-powered-by')) response.setHeader('X-Powered-By', 'Express');
-      this.#announce(response);
-      this.#refuse(response, answer);
+      this.#setAnnouncementHeader(response);
+      this.#sendRefusal(response, answer);
     });
     return true;
   }
 
-  #foresee(edge: Edge, request: UnpreparedRequest): Answer | null {
+  #findEarlyAnswer(edge: MaintenanceMiddleware, request: LazyExpressRequest): Answer | null {
     try {
-      return edge.foreseeAnswer(request, this.#routeOf({ method: request.method, path: this.#pathOf(request.url) }));
+      return edge.findEarlyAnswer(
+        request,
+        this.#resolveHandlers({ method: request.method, path: this.#getPath(request.url) }),
+      );
     } catch {
       // A function of the application's own, such as that for trust proxy. Where Express runs the edge, it answers 500.
       return null;
     }
   }
 
-  #refuse(response: ServerResponse, answer: Answer): void {
+  #sendRefusal(response: ServerResponse, answer: Answer): void {
     if (response.headersSent) return;
     response.removeHeader('ETag');
     vary(response, 'Accept');
@@ -191,11 +199,11 @@ export class ExpressBridge implements HttpBridge {
   #explainParserErrors(): void {
     this.adapter.use((error: unknown, request: Request, _response: Response, next: NextFunction) => {
       const isParsers = (error as { type?: unknown } | null)?.type === 'entity.parse.failed';
-      next(isParsers && this.#isAdmin(request) ? explained(error) : error);
+      next(isParsers && this.#isAdmin(request) ? withJsonExample(error) : error);
     });
   }
 
-  #followMiddleware(): void {
+  #recordMiddleware(): void {
     const adapter = this.adapter as unknown as { createMiddlewareFactory: (method: number) => MiddlewareFactory };
     const create = adapter.createMiddlewareFactory.bind(adapter);
     adapter.createMiddlewareFactory = (method) => {
@@ -208,88 +216,90 @@ export class ExpressBridge implements HttpBridge {
   }
 
   // A request that the edge let on in doubt, and that no handler took in the end, has nobody else who refuses it.
-  #guardNotFound(): void {
-    const { adapter, parts } = this;
+  #wrapNotFoundHandler(): void {
+    const { adapter, deps: parts } = this;
     const setNotFoundHandler = adapter.setNotFoundHandler?.bind(adapter) as
       ((...args: unknown[]) => unknown) | undefined;
     adapter.setNotFoundHandler = (handler: Handler, ...rest: unknown[]) => {
       const refuseFirst: Handler = (request, response, next) => {
-        if (!parts.edge || parts.edge.isIdle) return handler(request, response, next);
+        if (!parts.middleware || parts.middleware.isIdle) return handler(request, response, next);
         const whole = this.restoreUrl(request);
-        parts.edge.passUnrouted(this.#visitor(whole, response, () => handler(request, response, next)));
+        parts.middleware.handleNotFound(this.#createExchange(whole, response, () => handler(request, response, next)));
       };
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };
   }
 
-  #visitor(request: Request, response: Response, proceed: () => void): EdgeVisitor {
+  #createExchange(request: Request, response: Response, proceed: () => void): HttpExchange {
     return {
       request,
       response,
       proceed,
       send: (answer) => this.send(response, answer),
-      ...(!isChangedLater(response) && { refuse: (answer) => this.#refuse(response, answer) }),
+      ...(!hasPatchedResponse(response) && { refuse: (answer) => this.#sendRefusal(response, answer) }),
     };
   }
 
   #isAdmin(request: Request): boolean {
-    return this.#layersFor(request).some(({ stack }) =>
-      stack.some(({ handle }) => this.parts.handlers.isAdmin(handle)),
+    return this.#findMatchingRoutes(request).some(({ stack }) =>
+      stack.some(({ handle }) => this.deps.handlers.isAdmin(handle)),
     );
   }
 
   // A client that goes away ends the connection, and not what the handler does.
-  #noteHandlers(): void {
-    const { handlers } = this.parts;
+  #trackHandlers(): void {
+    const { handlers } = this.deps;
     const verbs = this.adapter as unknown as Record<string, ((...args: unknown[]) => unknown) | undefined>;
-    for (const verb of VERBS) {
+    for (const verb of ROUTE_METHODS) {
       const register = verbs[verb]?.bind(this.adapter);
       if (!register) continue;
       const noted = (arg: unknown): unknown => {
         const isHandler = typeof arg === 'function' && !this.#middleware.has(arg) && handlers.isRouted(arg);
-        return isHandler ? noting(arg as Handler) : arg;
+        return isHandler ? trackHandler(arg as Handler) : arg;
       };
       verbs[verb] = (...args) => register(...args.map(noted));
     }
   }
 
   /** Returns the request as it came to this application, whatever has been done to it since. */
-  #asSent(request: Request): PolicyRequest & Routable {
+  #getOriginalRequest(request: Request): PolicyRequest & Routable {
     const { method, originalUrl = request.url, ip, headers } = request;
-    const { [this.#mountPath]: mountPath = '' } = request as object as MountedRequest;
-    const rest = withoutOrigin(originalUrl).slice(mountPath.length);
+    const { [this.#mountPathKey]: mountPath = '' } = request as object as MountedRequest;
+    const rest = stripOrigin(originalUrl).slice(mountPath.length);
     const url = mountPath === '' ? originalUrl : rest.startsWith('/') ? rest : `/${rest}`;
-    return { method, url, path: this.#pathOf(url), ip, headers };
+    return { method, url, path: this.#getPath(url), ip, headers };
   }
 
   /** Returns the path that Express reads in a request target. */
-  #pathOf(url: string): string {
-    if (PLAIN_TARGET.test(url)) return pathOf(url);
+  #getPath(url: string): string {
+    if (PLAIN_TARGET.test(url)) return getPath(url);
     const { request } = this.adapter.getInstance<{ request: object }>();
     return (Object.assign(Object.create(request), { url }) as Request).path;
   }
 
-  #layersFor({ path, method }: Routable): NonNullable<Layer['route']>[] {
+  #findMatchingRoutes({ path, method }: Routable): NonNullable<Layer['route']>[] {
     return this.adapter
       .getInstance<ExpressApplication>()
-      .router.stack.filter((layer) => layer.route && takes(layer.route.methods, method) && matches(layer, path))
+      .router.stack.filter(
+        (layer) => layer.route && acceptsMethod(layer.route.methods, method) && matchesPath(layer, path),
+      )
       .map((layer) => layer.route!);
   }
 
-  #patternOf(request: Routable): string | undefined {
+  #getRoutePattern(request: Routable): string | undefined {
     const isRoute = ({ handle }: { handle: object }): boolean => !this.#middleware.has(handle);
-    const route = this.#layersFor(request).find(({ stack }) => stack.some(isRoute));
+    const route = this.#findMatchingRoutes(request).find(({ stack }) => stack.some(isRoute));
     return route && String(route.path);
   }
 
-  #routeOf(request: Routable): Route {
+  #resolveHandlers(request: Routable): ResolvedHandlers {
     const wraps = Boolean(this.adapter.getOnRouteTriggered?.());
     const rules: HandlerRules[] = [];
-    for (const { stack } of this.#layersFor(request)) {
+    for (const { stack } of this.#findMatchingRoutes(request)) {
       // Nest registers middleware for a method as a route: it lets the request on, or answers by itself.
       const handles = stack.map(({ handle }) => handle).filter((handle) => !this.#middleware.has(handle));
       if (handles.length === 0) continue;
-      const found = handles.map((handle) => this.parts.handlers.routeOf(handle, wraps));
+      const found = handles.map((handle) => this.deps.handlers.resolveHandlers(handle, wraps));
       if (found.some((route) => route === 'unclear')) return 'unclear';
       // A route that is not of a controller answers by itself.
       if (found.every((route) => route.length === 0)) break;
@@ -300,23 +310,23 @@ export class ExpressBridge implements HttpBridge {
 }
 
 /** Whether somebody has wrapped what writes the answer, and may change it on its way. */
-function isChangedLater(response: ServerResponse): boolean {
-  return WRITERS.some((name) => Object.hasOwn(response, name));
+function hasPatchedResponse(response: ServerResponse): boolean {
+  return RESPONSE_WRITE_METHODS.some((name) => Object.hasOwn(response, name));
 }
 
-function noting(handler: Handler): Handler {
-  const noted: Handler = (request, response, next) => noteHandling(response, handler(request, response, next));
+function trackHandler(handler: Handler): Handler {
+  const noted: Handler = (request, response, next) => trackHandlerResult(response, handler(request, response, next));
   // Who looks for marks on what was registered finds them.
   for (const key of Reflect.getMetadataKeys(handler))
     Reflect.defineMetadata(key, Reflect.getMetadata(key, handler), noted);
   return Object.defineProperties<Handler>(noted, Object.getOwnPropertyDescriptors(handler));
 }
 
-function takes(methods: Record<string, boolean | undefined>, method: string): boolean {
+function acceptsMethod(methods: Record<string, boolean | undefined>, method: string): boolean {
   return Boolean(methods._all ?? methods[method.toLowerCase()] ?? (method === 'HEAD' && methods.get));
 }
 
-function matches(layer: Layer, path: string): boolean {
+function matchesPath(layer: Layer, path: string): boolean {
   try {
     return layer.match(path);
   } catch {

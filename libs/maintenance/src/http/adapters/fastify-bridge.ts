@@ -2,22 +2,28 @@ import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { append } from 'vary';
-import { replaceMethod } from '../../utils/patch-method.js';
+import { patchMethod } from '../../utils/patch-method.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
-import { inTime } from '../../utils/in-time.js';
-import { ANNOUNCEMENT } from '../announcer.js';
+import { withTimeout } from '../../utils/with-timeout.js';
+import { ANNOUNCEMENT_HEADER } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
-import type { Edge, EdgeVisitor } from '../edge.js';
+import type { MaintenanceMiddleware, HttpExchange } from '../maintenance.middleware.js';
 import { hasBody } from '../has-body.js';
-import { explained } from '../json-example.js';
+import { withJsonExample } from '../json-example.js';
 import type { AnswerableRequest } from '../responder.js';
-import { noteHandling, track, type RequestLens } from '../../drain/request-in-flight.js';
-import { NO_HANDLER, type Route } from '../routed-handlers.js';
-import { plainRequestOf, VERBS, withUrl, type BridgeParts, type HttpBridge } from './http-bridge.js';
+import { trackHandlerResult, trackRequest, type RequestAccessors } from '../../drain/request-in-flight.js';
+import { NO_HANDLERS, type ResolvedHandlers } from '../routed-handlers.js';
+import {
+  toPlainRequest,
+  ROUTE_METHODS,
+  copyWithUrl,
+  type HttpBridgeDeps,
+  type HttpBridge,
+} from './http-bridge.interface.js';
 
-const ROUTE = Symbol('nestjs-maintenance:route');
+const HANDLERS_KEY = Symbol('nestjs-maintenance:route');
 interface MarkedConfig {
-  [ROUTE]?: Route;
+  [HANDLERS_KEY]?: ResolvedHandlers;
 }
 /** Node's request, of which Fastify and middie keep the URL that they replace. */
 interface RewrittenRequest {
@@ -37,7 +43,7 @@ type ErrorHandler = (
   request: FastifyRequest,
   reply: FastifyReply,
 ) => unknown;
-type Verb = (path: string, handler: object) => unknown;
+type RegisterRoute = (path: string, handler: object) => unknown;
 type Done = (error?: unknown) => void;
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: Done) => unknown;
 
@@ -62,24 +68,24 @@ const HEADERS_TIMEOUT_MS = 1_000;
  */
 export class FastifyBridge implements HttpBridge {
   /** The route that Nest is registering. */
-  #registering: { route: Route; isAdmin: boolean } | null = null;
-  #context: symbol | undefined;
+  #registering: { route: ResolvedHandlers; isAdmin: boolean } | null = null;
+  #contextSymbol: symbol | undefined;
   /** Marks raw requests with the URL that `rewriteUrl` has made, which the router goes by. */
-  readonly #rewrittenUrl = Symbol('nestjs-maintenance:rewritten-url');
+  readonly #rewrittenUrlKey = Symbol('nestjs-maintenance:rewritten-url');
 
   constructor(
     private readonly adapter: AbstractHttpAdapter,
-    private readonly parts: BridgeParts,
+    private readonly deps: HttpBridgeDeps,
   ) {}
 
   attach(): void {
-    const { viewLocals, edge } = this.parts;
+    const { viewLocals, middleware: edge } = this.deps;
     const instance = this.adapter.getInstance<FastifyInstance>();
-    this.#followRoutes(instance);
-    this.#comeFirst(edge);
+    this.#markRoutes(instance);
+    this.#installOnRequestHook(edge);
     if (edge) {
-      this.#guardNotFound(edge);
-      this.#guardUnknownMethods(edge);
+      this.#wrapNotFoundHandler(edge);
+      this.#wrapErrorHandler(edge);
     }
     instance.addHook('preParsing', (_request, reply, _payload, done) => {
       const { locals } = reply as { locals?: object | null };
@@ -89,9 +95,9 @@ export class FastifyBridge implements HttpBridge {
   }
 
   /** The hook has its place already. */
-  placeEdge(): void {}
+  installMiddleware(): void {}
 
-  rawResponse(response: unknown): RawResponse {
+  getRawResponse(response: unknown): RawResponse {
     // A middleware gets Node's response itself.
     return (response as Partial<FastifyReply>).raw ?? (response as RawResponse);
   }
@@ -104,77 +110,77 @@ export class FastifyBridge implements HttpBridge {
 
   restoreUrl<T extends PolicyRequest>(request: T): T {
     const raw = (request as T & { raw?: object }).raw ?? request;
-    const { originalUrl, [this.#rewrittenUrl]: rewrittenUrl } = raw as RewrittenRequest;
+    const { originalUrl, [this.#rewrittenUrlKey]: rewrittenUrl } = raw as RewrittenRequest;
     // Where middleware is mounted at a path, middie cuts that part off until the middleware is done.
     const url = rewrittenUrl ?? originalUrl ?? request.url;
-    return url === request.url ? request : withUrl(request, url);
+    return url === request.url ? request : copyWithUrl(request, url);
   }
 
-  requestOf(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
+  toPolicyRequest(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
     const instance: object = this.adapter.getInstance<FastifyInstance>();
     const symbol = Object.getOwnPropertySymbols(instance).find(({ description }) => description === 'fastify.Request');
     type Constructor = new (...args: unknown[]) => FastifyRequest;
     const Request = symbol && (instance as Record<symbol, Constructor>)[symbol];
     // The only one who knows the trust-proxy setting.
-    return Request ? new Request('', {}, raw, {}, undefined, {}) : plainRequestOf(raw);
+    return Request ? new Request('', {}, raw, {}, undefined, {}) : toPlainRequest(raw);
   }
 
-  #visitor(request: FastifyRequest, reply: FastifyReply, proceed: () => void): EdgeVisitor {
+  #createExchange(request: FastifyRequest, reply: FastifyReply, proceed: () => void): HttpExchange {
     return {
       request,
       response: reply.raw,
       proceed,
       send: (answer) => this.send(reply, answer),
-      ...(!this.#isChangedLater(request) && { refuse: (answer) => this.#sendRefusal(request, reply, answer) }),
+      ...(!this.#hasOnSendHooks(request) && { refuse: (answer) => this.#sendRefusal(request, reply, answer) }),
     };
   }
 
   /** Refuses where nobody changes the answer on its way. */
   #sendRefusal(request: FastifyRequest, reply: FastifyReply, answer: Answer): void {
     if (reply.sent) return;
-    const { allHeaders } = answer;
+    const { completeHeaders: allHeaders } = answer;
     const isAlone = allHeaders && reply.raw instanceof ServerResponse && isEmpty(reply.getHeaders());
-    if (!isAlone || this.#isLookedAtLater(request)) return sendThroughFastify(reply, answer);
+    if (!isAlone || this.#hasOnResponseHooks(request)) return sendReply(reply, answer);
     // Nobody has set a header before, and nobody misses those of the reply: Node does the same with less work.
     reply.hijack();
     reply.raw.writeHead(answer.status, allHeaders).end(answer.body);
   }
 
   /** Whether `onSend` hooks, of which Fastify tells nobody, may change the answer. */
-  #isChangedLater(request: FastifyRequest): boolean {
-    return this.#contextOf(request)?.onSend !== null;
+  #hasOnSendHooks(request: FastifyRequest): boolean {
+    return this.#findRouteContext(request)?.onSend !== null;
   }
 
   /** Whether `onResponse` hooks may look at the headers that Fastify keeps. The first one is Nest's, for that of the adapter. */
-  #isLookedAtLater(request: FastifyRequest): boolean {
-    const hooks = this.#contextOf(request)?.onResponse;
+  #hasOnResponseHooks(request: FastifyRequest): boolean {
+    const hooks = this.#findRouteContext(request)?.onResponse;
     return hooks?.length !== 1 || (this.adapter as unknown as HookedAdapter).onResponseHook !== undefined;
   }
 
   /** What hooks there are; `undefined` where Fastify does not tell. */
-  #contextOf(request: FastifyRequest): Partial<RouteContext> | undefined {
-    this.#context ??= Object.getOwnPropertySymbols(request).find(
+  #findRouteContext(request: FastifyRequest): Partial<RouteContext> | undefined {
+    this.#contextSymbol ??= Object.getOwnPropertySymbols(request).find(
       ({ description }) => description === 'fastify.context',
     );
-    return this.#context && (request as unknown as Record<symbol, RouteContext | undefined>)[this.#context];
+    return this.#contextSymbol && (request as unknown as Record<symbol, RouteContext | undefined>)[this.#contextSymbol];
   }
 
-  #routeOf(request: FastifyRequest): Route {
-    if (request.is404) return NO_HANDLER;
-    return (request.routeOptions.config as MarkedConfig)[ROUTE] ?? NO_HANDLER;
+  #getHandlers(request: FastifyRequest): ResolvedHandlers {
+    if (request.is404) return NO_HANDLERS;
+    return (request.routeOptions.config as MarkedConfig)[HANDLERS_KEY] ?? NO_HANDLERS;
   }
 
   // The adapter's own hook comes before everything that Nest and plugins add; somebody else may want it too.
-  #comeFirst(edge: Edge | null): void {
+  #installOnRequestHook(edge: MaintenanceMiddleware | null): void {
     const adapter = this.adapter as unknown as HookedAdapter;
-    const { tracking } = this.parts;
-    const lens: RequestLens<FastifyReply> = {
-      asSent: ({ request }) => this.restoreUrl(request),
-      routeOf: ({ request }) => this.#routeOf(request),
-      patternOf: ({ request }) => request.routeOptions.url,
+    const { tracking } = this.deps;
+    const lens: RequestAccessors<FastifyReply> = {
+      getOriginalRequest: ({ request }) => this.restoreUrl(request),
+      resolveHandlers: ({ request }) => this.#getHandlers(request),
+      getRoutePattern: ({ request }) => request.routeOptions.url,
       // Over HTTP/2, a reply to a stream that was reset is never delivered.
-      onceAnswered: (reply, answered) =>
-        void replaceMethod(reply, 'send', (send) => (...args) => {
+      onAnswered: (reply, answered) =>
+        void patchMethod(reply, 'send', (send) => (...args) => {
           answered();
           return send(...args);
         }),
@@ -182,45 +188,45 @@ export class FastifyBridge implements HttpBridge {
     let others: Hook = (_request, _reply, done) => done();
     // A refused request is not counted: its answer is all that there is to wait for.
     const proceed: Hook = (request, reply, done) => {
-      track(reply, reply.raw, lens, tracking);
+      trackRequest(reply, reply.raw, lens, tracking);
       return others(request, reply, done);
     };
     const setOnRequestHook = adapter.setOnRequestHook.bind(adapter);
     setOnRequestHook((request, reply, done) => {
       const raw = request.raw as object as RewrittenRequest;
-      if (raw.originalUrl !== undefined) raw[this.#rewrittenUrl] = raw.url;
-      if (edge) this.#announce(reply);
+      if (raw.originalUrl !== undefined) raw[this.#rewrittenUrlKey] = raw.url;
+      if (edge) this.#setAnnouncementHeader(reply);
       if (!edge || edge.isIdle) return proceed(request, reply, done);
-      const visitor = this.#firstVisitor(request, reply, () => runHook(proceed, request, reply, done));
-      const route = this.#routeOf(request);
-      if (request.method !== 'OPTIONS') return edge.pass(visitor, route);
+      const visitor = this.#createFirstExchange(request, reply, () => runHook(proceed, request, reply, done));
+      const route = this.#getHandlers(request);
+      if (request.method !== 'OPTIONS') return edge.handle(visitor, route);
       // CORS answers a preflight whatever the decision is.
-      visitor.beforeRefusal(() => edge.pass({ ...visitor, beforeRefusal: undefined }, route));
+      visitor.beforeRefusal(() => edge.handle({ ...visitor, beforeRefusal: undefined }, route));
     });
     adapter.setOnRequestHook = (hook) => void (others = hook);
   }
 
-  #announce(reply: FastifyReply): void {
-    const { header } = this.parts.announcer;
-    if (header !== null) void reply.header(ANNOUNCEMENT, header);
+  #setAnnouncementHeader(reply: FastifyReply): void {
+    const { header } = this.deps.announcer;
+    if (header !== null) void reply.header(ANNOUNCEMENT_HEADER, header);
   }
 
   /** Returns the visitor of a request for which no other hook has run. */
-  #firstVisitor(
+  #createFirstExchange(
     request: FastifyRequest,
     reply: FastifyReply,
     proceed: () => void,
-  ): EdgeVisitor & Required<Pick<EdgeVisitor, 'beforeRefusal'>> {
+  ): HttpExchange & Required<Pick<HttpExchange, 'beforeRefusal'>> {
     return {
-      ...this.#visitor(request, reply, proceed),
-      beforeRefusal: (refuse) => this.#setHeaders(request, reply, refuse),
+      ...this.#createExchange(request, reply, proceed),
+      beforeRefusal: (refuse) => this.#runHeaderHooks(request, reply, refuse),
     };
   }
 
   /** Runs the hooks that do nothing but set headers, which Fastify would run later. A hook of CORS may answer a preflight by itself. */
-  #setHeaders(request: FastifyRequest, reply: FastifyReply, then: () => void): void {
+  #runHeaderHooks(request: FastifyRequest, reply: FastifyReply, then: () => void): void {
     const { corsHook, securityHook } = this.adapter as unknown as HookedAdapter;
-    const hooks = this.#contextOf(request)?.onRequest?.filter(({ name }) => HEADER_HOOKS.has(name)) ?? [];
+    const hooks = this.#findRouteContext(request)?.onRequest?.filter(({ name }) => HEADER_HOOKS.has(name)) ?? [];
     if (corsHook) hooks.unshift(corsHook);
     if (securityHook)
       hooks.push((_request, _reply, done) => {
@@ -228,7 +234,7 @@ export class FastifyBridge implements HttpBridge {
         done();
       });
     if (hooks.length === 0) return then();
-    const set = inTime(() => runAll(hooks, request, reply), this.parts.clock, HEADERS_TIMEOUT_MS);
+    const set = withTimeout(() => runHooks(hooks, request, reply), this.deps.clock, HEADERS_TIMEOUT_MS);
     const goOn = (): void => {
       if (!reply.sent) then();
     };
@@ -237,18 +243,21 @@ export class FastifyBridge implements HttpBridge {
   }
 
   // Fastify keeps no metadata of a handler, so the route goes into Fastify's config of it while Nest registers it.
-  #followRoutes(instance: FastifyInstance): void {
-    const { handlers } = this.parts;
-    const verbs = this.adapter as unknown as Record<string, Verb | undefined>;
-    for (const verb of VERBS) {
+  #markRoutes(instance: FastifyInstance): void {
+    const { handlers } = this.deps;
+    const verbs = this.adapter as unknown as Record<string, RegisterRoute | undefined>;
+    for (const verb of ROUTE_METHODS) {
       const register = verbs[verb]?.bind(this.adapter);
       if (!register) continue;
       verbs[verb] = (path, handler) => {
         const wraps = Boolean(this.adapter.getOnRouteTriggered?.());
-        this.#registering = { route: handlers.routeOf(handler ?? {}, wraps), isAdmin: handlers.isAdmin(handler ?? {}) };
+        this.#registering = {
+          route: handlers.resolveHandlers(handler ?? {}, wraps),
+          isAdmin: handlers.isAdmin(handler ?? {}),
+        };
         try {
           const result = register(path, handler);
-          if (this.#registering.isAdmin) tolerate(() => register(`${path}/`, handler));
+          if (this.#registering.isAdmin) ignoreDuplicateRoute(() => register(`${path}/`, handler));
           return result;
         } finally {
           this.#registering = null;
@@ -256,25 +265,25 @@ export class FastifyBridge implements HttpBridge {
       };
     }
     instance.addHook('onRoute', (options) => {
-      const { route, isAdmin } = this.#registering ?? { route: NO_HANDLER, isAdmin: false };
+      const { route, isAdmin } = this.#registering ?? { route: NO_HANDLERS, isAdmin: false };
       if (route.length > 0) {
-        options.config = { ...options.config, [ROUTE]: route };
-        options.handler = this.#noting(options.handler);
+        options.config = { ...options.config, [HANDLERS_KEY]: route };
+        options.handler = this.#trackHandler(options.handler);
       }
       if (!isAdmin) return;
-      options.preParsing = [forgetTypeOfNothing];
+      options.preParsing = [dropContentTypeOfEmptyBody];
       options.errorHandler = explainParserError;
     });
   }
 
-  #noting(handler: Handler): Handler {
-    const { edge } = this.parts;
+  #trackHandler(handler: Handler): Handler {
+    const { middleware: edge } = this.deps;
     const passUnrouted = (request: FastifyRequest, reply: FastifyReply, error: unknown): void =>
-      edge?.passUnrouted(this.#visitor(request, reply, () => void reply.send(error)));
+      edge?.handleNotFound(this.#createExchange(request, reply, () => void reply.send(error)));
     return function (this: unknown, request, reply) {
       try {
         // A client that goes away ends the connection, and not what the handler does.
-        return noteHandling(reply.raw, handler.call(this, request, reply));
+        return trackHandlerResult(reply.raw, handler.call(this, request, reply));
       } catch (error) {
         // Nest's handlers are asynchronous. Only its check of the controller's `host` throws, before any guard.
         if (!edge || edge.isIdle) throw error;
@@ -284,28 +293,28 @@ export class FastifyBridge implements HttpBridge {
   }
 
   // Fastify gets here from hooks too, before ours has run.
-  #guardNotFound(edge: Edge): void {
+  #wrapNotFoundHandler(edge: MaintenanceMiddleware): void {
     const { adapter } = this;
     const setNotFoundHandler = adapter.setNotFoundHandler?.bind(adapter) as
       ((...args: unknown[]) => unknown) | undefined;
     adapter.setNotFoundHandler = (handler: Handler, ...rest: unknown[]) => {
       const refuseFirst: Handler = (request, reply) => {
         if (edge.isIdle) return handler(request, reply);
-        edge.passUnrouted(this.#visitor(request, reply, () => void handler(request, reply)));
+        edge.handleNotFound(this.#createExchange(request, reply, () => void handler(request, reply)));
       };
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };
   }
 
   // Fastify has no routes for methods that it does not know, which HTTP/2 takes: it runs no hook, and reports an error.
-  #guardUnknownMethods(edge: Edge): void {
+  #wrapErrorHandler(edge: MaintenanceMiddleware): void {
     const { adapter } = this;
     const setErrorHandler = adapter.setErrorHandler?.bind(adapter) as ((...args: unknown[]) => unknown) | undefined;
     adapter.setErrorHandler = (handler: ErrorHandler, ...rest: unknown[]) => {
       const refuseFirst: ErrorHandler = (error, request, reply) => {
         if (error?.code !== 'FST_ERR_NOT_FOUND' || edge.isIdle) return handler(error, request, reply);
-        this.#announce(reply);
-        edge.passUnrouted(this.#firstVisitor(request, reply, () => void handler(error, request, reply)));
+        this.#setAnnouncementHeader(reply);
+        edge.handleNotFound(this.#createFirstExchange(request, reply, () => void handler(error, request, reply)));
       };
       return setErrorHandler?.(refuseFirst, ...rest);
     };
@@ -313,7 +322,7 @@ export class FastifyBridge implements HttpBridge {
 }
 
 /** Runs hooks one after the other, until one has answered. A hook that fails has no say in what follows. */
-async function runAll(hooks: Hook[], request: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function runHooks(hooks: Hook[], request: FastifyRequest, reply: FastifyReply): Promise<void> {
   for (const hook of hooks) {
     if (reply.sent) return;
     await new Promise<void>((resolve) => {
@@ -345,7 +354,7 @@ function isEmpty(headers: object): boolean {
   return true;
 }
 
-function sendThroughFastify(reply: FastifyReply, { status, headers, body }: Answer): void {
+function sendReply(reply: FastifyReply, { status, headers, body }: Answer): void {
   if (reply.sent) return;
   if (reply.hasHeader('ETag')) reply.removeHeader('ETag');
   // Before 5.12, Fastify leaves the one of Node's response there.
@@ -359,7 +368,7 @@ function sendThroughFastify(reply: FastifyReply, { status, headers, body }: Answ
 }
 
 // An application that ignores trailing slashes has the route with a slash already.
-function tolerate(register: () => unknown): void {
+function ignoreDuplicateRoute(register: () => unknown): void {
   try {
     register();
   } catch (error) {
@@ -368,7 +377,7 @@ function tolerate(register: () => unknown): void {
 }
 
 // Fastify refuses `Content-Type: application/json` without a body; many a client sends just that.
-function forgetTypeOfNothing(
+function dropContentTypeOfEmptyBody(
   request: FastifyRequest,
   _reply: FastifyReply,
   _payload: unknown,
@@ -380,5 +389,5 @@ function forgetTypeOfNothing(
 
 // What is thrown here goes on to the application's own error handler.
 function explainParserError(error: Error & { code?: string }): never {
-  throw error.code === 'FST_ERR_CTP_INVALID_JSON_BODY' ? explained(error) : error;
+  throw error.code === 'FST_ERR_CTP_INVALID_JSON_BODY' ? withJsonExample(error) : error;
 }

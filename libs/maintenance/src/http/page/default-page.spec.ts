@@ -5,8 +5,8 @@ import Handlebars from 'handlebars';
 import { DEFAULT_PAGE, DEFAULT_PAGE_CSP } from './default-page.js';
 import { PAGE_SCRIPT } from './page-script.js';
 import { PAGE_STYLE } from './page-style.js';
-import { pageTimes } from './page-times.js';
-import { plainPage } from './plain-page.js';
+import { getPageTimes } from './page-times.js';
+import { renderPlainPage } from './plain-page.js';
 
 const render = Handlebars.compile(DEFAULT_PAGE, { strict: false });
 
@@ -24,7 +24,7 @@ const refusal = {
 
 const page = (change: object = {}): string => {
   const context = { ...refusal, ...change };
-  return render({ ...context, ...pageTimes(context, Date.parse('2026-12-01T01:50:00Z')) });
+  return render({ ...context, ...getPageTimes(context, Date.parse('2026-12-01T01:50:00Z')) });
 };
 
 const blocks = (html: string, tag: string): string[] =>
@@ -39,7 +39,7 @@ const variants: [string, string][] = [
   ['with an end', page()],
   ['without an end', page({ endsAt: null, startsAt: null, retryAfter: null })],
   ['read-only', page({ mode: 'read-only', readOnly: true })],
-  ['plain', plainPage({ title: 'Under maintenance', message: 'Back soon', statusCode: 503 })],
+  ['plain', renderPlainPage({ title: 'Under maintenance', message: 'Back soon', statusCode: 503 })],
 ];
 
 describe.each(variants)('the page %s', (name, html) => {
@@ -136,13 +136,13 @@ describe('pageTimes', () => {
     [{ endsAt: '2026-12-01T02:02:00.000Z', retryAfter: 120 }, 120, 120],
     [{ endsAt: '2026-12-01T01:59:00.000Z', retryAfter: 1 }, 1, 30],
   ])('of %j', (refused, secondsLeft, refreshSeconds) => {
-    expect(pageTimes(refused, now)).toMatchObject({ secondsLeft, refreshSeconds });
+    expect(getPageTimes(refused, now)).toMatchObject({ secondsLeft, refreshSeconds });
   });
 });
 
 describe('plainPage', () => {
   it('escapes what an operator types', () => {
-    const html = plainPage({ title: `<b>&"'`, message: '</p><script>alert("1")</script>', statusCode: 503 });
+    const html = renderPlainPage({ title: `<b>&"'`, message: '</p><script>alert("1")</script>', statusCode: 503 });
     expect(html).toContain('<title>&lt;b&gt;&amp;&quot;&#39;</title>');
     expect(html).toContain('&lt;/p&gt;&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;');
     expect(html).not.toContain('<script');

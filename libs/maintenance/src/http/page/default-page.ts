@@ -56,7 +56,7 @@ and your browser’s Back button returns you to it.</p>
 </html>
 `;
 
-const sha256 = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+const createCspHash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 
 /**
  * The Content-Security-Policy of {@link DEFAULT_PAGE} and of `plainPage()`: their own style and script, requests to their own
@@ -64,8 +64,8 @@ const sha256 = (text: string): string => `'sha256-${createHash('sha256').update(
  */
 export const DEFAULT_PAGE_CSP = [
   "default-src 'none'",
-  `style-src ${sha256(PAGE_STYLE)}`,
-  `script-src ${sha256(PAGE_SCRIPT)}`,
+  `style-src ${createCspHash(PAGE_STYLE)}`,
+  `script-src ${createCspHash(PAGE_SCRIPT)}`,
   'img-src data:',
   "connect-src 'self'",
   "base-uri 'none'",

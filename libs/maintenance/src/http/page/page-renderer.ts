@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type * as Handlebars from 'handlebars';
 import { MaintenanceOptionsError } from '../../errors/maintenance-options.error.js';
-import { problemOf, type Problem } from '../problem.js';
+import { createProblem, type Problem } from '../problem.js';
 import { DEFAULT_PAGE, DEFAULT_PAGE_CSP } from './default-page.js';
-import { pageTimes } from './page-times.js';
+import { getPageTimes } from './page-times.js';
 
 /** A rendered page, with the policy that its own style and script need. */
 export interface Page {
@@ -18,14 +18,14 @@ type Template = Handlebars.TemplateDelegate;
 /** Renders the page: the built-in one, or the application's. */
 export class PageRenderer {
   /** Whether the template is the application's own, which alone may want members of its own. */
-  readonly isOwn: boolean;
+  readonly isCustom: boolean;
   #template: Promise<Template> | null;
 
   private constructor(
     template: Template | null,
     private readonly contentSecurityPolicy: string | undefined,
   ) {
-    this.isOwn = template !== null;
+    this.isCustom = template !== null;
     this.#template = template && Promise.resolve(template);
   }
 
@@ -39,9 +39,9 @@ export class PageRenderer {
     if (path === undefined) return new PageRenderer(null, DEFAULT_PAGE_CSP);
     const file = resolve(path);
     try {
-      const template = await compile(readFileSync(file, 'utf8'));
+      const template = await compileTemplate(readFileSync(file, 'utf8'));
       // A helper or a partial that is missing shows only now, and must not show first to a visitor.
-      template(contextOf(problemOf({ window: null, retryAfter: null }, 503), 0));
+      template(createContext(createProblem({ window: null, retryAfter: null }, 503), 0));
       return new PageRenderer(template, undefined);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -60,16 +60,16 @@ export class PageRenderer {
    * @param now - milliseconds since the epoch
    */
   async render(problem: Problem, custom: object, now: number): Promise<Page> {
-    this.#template ??= compile(DEFAULT_PAGE);
+    this.#template ??= compileTemplate(DEFAULT_PAGE);
     const template = await this.#template;
     return {
-      html: template({ ...custom, ...contextOf(problem, now) }),
+      html: template({ ...custom, ...createContext(problem, now) }),
       contentSecurityPolicy: this.contentSecurityPolicy,
     };
   }
 }
 
-async function compile(source: string): Promise<Template> {
+async function compileTemplate(source: string): Promise<Template> {
   // Loaded when used: it costs more than the rest of the module together.
   const { default: handlebars } = await import('handlebars');
   const own = handlebars.create();
@@ -78,12 +78,12 @@ async function compile(source: string): Promise<Template> {
   return own.compile(source);
 }
 
-function contextOf(problem: Problem, now: number): object {
+function createContext(problem: Problem, now: number): object {
   const readOnly = problem.mode === 'read-only';
   return {
     ...problem,
     title: readOnly ? 'Read-only for now' : 'Down for maintenance',
     readOnly,
-    ...pageTimes(problem, now),
+    ...getPageTimes(problem, now),
   };
 }

@@ -15,7 +15,7 @@ export interface PageTimes {
  *
  * @param now - milliseconds since the epoch
  */
-export function pageTimes(refusal: { endsAt: string | null; retryAfter: number | null }, now: number): PageTimes {
+export function getPageTimes(refusal: { endsAt: string | null; retryAfter: number | null }, now: number): PageTimes {
   const { endsAt, retryAfter } = refusal;
   return {
     secondsLeft: endsAt === null ? null : Math.max(1, Math.ceil((Date.parse(endsAt) - now) / 1000)),

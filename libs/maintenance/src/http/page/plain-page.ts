@@ -1,14 +1,14 @@
 import { PAGE_STYLE } from './page-style.js';
 
-const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const HTML_ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => HTML_ENTITIES[character] ?? '');
 
 /**
  * The last resort, when the template or its context fails while serving: no template engine, no script, the style and the
  * Content-Security-Policy of the built-in page.
  */
-export function plainPage(page: { title: string; message: string; statusCode: number }): string {
+export function renderPlainPage(page: { title: string; message: string; statusCode: number }): string {
   const title = escapeHtml(page.title);
   return `<!doctype html>
 <html lang="en">

@@ -1,4 +1,4 @@
-import { isLeased, LEASE_FRESHNESS } from '../../core/lease-changes.js';
+import { hasLeasedWindow, LEASE_REFRESH_INTERVAL_MS } from '../../core/lease-changes.js';
 import { parseState } from '../../core/state-format.js';
 import type { MaintenanceState } from '../../core/maintenance-state.js';
 import type { StateStorage, VersionedState } from '../state-storage.js';
@@ -21,18 +21,18 @@ export interface CachedStateStorageOptions {
 }
 
 /** Milliseconds for which a cache that did not answer is left alone, unless it answers after all. */
-const REST = 30_000;
+const CACHE_COOLDOWN_MS = 30_000;
 
 /** Which state it is; `null`: there is none. */
-type Mark = { lineage: string; revision: number; version: string } | null;
+type StateId = { lineage: string; revision: number; version: string } | null;
 
 interface Entry {
   content: VersionedState | null;
-  mark: Mark;
+  stateId: StateId;
 }
 
 /** When something began: in the order of things, and by the clock. */
-interface Beginning {
+interface OperationStart {
   tick: number;
   at: number;
 }
@@ -60,16 +60,16 @@ export class CachedStateStorage implements StateStorage {
   readonly reports?: StateStorage['reports'];
   readonly #key: string;
   readonly #ttl: number;
-  readonly #patience: number;
+  readonly #cacheTimeoutMs: number;
 
   #tick = 0;
   /** What this process last learned, and when; `undefined`: nothing yet. */
-  #known: Mark | undefined;
-  #knownSince = 0;
+  #lastId: StateId | undefined;
+  #lastIdTick = 0;
   /** When the cache became doubtful, and when the storage was last asked with success. */
-  #doubtedAt = 0;
-  #askedAt = 0;
-  #resting: { until: number } | undefined;
+  #invalidatedAt = 0;
+  #storageReadAt = 0;
+  #cooldown: { until: number } | undefined;
 
   constructor(
     private readonly storage: StateStorage,
@@ -78,7 +78,7 @@ export class CachedStateStorage implements StateStorage {
   ) {
     this.#key = key;
     this.#ttl = ttl;
-    this.#patience = patience;
+    this.#cacheTimeoutMs = patience;
     // What the storage leaves out is left out here, too.
     if (storage.watch) this.watch = (changed) => storage.watch!(() => this.#notify(changed));
     if (storage.report) this.report = (report) => storage.report!(report);
@@ -101,11 +101,11 @@ export class CachedStateStorage implements StateStorage {
 
   /** Reads the cache, and the storage where that does not answer. Errors of the storage are never cached. */
   async read(): Promise<VersionedState | null> {
-    if (!this.#isDoubtful()) {
+    if (!this.#isInvalidated()) {
       const entry = await this.#get();
       // Asked again, for meanwhile things may have changed.
-      if (entry && !this.#isDoubtful() && this.#continues(entry.mark)) {
-        this.#learn(entry.mark, this.#begin());
+      if (entry && !this.#isInvalidated() && this.#isUsable(entry.stateId)) {
+        this.#recordVersion(entry.stateId, this.#begin());
         return entry.content;
       }
     }
@@ -116,11 +116,11 @@ export class CachedStateStorage implements StateStorage {
   async readFresh(): Promise<VersionedState | null> {
     const began = this.#begin();
     const content = (await this.storage.read()) ?? null;
-    const mark = markOf(content);
+    const mark = getStateId(content);
     if (mark === undefined) return content;
-    this.#askedAt = Math.max(this.#askedAt, began.tick);
+    this.#storageReadAt = Math.max(this.#storageReadAt, began.tick);
     // Overtaken by a write of this process, it must not come after that one's entry.
-    if (this.#learn(mark, began)) await this.#put({ content, mark }, began);
+    if (this.#recordVersion(mark, began)) await this.#put({ content, stateId: mark }, began);
     return content;
   }
 
@@ -132,12 +132,12 @@ export class CachedStateStorage implements StateStorage {
       version = await this.storage.write(next, ifVersion);
     } catch (error) {
       // Somebody else came first, or it is not known what was done: the storage has to be asked.
-      this.#doubt();
+      this.#invalidate();
       throw error;
     }
     const mark = { lineage: next.lineage, revision: next.revision, version };
-    if (this.#learn(mark, began)) await this.#put({ content: { state: next, version }, mark }, began);
-    else this.#doubt();
+    if (this.#recordVersion(mark, began)) await this.#put({ content: { state: next, version }, stateId: mark }, began);
+    else this.#invalidate();
     return version;
   }
 
@@ -146,28 +146,28 @@ export class CachedStateStorage implements StateStorage {
     await this.storage.close?.();
   }
 
-  #begin(): Beginning {
+  #begin(): OperationStart {
     return { tick: ++this.#tick, at: performance.now() };
   }
 
   #notify(changed: () => void): void {
-    this.#doubt();
+    this.#invalidate();
     changed();
   }
 
   /** From now on, until the storage was asked, the cache is not. */
-  #doubt(): void {
-    this.#doubtedAt = ++this.#tick;
+  #invalidate(): void {
+    this.#invalidatedAt = ++this.#tick;
   }
 
-  #isDoubtful(): boolean {
-    return this.#askedAt < this.#doubtedAt;
+  #isInvalidated(): boolean {
+    return this.#storageReadAt < this.#invalidatedAt;
   }
 
   /** Whether an entry can be believed without asking the storage. */
-  #continues(mark: Mark): boolean {
-    if (this.#known === undefined) return true;
-    return isSame(mark, this.#known) || isLater(mark, this.#known);
+  #isUsable(mark: StateId): boolean {
+    if (this.#lastId === undefined) return true;
+    return isSame(mark, this.#lastId) || isLater(mark, this.#lastId);
   }
 
   /**
@@ -176,97 +176,98 @@ export class CachedStateStorage implements StateStorage {
    *
    * @returns whether it holds now
    */
-  #learn(mark: Mark, began: Beginning): boolean {
-    if (isSame(mark, this.#known)) return true;
-    const isNews = this.#known === undefined || began.tick > this.#knownSince || isLater(mark, this.#known);
+  #recordVersion(mark: StateId, began: OperationStart): boolean {
+    if (isSame(mark, this.#lastId)) return true;
+    const isNews = this.#lastId === undefined || began.tick > this.#lastIdTick || isLater(mark, this.#lastId);
     if (!isNews) return false;
-    this.#known = mark;
-    this.#knownSince = ++this.#tick;
+    this.#lastId = mark;
+    this.#lastIdTick = ++this.#tick;
     return true;
   }
 
   /** Puts what was read or written into the cache, unless something newer is there by now. */
-  async #put(entry: Entry, began: Beginning): Promise<void> {
+  async #put(entry: Entry, began: OperationStart): Promise<void> {
     const found = await this.#get();
     // A write of this process was faster.
-    if (!isSame(entry.mark, this.#known)) return;
+    if (!isSame(entry.stateId, this.#lastId)) return;
     if (this.#ttl > 0) {
       // Newer, or from before a backup was put back: then it is over soon.
-      if (!found || !isLater(found.mark, entry.mark)) await this.#set(entry, began);
-    } else if (await this.#set(entry, began)) await this.#confirm(entry.mark);
+      if (!found || !isLater(found.stateId, entry.stateId)) await this.#set(entry, began);
+    } else if (await this.#set(entry, began)) await this.#verifyEntry(entry.stateId);
   }
 
   /**
    * Another process may have written, and put its entry, just before ours came over it. With a time to live that is over
    * soon; an entry that lasts for ever has to be compared with the storage once more.
    */
-  async #confirm(mark: Mark): Promise<void> {
+  async #verifyEntry(mark: StateId): Promise<void> {
     const began = this.#begin();
     try {
       const content = (await this.storage.read()) ?? null;
-      const found = markOf(content);
+      const found = getStateId(content);
       if (found === undefined || isSame(found, mark)) return;
-      if (this.#learn(found, began)) await this.#put({ content, mark: found }, began);
+      if (this.#recordVersion(found, began)) await this.#put({ content, stateId: found }, began);
     } catch {
-      await this.#ask(() => this.cache.del(this.#key));
+      await this.#callCache(() => this.cache.del(this.#key));
     }
   }
 
   async #get(): Promise<Entry | undefined> {
-    const asked = await this.#ask(() => this.cache.get(this.#key));
+    const asked = await this.#callCache(() => this.cache.get(this.#key));
     return asked && parseEntry(asked.answer, this.location);
   }
 
-  async #set({ content, mark }: Entry, { at }: Beginning): Promise<boolean> {
-    const longest = isLeased(content?.state) ? LEASE_FRESHNESS : Infinity;
+  async #set({ content, stateId: mark }: Entry, { at }: OperationStart): Promise<boolean> {
+    const longest = hasLeasedWindow(content?.state) ? LEASE_REFRESH_INTERVAL_MS : Infinity;
     const ttl = Math.min(this.#ttl || Infinity, longest);
     const left = ttl - (performance.now() - at);
     if (left < 1) return false;
     const text = JSON.stringify({ location: this.location, version: mark?.version ?? null, state: content?.state });
     return (
-      (await this.#ask(() => this.cache.set(this.#key, text, ttl < Infinity ? Math.floor(left) : 0))) !== undefined
+      (await this.#callCache(() => this.cache.set(this.#key, text, ttl < Infinity ? Math.floor(left) : 0))) !==
+      undefined
     );
   }
 
   /** What the cache answers; `undefined` if it fails or takes too long. */
-  async #ask(call: () => Promise<unknown>): Promise<{ answer: unknown } | undefined> {
-    if (this.#resting && performance.now() < this.#resting.until) return undefined;
+  async #callCache(call: () => Promise<unknown>): Promise<{ answer: unknown } | undefined> {
+    if (this.#cooldown && performance.now() < this.#cooldown.until) return undefined;
     let timer: NodeJS.Timeout | undefined;
     const asked = (async () => ({ answer: await call() }))().catch(() => undefined);
-    const late = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), this.#patience)));
+    const late = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), this.#cacheTimeoutMs)));
     const answer = await Promise.race([asked, late]);
     clearTimeout(timer);
     if (answer !== 'late') return answer;
     // Nothing more is asked until this is answered: it would only wait in the same queue.
-    const resting = { until: performance.now() + REST };
-    this.#resting = resting;
+    const resting = { until: performance.now() + CACHE_COOLDOWN_MS };
+    this.#cooldown = resting;
     void asked.then(() => {
-      if (this.#resting === resting) this.#resting = undefined;
+      if (this.#cooldown === resting) this.#cooldown = undefined;
     });
     return undefined;
   }
 }
 
 /** The storage itself, where `storage` may give copies of what it has read before. */
-export function pastCaches(storage: StateStorage): Pick<StateStorage, 'read' | 'location'> {
+export function unwrapCache(storage: StateStorage): Pick<StateStorage, 'read' | 'location'> {
   const cached = storage as StateStorage & Partial<Pick<CachedStateStorage, 'readFresh'>>;
   return cached.readFresh ? { location: cached.location, read: () => cached.readFresh!() } : storage;
 }
 
 /** `undefined` for what is not a state: a storage that an application wrote itself may give anything. */
-function markOf(content: VersionedState | null): Mark | undefined {
+function getStateId(content: VersionedState | null): StateId | undefined {
   if (content === null) return null;
   const { lineage, revision } = (content.state ?? {}) as Partial<MaintenanceState>;
   if (typeof lineage !== 'string' || typeof revision !== 'number') return undefined;
   return { lineage, revision, version: content.version };
 }
 
-function isSame(mark: Mark, other: Mark | undefined): boolean {
+function isSame(mark: StateId, other: StateId | undefined): boolean {
   if (!mark || !other) return mark === other;
   return mark.lineage === other.lineage && mark.revision === other.revision && mark.version === other.version;
 }
 
-function isLater(mark: Mark, other: Mark | undefined): boolean {
+function isLater(mark: StateId, other: StateId | undefined): boolean {
   return !!mark && !!other && mark.lineage === other.lineage && mark.revision > other.revision;
 }
 
@@ -276,10 +277,10 @@ function parseEntry(text: unknown, location: string): Entry | undefined {
   try {
     const entry = JSON.parse(text) as { location?: unknown; version?: unknown; state?: unknown } | null;
     if (entry?.location !== location) return undefined;
-    if (entry.version === null) return { content: null, mark: null };
+    if (entry.version === null) return { content: null, stateId: null };
     if (typeof entry.version !== 'string') return undefined;
     const content = { state: parseState(JSON.stringify(entry.state)), version: entry.version };
-    return { content, mark: markOf(content) ?? null };
+    return { content, stateId: getStateId(content) ?? null };
   } catch {
     return undefined;
   }

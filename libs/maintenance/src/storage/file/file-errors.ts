@@ -4,18 +4,18 @@ import { dirname } from 'node:path';
 import { isStorageError, MaintenanceStorageError } from '../../errors/maintenance-storage.error.js';
 
 /** The system's code of an error, `ENOENT` for example. */
-export function codeOf(error: unknown): string | undefined {
+export function getErrorCode(error: unknown): string | undefined {
   // Not instanceof: under Jest the system's errors belong to another realm.
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' ? code : undefined;
 }
 
 /** What `work` gives, or `null` where it fails because something is not there. */
-export async function orNull<T>(work: Promise<T>): Promise<T | null> {
+export async function nullIfMissing<T>(work: Promise<T>): Promise<T | null> {
   try {
     return await work;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return null;
+    if (getErrorCode(error) === 'ENOENT') return null;
     throw error;
   }
 }
@@ -31,14 +31,14 @@ export function isRoot(): boolean {
  * @param access - what was tried
  * @param path - on what
  */
-export function fileError(error: unknown, access: 'read' | 'write to', path: string): MaintenanceStorageError {
+export function toFileError(error: unknown, access: 'read' | 'write to', path: string): MaintenanceStorageError {
   if (isStorageError(error)) return error;
-  const code = codeOf(error);
+  const code = getErrorCode(error);
   const denied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
   const reason = (error as Error | undefined)?.message ?? String(error);
   return new MaintenanceStorageError(
     denied ? 'denied' : 'unavailable',
-    explain(error, access, path) ?? `could not ${access} ${path}: ${reason}. Correct that and try again.`,
+    explainFileError(error, access, path) ?? `could not ${access} ${path}: ${reason}. Correct that and try again.`,
     { cause: error },
   );
 }
@@ -64,8 +64,8 @@ function describeOwner(uid: number): string {
   return `uid ${uid}`;
 }
 
-function explain(error: unknown, access: string, path: string): string | undefined {
-  const code = codeOf(error);
+function explainFileError(error: unknown, access: string, path: string): string | undefined {
+  const code = getErrorCode(error);
   switch (code) {
     case 'ENOENT': {
       // The call names what it was about to make, in a folder that is not there.

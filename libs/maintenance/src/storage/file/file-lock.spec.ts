@@ -43,7 +43,7 @@ describe('lockFile', () => {
   });
 
   it('tries once after the deadline, then names the lock', async () => {
-    await expect(lockFile('/somewhere/state.json', 0, nothing)).resolves.toMatchObject({ lost: false });
+    await expect(lockFile('/somewhere/state.json', 0, nothing)).resolves.toMatchObject({ isLost: false });
     lockMock.mockReset().mockRejectedValue(errorOf('ELOCKED'));
     const attempt = lockFile('/somewhere/state.json', 0, nothing);
     await expect(attempt).rejects.toMatchObject({ code: 'unavailable' });
@@ -53,9 +53,9 @@ describe('lockFile', () => {
   it('knows when the lock was lost, and does not mind that it can no longer be released', async () => {
     lockMock.mockResolvedValue(() => Promise.reject(errorOf('ERELEASED')));
     const held = await lockFile('/somewhere/state.json', Infinity, nothing);
-    expect(held.lost).toBe(false);
+    expect(held.isLost).toBe(false);
     lockMock.mock.calls[0]![1]!.onCompromised!(errorOf('ECOMPROMISED'));
-    expect(held.lost).toBe(true);
+    expect(held.isLost).toBe(true);
     await expect(held.release()).resolves.toBeUndefined();
   });
 });

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf } from './file-errors.js';
+import { getErrorCode } from './file-errors.js';
 import { MaintenanceStorageError } from '../../errors/maintenance-storage.error.js';
 
 // Milliseconds, the least that proper-lockfile allows: a lock broken too early costs its holder a retry, a longer wait
 // costs an operator time.
-const STALE = 2000;
+const STALE_LOCK_MS = 2000;
 
 export interface FileLock {
   /** Whether the lock is known to have passed to somebody else. */
-  lost: boolean;
+  isLost: boolean;
   release(): Promise<void>;
 }
 
@@ -26,31 +26,37 @@ export async function lockFile(path: string, deadline: number, beforeWaiting: ()
   // On the first write only: loading it installs handlers for signals and replaces process.cwd and fs.close.
   const { lock } = await import('proper-lockfile');
   const lockfilePath = `${path}.lock`;
-  const held = { lost: false };
+  const held = { isLost: false };
   const onCompromised = (): void => {
-    held.lost = true;
+    held.isLost = true;
   };
   for (;;) {
     try {
-      const release = await lock(path, { lockfilePath, realpath: false, stale: STALE, retries: 0, onCompromised });
+      const release = await lock(path, {
+        lockfilePath,
+        realpath: false,
+        stale: STALE_LOCK_MS,
+        retries: 0,
+        onCompromised,
+      });
       // A lock that can't be released has become somebody else's, or will be stale soon.
       return Object.assign(held, { release: () => release().catch(() => undefined) });
     } catch (error) {
-      if (!isTaken(error)) throw error;
+      if (!isLockTaken(error)) throw error;
     }
     await beforeWaiting();
-    if (performance.now() >= deadline) throw stillLocked(lockfilePath);
+    if (performance.now() >= deadline) throw createLockedError(lockfilePath);
     await sleep(5 + Math.random() * 20);
   }
 }
 
-function isTaken(error: unknown): boolean {
-  if (codeOf(error) === 'ELOCKED') return true;
+function isLockTaken(error: unknown): boolean {
+  if (getErrorCode(error) === 'ELOCKED') return true;
   // Somebody took the new lock for the stale one that was there before, while proper-lockfile was still looking at it.
-  return codeOf(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall !== 'mkdir';
+  return getErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall !== 'mkdir';
 }
 
-function stillLocked(lockfilePath: string): MaintenanceStorageError {
+function createLockedError(lockfilePath: string): MaintenanceStorageError {
   return new MaintenanceStorageError(
     'unavailable',
     `another process holds the lock ${lockfilePath} and does not let go. ` +

@@ -1,21 +1,21 @@
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isBlank } from '../../core/foreign-content.js';
-import { REPORT_TTL, type InstanceReport } from '../../core/instance-report.js';
+import { REPORT_TTL_MS, type InstanceReport } from '../../core/instance-report.js';
 import type { MaintenanceState } from '../../core/maintenance-state.js';
 import { parseState, serializeState } from '../../core/state-format.js';
-import { followLinks, LARGEST_STATE, readContent, versionOf, type FileContent } from './file-content.js';
-import { codeOf, fileError } from './file-errors.js';
+import { followLinks, MAX_STATE_BYTES, readContent, hashContent, type FileContent } from './file-content.js';
+import { getErrorCode, toFileError } from './file-errors.js';
 import { lockFile } from './file-lock.js';
-import { keepBeside, replaceFile, temporariesOf } from './file-replacement.js';
+import { keepCorruptCopy, replaceFile, findTemporaryFiles } from './replace-file.js';
 import { readReports, writeReport } from './file-reports.js';
-import { FileWatch } from './file-watch.js';
+import { FileWatcher } from './file-watcher.js';
 import { MaintenanceStorageError } from '../../errors/maintenance-storage.error.js';
 import type { StateStorage, VersionedState } from '../state-storage.js';
-import { parseStateAtUrl, tooLargeContent } from '../parse-stored-state.js';
+import { parseStateAtUrl, createTooLargeError } from '../parse-stored-state.js';
 
 /** Milliseconds that a write waits for other writers. */
-const PATIENCE = 8000;
+const LOCK_TIMEOUT_MS = 8000;
 
 /** Settings of a {@link FileStateStorage}. */
 export interface FileStateStorageOptions {
@@ -47,13 +47,13 @@ export class FileStateStorage implements StateStorage {
    */
   keptAs: string | undefined;
   private readonly reportTtl: number;
-  private readonly watches = new Set<FileWatch>();
+  private readonly watches = new Set<FileWatcher>();
   private lastWrite: Promise<unknown> = Promise.resolve();
 
   /** @param path - of the file, absolute or from the working directory; the file need not exist */
   constructor(path: string, options: FileStateStorageOptions = {}) {
     this.location = resolve(path);
-    this.reportTtl = options.reportTtl ?? REPORT_TTL;
+    this.reportTtl = options.reportTtl ?? REPORT_TTL_MS;
   }
 
   /**
@@ -64,10 +64,10 @@ export class FileStateStorage implements StateStorage {
   async read(): Promise<VersionedState | null> {
     // Before the content, so that no change falls between the two.
     await Promise.all([...this.watches].map((watch) => watch.ensure()));
-    const content = await this.content();
+    const content = await this.readContent();
     if (!content) return null;
     const { version, text } = content;
-    if (text === undefined) throw tooLargeContent(LARGEST_STATE, version, this.location);
+    if (text === undefined) throw createTooLargeError(MAX_STATE_BYTES, version, this.location);
     return parseStateAtUrl(text, version, this.location);
   }
 
@@ -78,7 +78,7 @@ export class FileStateStorage implements StateStorage {
    * @throws {@link MaintenanceStorageError} `conflict`, `denied` or `unavailable`; then the old content stands
    */
   write(next: MaintenanceState, ifVersion: string | null): Promise<string> {
-    const deadline = performance.now() + PATIENCE;
+    const deadline = performance.now() + LOCK_TIMEOUT_MS;
     // Writers of one process wait for each other here, in order, instead of all polling the lock.
     const write = this.lastWrite.then(() => this.replace(next, ifVersion, deadline));
     this.lastWrite = write.catch(() => undefined);
@@ -89,7 +89,7 @@ export class FileStateStorage implements StateStorage {
   async watch(changed: () => void): Promise<() => Promise<void>> {
     // A link's target is replaced in its own folder.
     const target = await followLinks(this.location).catch(() => this.location);
-    const watches = [...new Set([this.location, target])].map((path) => new FileWatch(path, changed));
+    const watches = [...new Set([this.location, target])].map((path) => new FileWatcher(path, changed));
     for (const watch of watches) this.watches.add(watch);
     await Promise.all(watches.map((watch) => watch.ensure()));
     return async () => {
@@ -106,9 +106,9 @@ export class FileStateStorage implements StateStorage {
    * @throws {@link MaintenanceStorageError} `denied` or `unavailable`
    */
   async report(report: InstanceReport): Promise<void> {
-    const folder = await this.reportFolder();
+    const folder = await this.findReportFolder();
     await writeReport(folder, report, this.reportTtl).catch((error: unknown) => {
-      throw fileError(error, 'write to', folder);
+      throw toFileError(error, 'write to', folder);
     });
   }
 
@@ -118,91 +118,92 @@ export class FileStateStorage implements StateStorage {
    * @throws {@link MaintenanceStorageError} `denied` or `unavailable`
    */
   async reports(): Promise<InstanceReport[]> {
-    const folder = await this.reportFolder();
+    const folder = await this.findReportFolder();
     return readReports(folder, this.reportTtl).catch((error: unknown) => {
-      throw fileError(error, 'read', folder);
+      throw toFileError(error, 'read', folder);
     });
   }
 
   private async replace(next: MaintenanceState, ifVersion: string | null, deadline: number): Promise<string> {
     const bytes = Buffer.from(serializeState(next));
-    if (bytes.length > LARGEST_STATE) throw this.tooLarge(bytes.length);
+    if (bytes.length > MAX_STATE_BYTES) throw this.createTooLargeError(bytes.length);
     this.keptAs = undefined;
     const expectVersion = async (): Promise<void> => void (await this.expectVersion(ifVersion));
     await expectVersion();
-    const target = await this.target();
+    const target = await this.findTarget();
     try {
       const lock = await lockFile(target, deadline, expectVersion);
       try {
         await expectVersion();
-        for (const leftover of await temporariesOf(target)) await rm(leftover, { force: true });
+        for (const leftover of await findTemporaryFiles(target)) await rm(leftover, { force: true });
         await replaceFile(target, bytes, {
           durable: true,
           // Two writers that both believe to hold the lock can't both pass: each made its temporary file before it
           // looked for others, so the later one sees the earlier, or finds its rename done and another version. And a
           // writer that stood still while others removed its temporary file has nothing left to rename.
           beforeRename: async (temporary) => {
-            const temporaries = await temporariesOf(target);
+            const temporaries = await findTemporaryFiles(target);
             const alone = temporaries.length === 1 && temporaries[0] === temporary;
-            if (lock.lost || !alone) throw this.conflict('another process took over the lock during the write');
+            if (lock.isLost || !alone)
+              throw this.createConflictError('another process took over the lock during the write');
             const content = await this.expectVersion(ifVersion);
-            if (content && !isState(content)) this.keptAs = await keepBeside(target);
+            if (content && !isState(content)) this.keptAs = await keepCorruptCopy(target);
           },
         });
       } finally {
         await lock.release();
       }
     } catch (error) {
-      throw this.writeError(error, target);
+      throw this.toWriteError(error, target);
     }
-    return versionOf(bytes);
+    return hashContent(bytes);
   }
 
   private async expectVersion(version: string | null): Promise<FileContent | null> {
-    const content = await this.content();
+    const content = await this.readContent();
     if ((content?.version ?? null) !== version)
-      throw this.conflict(content === null ? 'it is gone' : 'somebody else has written it meanwhile');
+      throw this.createConflictError(content === null ? 'it is gone' : 'somebody else has written it meanwhile');
     return content;
   }
 
-  private async content(): Promise<FileContent | null> {
+  private async readContent(): Promise<FileContent | null> {
     try {
       return await readContent(this.location);
     } catch (error) {
-      throw fileError(error, 'read', this.location);
+      throw toFileError(error, 'read', this.location);
     }
   }
 
-  private async target(): Promise<string> {
+  private async findTarget(): Promise<string> {
     try {
       return await followLinks(this.location);
     } catch (error) {
-      throw fileError(error, 'read', this.location);
+      throw toFileError(error, 'read', this.location);
     }
   }
 
-  private async reportFolder(): Promise<string> {
-    const target = await this.target();
+  private async findReportFolder(): Promise<string> {
+    const target = await this.findTarget();
     // With a dot in front: watchers (nodemon, pm2) leave such folders alone.
     return join(dirname(target), `.${basename(target)}.instances`);
   }
 
-  private writeError(error: unknown, target: string): MaintenanceStorageError {
+  private toWriteError(error: unknown, target: string): MaintenanceStorageError {
     // Somebody removed the temporary file: see beforeRename.
-    const outrun = codeOf(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'rename';
-    if (outrun) return this.conflict('another process took over the lock during the write', error);
+    const outrun = getErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'rename';
+    if (outrun) return this.createConflictError('another process took over the lock during the write', error);
     // Replacing a file is a change of its folder, except that a file mounted by itself is what is in the way.
-    return fileError(error, 'write to', codeOf(error) === 'EBUSY' ? target : dirname(target));
+    return toFileError(error, 'write to', getErrorCode(error) === 'EBUSY' ? target : dirname(target));
   }
 
-  private conflict(reason: string, cause?: unknown): MaintenanceStorageError {
+  private createConflictError(reason: string, cause?: unknown): MaintenanceStorageError {
     const message = `${this.location} was not written: ${reason}. Read it again and decide anew.`;
     return new MaintenanceStorageError('conflict', message, { cause });
   }
 
-  private tooLarge(size: number): MaintenanceStorageError {
+  private createTooLargeError(size: number): MaintenanceStorageError {
     const message =
-      `${this.location} was not written: the state has ${size} bytes, and ${LARGEST_STATE} are the most. ` +
+      `${this.location} was not written: the state has ${size} bytes, and ${MAX_STATE_BYTES} are the most. ` +
       'End windows that are no longer needed.';
     return new MaintenanceStorageError('unavailable', message);
   }

@@ -1,4 +1,4 @@
-import { mayQueryHoldPassword, urlWithoutCredentials } from '../../utils/without-credentials.js';
+import { mayQueryHoldPassword, redactUrlCredentials } from '../../utils/redact-credentials.js';
 
 /** Which server, database and key a {@link RedisStateStorage} works on. */
 export interface RedisAddress {
@@ -23,7 +23,7 @@ export interface RedisNames {
 }
 
 /** The key where none is named. */
-export const DEFAULT_KEY = 'maintenance_state';
+export const DEFAULT_REDIS_KEY = 'maintenance_state';
 
 const EXAMPLE = 'redis://host:6379/0?key=maintenance_state';
 
@@ -34,7 +34,7 @@ const EXAMPLE = 'redis://host:6379/0?key=maintenance_state';
  */
 export function parseRedisUrl(url: string): RedisAddress {
   const refuse = (reason: string): TypeError =>
-    new TypeError(`${JSON.stringify(urlWithoutCredentials(url))} ${reason}; write ${EXAMPLE}`);
+    new TypeError(`${JSON.stringify(redactUrlCredentials(url))} ${reason}; write ${EXAMPLE}`);
   if (!/^rediss?:\/\//i.test(url) || !URL.canParse(url)) throw refuse('is not the URL of a Redis server');
   const { protocol, hostname, port, pathname, searchParams, hash, username, password } = new URL(url);
   if (hostname === '') throw refuse('names no host');
@@ -65,13 +65,13 @@ export function parseRedisUrl(url: string): RedisAddress {
 }
 
 /** Server, database and key in a form that people can copy, without credentials. */
-export function locationOf({ host, port, tls, database }: RedisAddress, key: string): string {
+export function formatRedisLocation({ host, port, tls, database }: RedisAddress, key: string): string {
   const shownHost = host.includes(':') ? `[${host}]` : host;
-  return `redis${tls ? 's' : ''}://${shownHost}:${port}/${database}?key=${shownKey(key)}`;
+  return `redis${tls ? 's' : ''}://${shownHost}:${port}/${database}?key=${formatKey(key)}`;
 }
 
 /** A key as it stands in the query of a URL; what needs no escape stays readable. */
-export function shownKey(key: string): string {
+export function formatKey(key: string): string {
   // eslint-disable-next-line no-control-regex -- these are the ones to escape
   return key.replace(/[%&#+@\s\u0000-\u001f\u007f]/g, (character) => encodeURIComponent(character));
 }
@@ -81,7 +81,7 @@ export function shownKey(key: string): string {
  *
  * @throws TypeError for a key whose braces are no hash tag: nothing can be made to stand beside it
  */
-export function namesOf(key: string): RedisNames {
+export function createRedisNames(key: string): RedisNames {
   const hasTag = /^[^{]*\{[^}]+\}/.test(key);
   if (!hasTag && /[{}]/.test(key)) {
     throw new TypeError(`the key ${JSON.stringify(key)} may have braces only around a hash tag, as {shop}:maintenance`);

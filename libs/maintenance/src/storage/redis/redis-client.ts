@@ -28,7 +28,7 @@ interface ClientOptions {
 }
 
 /** What is not the same in the three kinds of clients. */
-type Details = Omit<RedisClientLike, 'duplicate' | 'sendCommand'> & {
+type RedisClientInternals = Omit<RedisClientLike, 'duplicate' | 'sendCommand'> & {
   isReady?: boolean;
   options?: ClientOptions;
   /** Of a cluster. */
@@ -40,21 +40,25 @@ type Details = Omit<RedisClientLike, 'duplicate' | 'sendCommand'> & {
 };
 
 // The mark of strings in Redis's protocol. Bytes, since a version is the hash of what is there, be it text or not.
-const AS_BYTES = { ['$'.charCodeAt(0)]: Buffer };
+const BYTES_TYPE_MAPPING = { ['$'.charCodeAt(0)]: Buffer };
 
 /** Milliseconds between two signs of life on a connection that only listens, and after which it counts as dead. */
-const PING_INTERVAL = 3_000;
-const SILENCE = 5_000;
+const PING_INTERVAL_MS = 3_000;
+const SOCKET_TIMEOUT_MS = 5_000;
 
 /** What a client is for: commands, or listening to a channel. */
-export type Role = 'commands' | 'listening';
+export type ClientRole = 'commands' | 'listening';
 
 /** A client for one connection, which ends with it: whoever uses it opens the next. */
-export async function createOwnClient(address: RedisAddress, timeout: number, role: Role): Promise<RedisClientLike> {
+export async function createOwnClient(
+  address: RedisAddress,
+  timeout: number,
+  role: ClientRole,
+): Promise<RedisClientLike> {
   // Loaded when used: who keeps the state in a file need not have it.
   const { createClient } = await import('redis');
   const { host, port, tls, database, username, password } = address;
-  const socket = { host, port, ...oneConnection(timeout, role) };
+  const socket = { host, port, ...createSocketOptions(timeout, role) };
   return createClient({
     // The older protocol can do all that is needed, on older servers and look-alikes too.
     RESP: 2,
@@ -64,29 +68,38 @@ export async function createOwnClient(address: RedisAddress, timeout: number, ro
     password,
     clientInfoTag: 'nestjs-maintenance',
     disableOfflineQueue: true,
-    ...(role === 'listening' && { pingInterval: PING_INTERVAL }),
+    ...(role === 'listening' && { pingInterval: PING_INTERVAL_MS }),
   });
 }
 
 /** A second client to the same server that listens and ends with its connection; of a cluster or sentinels one that lasts. */
-export function listenerFor(client: RedisClientLike, timeout: number): RedisClientLike {
-  const original = client as Details;
+export function createListener(client: RedisClientLike, timeout: number): RedisClientLike {
+  const original = client as RedisClientInternals;
   if (isCluster(original) || isSentinel(original)) return original.duplicate();
-  const socket = { ...original.options?.socket, ...oneConnection(timeout, 'listening') };
-  return original.duplicate({ socket, pingInterval: PING_INTERVAL });
+  const socket = { ...original.options?.socket, ...createSocketOptions(timeout, 'listening') };
+  return original.duplicate({ socket, pingInterval: PING_INTERVAL_MS });
 }
 
-function oneConnection(
+function createSocketOptions(
   connectTimeout: number,
-  role: Role,
+  role: ClientRole,
 ): { connectTimeout: number; reconnectStrategy: false; socketTimeout?: number } {
-  return { connectTimeout, reconnectStrategy: false, ...(role === 'listening' && { socketTimeout: SILENCE }) };
+  return {
+    connectTimeout,
+    reconnectStrategy: false,
+    ...(role === 'listening' && { socketTimeout: SOCKET_TIMEOUT_MS }),
+  };
 }
 
 /** Sends a command about `key` to the server that may write it. Gives strings as bytes. */
-export function send(client: RedisClientLike, key: string, args: string[], signal?: AbortSignal): Promise<unknown> {
-  const details = client as Details;
-  const options: CommandOptions = { typeMapping: AS_BYTES, ...(signal && { abortSignal: signal }) };
+export function sendCommand(
+  client: RedisClientLike,
+  key: string,
+  args: string[],
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const details = client as RedisClientInternals;
+  const options: CommandOptions = { typeMapping: BYTES_TYPE_MAPPING, ...(signal && { abortSignal: signal }) };
   // Never a replica: it may be behind what was just written.
   if (isCluster(details)) return details.sendCommand(key, false, args, options);
   if (isSentinel(details)) return details.sendCommand(false, args, options);
@@ -95,11 +108,11 @@ export function send(client: RedisClientLike, key: string, args: string[], signa
 
 /** Whether commands would be sent at once; a cluster does not say. */
 export function isReady(client: RedisClientLike): boolean {
-  return (client as Details).isReady ?? client.isOpen;
+  return (client as RedisClientInternals).isReady ?? client.isOpen;
 }
 
 /** Ends a client, whatever state it is in. */
-export function destroy(client: RedisClientLike): void {
+export function destroyClient(client: RedisClientLike): void {
   try {
     // Of sentinels it is asynchronous.
     void Promise.resolve(client.destroy()).catch(() => undefined);
@@ -109,22 +122,22 @@ export function destroy(client: RedisClientLike): void {
 }
 
 /** Where the client of an application leads, in a form for people, without credentials. */
-export function addressOfClient(client: RedisClientLike): string {
-  const details = client as Details;
-  if (isCluster(details)) return `${(details._options?.rootNodes ?? []).map(addressOf).join(',') || 'cluster'}/0`;
+export function describeClientAddress(client: RedisClientLike): string {
+  const details = client as RedisClientInternals;
+  if (isCluster(details)) return `${(details._options?.rootNodes ?? []).map(formatAddress).join(',') || 'cluster'}/0`;
   if (isSentinel(details)) return 'sentinel/0';
-  return `${addressOf(details.options)}/${details.options?.database ?? 0}`;
+  return `${formatAddress(details.options)}/${details.options?.database ?? 0}`;
 }
 
 /** Whether that client uses TLS. */
 export function usesTls(client: RedisClientLike): boolean {
-  const { options, _options } = client as Details;
+  const { options, _options } = client as RedisClientInternals;
   return [options, ...(_options?.rootNodes ?? [])].some(
     (given) => given?.socket?.tls === true || /^rediss:/i.test(given?.url ?? ''),
   );
 }
 
-function addressOf({ url, socket }: ClientOptions = {}): string {
+function formatAddress({ url, socket }: ClientOptions = {}): string {
   if (url !== undefined && URL.canParse(url) && new URL(url).host !== '') {
     const { hostname, port } = new URL(url);
     return `${hostname}:${port || 6379}`;
@@ -134,10 +147,10 @@ function addressOf({ url, socket }: ClientOptions = {}): string {
   return `${host.includes(':') ? `[${host}]` : host}:${socket?.port ?? 6379}`;
 }
 
-function isCluster(client: Details): boolean {
+function isCluster(client: RedisClientInternals): boolean {
   return client.masters !== undefined;
 }
 
-function isSentinel(client: Details): boolean {
+function isSentinel(client: RedisClientInternals): boolean {
   return client.getSentinelNode !== undefined;
 }

@@ -1,5 +1,5 @@
 import type { RedisAddress } from './redis-address.js';
-import { createOwnClient, destroy, isReady, send, type RedisClientLike } from './redis-client.js';
+import { createOwnClient, destroyClient, isReady, sendCommand, type RedisClientLike } from './redis-client.js';
 import { ClosedError, NoAnswerError, NotConnectedError, RedisFailure } from './redis-errors.js';
 
 /** Runs commands, each within the time-out, whatever the server does. */
@@ -9,7 +9,7 @@ export interface RedisConnection {
   close(): void;
 }
 
-interface Opened {
+interface OpenConnection {
   client: RedisClientLike;
   ready: Promise<RedisClientLike>;
 }
@@ -18,8 +18,8 @@ interface Opened {
  * A connection of our own. It is opened by the first command and again by the next one after it broke, so that nothing
  * waits in a queue and a failure is told with its reason. One that did not answer in time is given up.
  */
-export class OwnConnection implements RedisConnection {
-  #current: Opened | undefined;
+export class ManagedConnection implements RedisConnection {
+  #current: OpenConnection | undefined;
   #isClosed = false;
 
   constructor(
@@ -31,11 +31,11 @@ export class OwnConnection implements RedisConnection {
     let used = this.#current;
     let wasSent = false;
     try {
-      return await inTime(this.timeout, async () => {
+      return await withRedisTimeout(this.timeout, async () => {
         used = await this.#open();
         const client = await used.ready;
         wasSent = true;
-        return await send(client, key, args);
+        return await sendCommand(client, key, args);
       });
     } catch (error) {
       // A replica that was the master when the connection was opened: the address may lead to the new one by now.
@@ -50,13 +50,13 @@ export class OwnConnection implements RedisConnection {
     if (this.#current) this.#giveUp(this.#current.client);
   }
 
-  async #open(): Promise<Opened> {
+  async #open(): Promise<OpenConnection> {
     if (!this.#isClosed && !this.#current?.client.isOpen) {
       const client = await createOwnClient(this.address, this.timeout, 'commands');
       // Another command may have been faster meanwhile.
-      if (this.#isClosed || this.#current?.client.isOpen) destroy(client);
+      if (this.#isClosed || this.#current?.client.isOpen) destroyClient(client);
       else {
-        if (this.#current) destroy(this.#current.client);
+        if (this.#current) destroyClient(this.#current.client);
         this.#current = { client, ready: this.#connect(client) };
       }
     }
@@ -70,7 +70,7 @@ export class OwnConnection implements RedisConnection {
     await client.connect();
     // Given up meanwhile: what it has opened must not stay open.
     if (this.#current?.client !== client) {
-      destroy(client);
+      destroyClient(client);
       throw new ClosedError();
     }
     return client;
@@ -78,12 +78,12 @@ export class OwnConnection implements RedisConnection {
 
   #giveUp(client: RedisClientLike): void {
     if (this.#current?.client === client) this.#current = undefined;
-    destroy(client);
+    destroyClient(client);
   }
 }
 
 /** A client of the application, which connects and closes it. */
-export class GivenConnection implements RedisConnection {
+export class ExternalConnection implements RedisConnection {
   #isClosed = false;
   #wasReady = false;
   readonly #ignore = (): void => undefined;
@@ -98,11 +98,11 @@ export class GivenConnection implements RedisConnection {
   async run(key: string, args: string[]): Promise<unknown> {
     const abort = new AbortController();
     try {
-      return await inTime(
+      return await withRedisTimeout(
         this.timeout,
         async () => {
-          await this.#untilReady(abort.signal);
-          return await send(this.client, key, args, abort.signal);
+          await this.#waitUntilReady(abort.signal);
+          return await sendCommand(this.client, key, args, abort.signal);
         },
         // What the client has not sent yet it must not send later.
         () => abort.abort(),
@@ -118,21 +118,21 @@ export class GivenConnection implements RedisConnection {
   }
 
   // At the start of an application the client may still be connecting. Later nothing waits for a connection to return.
-  async #untilReady(signal: AbortSignal): Promise<void> {
+  async #waitUntilReady(signal: AbortSignal): Promise<void> {
     if (this.#isClosed) throw new ClosedError();
     if (!this.client.isOpen)
       throw new NotConnectedError('the client given is not connected. Call its connect() first.');
     if (!isReady(this.client)) {
       if (this.#wasReady)
         throw new NotConnectedError('the client given has lost its connection, and tries to restore it.');
-      await ready(this.client, signal);
+      await waitUntilReady(this.client, signal);
     }
     this.#wasReady = true;
   }
 }
 
 /** Resolves when the client is ready, or nobody waits for it any more. */
-function ready(client: RedisClientLike, signal: AbortSignal): Promise<void> {
+function waitUntilReady(client: RedisClientLike, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       client.off('ready', end);
@@ -144,7 +144,7 @@ function ready(client: RedisClientLike, signal: AbortSignal): Promise<void> {
   });
 }
 
-async function inTime<T>(milliseconds: number, work: () => Promise<T>, tooLate?: () => void): Promise<T> {
+async function withRedisTimeout<T>(milliseconds: number, work: () => Promise<T>, tooLate?: () => void): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {

@@ -29,7 +29,7 @@ export class NotConnectedError extends Error {}
 
 /** Whether the server itself has answered with an error, such as `WRONGTYPE Operation against ...`. */
 export function isReply(error: unknown): boolean {
-  return codeOf(error) === undefined && /^[A-Z]{2,}(?: |$)/.test(messageOf(error));
+  return getCode(error) === undefined && /^[A-Z]{2,}(?: |$)/.test(getMessage(error));
 }
 
 /**
@@ -38,36 +38,37 @@ export function isReply(error: unknown): boolean {
  * @param location - server, database and key, without credentials
  * @param purpose - what was tried: `read`, `written`
  */
-export function redisError(error: unknown, location: string, purpose: string): MaintenanceStorageError {
+export function toRedisError(error: unknown, location: string, purpose: string): MaintenanceStorageError {
   const cause = error instanceof RedisFailure ? error.cause : error;
-  const [code, sentence] = explain(cause, location, purpose);
-  return new MaintenanceStorageError(code, sentence, { cause: harmless(cause) });
+  const [code, sentence] = explainError(cause, location, purpose);
+  return new MaintenanceStorageError(code, sentence, { cause: redactCause(cause) });
 }
 
 type Explanation = [code: MaintenanceStorageErrorCode, sentence: string];
 
-function explain(error: unknown, location: string, purpose: string): Explanation {
+function explainError(error: unknown, location: string, purpose: string): Explanation {
   if (error instanceof NoAnswerError) {
-    return unavailable(
+    return createUnavailable(
       `${location} gave no answer within ${error.milliseconds / 1000} s. ` +
         'See whether the address is right, and whether the server is overloaded or stopped.' +
         (location.startsWith('rediss:') ? ' If it does not use TLS, write redis: instead of rediss:.' : ''),
     );
   }
-  if (error instanceof ClosedError) return unavailable(`${location} can't be ${purpose}: this storage was closed.`);
+  if (error instanceof ClosedError)
+    return createUnavailable(`${location} can't be ${purpose}: this storage was closed.`);
   if (error instanceof NotConnectedError) {
-    return unavailable(`${location} can't be ${purpose}: ${error.message}`);
+    return createUnavailable(`${location} can't be ${purpose}: ${error.message}`);
   }
-  if (isReply(error)) return explainReply(shownMessageOf(error), location, purpose);
-  return unavailable(explainConnection(error, location));
+  if (isReply(error)) return explainReply(redactMessage(error), location, purpose);
+  return createUnavailable(explainConnection(error, location));
 }
 
-const MISSING = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND']);
+const MODULE_NOT_FOUND_CODES = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND']);
 
 function explainConnection(error: unknown, location: string): string {
-  const code = codeOf(error);
-  const message = shownMessageOf(error);
-  if (MISSING.has(code ?? '')) {
+  const code = getCode(error);
+  const message = redactMessage(error);
+  if (MODULE_NOT_FOUND_CODES.has(code ?? '')) {
     return `${location} can't be reached: the package \`redis\` is missing. Install it: npm install redis.`;
   }
   if (code === 'ECONNREFUSED') {
@@ -93,66 +94,68 @@ function explainConnection(error: unknown, location: string): string {
 }
 
 // In Redis 6 the word that tells what is wrong stands within the sentence, when a script met it.
-const WORDS =
+const ERROR_WORD_PATTERN =
   /\b(NOAUTH|WRONGPASS|NOPERM|DENIED|READONLY|OOM|MISCONF|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY|WRONGTYPE|MOVED)\b/;
 
 function explainReply(message: string, location: string, purpose: string): Explanation {
   const is = (what: string): string => `${location} can't be ${purpose}: ${what}`;
-  switch (WORDS.exec(message)?.[1]) {
+  switch (ERROR_WORD_PATTERN.exec(message)?.[1]) {
     case 'NOAUTH':
-      return denied(
+      return createDenied(
         is('NOAUTH, it asks for a password. Put it before the host in the URL, as :password@ or user:password@.'),
       );
     case 'WRONGPASS':
-      return denied(is('WRONGPASS, it does not know this user with this password. Correct them in the URL.'));
+      return createDenied(is('WRONGPASS, it does not know this user with this password. Correct them in the URL.'));
     case 'NOPERM':
-      return denied(is(`${withStop(message)} Grant this user that with ACL SETUSER.`));
+      return createDenied(is(`${addFullStop(message)} Grant this user that with ACL SETUSER.`));
     case 'DENIED':
-      return denied(
+      return createDenied(
         is('it is in protected mode and takes connections from its own machine only. Set a password there.'),
       );
     case 'READONLY':
-      return unavailable(is('READONLY, it is a replica. Name the master, or an address that follows it.'));
+      return createUnavailable(is('READONLY, it is a replica. Name the master, or an address that follows it.'));
     case 'OOM':
-      return unavailable(is('OOM, its memory is full (maxmemory). Free some, or raise the limit.'));
+      return createUnavailable(is('OOM, its memory is full (maxmemory). Free some, or raise the limit.'));
     case 'MISCONF':
-      return unavailable(is('MISCONF, it can not save to its disk and takes no writes until it can. Look at its log.'));
+      return createUnavailable(
+        is('MISCONF, it can not save to its disk and takes no writes until it can. Look at its log.'),
+      );
     case 'LOADING':
-      return unavailable(is('LOADING, it has just started and still loads its data. Try again soon.'));
+      return createUnavailable(is('LOADING, it has just started and still loads its data. Try again soon.'));
     case 'MASTERDOWN':
-      return unavailable(is('MASTERDOWN, it is a replica that has lost its master. Name the master.'));
+      return createUnavailable(is('MASTERDOWN, it is a replica that has lost its master. Name the master.'));
     case 'CLUSTERDOWN':
-      return unavailable(is(`${withStop(message)} Look at CLUSTER INFO.`));
+      return createUnavailable(is(`${addFullStop(message)} Look at CLUSTER INFO.`));
     case 'NOREPLICAS':
-      return unavailable(
+      return createUnavailable(
         is('NOREPLICAS, it takes no writes while too few replicas are in touch (min-replicas-to-write).'),
       );
     case 'BUSY':
-      return unavailable(is('BUSY, a script of somebody blocks it. SCRIPT KILL ends it.'));
+      return createUnavailable(is('BUSY, a script of somebody blocks it. SCRIPT KILL ends it.'));
     case 'WRONGTYPE':
       // No version: what another program keeps there must not be overwritten.
       return ['corrupt', is('the key holds something other than a string. Choose another key, or remove it with DEL.')];
     case 'MOVED':
-      return unavailable(is('it belongs to a cluster. Give RedisStateStorage a client made by createCluster().'));
+      return createUnavailable(is('it belongs to a cluster. Give RedisStateStorage a client made by createCluster().'));
   }
   if (/without any password configured/.test(message)) {
-    return denied(is('a password was given, but it asks for none. Remove it from the URL.'));
+    return createDenied(is('a password was given, but it asks for none. Remove it from the URL.'));
   }
   if (/DB index is out of range|SELECT is not allowed/.test(message)) {
-    return unavailable(is(`it has no database of this number (${message}). Correct the number after the port.`));
+    return createUnavailable(is(`it has no database of this number (${message}). Correct the number after the port.`));
   }
-  return unavailable(is(`it says "${message}".`));
+  return createUnavailable(is(`it says "${message}".`));
 }
 
-function unavailable(sentence: string): Explanation {
+function createUnavailable(sentence: string): Explanation {
   return ['unavailable', sentence];
 }
 
-function denied(sentence: string): Explanation {
+function createDenied(sentence: string): Explanation {
   return ['denied', sentence];
 }
 
-function withStop(message: string): string {
+function addFullStop(message: string): string {
   return message.endsWith('.') ? message : `${message}.`;
 }
 
@@ -160,21 +163,21 @@ function withStop(message: string): string {
 const ARGUMENTS = /,? with args beginning with:.*/s;
 const SCRIPT = /\.? script: [\da-f]{40}, on @.*/s;
 
-function shownMessageOf(error: unknown): string {
-  return messageOf(error).replace(ARGUMENTS, '').replace(SCRIPT, '').trim();
+function redactMessage(error: unknown): string {
+  return getMessage(error).replace(ARGUMENTS, '').replace(SCRIPT, '').trim();
 }
 
-function harmless(error: unknown): unknown {
-  return ARGUMENTS.test(messageOf(error)) ? undefined : error;
+function redactCause(error: unknown): unknown {
+  return ARGUMENTS.test(getMessage(error)) ? undefined : error;
 }
 
-function messageOf(error: unknown): string {
+function getMessage(error: unknown): string {
   // Not instanceof: under Jest the system's errors belong to another realm.
   const message = (error as { message?: unknown } | null | undefined)?.message;
   return typeof message === 'string' ? message : String(error);
 }
 
-function codeOf(error: unknown): string | undefined {
+function getCode(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' ? code : undefined;
 }

@@ -7,7 +7,7 @@
  * bytes of a state. What is larger has its version from its beginning, as `versionOf` makes it.
  * Gives 1 if it was written, 0 if another version is there, -1 if nothing is.
  */
-export const WRITE = `
+export const WRITE_SCRIPT = `
 local found = redis.call('GET', KEYS[1])
 local limit = tonumber(ARGV[5])
 local version = ''
@@ -21,7 +21,7 @@ return 1
 `;
 
 // The server's clock, so that those of the instances need not agree.
-const NOW = `
+const SERVER_TIME_SNIPPET = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
@@ -30,7 +30,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
  * KEYS: the records, their expiries. ARGV: the id of an instance, its record, milliseconds to live.
  * Keeps the record, and removes those that are over.
  */
-export const REPORT = `${NOW}
+export const WRITE_REPORT_SCRIPT = `${SERVER_TIME_SNIPPET}
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)) do
@@ -43,7 +43,7 @@ redis.call('PEXPIREAT', KEYS[2], last)
 `;
 
 /** KEYS: the records, their expiries. ARGV: the most bytes of a record. Gives the records that are not over. */
-export const REPORTS = `${NOW}
+export const READ_REPORTS_SCRIPT = `${SERVER_TIME_SNIPPET}
 local records = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now, '+inf')) do
   local record = redis.call('HGET', KEYS[1], id)

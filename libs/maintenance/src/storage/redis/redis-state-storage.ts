@@ -1,18 +1,31 @@
 import { createHash } from 'node:crypto';
-import { REPORT_TTL, type InstanceReport } from '../../core/instance-report.js';
+import { REPORT_TTL_MS, type InstanceReport } from '../../core/instance-report.js';
 import type { MaintenanceState } from '../../core/maintenance-state.js';
 import { serializeState } from '../../core/state-format.js';
-import { LARGEST_STATE } from '../file/file-content.js';
+import { MAX_STATE_BYTES } from '../file/file-content.js';
 import { MaintenanceStorageError } from '../../errors/maintenance-storage.error.js';
-import { DEFAULT_KEY, locationOf, namesOf, parseRedisUrl, shownKey, type RedisNames } from './redis-address.js';
-import { addressOfClient, createOwnClient, listenerFor, usesTls, type RedisClientLike } from './redis-client.js';
-import { GivenConnection, OwnConnection, type RedisConnection } from './redis-connection.js';
-import { ClosedError, isReply, redisError, RedisFailure } from './redis-errors.js';
-import { REPORT, REPORTS, WRITE } from './redis-scripts.js';
+import {
+  DEFAULT_REDIS_KEY,
+  formatRedisLocation,
+  createRedisNames,
+  parseRedisUrl,
+  formatKey,
+  type RedisNames,
+} from './redis-address.js';
+import {
+  describeClientAddress,
+  createOwnClient,
+  createListener,
+  usesTls,
+  type RedisClientLike,
+} from './redis-client.js';
+import { ExternalConnection, ManagedConnection, type RedisConnection } from './redis-connection.js';
+import { ClosedError, isReply, toRedisError, RedisFailure } from './redis-errors.js';
+import { WRITE_REPORT_SCRIPT, READ_REPORTS_SCRIPT, WRITE_SCRIPT } from './redis-scripts.js';
 import { RedisSubscription } from './redis-subscription.js';
-import { parseReport } from '../report-text.js';
+import { parseReport } from '../parse-report.js';
 import type { StateStorage, VersionedState } from '../state-storage.js';
-import { parseStateAtUrl, tooLargeContent } from '../parse-stored-state.js';
+import { parseStateAtUrl, createTooLargeError } from '../parse-stored-state.js';
 
 /** Settings of a {@link RedisStateStorage}: a `url` or a `client`. */
 export interface RedisStateStorageOptions {
@@ -59,25 +72,25 @@ export class RedisStateStorage implements StateStorage {
   private readonly watchers = new Set<() => void>();
   private subscription: RedisSubscription | undefined;
   // A user of Redis may have the right to GET alone.
-  private mayReadRange = true;
+  private canReadRange = true;
   private isKnown = false;
   private isClosed = false;
 
   /** @throws TypeError for a URL or a key that can't be used */
-  constructor({ url, client, key, timeout = 3_000, reportTtl = REPORT_TTL }: RedisStateStorageOptions) {
+  constructor({ url, client, key, timeout = 3_000, reportTtl = REPORT_TTL_MS }: RedisStateStorageOptions) {
     this.timeout = timeout;
     this.reportTtl = reportTtl;
     if (client) {
-      this.names = namesOf(key ?? DEFAULT_KEY);
-      this.location = `redis${usesTls(client) ? 's' : ''}://${addressOfClient(client)}?key=${shownKey(this.names.state)}`;
-      this.connection = new GivenConnection(client, timeout);
-      this.createListener = async () => listenerFor(client, timeout);
+      this.names = createRedisNames(key ?? DEFAULT_REDIS_KEY);
+      this.location = `redis${usesTls(client) ? 's' : ''}://${describeClientAddress(client)}?key=${formatKey(this.names.state)}`;
+      this.connection = new ExternalConnection(client, timeout);
+      this.createListener = async () => createListener(client, timeout);
     } else {
       if (url === undefined) throw new TypeError('RedisStateStorage needs a `url` or a `client`');
       const address = parseRedisUrl(url);
-      this.names = namesOf(key ?? address.key ?? DEFAULT_KEY);
-      this.location = locationOf(address, this.names.state);
-      this.connection = new OwnConnection(address, timeout);
+      this.names = createRedisNames(key ?? address.key ?? DEFAULT_REDIS_KEY);
+      this.location = formatRedisLocation(address, this.names.state);
+      this.connection = new ManagedConnection(address, timeout);
       this.createListener = () => createOwnClient(address, timeout, 'listening');
     }
   }
@@ -90,14 +103,14 @@ export class RedisStateStorage implements StateStorage {
    * @throws {@link MaintenanceStorageError} `lost`, `corrupt`, `denied` or `unavailable`
    */
   async read(): Promise<VersionedState | null> {
-    const content = await this.content().catch((error: unknown) => {
-      throw this.error(error, 'read');
+    const content = await this.readContent().catch((error: unknown) => {
+      throw this.toError(error, 'read');
     });
     if (content !== null) {
       this.isKnown = true;
       return this.parse(content);
     }
-    if (this.isKnown) throw this.lost();
+    if (this.isKnown) throw this.createLostError();
     return null;
   }
 
@@ -109,16 +122,17 @@ export class RedisStateStorage implements StateStorage {
   async write(next: MaintenanceState, ifVersion: string | null): Promise<string> {
     const text = serializeState(next);
     const size = Buffer.byteLength(text);
-    if (size > LARGEST_STATE) throw this.tooLarge(size);
-    const version = versionOf(text);
+    if (size > MAX_STATE_BYTES) throw this.createTooLargeError(size);
+    const version = hashContent(text);
     const { state, channel } = this.names;
     try {
-      const args = ['EVAL', WRITE, '1', state, ifVersion ?? '', text, channel, version, String(LARGEST_STATE)];
+      const args = ['EVAL', WRITE_SCRIPT, '1', state, ifVersion ?? '', text, channel, version, String(MAX_STATE_BYTES)];
       const outcome = Number(await this.connection.run(state, args));
-      if (outcome !== 1) throw this.conflict(outcome === -1 ? 'it is gone' : 'somebody else has written it meanwhile');
+      if (outcome !== 1)
+        throw this.createConflictError(outcome === -1 ? 'it is gone' : 'somebody else has written it meanwhile');
     } catch (error) {
-      if (!isUncertain(error)) throw this.error(error, 'written');
-      await this.settle(next, ifVersion, version, error);
+      if (!isUncertain(error)) throw this.toError(error, 'written');
+      await this.resolveUncertainWrite(next, ifVersion, version, error);
     }
     this.isKnown = true;
     return version;
@@ -126,13 +140,13 @@ export class RedisStateStorage implements StateStorage {
 
   /** Calls back when a change is published, and after each interruption of the connection that listens. */
   async watch(changed: () => void): Promise<() => Promise<void>> {
-    if (this.isClosed) throw this.error(new ClosedError(), 'watched');
+    if (this.isClosed) throw this.toError(new ClosedError(), 'watched');
     // A function of its own for each watch: the same callback may watch twice.
     const watcher = (): void => changed();
     this.watchers.add(watcher);
     const notify = (): void => this.watchers.forEach((callback) => callback());
     this.subscription ??= new RedisSubscription(this.createListener, this.names.channel, notify, this.timeout);
-    await this.subscription.settled;
+    await this.subscription.ready;
     return async () => {
       this.watchers.delete(watcher);
       if (this.watchers.size === 0) this.unsubscribe();
@@ -147,7 +161,7 @@ export class RedisStateStorage implements StateStorage {
   async report(report: InstanceReport): Promise<void> {
     const { reports, expiries } = this.names;
     const record = [report.id, JSON.stringify(report), String(this.reportTtl)];
-    await this.run('written', ['EVAL', REPORT, '2', reports, expiries, ...record]);
+    await this.run('written', ['EVAL', WRITE_REPORT_SCRIPT, '2', reports, expiries, ...record]);
   }
 
   /**
@@ -159,11 +173,11 @@ export class RedisStateStorage implements StateStorage {
     const { reports, expiries } = this.names;
     const records = (await this.run('read', [
       'EVAL',
-      REPORTS,
+      READ_REPORTS_SCRIPT,
       '2',
       reports,
       expiries,
-      String(LARGEST_STATE),
+      String(MAX_STATE_BYTES),
     ])) as Buffer[];
     return records.flatMap((record) => parseReport(record.toString('utf8')) ?? []);
   }
@@ -185,78 +199,78 @@ export class RedisStateStorage implements StateStorage {
     try {
       return await this.connection.run(this.names.state, args);
     } catch (error) {
-      throw this.error(error, purpose);
+      throw this.toError(error, purpose);
     }
   }
 
   /** After a write without an answer: returns if it was done, else throws what its caller has to know. */
-  private async settle(
+  private async resolveUncertainWrite(
     next: MaintenanceState,
     ifVersion: string | null,
     version: string,
     cause: unknown,
   ): Promise<void> {
-    const { message } = this.error(cause, 'written');
+    const { message } = this.toError(cause, 'written');
     const uncertain = (what: string): MaintenanceStorageError =>
       new MaintenanceStorageError('unavailable', `${message} ${what} Look at the status before you try again.`, {
         cause,
       });
     let found: VersionedState | null;
     try {
-      const content = await this.content();
+      const content = await this.readContent();
       found = content && this.parse(content);
     } catch {
       throw uncertain('The write got no answer and may have taken effect.');
     }
-    if (found?.version === version || (found && followsOn(found.state, next))) return;
+    if (found?.version === version || (found && descendsFrom(found.state, next))) return;
     // Nobody wrote, so nobody came first. The command may still be on its way.
     if ((found?.version ?? null) === ifVersion)
       throw uncertain('Nothing was written by now; the write may take effect later.');
-    throw this.conflict('somebody else has written it meanwhile');
+    throw this.createConflictError('somebody else has written it meanwhile');
   }
 
   /** What the key holds; of what is too large to be a state only the beginning. */
-  private async content(): Promise<Buffer | null> {
+  private async readContent(): Promise<Buffer | null> {
     const { state } = this.names;
     const run = async (...args: string[]): Promise<Buffer | null> =>
       (await this.connection.run(state, args)) as Buffer | null;
-    if (this.mayReadRange) {
+    if (this.canReadRange) {
       try {
-        const beginning = await run('GETRANGE', state, '0', String(LARGEST_STATE));
+        const beginning = await run('GETRANGE', state, '0', String(MAX_STATE_BYTES));
         // Nothing there and nothing in it look alike to this command.
         if (beginning && beginning.length > 0) return beginning;
       } catch (error) {
         if (!isNotPermitted(error)) throw error;
-        this.mayReadRange = false;
+        this.canReadRange = false;
       }
     }
     return run('GET', state);
   }
 
   private parse(content: Buffer): VersionedState {
-    if (content.length <= LARGEST_STATE)
-      return parseStateAtUrl(content.toString('utf8'), versionOf(content), this.location);
-    const version = `large-${versionOf(content.subarray(0, LARGEST_STATE + 1))}`;
-    throw tooLargeContent(LARGEST_STATE, version, this.location);
+    if (content.length <= MAX_STATE_BYTES)
+      return parseStateAtUrl(content.toString('utf8'), hashContent(content), this.location);
+    const version = `large-${hashContent(content.subarray(0, MAX_STATE_BYTES + 1))}`;
+    throw createTooLargeError(MAX_STATE_BYTES, version, this.location);
   }
 
-  private tooLarge(size: number): MaintenanceStorageError {
+  private createTooLargeError(size: number): MaintenanceStorageError {
     const message =
-      `${this.location} was not written: the state has ${size} bytes, and ${LARGEST_STATE} are the most. ` +
+      `${this.location} was not written: the state has ${size} bytes, and ${MAX_STATE_BYTES} are the most. ` +
       'End windows that are no longer needed.';
     return new MaintenanceStorageError('unavailable', message);
   }
 
-  private error(error: unknown, purpose: string): MaintenanceStorageError {
-    return error instanceof MaintenanceStorageError ? error : redisError(error, this.location, purpose);
+  private toError(error: unknown, purpose: string): MaintenanceStorageError {
+    return error instanceof MaintenanceStorageError ? error : toRedisError(error, this.location, purpose);
   }
 
-  private conflict(reason: string): MaintenanceStorageError {
+  private createConflictError(reason: string): MaintenanceStorageError {
     const message = `${this.location} was not written: ${reason}. Read it again and decide anew.`;
     return new MaintenanceStorageError('conflict', message);
   }
 
-  private lost(): MaintenanceStorageError {
+  private createLostError(): MaintenanceStorageError {
     return new MaintenanceStorageError(
       'lost',
       `${this.location} is gone, and was there before: a restart without persistence, a failover, an eviction, or ` +
@@ -266,7 +280,7 @@ export class RedisStateStorage implements StateStorage {
 }
 
 // As Redis's own sha1hex, which the script compares it with.
-function versionOf(content: Buffer | string): string {
+function hashContent(content: Buffer | string): string {
   return createHash('sha1').update(content).digest('hex');
 }
 
@@ -282,7 +296,7 @@ function isUncertain(error: unknown): boolean {
 }
 
 /** Whether a state was made from `next` by later writes: each leaves an entry in the history. */
-function followsOn(state: MaintenanceState, next: MaintenanceState): boolean {
+function descendsFrom(state: MaintenanceState, next: MaintenanceState): boolean {
   const [entry] = next.history;
   if (!entry || state.lineage !== next.lineage || state.revision <= next.revision) return false;
   const text = JSON.stringify(entry);

@@ -1,7 +1,7 @@
-import { destroy, type RedisClientLike } from './redis-client.js';
+import { destroyClient, type RedisClientLike } from './redis-client.js';
 
 /** The longest pause between two attempts to subscribe, in milliseconds. */
-const LONGEST_PAUSE = 2_000;
+const MAX_RETRY_DELAY_MS = 2_000;
 
 /**
  * Listens to a channel, over a connection of its own that is opened again whenever it breaks. What was published
@@ -9,39 +9,39 @@ const LONGEST_PAUSE = 2_000;
  */
 export class RedisSubscription {
   /** Resolves when the channel is heard, or was tried in vain for the first time; later changes are told after that. */
-  readonly settled: Promise<void>;
+  readonly ready: Promise<void>;
   #resolve: () => void = () => undefined;
-  #isSettled = false;
+  #isReady = false;
   #isClosed = false;
   #client: RedisClientLike | undefined;
   #endPause: () => void = () => undefined;
 
   /**
    * @param create - makes a client that is not connected yet
-   * @param changed - something was published, or may have been
-   * @param patience - the longest time to {@link settled}, in milliseconds
+   * @param onChange - something was published, or may have been
+   * @param patience - the longest time to {@link ready}, in milliseconds
    */
   constructor(
     private readonly create: () => Promise<RedisClientLike>,
     private readonly channel: string,
-    private readonly changed: () => void,
+    private readonly onChange: () => void,
     patience: number,
   ) {
-    this.settled = new Promise((resolve) => (this.#resolve = resolve));
-    const timer = setTimeout(() => this.#settle(), patience);
-    void this.settled.then(() => clearTimeout(timer));
+    this.ready = new Promise((resolve) => (this.#resolve = resolve));
+    const timer = setTimeout(() => this.#markReady(), patience);
+    void this.ready.then(() => clearTimeout(timer));
     void this.#run();
   }
 
   close(): void {
     this.#isClosed = true;
-    if (this.#client) destroy(this.#client);
+    if (this.#client) destroyClient(this.#client);
     this.#endPause();
-    this.#settle();
+    this.#markReady();
   }
 
-  #settle(): void {
-    this.#isSettled = true;
+  #markReady(): void {
+    this.#isReady = true;
     this.#resolve();
   }
 
@@ -52,8 +52,8 @@ export class RedisSubscription {
       } catch {
         // What is wrong is told by the reads, which go on.
       }
-      if (this.#client) destroy(this.#client);
-      this.#settle();
+      if (this.#client) destroyClient(this.#client);
+      this.#markReady();
       await this.#pause(failures);
     }
   }
@@ -69,19 +69,19 @@ export class RedisSubscription {
       client.on('disconnect', () => resolve());
     });
     await client.connect();
-    await client.subscribe(this.channel, () => !this.#isClosed && this.changed());
+    await client.subscribe(this.channel, () => !this.#isClosed && this.onChange());
     heard();
     // A cluster and sentinels open single connections again by themselves, and subscribe again before they say so.
-    for (const event of ['node-ready', 'ready']) client.on(event, () => !this.#isClosed && this.changed());
-    if (this.#isSettled && !this.#isClosed) this.changed();
-    this.#settle();
-    if (this.#isClosed) destroy(client);
+    for (const event of ['node-ready', 'ready']) client.on(event, () => !this.#isClosed && this.onChange());
+    if (this.#isReady && !this.#isClosed) this.onChange();
+    this.#markReady();
+    if (this.#isClosed) destroyClient(client);
     await ended;
   }
 
   #pause(failures: number): Promise<void> {
     if (this.#isClosed) return Promise.resolve();
-    const delay = Math.min(50 * 2 ** failures, LONGEST_PAUSE) * (0.75 + Math.random() / 4);
+    const delay = Math.min(50 * 2 ** failures, MAX_RETRY_DELAY_MS) * (0.75 + Math.random() / 4);
     return new Promise((resolve) => {
       // Waiting for a server must not keep a process alive that has nothing else to do.
       const timer = setTimeout(resolve, delay).unref();

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { S3Condition, S3Connection } from './s3-connection.js';
 import { S3Failure } from './s3-failure.js';
 
-type Kind = keyof S3Condition;
+type ConditionKind = keyof S3Condition;
 
-const NOTHING = Buffer.alloc(0);
+const EMPTY_BODY = Buffer.alloc(0);
 /** The ETag of no object. */
-const IMPOSSIBLE = '"00000000000000000000000000000000"';
+const NONEXISTENT_ETAG = '"00000000000000000000000000000000"';
 
 /**
  * Knows whether the server heeds the conditions of a write, which some take and ignore. It finds out before the first
@@ -15,7 +15,7 @@ const IMPOSSIBLE = '"00000000000000000000000000000000"';
 export class S3Conditions {
   readonly #connection: S3Connection;
   readonly #key: string;
-  readonly #heeded: Partial<Record<Kind, Promise<boolean>>> = {};
+  readonly #supported: Partial<Record<ConditionKind, Promise<boolean>>> = {};
 
   constructor(connection: S3Connection, key: string) {
     this.#connection = connection;
@@ -27,13 +27,13 @@ export class S3Conditions {
    *
    * @throws {@link S3Failure} if it can't be found out; the next call tries again
    */
-  async areHeeded(kind: Kind, deadline: number): Promise<boolean> {
-    const probe = (this.#heeded[kind] ??=
+  async areSupported(kind: ConditionKind, deadline: number): Promise<boolean> {
+    const probe = (this.#supported[kind] ??=
       kind === 'ifMatch' ? this.#probeMatch(deadline) : this.#probeNoneMatch(deadline));
     try {
       return await probe;
     } catch (error) {
-      this.#heeded[kind] = undefined;
+      this.#supported[kind] = undefined;
       throw error;
     }
   }
@@ -41,7 +41,7 @@ export class S3Conditions {
   // Leaves nothing behind where it is heeded, as nothing matches.
   async #probeMatch(deadline: number): Promise<boolean> {
     const key = `${this.#key}.probe`;
-    const isHeeded = await this.#isRefused(key, { ifMatch: IMPOSSIBLE }, deadline);
+    const isHeeded = await this.#isRefused(key, { ifMatch: NONEXISTENT_ETAG }, deadline);
     if (!isHeeded) await this.#connection.remove(key, deadline);
     return isHeeded;
   }
@@ -50,7 +50,7 @@ export class S3Conditions {
     // A name of its own: another process that probes at the same time would take the object away in between.
     const key = `${this.#key}.probe-${randomUUID()}`;
     try {
-      await this.#connection.put(key, NOTHING, {}, deadline);
+      await this.#connection.put(key, EMPTY_BODY, {}, deadline);
       return await this.#isRefused(key, { ifNoneMatch: '*' }, deadline);
     } finally {
       await this.#connection.remove(key, deadline).catch(() => undefined);
@@ -59,7 +59,7 @@ export class S3Conditions {
 
   async #isRefused(key: string, condition: S3Condition, deadline: number): Promise<boolean> {
     try {
-      await this.#connection.put(key, NOTHING, condition, deadline);
+      await this.#connection.put(key, EMPTY_BODY, condition, deadline);
       return false;
     } catch (error) {
       const status = error instanceof S3Failure ? error.status : undefined;

@@ -1,7 +1,7 @@
 import type * as Aws from '@aws-sdk/client-s3';
-import { LARGEST_STATE } from '../file/file-content.js';
-import { failureOf, S3Failure } from './s3-failure.js';
-import type { S3Place, S3StateStorageOptions } from './s3-options.js';
+import { MAX_STATE_BYTES } from '../file/file-content.js';
+import { toS3Failure, S3Failure } from './s3-failure.js';
+import type { S3Location, S3StateStorageOptions } from './s3-options.js';
 
 type Sdk = typeof Aws;
 type S3Client = Aws.S3Client;
@@ -16,7 +16,7 @@ const MAX_CONNECTIONS = 16;
 export interface S3Content {
   /** The ETag without its quotes: servers differ in whether they want them. */
   version: string;
-  /** Missing where the object is larger than {@link LARGEST_STATE}. */
+  /** Missing where the object is larger than {@link MAX_STATE_BYTES}. */
   text?: string;
 }
 
@@ -43,14 +43,14 @@ export interface S3Condition {
 export class S3Connection {
   /** Milliseconds that one call may take. */
   readonly timeout: number;
-  readonly #place: S3Place;
+  readonly #place: S3Location;
   readonly #options: S3StateStorageOptions;
   readonly #secrets: string[];
   readonly #calls = new Set<AbortController>();
   #client: S3Client | undefined;
   #isClosed = false;
 
-  constructor(place: S3Place, options: S3StateStorageOptions) {
+  constructor(place: S3Location, options: S3StateStorageOptions) {
     this.timeout = options.timeout ?? 3000;
     this.#place = place;
     this.#options = options;
@@ -72,7 +72,7 @@ export class S3Connection {
         if (!Body || !ETag) throw new S3Failure({ status: 200, reason: 'an answer without content or ETag' });
         // In Node.js a body is always a stream.
         const text = await readText(Body as AsyncIterable<Uint8Array>, ContentLength);
-        return { version: bare(ETag), text };
+        return { version: stripQuotes(ETag), text };
       } catch (error) {
         const { $metadata, name } = error as { $metadata?: { httpStatusCode?: number }; name?: string };
         if ($metadata?.httpStatusCode === 304 && known !== undefined) return 'unchanged';
@@ -95,7 +95,7 @@ export class S3Connection {
         IfNoneMatch: condition.ifNoneMatch,
       });
       const { ETag } = await client.send(command, { abortSignal });
-      return ETag && bare(ETag);
+      return ETag && stripQuotes(ETag);
     });
   }
 
@@ -110,7 +110,7 @@ export class S3Connection {
       });
       for (const { Key, LastModified, ETag } of page.Contents ?? []) {
         const modifiedAt = LastModified?.getTime() ?? Date.now();
-        if (Key !== undefined) entries.push({ key: Key, modifiedAt, version: ETag && bare(ETag) });
+        if (Key !== undefined) entries.push({ key: Key, modifiedAt, version: ETag && stripQuotes(ETag) });
       }
       token = page.NextContinuationToken;
     } while (token !== undefined);
@@ -144,16 +144,16 @@ export class S3Connection {
       const ended = new Promise<never>((_resolve, reject) => {
         call.signal.addEventListener('abort', () => reject(call.signal.reason as S3Failure));
         const patience = Math.min(this.timeout, (deadline ?? Infinity) - performance.now());
-        timer = setTimeout(() => call.abort(tooLate(this.timeout)), Math.max(patience, 0));
+        timer = setTimeout(() => call.abort(createTimeoutFailure(this.timeout)), Math.max(patience, 0));
       });
-      this.#client ??= this.#clientOf(sdk);
+      this.#client ??= this.#createClient(sdk);
       // Not the signal alone: the SDK looks at it in places, and not while it waits for credentials.
       return await Promise.race([work(sdk, this.#client, call.signal), ended]);
     } catch (error) {
-      const failure = failureOf(error, this.#secrets);
+      const failure = toS3Failure(error, this.#secrets);
       // The SDK keeps the connection of an answer whose body is never read; the signal destroys it.
       call.abort(failure);
-      if (!this.#options.credentials && areKeysRefused(failure)) this.#dropClient();
+      if (!this.#options.credentials && areCredentialsRefused(failure)) this.#dropClient();
       throw failure;
     } finally {
       clearTimeout(timer);
@@ -161,7 +161,7 @@ export class S3Connection {
     }
   }
 
-  #clientOf(sdk: Sdk): S3Client {
+  #createClient(sdk: Sdk): S3Client {
     const { client, region, forcePathStyle, credentials } = this.#options;
     if (client) return client as unknown as S3Client;
     const { endpoint } = this.#place;
@@ -213,7 +213,7 @@ async function readText(body: AsyncIterable<Uint8Array>, length: number | undefi
   // Leaving the loop destroys the stream, and with it the connection: the rest is not fetched.
   for await (const chunk of body) {
     size += chunk.length;
-    if ((length ?? size) > LARGEST_STATE || size > LARGEST_STATE) return undefined;
+    if ((length ?? size) > MAX_STATE_BYTES || size > MAX_STATE_BYTES) return undefined;
     chunks.push(chunk);
   }
   if (length !== undefined && size < length) {
@@ -222,16 +222,16 @@ async function readText(body: AsyncIterable<Uint8Array>, length: number | undefi
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function bare(etag: string): string {
+function stripQuotes(etag: string): string {
   return etag.replace(/^(?:W\/)?"(.*)"$/, '$1');
 }
 
-function tooLate(timeout: number): S3Failure {
+function createTimeoutFailure(timeout: number): S3Failure {
   return new S3Failure({ code: 'TIMEOUT', reason: `no answer within ${timeout / 1000} s` });
 }
 
 // Keys may have been changed where the SDK found them; it keeps those that it has until there is a new client.
-function areKeysRefused({ status, code }: S3Failure): boolean {
+function areCredentialsRefused({ status, code }: S3Failure): boolean {
   if (code === 'RequestTimeTooSkewed') return false;
   return status === 401 || status === 403 || code === 'ExpiredToken' || code === 'InvalidToken';
 }

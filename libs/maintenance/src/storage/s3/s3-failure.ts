@@ -1,5 +1,5 @@
 /** What is known of a call that failed. */
-interface Details {
+interface FailureDetails {
   /** Of HTTP, if there was an answer. */
   status?: number;
   /** Of S3 (`NoSuchBucket`), of the system (`ECONNREFUSED`) or of ours (`TIMEOUT`). */
@@ -25,7 +25,7 @@ export class S3Failure extends Error {
   readonly region?: string;
   readonly clockAhead?: number;
 
-  constructor({ status, code, reason, region, clockAhead, requestId }: Details) {
+  constructor({ status, code, reason, region, clockAhead, requestId }: FailureDetails) {
     const answer = status === undefined ? undefined : `HTTP ${status}`;
     const request = requestId === undefined ? undefined : `request ${requestId}`;
     super([answer, code, reason, request].filter(Boolean).join(', '));
@@ -54,17 +54,17 @@ interface SdkError {
  *
  * @param secrets - texts that must not appear in it
  */
-export function failureOf(error: unknown, secrets: readonly string[]): S3Failure {
+export function toS3Failure(error: unknown, secrets: readonly string[]): S3Failure {
   if (error instanceof S3Failure) return error;
   const { name, message, Code, code, Region, $metadata, $response, errors } = (error ?? {}) as SdkError;
   // Where several addresses of a host fail, the first speaks for all.
-  if (!message && errors?.[0]) return failureOf(errors[0], secrets);
+  if (!message && errors?.[0]) return toS3Failure(errors[0], secrets);
   const date = Date.parse($response?.headers?.date ?? '');
-  const text = textOf(message);
+  const text = parseMessage(message);
   return new S3Failure({
     status: $metadata?.httpStatusCode,
-    code: Code ?? code ?? nameOfS3(name) ?? text?.code,
-    reason: redact(text?.reason, secrets),
+    code: Code ?? code ?? getS3ErrorName(name) ?? text?.code,
+    reason: redactSecrets(text?.reason, secrets),
     region: $response?.headers?.['x-amz-bucket-region'] ?? Region,
     clockAhead: Number.isNaN(date) ? undefined : Date.now() - date,
     requestId: $metadata?.requestId,
@@ -72,11 +72,11 @@ export function failureOf(error: unknown, secrets: readonly string[]): S3Failure
 }
 
 // Names that the SDK gives where the server named nothing.
-function nameOfS3(name: string | undefined): string | undefined {
+function getS3ErrorName(name: string | undefined): string | undefined {
   return name === 'Error' || name === 'Unknown' || name === 'UnknownError' || name === 'NotFound' ? undefined : name;
 }
 
-function textOf(message: string | undefined): { reason: string; code?: string } | undefined {
+function parseMessage(message: string | undefined): { reason: string; code?: string } | undefined {
   // Bodies without a message (Ceph), and bodies that are no XML, of a proxy for example.
   if (!message || message === 'UnknownError' || message.includes('Deserialization error')) return undefined;
   const reason = message.trim().replace(/\.$/, '');
@@ -86,7 +86,7 @@ function textOf(message: string | undefined): { reason: string; code?: string } 
   return { reason: wrapped, code: wrapped === 'socket hang up' ? 'ECONNRESET' : /\bE[A-Z_]+\b/.exec(wrapped)?.[0] };
 }
 
-function redact(text: string | undefined, secrets: readonly string[]): string | undefined {
+function redactSecrets(text: string | undefined, secrets: readonly string[]): string | undefined {
   return secrets
     .reduce((rest, secret) => rest?.replaceAll(secret, '***'), text)
     ?.replace(/\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b/g, '***');

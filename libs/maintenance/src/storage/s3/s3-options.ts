@@ -46,7 +46,7 @@ export interface S3StateStorageOptions {
 }
 
 /** Where a state is, in a form that can be shown. */
-export interface S3Place {
+export interface S3Location {
   readonly bucket: string;
   readonly key: string;
   /** Without credentials. */
@@ -61,7 +61,7 @@ export interface S3Place {
  *
  * @throws Error with a sentence that names the option
  */
-export function s3PlaceOf(options: S3StateStorageOptions): S3Place {
+export function resolveS3Location(options: S3StateStorageOptions): S3Location {
   const { bucket, key, region } = options;
   if (!bucket) throw new Error('S3StateStorage needs the option bucket');
   if (!key || key.endsWith('/')) throw new Error('S3StateStorage needs the option key, the name of an object');
@@ -69,21 +69,21 @@ export function s3PlaceOf(options: S3StateStorageOptions): S3Place {
     const value = options[name];
     if (value !== undefined && !(value > 0)) throw new Error(`${name} must be a number of milliseconds, not ${value}`);
   }
-  const endpoint = options.endpoint === undefined ? undefined : endpointOf(options.endpoint);
-  return { bucket, key, endpoint, region, location: locationOf(bucket, key, endpoint) };
+  const endpoint = options.endpoint === undefined ? undefined : parseEndpoint(options.endpoint);
+  return { bucket, key, endpoint, region, location: formatS3Location(bucket, key, endpoint) };
 }
 
 /** The place of an object beside this one, whose name goes on with `suffix`. */
-export function besides({ bucket, key, endpoint, region }: S3Place, suffix: string): S3Place {
+export function getSiblingLocation({ bucket, key, endpoint, region }: S3Location, suffix: string): S3Location {
   const name = `${key}${suffix}`;
-  return { bucket, key: name, endpoint, region, location: locationOf(bucket, name, endpoint) };
+  return { bucket, key: name, endpoint, region, location: formatS3Location(bucket, name, endpoint) };
 }
 
-function locationOf(bucket: string, key: string, endpoint: string | undefined): string {
+function formatS3Location(bucket: string, key: string, endpoint: string | undefined): string {
   return `s3://${bucket}/${key}${endpoint === undefined ? '' : ` at ${endpoint}`}`;
 }
 
-function endpointOf(text: string): string {
+function parseEndpoint(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
     const shown = text.includes('@') ? '' : `, not ${JSON.stringify(text)}`;

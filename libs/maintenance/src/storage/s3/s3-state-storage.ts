@@ -1,17 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
-import { REPORT_TTL, type InstanceReport } from '../../core/instance-report.js';
+import { REPORT_TTL_MS, type InstanceReport } from '../../core/instance-report.js';
 import type { MaintenanceState } from '../../core/maintenance-state.js';
 import { parseState, serializeState } from '../../core/state-format.js';
-import { LARGEST_STATE } from '../file/file-content.js';
+import { MAX_STATE_BYTES } from '../file/file-content.js';
 import { isStorageError, MaintenanceStorageError } from '../../errors/maintenance-storage.error.js';
 import { S3Conditions } from './s3-conditions.js';
 import { S3Connection, type S3Condition, type S3Content } from './s3-connection.js';
-import { s3Error } from './s3-errors.js';
+import { toS3Error } from './s3-errors.js';
 import { S3Failure } from './s3-failure.js';
-import { besides, s3PlaceOf, type S3Place, type S3StateStorageOptions } from './s3-options.js';
+import { getSiblingLocation, resolveS3Location, type S3Location, type S3StateStorageOptions } from './s3-options.js';
 import { S3Reports } from './s3-reports.js';
 import type { StateStorage, VersionedState } from '../state-storage.js';
-import { parseStateAtUrl, tooLargeContent } from '../parse-stored-state.js';
+import { parseStateAtUrl, createTooLargeError } from '../parse-stored-state.js';
 
 /** What was read last, and stands as long as the server says that nothing has changed. */
 type LastRead = { version: string } & ({ shared: VersionedState; untouched: VersionedState } | { error: Error });
@@ -45,7 +45,7 @@ export class S3StateStorage implements StateStorage {
   readonly kind = 's3';
   /** `s3://bucket/key`, and the endpoint if one is given. */
   readonly location: string;
-  readonly #place: S3Place;
+  readonly #s3Location: S3Location;
   readonly #connection: S3Connection;
   readonly #conditions: S3Conditions;
   readonly #reports: S3Reports;
@@ -57,12 +57,12 @@ export class S3StateStorage implements StateStorage {
 
   /** @throws Error with a sentence that names the option, if one can't be used */
   constructor(options: S3StateStorageOptions) {
-    const place = s3PlaceOf(options);
-    this.#place = place;
+    const place = resolveS3Location(options);
+    this.#s3Location = place;
     this.location = place.location;
     this.#connection = new S3Connection(place, options);
     this.#conditions = new S3Conditions(this.#connection, place.key);
-    this.#reports = new S3Reports(this.#connection, `${place.key}.instances/`, options.reportTtl ?? REPORT_TTL);
+    this.#reports = new S3Reports(this.#connection, `${place.key}.instances/`, options.reportTtl ?? REPORT_TTL_MS);
     this.#onUnconditionalWrites = options.onUnconditionalWrites ?? 'refuse';
   }
 
@@ -74,9 +74,9 @@ export class S3StateStorage implements StateStorage {
   async read(): Promise<VersionedState | null> {
     const last = this.#last;
     const content = await this.#get(last?.version);
-    if (content === 'unchanged') return resultOf(last!);
-    this.#last = content === null ? undefined : this.#lastRead(content);
-    return this.#last === undefined ? null : resultOf(this.#last);
+    if (content === 'unchanged') return getLastResult(last!);
+    this.#last = content === null ? undefined : this.#parseContent(content);
+    return this.#last === undefined ? null : getLastResult(this.#last);
   }
 
   /**
@@ -90,17 +90,17 @@ export class S3StateStorage implements StateStorage {
   async write(next: MaintenanceState, ifVersion: string | null): Promise<string> {
     const text = serializeState(next);
     const bytes = Buffer.from(text);
-    if (bytes.length > LARGEST_STATE) throw this.#tooLarge(bytes.length);
+    if (bytes.length > MAX_STATE_BYTES) throw this.#createTooLargeError(bytes.length);
     const deadline = performance.now() + 2 * this.#connection.timeout;
     const write: Write = { next, text, bytes, ifVersion, deadline };
-    for (const condition of await this.#conditionsOf(write)) {
+    for (const condition of await this.#getConditions(write)) {
       const version = await this.#attempt(write, condition);
       if (version === undefined) continue;
       if (condition.ifMatch !== undefined) this.#wantsQuotes = condition.ifMatch.startsWith('"');
       return version;
     }
     const reason = new S3Failure({ status: 412, reason: 'its own ETag does not match, with quotes or without' });
-    throw s3Error(reason, 'written', this.#place);
+    throw toS3Error(reason, 'written', this.#s3Location);
   }
 
   /**
@@ -111,7 +111,7 @@ export class S3StateStorage implements StateStorage {
    */
   async report(report: InstanceReport): Promise<void> {
     await this.#reports.write(report).catch((error: unknown) => {
-      throw s3Error(error, 'written', this.#reportPlace);
+      throw toS3Error(error, 'written', this.#reportPlace);
     });
   }
 
@@ -123,7 +123,7 @@ export class S3StateStorage implements StateStorage {
    */
   async reports(): Promise<InstanceReport[]> {
     return this.#reports.read(performance.now() + 2 * this.#connection.timeout).catch((error: unknown) => {
-      throw s3Error(error, 'listed', this.#reportPlace);
+      throw toS3Error(error, 'listed', this.#reportPlace);
     });
   }
 
@@ -133,9 +133,9 @@ export class S3StateStorage implements StateStorage {
   }
 
   /** The conditions to try, one after the other as long as the server does not see that they hold. */
-  async #conditionsOf(write: Write): Promise<S3Condition[]> {
+  async #getConditions(write: Write): Promise<S3Condition[]> {
     const { ifVersion } = write;
-    if (!(await this.#areHeeded(ifVersion === null ? 'ifNoneMatch' : 'ifMatch', write.deadline))) {
+    if (!(await this.#areConditionsSupported(ifVersion === null ? 'ifNoneMatch' : 'ifMatch', write.deadline))) {
       await this.#expectVersion(write);
       return [{}];
     }
@@ -144,10 +144,10 @@ export class S3StateStorage implements StateStorage {
     return this.#wantsQuotes ? forms : forms.reverse();
   }
 
-  async #areHeeded(kind: keyof S3Condition, deadline: number): Promise<boolean> {
-    const areHeeded = await this.#conditions.areHeeded(kind, deadline).catch((error: unknown) => {
+  async #areConditionsSupported(kind: keyof S3Condition, deadline: number): Promise<boolean> {
+    const areHeeded = await this.#conditions.areSupported(kind, deadline).catch((error: unknown) => {
       const note = 'It is written to see whether the server heeds conditions; the state was not written.';
-      throw s3Error(error, 'written', besides(this.#place, '.probe'), note);
+      throw toS3Error(error, 'written', getSiblingLocation(this.#s3Location, '.probe'), note);
     });
     if (areHeeded) return true;
     const danger = 'so that of two operators one may undo what the other does';
@@ -166,50 +166,53 @@ export class S3StateStorage implements StateStorage {
 
   async #expectVersion({ ifVersion, deadline }: Write): Promise<void> {
     const found = await this.#get(ifVersion ?? undefined, deadline);
-    if (found !== 'unchanged' && (found?.version ?? null) !== ifVersion) throw this.#conflict(found);
+    if (found !== 'unchanged' && (found?.version ?? null) !== ifVersion) throw this.#createConflictError(found);
   }
 
   /** Writes under this condition; `undefined`: the server says that it does not hold, although it does. */
   async #attempt(write: Write, condition: S3Condition): Promise<string | undefined> {
     let failure: S3Failure;
     try {
-      const version = await this.#connection.put(this.#place.key, write.bytes, condition, write.deadline);
+      const version = await this.#connection.put(this.#s3Location.key, write.bytes, condition, write.deadline);
       if (version !== undefined) return version;
       failure = new S3Failure({ status: 200, reason: 'an answer without ETag' });
     } catch (error) {
       failure = error as S3Failure;
     }
-    if (isRefusal(failure)) throw s3Error(failure, 'written', this.#place);
-    return this.#settle(write, failure);
+    if (isDefinitelyNotWritten(failure)) throw toS3Error(failure, 'written', this.#s3Location);
+    return this.#resolveFailedWrite(write, failure);
   }
 
   /**
    * Finds out what came of a write that failed: whoever loses a race is answered with 412, 409 or 500, and so is
    * whoever won it if an answer was lost and the SDK tried again.
    */
-  async #settle({ next, text, ifVersion, deadline }: Write, failure: S3Failure): Promise<string | undefined> {
-    const found = await this.#connection.get(this.#place.key, undefined, deadline).catch(() => 'unknown' as const);
+  async #resolveFailedWrite(
+    { next, text, ifVersion, deadline }: Write,
+    failure: S3Failure,
+  ): Promise<string | undefined> {
+    const found = await this.#connection.get(this.#s3Location.key, undefined, deadline).catch(() => 'unknown' as const);
     if (found === 'unknown' || found === 'unchanged') {
       const note = 'Whether it was written all the same is not known, as it could not be read again.';
-      throw s3Error(failure, 'written', this.#place, note);
+      throw toS3Error(failure, 'written', this.#s3Location, note);
     }
     if (found?.text === text) return found.version;
     // Written, and written over by now. Its version is not known, but certainly not the one that is there.
-    if (isLaterThan(next, found?.text)) return `${next.lineage}-${next.revision}`;
-    if ((found?.version ?? null) !== ifVersion) throw this.#conflict(found, failure);
+    if (descendsFrom(next, found?.text)) return `${next.lineage}-${next.revision}`;
+    if ((found?.version ?? null) !== ifVersion) throw this.#createConflictError(found, failure);
     if (failure.status === 412 && ifVersion !== null) return undefined;
-    if (failure.status === 412 || failure.status === 409) throw this.#conflict(found, failure);
-    throw s3Error(failure, 'written', this.#place, 'When it was read again, it still held the old state.');
+    if (failure.status === 412 || failure.status === 409) throw this.#createConflictError(found, failure);
+    throw toS3Error(failure, 'written', this.#s3Location, 'When it was read again, it still held the old state.');
   }
 
   async #get(known?: string, deadline?: number): Promise<S3Content | 'unchanged' | null> {
-    return this.#connection.get(this.#place.key, known, deadline).catch((error: unknown) => {
-      throw s3Error(error, 'read', this.#place);
+    return this.#connection.get(this.#s3Location.key, known, deadline).catch((error: unknown) => {
+      throw toS3Error(error, 'read', this.#s3Location);
     });
   }
 
-  #lastRead({ version, text }: S3Content): LastRead {
-    if (text === undefined) return { version, error: tooLargeContent(LARGEST_STATE, version, this.location) };
+  #parseContent({ version, text }: S3Content): LastRead {
+    if (text === undefined) return { version, error: createTooLargeError(MAX_STATE_BYTES, version, this.location) };
     try {
       const [shared, untouched] = [text, text].map((same) => parseStateAtUrl(same, version, this.location));
       return { version, shared: shared!, untouched: untouched! };
@@ -219,26 +222,26 @@ export class S3StateStorage implements StateStorage {
     }
   }
 
-  get #reportPlace(): S3Place {
-    return besides(this.#place, '.instances/');
+  get #reportPlace(): S3Location {
+    return getSiblingLocation(this.#s3Location, '.instances/');
   }
 
-  #conflict(found: S3Content | null, cause?: unknown): MaintenanceStorageError {
+  #createConflictError(found: S3Content | null, cause?: unknown): MaintenanceStorageError {
     const reason = found === null ? 'it is gone' : 'somebody else has written it meanwhile';
     const message = `${this.location} was not written: ${reason}. Read it again and decide anew.`;
     return new MaintenanceStorageError('conflict', message, { cause });
   }
 
-  #tooLarge(size: number): MaintenanceStorageError {
+  #createTooLargeError(size: number): MaintenanceStorageError {
     const message =
-      `${this.location} was not written: the state has ${size} bytes, and ${LARGEST_STATE} are the most. ` +
+      `${this.location} was not written: the state has ${size} bytes, and ${MAX_STATE_BYTES} are the most. ` +
       'End windows that are no longer needed.';
     return new MaintenanceStorageError('unavailable', message);
   }
 }
 
 /** What the last read gave. Whoever changed it changed a copy of his own, as with other storages. */
-function resultOf(last: LastRead): VersionedState {
+function getLastResult(last: LastRead): VersionedState {
   if ('error' in last) throw last.error;
   const { state, version } = last.untouched;
   if (!isDeepStrictEqual(last.shared, last.untouched))
@@ -247,12 +250,12 @@ function resultOf(last: LastRead): VersionedState {
 }
 
 /** Whether the server certainly wrote nothing. */
-function isRefusal({ status = 0, code }: S3Failure): boolean {
+function isDefinitelyNotWritten({ status = 0, code }: S3Failure): boolean {
   return (status >= 300 && status <= 403) || code === 'NoSuchBucket';
 }
 
 /** Whether the state in `text` was made from `next`: its history holds the entry that `next` added. */
-function isLaterThan(next: MaintenanceState, text: string | undefined): boolean {
+function descendsFrom(next: MaintenanceState, text: string | undefined): boolean {
   const [entry] = next.history;
   if (text === undefined || entry?.revision !== next.revision) return false;
   try {

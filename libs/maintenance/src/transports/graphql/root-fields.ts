@@ -1,10 +1,10 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
-import type { Operation } from './operation.js';
+import type { Operation } from './graphql-operation.js';
 
 // Names that @nestjs/graphql gives to its metadata. Importing them would load the package.
-const RESOLVER_TYPE = 'graphql:resolver_type';
-const RESOLVER_NAME = 'graphql:resolver_name';
+const RESOLVER_TYPE_METADATA = 'graphql:resolver_type';
+const RESOLVER_NAME_METADATA = 'graphql:resolver_name';
 
 const ROOT_TYPES: Record<string, Operation['kind']> = {
   Query: 'query',
@@ -12,21 +12,21 @@ const ROOT_TYPES: Record<string, Operation['kind']> = {
   Subscription: 'subscription',
 };
 
-type Owner = Parameters<HandlerRulesReader['rulesOf']>;
+type RulesArguments = Parameters<HandlerRulesReader['getRules']>;
 
 /** A method of a resolver that a root field of the schema leads to. */
 export interface RootField {
   kind: Operation['kind'];
   name: string;
-  resolver: Owner[0];
-  handler: Owner[1];
+  resolver: RulesArguments[0];
+  handler: RulesArguments[1];
   rules: HandlerRules;
 }
 
 /** The root fields of one schema by what their decorators say. */
 export class RootFields {
   readonly all: readonly RootField[];
-  readonly #ofName = new Map<string, RootField[]>();
+  readonly #byKey = new Map<string, RootField[]>();
 
   /** @param include - the modules that the schema is made of; all where none is named */
   constructor(modules: ModulesContainer, reader: HandlerRulesReader, include: readonly unknown[] = []) {
@@ -34,41 +34,41 @@ export class RootFields {
       ({ metatype }) => include.length === 0 || include.includes(metatype as unknown),
     );
     const instances = included.flatMap(({ providers }) => [...providers.values()].map(({ instance }) => instance));
-    this.all = instances.flatMap((instance) => fieldsOf(instance, reader));
+    this.all = instances.flatMap((instance) => readRootFields(instance, reader));
     for (const field of this.all) {
-      const key = keyOf(field.kind, field.name);
-      this.#ofName.set(key, [...(this.#ofName.get(key) ?? []), field]);
+      const key = createKey(field.kind, field.name);
+      this.#byKey.set(key, [...(this.#byKey.get(key) ?? []), field]);
     }
   }
 
   /** The methods behind a root field; none where no resolver of Nest's has it: introspection, a schema of another making. */
-  at(kind: Operation['kind'], name: string): readonly RootField[] {
-    return this.#ofName.get(keyOf(kind, name)) ?? [];
+  find(kind: Operation['kind'], name: string): readonly RootField[] {
+    return this.#byKey.get(createKey(kind, name)) ?? [];
   }
 
   /** Whether some field is closed even while maintenance is off. */
-  get hasForced(): boolean {
-    return this.all.some(({ rules }) => rules.verdict === 'refuse');
+  get hasForcedFields(): boolean {
+    return this.all.some(({ rules }) => rules.override === 'refuse');
   }
 }
 
-function fieldsOf(instance: unknown, reader: HandlerRulesReader): RootField[] {
+function readRootFields(instance: unknown, reader: HandlerRulesReader): RootField[] {
   if (typeof instance !== 'object' || instance === null) return [];
-  const prototype = Object.getPrototypeOf(instance) as Record<string, Owner[1]> | null;
+  const prototype = Object.getPrototypeOf(instance) as Record<string, RulesArguments[1]> | null;
   if (!prototype) return [];
   return new MetadataScanner().getAllMethodNames(prototype).flatMap((method) => {
     const handler = prototype[method];
     if (typeof handler !== 'function') return [];
-    const kind = ROOT_TYPES[String(Reflect.getMetadata(RESOLVER_TYPE, handler))];
+    const kind = ROOT_TYPES[String(Reflect.getMetadata(RESOLVER_TYPE_METADATA, handler))];
     if (!kind) return [];
-    const name = (Reflect.getMetadata(RESOLVER_NAME, handler) as string | undefined) ?? method;
+    const name = (Reflect.getMetadata(RESOLVER_NAME_METADATA, handler) as string | undefined) ?? method;
     // As Nest's guards see it.
-    const resolver = prototype.constructor as unknown as Owner[0];
-    const rules = reader.rulesOf(resolver, handler);
+    const resolver = prototype.constructor as unknown as RulesArguments[0];
+    const rules = reader.getRules(resolver, handler);
     return [{ kind, name, resolver, handler, rules }];
   });
 }
 
-function keyOf(kind: Operation['kind'], name: string): string {
+function createKey(kind: Operation['kind'], name: string): string {
   return `${kind}.${name}`;
 }

@@ -9,7 +9,7 @@ interface Emitter {
   once(event: string, listener: () => void): unknown;
 }
 
-type Answer = (...args: unknown[]) => unknown;
+type GrpcCallback = (...args: unknown[]) => unknown;
 
 /** Whether the handler has `@GrpcStreamCall()`, and deals with the call itself. */
 export function isStreamCallPattern(pattern: unknown): boolean {
@@ -22,12 +22,12 @@ export function isStreamCallPattern(pattern: unknown): boolean {
  * @param args - what the handler gets: the call, and where it gives one answer, what takes that
  * @returns the arguments to go on with
  */
-export function followStreamCall([call, answer, ...rest]: unknown[], over: () => void): unknown[] {
+export function trackStreamCall([call, answer, ...rest]: unknown[], over: () => void): unknown[] {
   for (const event of ['finish', 'cancelled']) (call as Emitter).once(event, over);
   if (typeof answer !== 'function') return [call, answer, ...rest];
-  const answered: Answer = (...args) => {
+  const answered: GrpcCallback = (...args) => {
     over();
-    return (answer as Answer)(...args);
+    return (answer as GrpcCallback)(...args);
   };
   return [call, answered, ...rest];
 }

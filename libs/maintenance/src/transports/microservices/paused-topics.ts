@@ -15,22 +15,22 @@ interface Consumer {
  * the pause it would come back at once. The topic rests as a whole: its other partitions would be refused one by one.
  */
 export class PausedTopics {
-  readonly #paused = new Map<Consumer, Map<string, HandlerRules>>();
+  readonly #topicsByConsumer = new Map<Consumer, Map<string, HandlerRules>>();
 
   pause(context: KafkaContext, rules: HandlerRules): void {
     const consumer = context.getConsumer() as unknown as Consumer;
-    const topics = this.#paused.get(consumer) ?? new Map<string, HandlerRules>();
-    this.#paused.set(consumer, topics.set(context.getTopic(), rules));
+    const topics = this.#topicsByConsumer.get(consumer) ?? new Map<string, HandlerRules>();
+    this.#topicsByConsumer.set(consumer, topics.set(context.getTopic(), rules));
     // All of them: a client that has started anew after a failure has forgotten the others.
     consumer.pause([...topics.keys()].map((topic) => ({ topic })));
   }
 
   /** Goes on with what is no longer refused. */
-  review(isOpen: (rules: HandlerRules) => boolean): void {
-    for (const [consumer, topics] of this.#paused) {
+  resumeAdmitted(isOpen: (rules: HandlerRules) => boolean): void {
+    for (const [consumer, topics] of this.#topicsByConsumer) {
       const open = [...topics].filter(([, rules]) => isOpen(rules)).map(([topic]) => ({ topic }));
       for (const { topic } of open) topics.delete(topic);
-      if (topics.size === 0) this.#paused.delete(consumer);
+      if (topics.size === 0) this.#topicsByConsumer.delete(consumer);
       try {
         if (open.length > 0) consumer.resume(open);
       } catch {
@@ -40,6 +40,6 @@ export class PausedTopics {
   }
 
   close(): void {
-    this.#paused.clear();
+    this.#topicsByConsumer.clear();
   }
 }

@@ -1,12 +1,12 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { RpcException } from '@nestjs/microservices';
 import type { Refusal } from '../../policy/refusal.js';
-import { refusedCall } from '../../http/refused-call.js';
+import { createRefusalPayload } from '../../http/refusal-payload.js';
 
 /** UNAVAILABLE: "most likely a transient condition, which can be corrected by retrying with a backoff". */
-const UNAVAILABLE = 14;
+const GRPC_UNAVAILABLE = 14;
 /** What is told in seconds, as in HTTP. */
-const RETRY_AFTER = 'retry-after';
+const RETRY_AFTER_METADATA_KEY = 'retry-after';
 
 interface Metadata {
   set(key: string, value: string): void;
@@ -26,27 +26,27 @@ export interface GrpcError {
 }
 
 /** What a client gets that sent a message and waits for the answer. */
-export function messageErrorOf(Exception: typeof RpcException, refusal: Refusal): RpcException {
-  return new Exception(refusedCall(refusal));
+export function createMessageError(Exception: typeof RpcException, refusal: Refusal): RpcException {
+  return new Exception(createRefusalPayload(refusal));
 }
 
 /** What a client of gRPC gets. */
-export function grpcErrorOf(refusal: Refusal, args: readonly unknown[]): GrpcError {
-  const { message, retryAfter } = refusedCall(refusal);
+export function createGrpcError(refusal: Refusal, args: readonly unknown[]): GrpcError {
+  const { message, retryAfter } = createRefusalPayload(refusal);
   const [first, second] = args;
   // The class is that of the application's own copy of the package.
-  const given = isCall(first) ? first.metadata : (second as Metadata);
+  const given = isGrpcCall(first) ? first.metadata : (second as Metadata);
   const metadata = new (given.constructor as new () => Metadata)();
-  if (retryAfter !== null) metadata.set(RETRY_AFTER, String(retryAfter));
-  return { code: UNAVAILABLE, message, details: message, metadata };
+  if (retryAfter !== null) metadata.set(RETRY_AFTER_METADATA_KEY, String(retryAfter));
+  return { code: GRPC_UNAVAILABLE, message, details: message, metadata };
 }
 
 /** Whether the handler has `@GrpcStreamCall()`, and so the call itself instead of a message. */
 export function isStreamCall(context: ExecutionContext): boolean {
-  return isCall(context.getArgByIndex(0));
+  return isGrpcCall(context.getArgByIndex(0));
 }
 
-function isCall(value: unknown): value is GrpcCall {
+function isGrpcCall(value: unknown): value is GrpcCall {
   const { emit, metadata } = (value ?? {}) as Partial<GrpcCall>;
   return typeof emit === 'function' && metadata !== undefined;
 }

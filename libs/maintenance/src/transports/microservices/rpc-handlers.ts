@@ -1,18 +1,18 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
-import type { Handling } from '../handler-context.js';
+import type { HandlerReference } from '../handler-context.js';
 import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
 
 // Names that Nest gives to its own metadata.
-const PATTERN = 'microservices:pattern';
-const HANDLER_TYPE = 'microservices:handler_type';
-const TRANSPORT = 'microservices:transport';
-const EVENT = 2;
+const PATTERN_METADATA = 'microservices:pattern';
+const PATTERN_HANDLER_METADATA = 'microservices:handler_type';
+const TRANSPORT_METADATA = 'microservices:transport';
+const EVENT_HANDLER_TYPE = 2;
 
 type Handler = (...args: never[]) => unknown;
 type Class = abstract new (...args: never[]) => unknown;
 
 /** A handler of messages or events, as its decorators declare it. */
-export interface RpcHandler extends Handling {
+export interface RpcHandler extends HandlerReference {
   patterns: readonly unknown[];
   /** The one transport that it is for; `undefined`: all. */
   transport: unknown;
@@ -23,16 +23,16 @@ export interface RpcHandler extends Handling {
 
 /** Whether a handler takes events, to which nobody expects an answer. */
 export function isEventHandler(handler: object): boolean {
-  return Reflect.getMetadata(HANDLER_TYPE, handler) === EVENT;
+  return Reflect.getMetadata(PATTERN_HANDLER_METADATA, handler) === EVENT_HANDLER_TYPE;
 }
 
 /** The one transport that a handler is for; `undefined`: all. */
-export function transportOf(handler: object): unknown {
-  return Reflect.getMetadata(TRANSPORT, handler) as unknown;
+export function getTransport(handler: object): unknown {
+  return Reflect.getMetadata(TRANSPORT_METADATA, handler) as unknown;
 }
 
 /** The handlers of all controllers. */
-export function rpcHandlersOf(modules: ModulesContainer, reader: HandlerRulesReader): RpcHandler[] {
+export function findRpcHandlers(modules: ModulesContainer, reader: HandlerRulesReader): RpcHandler[] {
   const scanner = new MetadataScanner();
   return [...modules.values()]
     .flatMap(({ controllers }) => [...controllers.values()])
@@ -42,13 +42,13 @@ export function rpcHandlersOf(modules: ModulesContainer, reader: HandlerRulesRea
       if (!controller || !prototype) return [];
       const methods = scanner.getAllMethodNames(prototype).map((name) => prototype[name] as Handler);
       return methods
-        .filter((handler) => typeof handler === 'function' && Reflect.hasMetadata(PATTERN, handler))
+        .filter((handler) => typeof handler === 'function' && Reflect.hasMetadata(PATTERN_METADATA, handler))
         .map((handler) => ({
           controller,
           handler,
-          patterns: Reflect.getMetadata(PATTERN, handler) as unknown[],
-          transport: transportOf(handler),
-          rules: reader.rulesOf(controller, handler),
+          patterns: Reflect.getMetadata(PATTERN_METADATA, handler) as unknown[],
+          transport: getTransport(handler),
+          rules: reader.getRules(controller, handler),
           isStatic: wrapper.isDependencyTreeStatic(),
         }));
     });
@@ -59,7 +59,7 @@ export function rpcHandlersOf(modules: ModulesContainer, reader: HandlerRulesRea
  *
  * @returns `undefined` for a handler that no controller has
  */
-export function handlersInTurn(
+export function createHandlerLookup(
   handlers: readonly RpcHandler[],
   transport: unknown,
 ): (pattern: unknown) => RpcHandler | undefined {

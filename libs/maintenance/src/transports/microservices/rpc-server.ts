@@ -21,7 +21,7 @@ export interface RpcCallback {
 }
 
 /** The server's class. */
-export function nameOf(server: RpcServer): string {
+export function getServerName(server: RpcServer): string {
   return server.constructor.name;
 }
 
@@ -30,7 +30,7 @@ export function nameOf(server: RpcServer): string {
  *
  * @returns `replacement`, which keeps the next handler on the original
  */
-export function keepNext(replacement: RpcCallback, original: RpcCallback): RpcCallback {
+export function keepNextHandler(replacement: RpcCallback, original: RpcCallback): RpcCallback {
   return Object.defineProperty(replacement, 'next', {
     get: () => original.next,
     set: (next: RpcCallback) => (original.next = next),

@@ -1,5 +1,5 @@
 import type { ApplicationConfig, ModulesContainer } from '@nestjs/core';
-import { replaceMethod } from '../../utils/patch-method.js';
+import { patchMethod } from '../../utils/patch-method.js';
 import type { RpcServer } from './rpc-server.js';
 
 /** A handler that Nest gave to a server. */
@@ -7,10 +7,10 @@ export interface Registration {
   pattern: unknown;
   isEvent: boolean;
   /** Whether Nest has just asked the application's configuration for global guards, as it does before it makes a static handler. */
-  hasAsked: boolean;
+  hasReadGlobalGuards: boolean;
 }
 
-export interface RpcServersParts {
+export interface RpcServersDeps {
   modules: ModulesContainer;
   config: ApplicationConfig;
   /**
@@ -18,29 +18,29 @@ export interface RpcServersParts {
    *
    * The registrations are those of the server so far; a handler's own is there when it is added.
    */
-  prepare: (server: RpcServer, registrations: readonly Registration[]) => (() => void)[];
+  prepareServer: (server: RpcServer, registrations: readonly Registration[]) => (() => void)[];
   /** Called when a server starts to listen, and so has all its handlers. */
-  starts: (server: RpcServer, registrations: readonly Registration[]) => void;
+  onListen: (server: RpcServer, registrations: readonly Registration[]) => void;
 }
 
 /** The servers of the application, stand-alone or connected to it, now or later. */
 export class RpcServers {
   readonly #undo: (() => void)[] = [];
-  #hasAsked = false;
+  #hasReadGlobalGuards = false;
 
-  constructor(private readonly parts: RpcServersParts) {}
+  constructor(private readonly deps: RpcServersDeps) {}
 
   attach(): void {
-    const { config, modules } = this.parts;
+    const { config, modules } = this.deps;
     this.#undo.push(
-      replaceMethod(config, 'getGlobalGuards', (ask) => () => {
+      patchMethod(config, 'getGlobalGuards', (ask) => () => {
         // Nest makes a handler and adds it in one turn: what was asked in an earlier one was asked for something else.
-        if (!this.#hasAsked) queueMicrotask(() => (this.#hasAsked = false));
-        this.#hasAsked = true;
+        if (!this.#hasReadGlobalGuards) queueMicrotask(() => (this.#hasReadGlobalGuards = false));
+        this.#hasReadGlobalGuards = true;
         return ask();
       }),
     );
-    const targets = modules.getRpcTargetRegistry<RpcServer>().subscribe((server) => this.#add(server));
+    const targets = modules.getRpcTargetRegistry<RpcServer>().subscribe((server) => this.#addServer(server));
     this.#undo.push(() => targets.unsubscribe());
   }
 
@@ -48,18 +48,18 @@ export class RpcServers {
     for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 
-  #add(server: RpcServer): void {
+  #addServer(server: RpcServer): void {
     const registrations: Registration[] = [];
-    this.#hasAsked = false;
+    this.#hasReadGlobalGuards = false;
     this.#undo.push(
-      ...this.parts.prepare(server, registrations),
-      replaceMethod(server, 'addHandler', (add) => (pattern, callback, isEvent = false, ...rest) => {
-        registrations.push({ pattern, isEvent, hasAsked: this.#hasAsked });
-        this.#hasAsked = false;
+      ...this.deps.prepareServer(server, registrations),
+      patchMethod(server, 'addHandler', (add) => (pattern, callback, isEvent = false, ...rest) => {
+        registrations.push({ pattern, isEvent, hasReadGlobalGuards: this.#hasReadGlobalGuards });
+        this.#hasReadGlobalGuards = false;
         return add(pattern, callback, isEvent, ...rest);
       }),
-      replaceMethod(server, 'listen', (listen) => (...args) => {
-        this.parts.starts(server, registrations);
+      patchMethod(server, 'listen', (listen) => (...args) => {
+        this.deps.onListen(server, registrations);
         return listen(...args);
       }),
     );

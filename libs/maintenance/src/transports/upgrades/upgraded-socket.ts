@@ -1,14 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Refusal } from '../../policy/refusal.js';
-import { replaceMethod } from '../../utils/patch-method.js';
+import { patchMethod } from '../../utils/patch-method.js';
 import type { Clock } from '../../utils/clock.js';
-import { refuseHandshake } from '../websockets/handshake-refusal.js';
+import { refuseHandshake } from '../websockets/refuse-handshake.js';
 import { createCloseFrame, WebSocketFrames } from './websocket-frames.js';
 
 /** "Try again later" (the registry of RFC 6455's close codes), as gateways say. */
-const TRY_AGAIN_LATER = 1013;
-const REASON = 'Down for maintenance';
+const CLOSE_CODE_TRY_AGAIN_LATER = 1013;
+const CLOSE_REASON = 'Down for maintenance';
 /** How long the client may take to close its side, and the server to finish a frame that it has begun. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -24,7 +24,7 @@ export class UpgradedSocket {
     private readonly clock: Clock,
   ) {
     this.#frames = request.headers.upgrade?.toLowerCase() === 'websocket' ? new WebSocketFrames() : null;
-    if (this.#frames) this.#followWrites(this.#frames);
+    if (this.#frames) this.#trackWrites(this.#frames);
   }
 
   /** Closes it: a WebSocket with a close frame, one that is not accepted yet with the status of refusals. */
@@ -39,11 +39,11 @@ export class UpgradedSocket {
       return refuseHandshake(socket, refusal, statusCode);
     }
     // Listeners hear of the error what they hear of a client that is gone: proxies let go of the other side.
-    const cancel = this.clock.wake(() => socket.destroy(new Error(REASON)), CLOSE_TIMEOUT_MS);
+    const cancel = this.clock.wake(() => socket.destroy(new Error(CLOSE_REASON)), CLOSE_TIMEOUT_MS);
     socket.once('close', cancel);
     this.#stopReading();
     if (!frames?.isOpen) this.#end();
-    else if (frames.isBetweenFrames) this.#end(createCloseFrame(TRY_AGAIN_LATER, REASON));
+    else if (frames.isBetweenFrames) this.#end(createCloseFrame(CLOSE_CODE_TRY_AGAIN_LATER, CLOSE_REASON));
   }
 
   #end(frame?: Buffer): void {
@@ -58,30 +58,30 @@ export class UpgradedSocket {
     this.socket.resume();
   }
 
-  #followWrites(frames: WebSocketFrames): void {
-    replaceMethod(this.socket, 'write', (write) => {
+  #trackWrites(frames: WebSocketFrames): void {
+    patchMethod(this.socket, 'write', (write) => {
       const send = write as (...args: unknown[]) => boolean;
       return (chunk: Uint8Array | string, ...rest: unknown[]) => {
-        if (this.#state === 'closed') return drop(rest);
-        const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encodingIn(rest)) : chunk;
+        if (this.#state === 'closed') return discardWrite(rest);
+        const bytes = typeof chunk === 'string' ? Buffer.from(chunk, getEncoding(rest)) : chunk;
         const isClosing = this.#state === 'closing';
-        const taken = frames.follow(bytes, isClosing);
+        const taken = frames.track(bytes, isClosing);
         if (!isClosing) return send(chunk, ...rest);
         const result = send(bytes.subarray(0, taken), ...rest);
         if (!frames.isOpen) this.#end();
-        else if (frames.isBetweenFrames) this.#end(createCloseFrame(TRY_AGAIN_LATER, REASON));
+        else if (frames.isBetweenFrames) this.#end(createCloseFrame(CLOSE_CODE_TRY_AGAIN_LATER, CLOSE_REASON));
         return result;
       };
     });
   }
 }
 
-function encodingIn([encoding]: unknown[]): BufferEncoding {
+function getEncoding([encoding]: unknown[]): BufferEncoding {
   return typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8';
 }
 
 /** Behaves as a stream that has written something. */
-function drop(rest: unknown[]): boolean {
+function discardWrite(rest: unknown[]): boolean {
   const done = rest.find((argument) => typeof argument === 'function') as (() => void) | undefined;
   if (done) process.nextTick(done);
   return true;

@@ -22,7 +22,7 @@ it.each([1, 2, 3, 7, 100, 4_096, 1_000_000])('knows where frames end, however th
   const frames = new WebSocketFrames();
   const wrong: number[] = [];
   for (let at = 0; at < all.length; at += size) {
-    frames.follow(all.subarray(at, at + size));
+    frames.track(all.subarray(at, at + size));
     const written = Math.min(at + size, all.length);
     if (frames.isBetweenFrames !== ends.has(written)) wrong.push(written);
   }
@@ -32,35 +32,35 @@ it.each([1, 2, 3, 7, 100, 4_096, 1_000_000])('knows where frames end, however th
 
 it('stops at the end of a frame where that is wanted', () => {
   const frames = new WebSocketFrames();
-  frames.follow(Buffer.concat([HEAD, FRAMES[5]!.subarray(0, 10)]));
+  frames.track(Buffer.concat([HEAD, FRAMES[5]!.subarray(0, 10)]));
   const rest = Buffer.concat([FRAMES[5]!.subarray(10), FRAMES[6]!]);
-  expect(frames.follow(rest, true)).toBe(FRAMES[5]!.length - 10);
+  expect(frames.track(rest, true)).toBe(FRAMES[5]!.length - 10);
   expect(frames.isBetweenFrames).toBe(true);
 });
 
 it('skips the mask that a server must not use, but might', () => {
   const frames = new WebSocketFrames();
-  frames.follow(Buffer.concat([HEAD, Buffer.from([0x81, 0x80 | 2, 1, 2, 3, 4, 0x88])]));
+  frames.track(Buffer.concat([HEAD, Buffer.from([0x81, 0x80 | 2, 1, 2, 3, 4, 0x88])]));
   expect(frames.isBetweenFrames).toBe(false);
-  frames.follow(Buffer.from([0x88]));
+  frames.track(Buffer.from([0x88]));
   expect(frames.isBetweenFrames).toBe(true);
 });
 
 it('is not open before the answer, after a refusal, and once the server has sent a close frame', () => {
   const frames = new WebSocketFrames();
   expect(frames.hasAnswer).toBe(false);
-  frames.follow(HEAD.subarray(0, 20));
+  frames.track(HEAD.subarray(0, 20));
   expect([frames.hasAnswer, frames.isBetweenFrames]).toEqual([true, false]);
-  frames.follow(HEAD.subarray(20));
+  frames.track(HEAD.subarray(20));
   expect(frames.isOpen).toBe(true);
-  frames.follow(createCloseFrame(1000, 'bye'));
+  frames.track(createCloseFrame(1000, 'bye'));
   expect(frames.isOpen).toBe(false);
 
   const refused = new WebSocketFrames();
-  refused.follow(Buffer.from('HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno'));
+  refused.track(Buffer.from('HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno'));
   expect(refused.isOpen).toBe(false);
 
   const nonsense = new WebSocketFrames();
-  nonsense.follow(Buffer.alloc(70_000, 'HTTP/1.1 101 '));
+  nonsense.track(Buffer.alloc(70_000, 'HTTP/1.1 101 '));
   expect(nonsense.isOpen).toBe(false);
 });

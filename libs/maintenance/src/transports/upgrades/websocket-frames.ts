@@ -1,12 +1,12 @@
 /** An answer that takes the upgrade. */
-const SWITCHED = /^HTTP\/1\.1 101[ \r]/;
+const SWITCHING_PROTOCOLS_PATTERN = /^HTTP\/1\.1 101[ \r]/;
 const END_OF_HEAD = '\r\n\r\n';
 /** An answer whose head is longer is no answer to a handshake, in characters. */
 const MAX_HEAD_LENGTH = 65_536;
 
-const OPCODE = 0x0f;
-const CLOSE = 0x8;
-const MASKED = 0x80;
+const OPCODE_MASK = 0x0f;
+const OPCODE_CLOSE = 0x8;
+const MASK_BIT = 0x80;
 
 /**
  * Follows what a server writes to a WebSocket, to know where one frame ends and the next one may begin (RFC 6455, section 5.2): a
@@ -19,7 +19,7 @@ export class WebSocketFrames {
   /** The bytes of a frame's header that have been written. */
   readonly #header: number[] = [];
   /** How many bytes of a frame's payload are still to come. */
-  #left = 0;
+  #payloadBytesLeft = 0;
   #isClosing = false;
 
   /** Whether anything has been written. */
@@ -34,7 +34,7 @@ export class WebSocketFrames {
 
   /** Whether a new frame may begin. */
   get isBetweenFrames(): boolean {
-    return this.#head === null && this.#header.length === 0 && this.#left === 0;
+    return this.#head === null && this.#header.length === 0 && this.#payloadBytesLeft === 0;
   }
 
   /**
@@ -43,24 +43,24 @@ export class WebSocketFrames {
    * @param toBoundary - stops where a frame ends
    * @returns how many of the bytes were taken note of
    */
-  follow(bytes: Uint8Array, toBoundary = false): number {
-    let at = this.#head === null ? 0 : this.#followHead(bytes);
+  track(bytes: Uint8Array, toBoundary = false): number {
+    let at = this.#head === null ? 0 : this.#trackHead(bytes);
     while (at < bytes.length && !this.#isClosing) {
-      if (this.#left > 0) {
-        const taken = Math.min(this.#left, bytes.length - at);
-        this.#left -= taken;
+      if (this.#payloadBytesLeft > 0) {
+        const taken = Math.min(this.#payloadBytesLeft, bytes.length - at);
+        this.#payloadBytesLeft -= taken;
         at += taken;
-      } else this.#followHeader(bytes[at++]!);
+      } else this.#trackHeaderByte(bytes[at++]!);
       if (toBoundary && this.isBetweenFrames) return at;
     }
     return bytes.length;
   }
 
-  #followHead(bytes: Uint8Array): number {
+  #trackHead(bytes: Uint8Array): number {
     const before = this.#head!;
     const head = before + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
     const end = head.indexOf(END_OF_HEAD);
-    this.#isSwitched = SWITCHED.test(head);
+    this.#isSwitched = SWITCHING_PROTOCOLS_PATTERN.test(head);
     if (end === -1 && head.length < MAX_HEAD_LENGTH) {
       this.#head = head;
       return bytes.length;
@@ -72,15 +72,16 @@ export class WebSocketFrames {
     return end + END_OF_HEAD.length - before.length;
   }
 
-  #followHeader(byte: number): void {
+  #trackHeaderByte(byte: number): void {
     const header = this.#header;
     header.push(byte);
     if (header.length < 2) return;
-    const mark = header[1]! & ~MASKED;
+    const mark = header[1]! & ~MASK_BIT;
     const lengthSize = mark === 126 ? 2 : mark === 127 ? 8 : 0;
-    if (header.length < 2 + lengthSize + (header[1]! & MASKED ? 4 : 0)) return;
-    this.#left = lengthSize === 0 ? mark : header.slice(2, 2 + lengthSize).reduce((sum, each) => sum * 256 + each, 0);
-    this.#isClosing = (header[0]! & OPCODE) === CLOSE;
+    if (header.length < 2 + lengthSize + (header[1]! & MASK_BIT ? 4 : 0)) return;
+    this.#payloadBytesLeft =
+      lengthSize === 0 ? mark : header.slice(2, 2 + lengthSize).reduce((sum, each) => sum * 256 + each, 0);
+    this.#isClosing = (header[0]! & OPCODE_MASK) === OPCODE_CLOSE;
     header.length = 0;
   }
 }
@@ -92,5 +93,5 @@ export class WebSocketFrames {
  */
 export function createCloseFrame(code: number, reason: string): Buffer {
   const payload = Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason)]);
-  return Buffer.concat([Buffer.from([0x80 | CLOSE, payload.length]), payload]);
+  return Buffer.concat([Buffer.from([0x80 | OPCODE_CLOSE, payload.length]), payload]);
 }

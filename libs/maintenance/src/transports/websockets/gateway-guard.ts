@@ -3,7 +3,7 @@ import type { Gateway } from './gateway-rules.js';
 
 type Class = Gateway['type'];
 /** What Nest keeps of `@UseGuards()`. */
-const GUARDS = '__guards__';
+const GUARDS_METADATA = '__guards__';
 
 /**
  * Puts a guard on gateways as `@UseGuards()` does: Nest 11 runs no global guard for them. Nest reads this when it creates the
@@ -15,33 +15,33 @@ const GUARDS = '__guards__';
 export function guardGateways(types: readonly Class[], guard: CanActivate, isFirst: boolean): () => void {
   // A subclass inherits what its base has been given already.
   const guarded = types.filter((type) => {
-    const others = guardsOf(type);
+    const others = getGuards(type);
     if (others.includes(guard)) return false;
-    Reflect.defineMetadata(GUARDS, isFirst ? [guard, ...others] : [...others, guard], type);
+    Reflect.defineMetadata(GUARDS_METADATA, isFirst ? [guard, ...others] : [...others, guard], type);
     return true;
   });
   return () => {
-    for (const type of guarded) takeOff(type, guard);
-    for (const type of guarded) forgetInherited(type);
+    for (const type of guarded) removeGuard(type, guard);
+    for (const type of guarded) removeInheritedGuards(type);
   };
 }
 
-function takeOff(type: Class, guard: CanActivate): void {
+function removeGuard(type: Class, guard: CanActivate): void {
   Reflect.defineMetadata(
-    GUARDS,
-    guardsOf(type).filter((other) => other !== guard),
+    GUARDS_METADATA,
+    getGuards(type).filter((other) => other !== guard),
     type,
   );
 }
 
 /** A subclass that had no guards of its own is left without. */
-function forgetInherited(type: Class): void {
-  const own = guardsOf(type);
-  const inherited = guardsOf(Object.getPrototypeOf(type) as Class);
+function removeInheritedGuards(type: Class): void {
+  const own = getGuards(type);
+  const inherited = getGuards(Object.getPrototypeOf(type) as Class);
   const isSame = own.length === inherited.length && own.every((guard, index) => guard === inherited[index]);
-  if (isSame) Reflect.deleteMetadata(GUARDS, type);
+  if (isSame) Reflect.deleteMetadata(GUARDS_METADATA, type);
 }
 
-function guardsOf(type: Class): unknown[] {
-  return (Reflect.getMetadata(GUARDS, type) as unknown[] | undefined) ?? [];
+function getGuards(type: Class): unknown[] {
+  return (Reflect.getMetadata(GUARDS_METADATA, type) as unknown[] | undefined) ?? [];
 }

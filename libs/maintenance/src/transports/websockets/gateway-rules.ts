@@ -22,72 +22,75 @@ export interface Gateway {
 }
 
 /** Where gateways stand; without a namespace, those of all namespaces. */
-export type Address = Pick<Gateway, 'port' | 'path'> & Partial<Pick<Gateway, 'namespace'>>;
+export type GatewayAddress = Pick<Gateway, 'port' | 'path'> & Partial<Pick<Gateway, 'namespace'>>;
 
 // Names that Nest gives to its own metadata. Importing them would load the package.
-const GATEWAY = 'websockets:is_gateway';
-const OPTIONS = 'websockets:gateway_options';
-const PORT = 'port';
-const HANDLES = 'websockets:message_mapping';
-const MESSAGE = 'message';
+const GATEWAY_METADATA = 'websockets:is_gateway';
+const GATEWAY_OPTIONS = 'websockets:gateway_options';
+const PORT_METADATA = 'port';
+const MESSAGE_MAPPING_METADATA = 'websockets:message_mapping';
+const MESSAGE_METADATA = 'message';
 
 /** Stands for a connection where the gateway has no `handleConnection` that could be decorated. */
-const connect: Handler = () => undefined;
+const defaultHandleConnection: Handler = () => undefined;
 
 /** The gateways that the modules declare. */
-export function gatewaysOf(modules: ModulesContainer, reader: HandlerRulesReader): Gateway[] {
+export function findGateways(modules: ModulesContainer, reader: HandlerRulesReader): Gateway[] {
   const providers = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
   const types = new Set(providers.filter(({ isNotMetatype }) => !isNotMetatype).map(({ metatype }) => metatype));
-  return [...types].filter(isGateway).map((type) => gatewayOf(type, reader));
+  return [...types].filter(isGateway).map((type) => readGateway(type, reader));
 }
 
 /** How the namespace of a gateway and that of a server compare. */
-export function namespaceOf(namespace: unknown): unknown {
+export function normalizeNamespace(namespace: unknown): unknown {
   if (namespace === undefined || namespace === null || namespace === '') return '/';
   return typeof namespace === 'string' && !namespace.startsWith('/') ? `/${namespace}` : namespace;
 }
 
 /** The gateways at an address. */
-export function gatewaysAt(gateways: readonly Gateway[], { port, path, namespace }: Address): Gateway[] {
+export function findGatewaysAt(gateways: readonly Gateway[], { port, path, namespace }: GatewayAddress): Gateway[] {
   return gateways.filter(
     (gateway) =>
       gateway.port === port &&
       gateway.path === path &&
-      (namespace === undefined || gateway.namespace === namespaceOf(namespace)),
+      (namespace === undefined || gateway.namespace === normalizeNamespace(namespace)),
   );
 }
 
 /** The rules of those who open a socket to some of the gateways. That changes nothing, so they all read. */
-export function entranceRules(gateways: readonly Gateway[]): HandlerRules[] {
-  return distinct(gateways.flatMap(({ rules }) => rules)).map((rules) => ({ ...rules, access: 'read' }));
+export function getConnectionRules(gateways: readonly Gateway[]): HandlerRules[] {
+  return removeDuplicateRules(gateways.flatMap(({ rules }) => rules)).map((rules) => ({ ...rules, access: 'read' }));
 }
 
 /** The rules that may be decided differently. */
-function distinct(all: readonly HandlerRules[]): HandlerRules[] {
-  return [...new Map(all.map((rules) => [`${rules.verdict} ${rules.scopes.join(' ')}`, rules])).values()];
+function removeDuplicateRules(all: readonly HandlerRules[]): HandlerRules[] {
+  return [...new Map(all.map((rules) => [`${rules.override} ${rules.scopes.join(' ')}`, rules])).values()];
 }
 
 function isGateway(type: unknown): type is Class {
-  return typeof type === 'function' && Reflect.hasMetadata(GATEWAY, type);
+  return typeof type === 'function' && Reflect.hasMetadata(GATEWAY_METADATA, type);
 }
 
-function gatewayOf(type: Class, reader: HandlerRulesReader): Gateway {
-  const options = (Reflect.getMetadata(OPTIONS, type) ?? {}) as { path?: unknown; namespace?: unknown };
+function readGateway(type: Class, reader: HandlerRulesReader): Gateway {
+  const options = (Reflect.getMetadata(GATEWAY_OPTIONS, type) ?? {}) as { path?: unknown; namespace?: unknown };
   const prototype = type.prototype as Record<string, Handler | null>;
   const handlers = new MetadataScanner()
     .getAllMethodNames(prototype)
     .map((name) => prototype[name])
-    .filter((handler) => typeof handler === 'function' && Reflect.hasMetadata(HANDLES, handler))
+    .filter((handler) => typeof handler === 'function' && Reflect.hasMetadata(MESSAGE_MAPPING_METADATA, handler))
     .map((handler) => ({
-      message: Reflect.getMetadata(MESSAGE, handler!) as unknown,
-      rules: reader.rulesOf(type, handler!),
+      message: Reflect.getMetadata(MESSAGE_METADATA, handler!) as unknown,
+      rules: reader.getRules(type, handler!),
     }));
   return {
     type,
-    port: (Reflect.getMetadata(PORT, type) as number | undefined) || 0,
+    port: (Reflect.getMetadata(PORT_METADATA, type) as number | undefined) || 0,
     path: options.path,
-    namespace: namespaceOf(options.namespace),
+    namespace: normalizeNamespace(options.namespace),
     handlers,
-    rules: [reader.rulesOf(type, prototype.handleConnection ?? connect), ...handlers.map(({ rules }) => rules)],
+    rules: [
+      reader.getRules(type, prototype.handleConnection ?? defaultHandleConnection),
+      ...handlers.map(({ rules }) => rules),
+    ],
   };
 }

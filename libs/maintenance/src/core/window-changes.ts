@@ -1,0 +1,210 @@
+import { toIso } from '../utils/dates.js';
+import {
+  HANDWRITTEN_LINEAGE,
+  MAX_HISTORY_ENTRIES,
+  type ChangeSource,
+  type HistoryEntry,
+  type MaintenanceState,
+} from './maintenance-state.js';
+import { getEnd, isActiveAt, toPublicRecurrence, getStart, type StoredWindow } from './maintenance-window.js';
+import { nextOccurrence, currentOccurrence } from './recurrence.js';
+import { assertEnd, assertStart, type DisableOptions, type WindowFields } from './window-options.js';
+
+/** Who makes a change, and from where. */
+export interface ChangeOrigin {
+  by?: string;
+  via: ChangeSource;
+}
+
+/** A change worked out against one state; `null` where it would change nothing. */
+export interface Change {
+  /** `'renew'`: the owner of a window still lives. That is no change to tell of, so the history does not have it. */
+  action: 'on' | 'plan' | 'change' | 'off' | 'renew';
+  windows: StoredWindow[];
+  affected: StoredWindow[];
+  /** Windows that `'off'` removes before they start. */
+  cancelled?: StoredWindow[];
+}
+
+/**
+ * Opens a window, or changes the active one of the same scope and mode.
+ *
+ * @param id - the id of a window that is new
+ * @throws {@link InvalidWindowError} if the start lies in the past, or the end that results before the start
+ */
+export function openWindow(
+  windows: readonly StoredWindow[],
+  fields: WindowFields,
+  now: number,
+  id: string,
+  by?: string,
+): Change | null {
+  const isPlanned = (fields.startsAt !== undefined && fields.startsAt > now) || fields.recurrence !== undefined;
+  const active = isPlanned
+    ? undefined
+    : windows.find((window) => isManualWindow(window, fields) && isActiveAt(window, now));
+  // A series may have begun long ago, and the start that a window has may be given again.
+  const isKept = fields.recurrence !== undefined || (active && fields.startsAt === getStart(active));
+  if (fields.startsAt !== undefined && !isKept) assertStart(fields.startsAt, now);
+  if (active) return changeWindow(windows, active, fields, now);
+  const series =
+    isPlanned || hasOwnTimes(fields) ? undefined : windows.find((window) => isOccurringAt(window, fields, now));
+  if (series) return changeWindow(windows, series, fields, now);
+  const opened = createWindow(fields, now, id, by);
+  return { action: currentOccurrence(opened, now) ? 'on' : 'plan', windows: [...windows, opened], affected: [opened] };
+}
+
+/** The window that the fields describe. */
+export function createWindow(fields: WindowFields, now: number, id: string, by?: string): StoredWindow {
+  return {
+    id,
+    scope: fields.scope,
+    mode: fields.mode,
+    startsAt: toIso(fields.startsAt ?? now),
+    endsAt: typeof fields.endsAt === 'number' ? toIso(fields.endsAt) : null,
+    ...(fields.message !== undefined && { message: fields.message }),
+    ...(fields.retryAfter !== undefined && { retryAfter: fields.retryAfter }),
+    createdAt: toIso(now),
+    ...((fields.createdBy ?? by) !== undefined && { createdBy: fields.createdBy ?? by }),
+    ...(fields.recurrence && { recurrence: fields.recurrence }),
+    ...(fields.bypass && { bypass: fields.bypass }),
+  };
+}
+
+// A window under a lease belongs to the code that holds it, an occurrence to its series.
+function isManualWindow(window: StoredWindow, { scope, mode }: WindowFields): boolean {
+  return (
+    window.scope === scope && window.mode === mode && window.leaseUntil === undefined && window.recurrence === undefined
+  );
+}
+
+// Times of its own make a window of its own; all else concerns the series whose occurrence is on.
+function hasOwnTimes({ startsAt, endsAt }: WindowFields): boolean {
+  return startsAt !== undefined || endsAt !== undefined;
+}
+
+function isOccurringAt(window: StoredWindow, { scope, mode }: WindowFields, now: number): boolean {
+  const isSame = window.scope === scope && window.mode === mode && window.leaseUntil === undefined;
+  return isSame && window.recurrence !== undefined && currentOccurrence(window, now) !== null;
+}
+
+function changeWindow(
+  windows: readonly StoredWindow[],
+  active: StoredWindow,
+  fields: WindowFields,
+  now: number,
+): Change | null {
+  const changed: StoredWindow = { ...active };
+  // Two spellings of one moment are no difference.
+  if (fields.startsAt !== undefined && fields.startsAt !== getStart(active)) changed.startsAt = toIso(fields.startsAt);
+  if (fields.endsAt !== undefined && (fields.endsAt ?? Infinity) !== getEnd(active)) {
+    changed.endsAt = fields.endsAt === null ? null : toIso(fields.endsAt);
+  }
+  for (const name of ['message', 'retryAfter', 'createdBy', 'bypass'] as const) {
+    if (fields[name] !== undefined) Object.assign(changed, { [name]: fields[name] });
+  }
+  if (changed.endsAt !== null) assertEnd(getStart(changed), getEnd(changed), now);
+  const names = Object.keys(changed);
+  if (names.every((name) => changed[name] === active[name])) return null;
+  return {
+    action: 'change',
+    windows: windows.map((window) => (window === active ? changed : window)),
+    affected: [changed],
+  };
+}
+
+/**
+ * Ends windows: the active ones, or those that `which` names. Of a recurring one that is not named the occurrence ends, and the
+ * series goes on. Named ones that have not started are cancelled; so is what would come of a recurring one whose occurrence ends.
+ */
+export function endWindows(windows: readonly StoredWindow[], which: DisableOptions, now: number): Change | null {
+  const wholly = which.all === true || which.id !== undefined;
+  const concerned: StoredWindow[] = [];
+  const cancelled: StoredWindow[] = [];
+  const remaining = windows.flatMap((window) => {
+    const isNamed =
+      (which.scope === undefined || window.scope === which.scope) && (which.id === undefined || window.id === which.id);
+    const present = isNamed ? currentOccurrence(window, now) : null;
+    // A series without any occurrence left can still be removed.
+    if (!present && !(isNamed && wholly && (window.recurrence ?? nextOccurrence(window, now)))) return window;
+    if (present) concerned.push(present);
+    if (window.recurrence && present && !wholly) {
+      return { ...window, recurrence: { ...window.recurrence, ended: present.startsAt } };
+    }
+    const coming = window.recurrence ? nextOccurrence(window, now) : null;
+    if (coming || !present) cancelled.push(coming ?? window);
+    return [];
+  });
+  if (concerned.length === 0 && cancelled.length === 0) return null;
+  return { action: 'off', windows: remaining, affected: concerned, ...(cancelled.length > 0 && { cancelled }) };
+}
+
+/** Whether all that is active is to end. */
+export function shouldEndAll({ scope, id }: DisableOptions): boolean {
+  return scope === undefined && id === undefined;
+}
+
+/**
+ * The state after a change. Windows that are over leave it; the history remembers them.
+ *
+ * @param base - the state that the change was worked out against; `null` where there was none
+ * @param newLineage - the lineage of a state that has none yet
+ */
+export function createNextState(
+  base: MaintenanceState | null,
+  change: Change,
+  origin: ChangeOrigin,
+  now: number,
+  newLineage: string,
+): MaintenanceState {
+  // Revisions compare within one lineage only: where there is no next number, another lineage begins.
+  const isNew = base === null || base.lineage === HANDWRITTEN_LINEAGE || base.revision >= Number.MAX_SAFE_INTEGER;
+  const revision = isNew ? 1 : base.revision + 1;
+  return {
+    ...base,
+    format: 1,
+    lineage: isNew ? newLineage : base.lineage,
+    revision,
+    windows: change.windows.filter((window) => getEnd(window) > now),
+    history: [...createHistoryEntries(change, origin, now, revision), ...(base?.history ?? [])].slice(
+      0,
+      MAX_HISTORY_ENTRIES,
+    ),
+  };
+}
+
+function createHistoryEntries(
+  { action, affected: concerned, cancelled = [] }: Change,
+  { by, via }: ChangeOrigin,
+  now: number,
+  revision: number,
+): HistoryEntry[] {
+  if (action === 'renew') return [];
+  const createEntry = (done: HistoryEntry['action'], windows: StoredWindow[]): HistoryEntry => ({
+    revision,
+    at: toIso(now),
+    action: done,
+    ...(by !== undefined && { by }),
+    via,
+    windows: windows.map((window) => toHistoryWindow(window, now)),
+  });
+  return [
+    ...(concerned.length > 0 || cancelled.length === 0 ? [createEntry(action, concerned)] : []),
+    ...(cancelled.length > 0 ? [createEntry('cancel', cancelled)] : []),
+  ];
+}
+
+function toHistoryWindow(window: StoredWindow, now: number): HistoryEntry['windows'][number] {
+  const { id, scope, mode, message, recurrence } = window;
+  // The dates of a series are those within which it recurs, at which nothing starts or ends.
+  const { startsAt, endsAt } = currentOccurrence(window, now) ?? nextOccurrence(window, now) ?? window;
+  return {
+    id,
+    scope,
+    mode,
+    startsAt,
+    endsAt,
+    ...(message !== undefined && { message }),
+    ...(recurrence && { recurrence: toPublicRecurrence(recurrence) }),
+  };
+}

@@ -1,0 +1,26 @@
+import { createProblem } from './problem.js';
+import type { Refusal } from '../policy/refusal.js';
+import type { MaintenanceMode } from '../core/maintenance-window.js';
+
+/** What a refused caller is told where there is no HTTP answer. */
+export interface RefusalPayload {
+  status: 'error';
+  code: typeof REFUSAL_CODE;
+  message: string;
+  /** Seconds; `null`: unknown. */
+  retryAfter: number | null;
+  /** ISO 8601 in UTC; `null`: unknown. */
+  startsAt: string | null;
+  /** ISO 8601 in UTC; `null`: unknown. */
+  endsAt: string | null;
+  scope: string;
+  mode: MaintenanceMode;
+}
+
+/** The code of every refusal. */
+export const REFUSAL_CODE = 'SERVICE_UNAVAILABLE';
+
+export function createRefusalPayload(refusal: Refusal): RefusalPayload {
+  const { message, retryAfter, startsAt, endsAt, scope, mode } = createProblem(refusal, 503);
+  return { status: 'error', code: REFUSAL_CODE, message, retryAfter, startsAt, endsAt, scope, mode };
+}

@@ -1,0 +1,40 @@
+import type { ModulesContainer } from '@nestjs/core';
+
+/** The packages whose work may have to rest, by what the modules of an application declare. */
+export interface BackgroundPackages {
+  hasSchedules: boolean;
+  hasBullMq: boolean;
+  /** Those of the older package, @nestjs/bull. */
+  hasBull: boolean;
+}
+
+// Names that the packages give to their own providers and metadata. Importing them would load the packages.
+const SCHEDULE_OPTIONS = 'SCHEDULE_MODULE_OPTIONS';
+const BULLMQ_PROCESSOR_METADATA = 'bullmq:processor_metadata';
+const BULL_PROCESSOR_METADATA = 'bull:module_queue';
+const BULL_REGISTRAR_NAME = 'BullRegistrar';
+
+/** Looks at what the modules declare. */
+export function detectBackgroundPackages(modules: ModulesContainer): BackgroundPackages {
+  const all = [...modules.values()];
+  const types = all.flatMap(({ providers }) => [...providers.values()].map(({ metatype }) => metatype));
+  return {
+    hasSchedules: all.some(({ providers }) => providers.has(SCHEDULE_OPTIONS)),
+    hasBullMq: types.some(
+      (type) =>
+        typeof type === 'function' &&
+        (type.name === BULL_REGISTRAR_NAME || hasMetadata(BULLMQ_PROCESSOR_METADATA, type)),
+    ),
+    hasBull: types.some(
+      (type) => typeof type === 'function' && (isBullExplorer(type) || hasMetadata(BULL_PROCESSOR_METADATA, type)),
+    ),
+  };
+}
+
+function hasMetadata(key: string, type: object): boolean {
+  return Reflect.hasMetadata(key, type);
+}
+
+function isBullExplorer({ prototype }: { prototype?: object }): boolean {
+  return prototype !== undefined && 'handleProcessor' in prototype && 'handleListener' in prototype;
+}

@@ -1,0 +1,41 @@
+import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+
+/** The transports that an application uses, by what its modules declare. */
+export interface TransportPackages {
+  hasGraphql: boolean;
+  hasGateways: boolean;
+  hasMicroservices: boolean;
+  hasEventStreams: boolean;
+}
+
+// Names that Nest gives to its own metadata and providers. Importing them would load the packages.
+const GRAPHQL_MODULE_OPTIONS = 'GqlModuleOptions';
+const GATEWAY_METADATA = 'websockets:is_gateway';
+const PATTERN_METADATA = 'microservices:pattern';
+const SSE_METADATA = '__sse__';
+
+/** Looks at what the modules declare: nothing is created yet. */
+export function detectTransportPackages(modules: ModulesContainer): TransportPackages {
+  const all = [...modules.values()];
+  const scanner = new MetadataScanner();
+  const controllers = all.flatMap(({ controllers }) => [...controllers.values()].map(({ metatype }) => metatype));
+  const providers = all.flatMap(({ providers }) => [...providers.values()].map(({ metatype }) => metatype));
+  const hasMethod = (key: string): boolean =>
+    controllers.some((controller) => {
+      const prototype = (controller as { prototype?: Record<string, unknown> } | null)?.prototype;
+      return (
+        prototype !== undefined &&
+        scanner.getAllMethodNames(prototype).some((name) => hasMetadata(key, prototype[name]))
+      );
+    });
+  return {
+    hasGraphql: all.some(({ providers }) => providers.has(GRAPHQL_MODULE_OPTIONS)),
+    hasGateways: providers.some((provider) => hasMetadata(GATEWAY_METADATA, provider)),
+    hasMicroservices: hasMethod(PATTERN_METADATA),
+    hasEventStreams: hasMethod(SSE_METADATA),
+  };
+}
+
+function hasMetadata(key: string, target: unknown): boolean {
+  return typeof target === 'function' && Reflect.hasMetadata(key, target);
+}

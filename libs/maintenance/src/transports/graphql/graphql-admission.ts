@@ -1,0 +1,125 @@
+import type { Access } from '../../policy/handler-rules.js';
+import type { HandlerRules } from '../../policy/handler-rules.js';
+import type { Decision, MaintenancePolicy, PolicyInput } from '../../policy/maintenance-policy.js';
+import type { Refusal } from '../../policy/refusal.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
+import { ALL_SCOPES } from '../../core/maintenance-window.js';
+import type { MonitorSnapshot } from '../../core/state-monitor.js';
+import type { Operation } from './graphql-operation.js';
+import type { RootField, RootFields } from './root-fields.js';
+
+/** Introspection and `__typename`, which no decorator speaks for. */
+const DEFAULT_RULES: HandlerRules = {
+  override: null,
+  scopes: [ALL_SCOPES],
+  access: 'read',
+  isAdmin: false,
+  isEventStream: false,
+  probeKind: null,
+};
+
+/** What the policy says of operations: of all their root fields together. */
+export class GraphqlAdmission {
+  /** The rules of everything that an operation may ask for. */
+  readonly allRules: HandlerRules[];
+  readonly #hasForcedFields: boolean;
+
+  constructor(
+    private readonly policy: MaintenancePolicy,
+    private readonly fields: RootFields,
+  ) {
+    this.allRules = [...fields.all.map(({ kind, rules }) => copyWithAccess(rules, getAccess(kind))), DEFAULT_RULES];
+    this.#hasForcedFields = fields.hasForcedFields;
+  }
+
+  /** Whether no operation needs a closer look: the short way while maintenance is off. */
+  get isIdle(): boolean {
+    return this.policy.isIdle && !this.#hasForcedFields;
+  }
+
+  /**
+   * Decides an operation before the guards run. One root field that is refused closes all of it.
+   *
+   * @param isEarly - the application's own functions are not asked yet: nobody knows the user
+   */
+  decide(operation: Operation, request: PolicyRequest | null, isEarly: boolean): Decision | Promise<Decision> {
+    return this.#decide(operation, (field) => ({
+      rules: field?.rules ?? null,
+      request,
+      context: null,
+      isSyncOnly: isEarly,
+    }));
+  }
+
+  /** Decides an operation that the guards have admitted before. */
+  decideAgain(
+    operation: Operation,
+    request: PolicyRequest | null,
+    contextOf: (field: RootField) => PolicyInput['context'],
+  ): Decision | Promise<Decision> {
+    return this.#decide(operation, (field) => ({
+      rules: field?.rules ?? null,
+      request,
+      context: field ? contextOf(field) : null,
+    }));
+  }
+
+  /** The refusal of whatever may be asked for, if that is certain already. */
+  decideEarly(request: PolicyRequest): Refusal | null {
+    if (this.isIdle) return null;
+    const decisions = this.allRules.map((rules) =>
+      this.policy.decide({ rules, request, context: null, isSyncOnly: true }),
+    );
+    return decisions.every(isRefusal) ? (decisions[0] as Refusal) : null;
+  }
+
+  /** Whether a window that was not yet active at `before` refuses an operation that was admitted. */
+  becameRefusedSince(operation: Operation, request: PolicyRequest | null, before: MonitorSnapshot): boolean {
+    const access = getAccess(operation.kind);
+    return this.#findFields(operation).some((field) =>
+      this.policy.becameRefusedSince({ rules: field?.rules ?? null, request, context: null, access }, before),
+    );
+  }
+
+  #decide(operation: Operation, visitOf: (field: RootField | null) => PolicyInput): Decision | Promise<Decision> {
+    const decisions = this.#findFields(operation).map((field) =>
+      this.policy.decide({ ...visitOf(field), access: getAccess(operation.kind) }),
+    );
+    return decisions.every(isSynchronous)
+      ? combineDecisions(decisions)
+      : Promise.all(decisions.map(async (late) => late)).then(combineDecisions);
+  }
+
+  /** @returns `null` for what no resolver of Nest's answers, and for an operation without fields */
+  #findFields({ kind, fields }: Operation): (RootField | null)[] {
+    const found = fields.flatMap((name): (RootField | null)[] => {
+      const ofName = this.fields.find(kind, name);
+      return ofName.length > 0 ? [...ofName] : [null];
+    });
+    return found.length > 0 ? found : [null];
+  }
+}
+
+/** Queries and subscriptions read. */
+export function getAccess(kind: Operation['kind']): Access {
+  return kind === 'mutation' ? 'write' : 'read';
+}
+
+export function isRefusal(decision: Decision | Promise<Decision>): decision is Refusal {
+  return typeof decision === 'object' && !(decision instanceof Promise);
+}
+
+function isSynchronous(decision: Decision | Promise<Decision>): decision is Decision {
+  return !(decision instanceof Promise);
+}
+
+function combineDecisions(decisions: Decision[]): Decision {
+  const refusal = decisions.find(isRefusal);
+  if (refusal) return refusal;
+  if (decisions.includes('undecided')) return 'undecided';
+  return decisions.includes('exempt') ? 'exempt' : 'admitted';
+}
+
+function copyWithAccess(rules: HandlerRules, access: Access): HandlerRules {
+  return { ...rules, access: rules.access ?? access };
+}

@@ -1,0 +1,92 @@
+import { enforcePrivateCaching, enforceRefusalHeaders, type RawResponse } from '../../http/answer.js';
+import type { SharedEndpoint } from '../../http/shared-endpoints.js';
+import type { HttpIntegration } from '../../http/http-integration.js';
+import { negotiateFormat, negotiateGraphqlType } from '../../http/negotiation.js';
+import { trackHandlerResult } from '../../drain/request-in-flight.js';
+import { NO_HANDLERS, type ResolvedHandlers } from '../../http/routed-handlers.js';
+import type { Refusal } from '../../policy/refusal.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
+import { patchMethod } from '../../utils/patch-method.js';
+import type { ExecutingServer } from './graphql-driver.js';
+import { createRefusalError } from './refused-operation.error.js';
+import { hasOperation } from './graphql-operation.js';
+
+/** What the edge has to know of a GraphQL endpoint. */
+export function createGraphqlEndpoint(route: ResolvedHandlers, status: number): SharedEndpoint {
+  return {
+    resolveHandlers: (request) =>
+      route === 'unclear' || (hasOperation(request) && !wantsPage(request)) ? route : NO_HANDLERS,
+    createAnswer: (refusal, request) => {
+      if (wantsPage(request)) return null;
+      const headers = { 'Content-Type': `${negotiateGraphqlType(getAcceptHeader(request))}; charset=utf-8` };
+      return { status, headers, body: createErrorBody(refusal) };
+    },
+  };
+}
+
+// A person at a browser, whom an explorer would greet, whatever the query.
+function wantsPage(request: PolicyRequest): boolean {
+  const isView = request.method === 'GET' || request.method === 'HEAD';
+  return isView && negotiateFormat(getAcceptHeader(request)) === 'html';
+}
+
+function getAcceptHeader({ headers }: PolicyRequest): string {
+  return [headers?.accept ?? []].flat().join(', ');
+}
+
+export function createErrorBody(refusal: Refusal): Buffer {
+  return Buffer.from(JSON.stringify({ errors: [createRefusalError(refusal)] }));
+}
+
+/** The responses over HTTP that operations will leave with. Whoever writes them, Apollo or Nest, the headers are ours. */
+export class GraphqlResponses {
+  readonly #byRequest = new WeakMap<object, unknown>();
+  /** The execution whose context is being made. */
+  #execution: Promise<unknown> | null = null;
+
+  constructor(
+    private readonly httpIntegration: HttpIntegration,
+    private readonly status: number,
+  ) {}
+
+  /** @param response - of the framework */
+  register(request: object, response: unknown): void {
+    this.#byRequest.set(request, response);
+    if (this.#execution) void trackHandlerResult(this.httpIntegration.getRawResponse(response), this.#execution);
+  }
+
+  /** Has requests count until their operations are executed: a client that goes away ends its response, and not the resolvers. */
+  trackExecutions(server: ExecutingServer): void {
+    patchMethod(server, 'executeHTTPGraphQLRequest', (execute) => (request) => {
+      // Apollo is told nothing of the response. Whoever makes the context gets it, and says so before anything else.
+      const context = (): unknown => {
+        this.#execution = execution;
+        try {
+          return request.context();
+        } finally {
+          this.#execution = null;
+        }
+      };
+      const execution = execute({ ...request, context });
+      return execution;
+    });
+  }
+
+  /** @param context - the GraphQL context of an operation */
+  markRefused(context: unknown, refusal: Refusal): void {
+    const response = this.#findRawResponse(context);
+    if (response) enforceRefusalHeaders(response, this.status, refusal.retryAfter);
+  }
+
+  /** @param context - the GraphQL context of an operation */
+  markExempt(context: unknown): void {
+    const response = this.#findRawResponse(context);
+    if (response) enforcePrivateCaching(response);
+  }
+
+  #findRawResponse(context: unknown): RawResponse | null {
+    const request = (context as { req?: unknown } | null | undefined)?.req;
+    const response = typeof request === 'object' && request !== null ? this.#byRequest.get(request) : undefined;
+    return response === undefined ? null : this.httpIntegration.getRawResponse(response);
+  }
+}

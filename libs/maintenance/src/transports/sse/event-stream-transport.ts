@@ -1,0 +1,51 @@
+import type { CallHandler, ExecutionContext, MessageEvent, NestInterceptor } from '@nestjs/common';
+import { concat, defer, of, takeUntil, tap, type Observable } from 'rxjs';
+import { createMaintenanceEvent, getLastEventId } from '../../http/event-stream.js';
+import type { AnswerableRequest } from '../../http/responder.js';
+import type { HandlerRules } from '../../policy/handler-rules.js';
+import type { Refusal } from '../../policy/refusal.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
+import type { TransportAdapter } from '../../policy/transport-adapters.js';
+import { watchForRefusal } from '../watch-for-refusal.js';
+import type { TransportDeps } from '../transport-deps.interface.js';
+
+/**
+ * Server-sent events: a stream that is open when a window begins to cover it gets a last event, `maintenance`, and ends. New streams
+ * are requests like all others.
+ */
+export class EventStreamTransport implements TransportAdapter, NestInterceptor {
+  readonly type = null;
+
+  constructor(private readonly deps: TransportDeps) {}
+
+  /** Before `main.ts` adds interceptors: the outermost, whose event no other one changes. */
+  attach(): void {
+    if (this.deps.hasGlobalGuard) this.deps.config.useGlobalInterceptors(this);
+  }
+
+  intercept(context: ExecutionContext, next: CallHandler<MessageEvent>): Observable<unknown> {
+    if (context.getType() !== 'http') return next.handle();
+    const rules = this.deps.reader.getRules(context.getClass(), context.getHandler() as never);
+    if (!rules.isEventStream || rules.override !== null) return next.handle();
+    return this.#endWhenRefused(next.handle(), rules, context);
+  }
+
+  #endWhenRefused(
+    events: Observable<MessageEvent>,
+    rules: HandlerRules,
+    context: ExecutionContext,
+  ): Observable<unknown> {
+    const request = context.switchToHttp().getRequest<PolicyRequest & Pick<AnswerableRequest, 'headers'>>();
+    const refused = watchForRefusal(this.deps, { rules, request, context });
+    // Nest numbers events that have no id, and a reader would later ask for what follows that number.
+    let id = getLastEventId(request);
+    let refusal: Refusal | undefined;
+    return concat(
+      events.pipe(
+        tap((event) => (id = event?.id ?? id)),
+        takeUntil(refused.pipe(tap((found) => (refusal = found)))),
+      ),
+      defer(() => (refusal ? of<MessageEvent>(createMaintenanceEvent(refusal, id)) : of())),
+    );
+  }
+}

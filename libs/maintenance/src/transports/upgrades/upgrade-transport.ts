@@ -1,0 +1,112 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Subscription } from 'rxjs';
+import type { Decision, PolicyInput } from '../../policy/maintenance-policy.js';
+import type { PolicyRequest } from '../../policy/request-path.js';
+import type { TransportAdapter } from '../../policy/transport-adapters.js';
+import { patchMethod } from '../../utils/patch-method.js';
+import { refuseHandshake } from '../websockets/refuse-handshake.js';
+import type { TransportDeps } from '../transport-deps.interface.js';
+import { copyWithUser } from '../copy-with-user.js';
+import { UpgradedSocket } from './upgraded-socket.js';
+
+type UpgradeTransportDeps = Pick<
+  TransportDeps,
+  'policy' | 'httpIntegration' | 'changes' | 'clock' | 'statusCode' | 'hasMiddleware'
+>;
+type Emit = (event: string, ...args: unknown[]) => boolean;
+
+/**
+ * What comes to the HTTP server beside requests, and that no gateway of Nest takes: upgrades and CONNECT. They are decided like unknown
+ * URLs, and what is open is closed when a window refuses it.
+ */
+export class UpgradeTransport implements TransportAdapter {
+  readonly type = null;
+  readonly #delegated: ((request: IncomingMessage) => boolean)[] = [];
+  readonly #open = new Set<UpgradedSocket>();
+  #undo: () => void = () => undefined;
+  #changes: Subscription | null = null;
+
+  constructor(private readonly deps: UpgradeTransportDeps) {}
+
+  /** Leaves upgrades to a transport that decides about them by itself. */
+  delegate(takes: (request: IncomingMessage) => boolean): void {
+    this.#delegated.push(takes);
+  }
+
+  configure(): void {
+    const { httpIntegration, changes, hasMiddleware } = this.deps;
+    const { server } = httpIntegration;
+    if (!hasMiddleware || !server) return;
+    // Listeners may be added at any time, and their presence decides whether Node upgrades at all: there is none of ours.
+    this.#undo = patchMethod(server as { emit: Emit }, 'emit', (emit) => (event, ...args) => {
+      if ((event !== 'upgrade' && event !== 'connect') || isHttp2(args)) return emit(event, ...args);
+      const [request, socket] = args as [IncomingMessage, Duplex];
+      this.#handleUpgrade(request, socket, () => emit(event, ...args));
+      return true;
+    });
+    this.#changes = changes.subscribe(() => this.#closeRefused());
+  }
+
+  close(): void {
+    this.#undo();
+    this.#changes?.unsubscribe();
+    this.#open.clear();
+  }
+
+  #handleUpgrade(request: IncomingMessage, socket: Duplex, proceed: () => void): void {
+    if (this.#delegated.some((takes) => takes(request))) return proceed();
+    if (this.deps.policy.isIdle) return this.#admit(request, socket, proceed);
+    const decision = this.#decide(request);
+    if (!(decision instanceof Promise)) return this.#apply(decision, request, socket, proceed);
+    // Node does not listen to the socket any more, and the application does not listen yet.
+    const onError = (): void => void socket.destroy();
+    socket.on('error', onError);
+    void decision.then((late) => {
+      socket.off('error', onError);
+      if (!socket.destroyed) this.#apply(late, request, socket, proceed);
+    });
+  }
+
+  #apply(decision: Decision, request: IncomingMessage, socket: Duplex, proceed: () => void): void {
+    if (typeof decision === 'object') refuseHandshake(socket, decision, this.deps.statusCode);
+    else this.#admit(request, socket, proceed);
+  }
+
+  #admit(request: IncomingMessage, socket: Duplex, proceed: () => void): void {
+    const upgraded = new UpgradedSocket(request, socket, this.deps.clock);
+    this.#open.add(upgraded);
+    socket.once('close', () => this.#open.delete(upgraded));
+    proceed();
+  }
+
+  #closeRefused(): void {
+    if (this.deps.policy.isInactive) return;
+    for (const upgraded of this.#open) void this.#closeIfRefused(upgraded);
+  }
+
+  async #closeIfRefused(upgraded: UpgradedSocket): Promise<void> {
+    const decision = await this.#decide(upgraded.request);
+    if (typeof decision === 'object') upgraded.close(decision, this.deps.statusCode);
+  }
+
+  #decide(request: IncomingMessage): Decision | Promise<Decision> {
+    const { policy, httpIntegration } = this.deps;
+    const access = request.method === 'CONNECT' ? 'write' : 'read';
+    const visit: PolicyInput = { rules: null, request: null, context: null, access };
+    try {
+      const visited = copyWithUser(httpIntegration.toPolicyRequest(request), request);
+      // The exemptions of GET and HEAD are for probes and pages: behind their paths, a server of WebSockets may take any upgrade.
+      const opening = Object.create(visited, { method: { value: 'CONNECT' } }) as PolicyRequest;
+      return policy.decide({ ...visit, request: opening });
+    } catch {
+      // A function of the application, such as the one for trust proxy, threw: there is no request to ask it again.
+      return policy.decide(visit);
+    }
+  }
+}
+
+/** Node gives listeners a request and a response there, not a socket. */
+function isHttp2([request]: unknown[]): boolean {
+  return (request as IncomingMessage).httpVersionMajor === 2;
+}
