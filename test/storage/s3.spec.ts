@@ -1101,7 +1101,6 @@ describe('the URL of an S3StateStorage', () => {
 // Under Jest the system's errors belong to another realm than the SDK, which then does not try again.
 describe('S3StateStorage in a process of its own', () => {
   const root = resolve(__dirname, '../..');
-  const library = join(root, 'libs/maintenance');
   let folder: string;
 
   beforeAll(async () => {
@@ -1111,22 +1110,13 @@ describe('S3StateStorage in a process of its own', () => {
     for (const name of ['croner', 'valibot']) {
       await symlink(join(root, 'node_modules', name), join(folder, 'without/node_modules', name));
     }
-    await Promise.all([compile('esm', 'tsconfig.json', 'module'), compile('cjs', 'tsconfig.cjs.json', 'commonjs')]);
+    await cp(join(root, 'libs/maintenance/dist'), join(folder, 'without'), { recursive: true });
+    await writeFile(join(folder, 'without/esm/package.json'), '{ "type": "module" }');
     await cp(join(folder, 'without/esm'), join(folder, 'with/esm'), { recursive: true });
     await symlink(join(root, 'node_modules'), join(folder, 'with/node_modules'));
   });
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
-
-  async function compile(form: string, base: string, type: string): Promise<void> {
-    const outDir = join(folder, 'without', form);
-    const compilerOptions = { noCheck: true, types: [], declaration: false, rootDir: join(library, 'src'), outDir };
-    const project = { extends: join(library, base), compilerOptions, files: [join(library, 'src/s3.ts')], include: [] };
-    const path = join(folder, `${form}.json`);
-    await writeFile(path, JSON.stringify(project));
-    await promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', path]);
-    await writeFile(join(outDir, 'package.json'), JSON.stringify({ type }));
-  }
 
   /** Runs a program, which finds the storage as `S3StateStorage`; gives the lines that it prints. */
   async function run(place: string, form: string, program: string): Promise<string[]> {

@@ -1,0 +1,51 @@
+import { defineConfig } from 'tsdown';
+
+const ENTRIES = ['index', 's3', 'redis', 'terminus', 'cli/index', 'cli/standalone', 'testing/index'];
+
+/** npm packs only files below the package, so what stands at the top of the repository is copied. */
+const SHARED_FILES = ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs'];
+
+/** Below a package of ES modules, Node takes `.js` files for CommonJS only where a `package.json` beside them says so. */
+const commonJsManifest = {
+  name: 'commonjs-manifest',
+  generateBundle() {
+    this.emitFile({ type: 'asset', fileName: 'package.json', source: '{ "type": "commonjs" }\n' });
+  },
+};
+
+export default defineConfig({
+  entry: Object.fromEntries(ENTRIES.map((entry) => [entry, `src/${entry}.ts`])),
+  format: {
+    esm: { outDir: 'dist/esm', copy: SHARED_FILES.map((file) => ({ from: `../../${file}`, to: '.' })) },
+    cjs: { outDir: 'dist/cjs', plugins: [commonJsManifest] },
+  },
+  clean: ['dist', 'docs'],
+  dts: true,
+  // Everything outside `src` is a dependency or a peer dependency; the build fails if a package would be bundled.
+  deps: { onlyBundle: [] },
+  logLevel: 'warn',
+  checks: { legacyCjs: false, pluginTimings: false, preferBuiltinFeature: false },
+  outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
+  outputOptions: {
+    chunkFileNames: ({ name }) => `chunks/${name.split('~', 1)[0]}-[hash].js`,
+    // Node loads a dozen files faster than two hundred. Small modules that entry points share are merged into larger chunks.
+    codeSplitting: {
+      groups: [
+        {
+          name: 'shared',
+          test: /(?<!\.d)\.ts$/,
+          minShareCount: 2,
+          entriesAware: true,
+          entriesAwareMergeThreshold: 5_000,
+        },
+      ],
+    },
+    // The declarations keep the TSDoc comments.
+    comments: { jsdoc: false },
+    // Jest can't run `import()` in CommonJS.
+    dynamicImportInCjs: false,
+    // Nest prints class names in logs and errors.
+    keepNames: true,
+    strict: true,
+  },
+});
