@@ -40,7 +40,7 @@ and your browser’s Back button returns you to it.</p>
 <dl>
 <div><dt>Expected end</dt><dd><time datetime="{{endsAt}}" dir="auto">\
 {{#if endsAtText}}{{endsAtText}}{{else}}{{endsAt}}{{/if}}</time></dd></div>
-<div class="left" hidden><dt>Time left</dt><dd role="timer" aria-live="off"></dd></div>
+<div class="left" hidden><dt>Time left</dt><dd><span role="timer" aria-live="off"></span></dd></div>
 </dl>
 {{/if}}
 </div>
