@@ -7,7 +7,7 @@ import Handlebars from 'handlebars';
 import { DEFAULT_PAGE, DEFAULT_PAGE_CSP } from '../../libs/maintenance/src/http/page/default-page.js';
 import { getPageTimes } from '../../libs/maintenance/src/http/page/page-times.js';
 
-/** What a test changes about the refusal. */
+/** The values of a refusal that a test sets; the others have defaults. */
 export interface Refusal {
   title?: string;
   message?: string;
@@ -16,32 +16,38 @@ export interface Refusal {
   startsAt?: number;
   /** Milliseconds since the epoch. */
   endsAt?: number;
-  /** Seconds; default: what is left of the window. */
+  /**
+   * In seconds.
+   *
+   * @defaultValue the remaining time of the window
+   */
   retryAfter?: number;
   statusCode?: number;
 }
 
 const render = Handlebars.compile(DEFAULT_PAGE);
 
-/** Sends a page that is not ours. Without an icon the browser would look for one, and be counted. */
-export function send(response: ServerResponse, status: number, html: string): void {
+/** Sends a page other than the built-in one. Its icon is inline: the server would count the request for another one. */
+export function sendHtml(response: ServerResponse, status: number, html: string): void {
   response
     .writeHead(status, { 'content-type': 'text/html', 'cache-control': 'no-store' })
     .end(`<!doctype html><title>Shop</title><link rel="icon" href="data:,">${html}`);
 }
 
-/** Answers like an application under maintenance until it is told to be open. */
+/** Responds as an application under maintenance, until a test sets {@link refusal} to `null`. */
 export class PageServer {
-  /** `null`: the application works. */
+  /** `null`: maintenance is off. */
   refusal: Refusal | null = {};
-  /** Sent instead of everything else, for what a proxy or another template would say. */
-  instead: ((response: ServerResponse) => void) | null = null;
-  /** Sent to each HEAD, for what a proxy that knows no HEAD would say. */
-  insteadOfHead: ((response: ServerResponse) => void) | null = null;
-  /** A service worker to be had at `/worker.js`. */
-  worker = '';
+  /** Replaces every other response, such as by that of a proxy or of another template. */
+  override: ((response: ServerResponse) => void) | null = null;
+  /** Replaces the response to each HEAD, such as by that of a proxy without HEAD. */
+  headOverride: ((response: ServerResponse) => void) | null = null;
+  /** The source of the service worker at `/worker.js`. */
+  serviceWorker = '';
+  /** The clock of the server. */
+  now: () => number = () => Date.now();
   readonly requests: string[] = [];
-  private readonly server: Server = createServer((request, response) => this.answer(request, response));
+  private readonly server: Server = createServer((request, response) => this.handle(request, response));
 
   async start(): Promise<void> {
     await once(this.server.listen(0, '127.0.0.1'), 'listening');
@@ -51,8 +57,8 @@ export class PageServer {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** How often a method was used. */
-  count(method: string): number {
+  /** Returns the number of requests with this method. */
+  countRequests(method: string): number {
     return this.requests.filter((line) => line.startsWith(`${method} `)).length;
   }
 
@@ -62,19 +68,24 @@ export class PageServer {
     await once(this.server, 'close');
   }
 
-  private answer(request: IncomingMessage, response: ServerResponse): void {
+  private handle(request: IncomingMessage, response: ServerResponse): void {
     this.requests.push(`${request.method} ${request.url}`);
     if (request.url === '/worker.js') {
-      response.writeHead(200, { 'content-type': 'text/javascript' }).end(this.worker);
+      response.writeHead(200, { 'content-type': 'text/javascript' }).end(this.serviceWorker);
       return;
     }
-    if (request.method === 'HEAD' && this.insteadOfHead) return this.insteadOfHead(response);
-    if (this.instead) return this.instead(response);
-    if (!this.refusal) return this.work(request, response);
-    const { title = 'Under maintenance', message = 'We are moving to new machines.', readOnly = false } = this.refusal;
-    const { startsAt = null, endsAt = null, statusCode = 503 } = this.refusal;
-    const left = endsAt === null ? 3600 : Math.max(1, Math.ceil((endsAt - Date.now()) / 1000));
-    const retryAfter = this.refusal.retryAfter ?? left;
+    if (request.method === 'HEAD' && this.headOverride) return this.headOverride(response);
+    if (this.override) return this.override(response);
+    if (!this.refusal) return sendHtml(response, 200, `<p id="shop">${request.method}</p>`);
+    this.refuse(this.refusal, response);
+  }
+
+  private refuse(refusal: Refusal, response: ServerResponse): void {
+    const { title = 'Under maintenance', message = 'We are moving to new machines.', readOnly = false } = refusal;
+    const { startsAt = null, endsAt = null, statusCode = 503 } = refusal;
+    const now = this.now();
+    const secondsLeft = endsAt === null ? 3600 : Math.max(1, Math.ceil((endsAt - now) / 1000));
+    const retryAfter = refusal.retryAfter ?? secondsLeft;
     const context = {
       title,
       message,
@@ -93,10 +104,6 @@ export class PageServer {
         'content-security-policy': DEFAULT_PAGE_CSP,
         'retry-after': String(retryAfter),
       })
-      .end(render({ ...context, ...getPageTimes(context, Date.now()) }));
-  }
-
-  private work(request: IncomingMessage, response: ServerResponse): void {
-    send(response, 200, `<p id="shop">${request.method}</p>`);
+      .end(render({ ...context, ...getPageTimes(context, now) }));
   }
 }
