@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { DEFAULT_PAGE_CSP } from '../../libs/maintenance/src/http/page/default-page.js';
-import { plainPage } from '../../libs/maintenance/src/http/page/plain-page.js';
+import { renderPlainPage } from '../../libs/maintenance/src/http/page/plain-page.js';
 import { describeWithChromium } from './chromium.js';
 import { getText, PageFixture } from './page-fixture.js';
 
@@ -37,7 +37,7 @@ describeWithChromium('the built-in page', () => {
     });
 
     it('applies its style to the fallback page too', async () => {
-      const html = plainPage({ title: 'Under maintenance', message: 'Back soon', statusCode: 503 });
+      const html = renderPlainPage({ title: 'Under maintenance', message: 'Back soon', statusCode: 503 });
       fixture.server.override = (response) =>
         response.writeHead(503, { 'content-type': 'text/html', 'content-security-policy': DEFAULT_PAGE_CSP }).end(html);
       const page = await fixture.open();
