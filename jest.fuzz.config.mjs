@@ -7,5 +7,5 @@ const named = (name) => config.projects.find(({ displayName }) => displayName ==
 
 export default {
   ...config,
-  projects: [named('fuzz'), { ...named('nest12'), testMatch: ['<rootDir>/test/e2e/garbage.spec.ts'] }],
+  projects: [named('fuzz'), { ...named('nest12'), testMatch: ['<rootDir>/test/e2e/corrupt-state.spec.ts'] }],
 };

@@ -26,8 +26,8 @@ export type Registration = 'forRoot' | 'useFactory' | 'useClass' | 'useExisting'
 
 export const ADAPTERS: Adapter[] = ['express', 'fastify'];
 
-/** Every adapter with options in code and from a factory. */
-export const LANES = ADAPTERS.flatMap((adapter) =>
+/** Every adapter, once with forRoot() and once with an async factory. */
+export const ADAPTER_REGISTRATIONS = ADAPTERS.flatMap((adapter) =>
   (['forRoot', 'useFactory'] as Registration[]).map(
     (registration) => [adapter, registration] as [Adapter, Registration],
   ),
@@ -44,9 +44,9 @@ export interface Setup {
   create?: Record<string, unknown>;
   /** Options of Fastify itself. */
   fastify?: Record<string, unknown>;
-  /** Instead of the adapter that is named. */
+  /** Overrides the named adapter. */
   server?: AbstractHttpAdapter;
-  /** What `main.ts` would do before `listen()`. */
+  /** Runs before `listen()`, as code in `main.ts` would. */
   main?: (app: INestApplication) => void | Promise<void>;
 }
 

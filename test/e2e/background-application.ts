@@ -5,7 +5,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { MaintenanceModule, MaintenanceService, type MaintenanceModuleOptions } from 'nestjs-maintenance';
 import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 
-/** With HTTP or without: `createApplicationContext()` never calls `configure()`. */
+/** Includes an application context because `createApplicationContext()` never calls `configure()`. */
 export const KINDS = ['express', 'fastify', 'context'] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -23,7 +23,7 @@ export interface BackgroundSetup {
 /** An application with `background.pause`, started as `main.ts` would. */
 export async function startBackground(kind: Kind, setup: BackgroundSetup) {
   const { options, isGlobal = true, before = [], after = [], providers = [] } = setup;
-  // Nothing polls: an application that does not start has nobody who ends that.
+  // Avoids polling: if the application fails to start, the timer would never be cleared.
   const given = {
     storage: new MemoryStateStorage(),
     refreshInterval: 600_000,
@@ -36,11 +36,11 @@ export async function startBackground(kind: Kind, setup: BackgroundSetup) {
 
   const silent = { log: () => undefined, error: () => undefined, warn: () => undefined };
   const common = { logger: { ...silent, ...setup.logger }, abortOnError: false };
-  const app = await create(kind, AppModule, common);
+  const app = await createApp(kind, AppModule, common);
   return { app, maintenance: app.get(MaintenanceService, { strict: false }) };
 }
 
-async function create(kind: Kind, root: Type, options: object): Promise<INestApplicationContext> {
+async function createApp(kind: Kind, root: Type, options: object): Promise<INestApplicationContext> {
   if (kind === 'context') return NestFactory.createApplicationContext(root, options);
   const adapter = kind === 'express' ? new ExpressAdapter() : new FastifyAdapter();
   const app = await NestFactory.create(root, adapter as ExpressAdapter, options);
@@ -48,7 +48,7 @@ async function create(kind: Kind, root: Type, options: object): Promise<INestApp
   return app;
 }
 
-/** A promise that a test keeps. */
+/** Returns a promise together with its resolve function. */
 export function deferred<T = void>(): { promise: Promise<T>; resolve: (value: T) => void } {
   let resolve!: (value: T) => void;
   const promise = new Promise<T>((kept) => (resolve = kept));

@@ -42,14 +42,14 @@ class Handlers {
   }
 }
 
-/** A second handler of an event of the same name. */
+/** A second handler of the same event. */
 @Controller()
 class MoreHandlers {
   @EventPattern('sold')
   sold(@Payload() _item: string): void {}
 }
 
-async function running(
+async function startWithBroker(
   kind: Kind,
   strategy: RabbitServer | KafkaServer,
   options: MaintenanceModuleOptions = {},
@@ -58,106 +58,109 @@ async function running(
   return startRpc(kind, { strategy }, { controllers, options });
 }
 
-/** Lets everything run that is ready to. */
-async function settled(): Promise<void> {
+/** Waits until all pending callbacks have run. */
+async function waitUntilSettled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-describe.each(KINDS)('RabbitMQ, %s', (kind) => {
+describe.each(KINDS)('events of RabbitMQ (%s)', (kind) => {
   let rabbit: RabbitServer;
   let app: RpcRunning;
-  const open = async (events: Events, noAck = false, controllers?: Type[]): Promise<void> => {
+  const startWith = async (events: Events, noAck = false, controllers?: Type[]): Promise<void> => {
     rabbit = new RabbitServer(noAck);
-    app = await running(kind, rabbit, { microservices: { events } }, controllers);
+    app = await startWithBroker(kind, rabbit, { microservices: { events } }, controllers);
   };
   afterEach(() => app.close());
 
-  it('keeps refused events and requeues them when the window is over', async () => {
-    await open('redeliver');
+  it('are kept while refused and requeued when the window ends', async () => {
+    await startWith('redeliver');
     await app.maintenance.enable();
     for (const item of ['a', 'b']) rabbit.emit('sold', item);
     rabbit.emit('audited', 'c');
-    await settled();
+    await waitUntilSettled();
     expect(app.journal).toEqual(['audited c']);
     expect(rabbit.settled).toEqual(['ack audited']);
     expect(rabbit.unsettled).toBe(2);
     await app.maintenance.disable();
-    await settled();
+    await waitUntilSettled();
     expect(rabbit.settled.slice(1)).toEqual(['requeue sold', 'requeue sold', 'ack sold', 'ack sold']);
     expect(app.journal).toEqual(['audited c', 'sold a', 'sold b']);
     expect(rabbit.unsettled).toBe(0);
     expect(app.complaints).toEqual([]);
   });
 
-  it('keeps what another window still refuses', async () => {
-    await open('redeliver');
+  it('are kept as long as another window covers them', async () => {
+    await startWith('redeliver');
     await app.maintenance.enable({ scope: 'payments' });
     await app.maintenance.enable();
     rabbit.emit('sold', 'a');
     rabbit.emit('paid', 'b');
-    await settled();
+    await waitUntilSettled();
     await app.maintenance.disable({ scope: '*' });
-    await settled();
+    await waitUntilSettled();
     expect(app.journal).toEqual(['sold a']);
     expect(rabbit.unsettled).toBe(1);
     await app.maintenance.disable();
-    await settled();
+    await waitUntilSettled();
     expect(app.journal).toEqual(['sold a', 'paid b']);
   });
 
-  it('follows the clock of a planned window', async () => {
-    await open('redeliver');
+  it('are requeued at the end time of a window', async () => {
+    await startWith('redeliver');
     await app.maintenance.enable({ endsAt: new Date(Date.now() + 300) });
     rabbit.emit('sold', 'a');
-    await settled();
+    await waitUntilSettled();
     expect(rabbit.unsettled).toBe(1);
     await new Promise<void>((resolve) => app.maintenance.changes.subscribe(() => resolve()));
-    await settled();
+    await waitUntilSettled();
     expect(app.journal).toEqual(['sold a']);
   });
 
-  it('settles an event once that two handlers refuse', async () => {
-    await open('redeliver', false, [Handlers, MoreHandlers]);
+  it('are settled once if two handlers refuse them', async () => {
+    await startWith('redeliver', false, [Handlers, MoreHandlers]);
     await app.maintenance.enable();
     rabbit.emit('sold', 'a');
-    await settled();
+    await waitUntilSettled();
     await app.maintenance.disable();
-    await settled();
+    await waitUntilSettled();
     expect(rabbit.settled).toEqual(['requeue sold', 'ack sold']);
   });
 
-  it('acknowledges a refused request, and keeps an event that went to a handler of messages', async () => {
-    await open('redeliver');
+  it('are kept although a refused request to the same handler is acknowledged', async () => {
+    await startWith('redeliver');
     await app.maintenance.enable();
     await expect(rabbit.request('buy', 'a')).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     rabbit.emit('buy', 'b');
-    await settled();
+    await waitUntilSettled();
     expect(rabbit.settled).toEqual(['ack buy']);
     expect(rabbit.unsettled).toBe(1);
   });
 
   it.each([
-    ['acknowledges a refused event with drop', 'drop', ['ack sold'], 0],
-    ['leaves the message to a function', (): void => undefined, [], 1],
-  ] as [string, Events, string[], number][])('%s', async (_name, events, expected, unsettled) => {
-    await open(events);
-    await app.maintenance.enable();
-    rabbit.emit('sold', 'a');
-    await settled();
-    expect(app.journal).toEqual([]);
-    expect(rabbit.settled).toEqual(expected);
-    expect(rabbit.unsettled).toBe(unsettled);
-    expect(app.complaints).toEqual([]);
-  });
+    ['drop', 'drop', ['ack sold'], 0],
+    ['a function that leaves the message unsettled', (): void => undefined, [], 1],
+  ] as [string, Events, string[], number][])(
+    'are settled according to the option `events`: %s',
+    async (_name, events, expected, unsettled) => {
+      await startWith(events);
+      await app.maintenance.enable();
+      rabbit.emit('sold', 'a');
+      await waitUntilSettled();
+      expect(app.journal).toEqual([]);
+      expect(rabbit.settled).toEqual(expected);
+      expect(rabbit.unsettled).toBe(unsettled);
+      expect(app.complaints).toEqual([]);
+    },
+  );
 
-  it.each(['redeliver', 'drop'] as const)('settles nothing with noAck: true and %s', async (events) => {
-    await open(events, true);
+  it.each(['redeliver', 'drop'] as const)('are not settled with noAck: true and `events`: %s', async (events) => {
+    await startWith(events, true);
     await app.maintenance.enable();
     rabbit.emit('sold', 'a');
     await rabbit.request('buy', 'b').catch(() => undefined);
-    await settled();
+    await waitUntilSettled();
     await app.maintenance.disable();
-    await settled();
+    await waitUntilSettled();
     expect(rabbit.settled).toEqual([]);
     expect(app.complaints).toEqual(
       events === 'redeliver' ? [expect.stringMatching(/RabbitServer.*lost.*`noAck: false`/)] : [],
@@ -165,41 +168,41 @@ describe.each(KINDS)('RabbitMQ, %s', (kind) => {
   });
 });
 
-describe.each(KINDS)('Kafka, %s', (kind) => {
+describe.each(KINDS)('events of Kafka (%s)', (kind) => {
   let kafka: KafkaServer;
   let app: RpcRunning;
-  const open = async (events: Events): Promise<void> => {
+  const startWith = async (events: Events): Promise<void> => {
     kafka = new KafkaServer();
-    app = await running(kind, kafka, { microservices: { events } });
+    app = await startWithBroker(kind, kafka, { microservices: { events } });
   };
   afterEach(() => app.close());
 
-  it('pauses the topic, commits nothing, and goes on when the window is over', async () => {
-    await open('redeliver');
+  it('pause the topic uncommitted until the window ends', async () => {
+    await startWith('redeliver');
     await app.maintenance.enable();
     for (const item of ['a', 'b']) kafka.emit('sold', item);
     kafka.emit('audited', 'c');
-    await settled();
+    await waitUntilSettled();
     expect(kafka.paused).toEqual(['sold']);
     expect(kafka.committed).toEqual(['audited "c"']);
     expect(kafka.thrown).toHaveLength(1);
     await app.maintenance.disable();
-    await settled();
+    await waitUntilSettled();
     expect(kafka.committed).toEqual(['audited "c"', 'sold "a"', 'sold "b"']);
     expect(app.journal).toEqual(['audited c', 'sold a', 'sold b']);
     expect(kafka.paused).toEqual([]);
     expect(app.complaints).toEqual([]);
   });
 
-  it('pauses all topics again for a consumer that has forgotten them', async () => {
-    await open('redeliver');
+  it('pause all topics again after a restart of the consumer', async () => {
+    await startWith('redeliver');
     await app.maintenance.enable();
     kafka.emit('sold', 'a');
     kafka.emit('paid', 'b');
-    await settled();
+    await waitUntilSettled();
     expect(kafka.paused).toEqual(['sold', 'paid']);
     kafka.restart();
-    await settled();
+    await waitUntilSettled();
     expect(kafka.paused.sort()).toEqual(['paid', 'sold']);
     expect(kafka.committed).toEqual([]);
   });
@@ -207,25 +210,25 @@ describe.each(KINDS)('Kafka, %s', (kind) => {
   it.each([
     ['drop', 'drop'],
     ['a function that returns', (): void => undefined],
-  ] as [string, Events][])('commits a refused event with %s', async (_name, events) => {
-    await open(events);
+  ] as [string, Events][])('are committed when refused with %s', async (_name, events) => {
+    await startWith(events);
     await app.maintenance.enable();
     kafka.emit('sold', 'a');
-    await settled();
+    await waitUntilSettled();
     expect(app.journal).toEqual([]);
     expect(kafka.committed).toEqual(['sold "a"']);
     expect(kafka.paused).toEqual([]);
     expect(app.complaints).toEqual([]);
   });
 
-  it('commits nothing where a function throws', async () => {
+  it('are not committed if the function in `events` throws', async () => {
     let isFull = true;
-    await open((_context: ExecutionContext) => {
+    await startWith((_context: ExecutionContext) => {
       if (isFull) throw new Error('the shelf is full');
     });
     await app.maintenance.enable();
     kafka.emit('sold', 'a');
-    await settled();
+    await waitUntilSettled();
     expect(kafka.committed).toEqual([]);
     isFull = false;
     await app.maintenance.disable();

@@ -6,9 +6,9 @@ import { describeWithRedis, RedisServer } from '../storage/redis-server.js';
 import { until } from '../tools/waiting.js';
 import { deferred, KINDS, startBackground, type BackgroundSetup, type Kind } from './background-application.js';
 
-/** The jobs that ran, by queue and name, and whether maintenance was on then. */
+/** The jobs that ran, by queue and name, and whether maintenance was on. */
 let runs: { job: string; wasOn: boolean }[];
-/** What the next job named `slow` waits for. */
+/** The promise that the next job named `slow` waits for. */
 let slow: Promise<void>;
 
 abstract class Recorder {
@@ -84,8 +84,8 @@ class MixedProcessor extends Recorder {
   }
 }
 
-/** What Bull keeps to itself. */
-interface Inner {
+/** Private members of Bull's queues. */
+interface BullInternals {
   handlers: object;
   bclient: { status: string };
   resumeLocal(): void;
@@ -93,13 +93,13 @@ interface Inner {
 
 const QUEUES = ['mails', 'payments', 'alarms', 'audits'];
 
-describeWithRedis('queues of Bull', () => {
+describeWithRedis('Bull queues', () => {
   let redis: RedisServer;
-  /** Those of another process, as far as the application knows. */
+  /** Queue objects that do not belong to the application, as those of another process. */
   let queues: Record<string, Queue>;
   let app: INestApplicationContext | undefined;
   let maintenance: MaintenanceService;
-  /** The queues of the application that have said that they are paused. */
+  /** Names of the queues of the application that have emitted `paused`. */
   let paused: Set<string>;
 
   beforeAll(async () => (redis = await RedisServer.start()));
@@ -125,7 +125,7 @@ describeWithRedis('queues of Bull', () => {
     BullModule.registerQueue(...QUEUES.map((name) => ({ name, ...options }))),
   ];
 
-  async function boot(kind: Kind, providers: Type[], setup: BackgroundSetup = {}): Promise<void> {
+  async function startApp(kind: Kind, providers: Type[], setup: BackgroundSetup = {}): Promise<void> {
     ({ app, maintenance } = await startBackground(kind, { after: bull(), providers, ...setup }));
     for (const name of QUEUES) {
       await own(name).isReady();
@@ -136,87 +136,87 @@ describeWithRedis('queues of Bull', () => {
   }
 
   async function close(): Promise<void> {
-    // Bull leaves a rejection behind that nothing handles where it is closed while it connects: at the start, and after a pause.
+    // Bull causes an unhandled rejection if it is closed while it connects, which it does at the start and after a pause.
     for (const name of app ? QUEUES : [])
       if (isProcessed(name)) await until('the queue is connected', () => inner(name).bclient.status === 'ready');
     await app?.close();
     app = undefined;
   }
 
-  const inner = (name = 'mails') => own(name) as unknown as Inner;
+  const inner = (name = 'mails') => own(name) as unknown as BullInternals;
   const isProcessed = (name: string) => Object.keys(inner(name).handlers).length > 0;
   const own = (name = 'mails') => app!.get<Queue>(getQueueToken(name), { strict: false });
   const isPaused = (name?: string) => own(name).isPaused(true);
 
-  /** Which jobs of a queue ran, and whether maintenance was on. */
-  const runsOf = (queue: string) => runs.filter(({ job }) => job.startsWith(`${queue} `)).map(({ wasOn }) => wasOn);
+  /** Returns for each job of a queue that ran whether maintenance was on. */
+  const getRuns = (queue: string) => runs.filter(({ job }) => job.startsWith(`${queue} `)).map(({ wasOn }) => wasOn);
 
-  async function hasRun(queue: string, count: number): Promise<void> {
-    await until(`${queue} has run ${count} jobs`, () => runsOf(queue).length >= count);
+  async function waitForRuns(queue: string, count: number): Promise<void> {
+    await until(`${queue} has run ${count} jobs`, () => getRuns(queue).length >= count);
   }
 
-  /** How many mails have not run: Bull takes half a second to pause, and holds one that comes meanwhile. */
-  async function left(): Promise<number> {
+  /** Returns how many mails have not run. Bull takes half a second to pause and may take a job during that time. */
+  async function countPendingMails(): Promise<number> {
     const { waiting, active } = await queues.mails!.getJobCounts();
     return waiting + active;
   }
 
-  /** Bull says so when it has connected again, half a second after it has begun to pause. */
-  async function rests(name = 'mails'): Promise<void> {
+  /** Waits until the queue is paused. Bull emits the event half a second later, after it has reconnected. */
+  async function waitUntilPaused(name = 'mails'): Promise<void> {
     await until('the queue is paused', () => paused.has(name));
     expect(await isPaused(name)).toBe(true);
   }
 
-  async function goesOn(name = 'mails'): Promise<void> {
-    await until('the queue goes on', async () => !(await isPaused(name)));
+  async function waitUntilResumed(name = 'mails'): Promise<void> {
+    await until('the queue is resumed', async () => !(await isPaused(name)));
   }
 
   describe.each(KINDS)('%s', (kind) => {
-    it('are paused in this process while maintenance is on, and only then', async () => {
-      await boot(kind, [MailProcessor, AlarmProcessor, AuditProcessor]);
+    it('are paused in this process only while maintenance is on', async () => {
+      await startApp(kind, [MailProcessor, AlarmProcessor, AuditProcessor]);
       await queues.mails!.add({});
-      await hasRun('mails', 1);
+      await waitForRuns('mails', 1);
 
       await maintenance.enable();
-      await rests();
+      await waitUntilPaused();
       for (let count = 0; count < 3; count++) await queues.mails!.add({});
-      // Those with @RunInMaintenance() go on, on the class as on the method.
+      // Processors with @RunInMaintenance() on the class or on the method keep running.
       for (const count of [1, 2, 3]) {
         await queues.alarms!.add({});
         await queues.audits!.add('audit', {});
-        await hasRun('alarms', count);
-        await hasRun('audits', count);
+        await waitForRuns('alarms', count);
+        await waitForRuns('audits', count);
       }
-      expect([runsOf('mails'), runsOf('alarms'), runsOf('audits')]).toEqual([
+      expect([getRuns('mails'), getRuns('alarms'), getRuns('audits')]).toEqual([
         [false],
         [true, true, true],
         [true, true, true],
       ]);
-      // Other processes take jobs as before.
-      expect([await queues.mails!.isPaused(), await left()]).toEqual([false, 3]);
+      // The queue is not paused for other processes.
+      expect([await queues.mails!.isPaused(), await countPendingMails()]).toEqual([false, 3]);
 
       await maintenance.disable();
-      await hasRun('mails', 4);
-      expect(runsOf('mails')).toEqual([false, false, false, false]);
+      await waitForRuns('mails', 4);
+      expect(getRuns('mails')).toEqual([false, false, false, false]);
     });
 
-    it('start no job where the application starts in a window', async () => {
+    it('run no job if the application starts during a window', async () => {
       await queues.mails!.add({});
-      await boot(kind, [MailProcessor], { options: { enabled: true } });
+      await startApp(kind, [MailProcessor], { options: { enabled: true } });
       expect(await isPaused()).toBe(true);
       await close();
       expect([runs, await queues.mails!.getFailedCount()]).toEqual([[], 0]);
-      await boot(kind, [MailProcessor]);
-      await hasRun('mails', 1);
+      await startApp(kind, [MailProcessor]);
+      await waitForRuns('mails', 1);
     });
   });
 
-  it('finish the job that runs, which a drain waits for', async () => {
-    await boot('context', [MailProcessor]);
+  it('block a drain until the running job is done', async () => {
+    await startApp('context', [MailProcessor]);
     const { promise, resolve } = deferred();
     slow = promise;
     await queues.mails!.add('slow', {});
-    await hasRun('mails', 1);
+    await waitForRuns('mails', 1);
     await queues.mails!.add({});
     await maintenance.enable();
     const { drained, pending } = await maintenance.drained({ timeout: 0 });
@@ -224,25 +224,25 @@ describeWithRedis('queues of Bull', () => {
     resolve();
     expect(await maintenance.drained()).toMatchObject({ drained: true });
     await until('the job is complete', async () => (await queues.mails!.getCompletedCount()) === 1);
-    expect([runsOf('mails'), await left()]).toEqual([[false], 1]);
+    expect([getRuns('mails'), await countPendingMails()]).toEqual([[false], 1]);
     await maintenance.disable();
-    await hasRun('mails', 2);
+    await waitForRuns('mails', 2);
   });
 
-  it('are paused with the scope of a window', async () => {
-    await boot('context', [MailProcessor, PaymentProcessor]);
+  it('are paused by windows on their scope', async () => {
+    await startApp('context', [MailProcessor, PaymentProcessor]);
     await maintenance.enable({ scope: 'payments' });
-    await rests('payments');
+    await waitUntilPaused('payments');
     expect(await isPaused('mails')).toBe(false);
     await maintenance.disable();
-    await goesOn('payments');
+    await waitUntilResumed('payments');
   });
 
-  it('hold a job that was on its way, and give it back where they are closed before the window ends', async () => {
-    await boot('context', [MailProcessor]);
+  it('return a job taken during the window when they are closed', async () => {
+    await startApp('context', [MailProcessor]);
     await maintenance.enable();
-    await rests();
-    // As if Redis had given the job just before.
+    await waitUntilPaused();
+    // Simulates that Redis delivered the job just before the pause.
     inner().resumeLocal();
     await queues.mails!.add({});
     await until('the job is taken', async () => (await queues.mails!.getActiveCount()) === 1);
@@ -252,98 +252,98 @@ describeWithRedis('queues of Bull', () => {
     const counts = await queues.mails!.getJobCounts();
     expect(counts).toMatchObject({ active: 0, failed: 0, waiting: 1 });
     expect((await queues.mails!.getWaiting())[0]).toMatchObject({ attemptsMade: 0 });
-    await boot('context', [MailProcessor]);
-    await hasRun('mails', 1);
+    await startApp('context', [MailProcessor]);
+    await waitForRuns('mails', 1);
   });
 
-  it('run a job that was on its way once the window is over', async () => {
-    await boot('context', [MailProcessor]);
+  it('run a job taken during the window when it ends', async () => {
+    await startApp('context', [MailProcessor]);
     await maintenance.enable();
-    await rests();
+    await waitUntilPaused();
     inner().resumeLocal();
     await queues.mails!.add({});
     await until('the job is taken', async () => (await queues.mails!.getActiveCount()) === 1);
     expect(runs).toEqual([]);
     await maintenance.disable();
-    await hasRun('mails', 1);
-    expect(runsOf('mails')).toEqual([false]);
+    await waitForRuns('mails', 1);
+    expect(getRuns('mails')).toEqual([false]);
   });
 
-  it('stay paused after the window where the application paused them itself', async () => {
-    await boot('context', [MailProcessor]);
+  it('stay paused after the window if the application paused them', async () => {
+    await startApp('context', [MailProcessor]);
     await own().pause(true);
     await maintenance.enable();
     await maintenance.disable();
     expect(await isPaused()).toBe(true);
     await own().resume(true);
     await queues.mails!.add({});
-    await hasRun('mails', 1);
+    await waitForRuns('mails', 1);
   });
 
-  it('go on only after the window where the application resumes them in it', async () => {
-    await boot('context', [MailProcessor]);
+  it('run after the window if the application resumes them during it', async () => {
+    await startApp('context', [MailProcessor]);
     await own().pause(true);
     await maintenance.enable();
     await own().resume(true);
     await queues.mails!.add({});
     expect(await isPaused()).toBe(true);
     await maintenance.disable();
-    await hasRun('mails', 1);
-    expect(runsOf('mails')).toEqual([false]);
+    await waitForRuns('mails', 1);
+    expect(getRuns('mails')).toEqual([false]);
   });
 
-  it('are paused where a processor is made for each job', async () => {
-    await boot('context', [ScopedProcessor]);
+  it('are paused with request-scoped processors', async () => {
+    await startApp('context', [ScopedProcessor]);
     await queues.mails!.add({});
-    await hasRun('mails', 1);
+    await waitForRuns('mails', 1);
     await maintenance.enable();
-    await rests();
+    await waitUntilPaused();
     await maintenance.disable();
     await queues.mails!.add({});
-    await hasRun('mails', 2);
+    await waitForRuns('mails', 2);
   });
 
-  it('are paused where functions process them', async () => {
+  it('are paused with processors that are functions', async () => {
     const ran: string[] = [];
     const processors = [(job: Job, done: () => void) => void (ran.push(job.queue.name), done())];
-    await boot('context', [], { after: bull({ processors }) });
+    await startApp('context', [], { after: bull({ processors }) });
     await queues.mails!.add({});
     await until('the job has run', () => ran.length === 1);
     await maintenance.enable();
-    await rests();
+    await waitUntilPaused();
     await queues.mails!.add({});
     await maintenance.disable();
     await until('the job has run', () => ran.length === 2);
   });
 
-  it('are named in the log', async () => {
+  it('are logged when they pause and resume', async () => {
     const lines: string[] = [];
     const logger = { log: (line: unknown) => void (/^Background work/.test(String(line)) && lines.push(String(line))) };
-    await boot('context', [MailProcessor, PaymentProcessor, AlarmProcessor], { logger });
+    await startApp('context', [MailProcessor, PaymentProcessor, AlarmProcessor], { logger });
     await maintenance.enable();
-    await rests();
-    await rests('payments');
+    await waitUntilPaused();
+    await waitUntilPaused('payments');
     await maintenance.disable();
-    await goesOn();
-    await goesOn('payments');
+    await waitUntilResumed();
+    await waitUntilResumed('payments');
     expect(lines).toEqual(['Background work rests: 2 queues of Bull.', 'Background work goes on.']);
   });
 
-  it('are left alone unless it is asked for', async () => {
-    await boot('context', [MailProcessor], { options: { background: { pause: false } } });
+  it('are not patched unless background.pause is set', async () => {
+    await startApp('context', [MailProcessor], { options: { background: { pause: false } } });
     await maintenance.enable();
     await queues.mails!.add({});
-    await hasRun('mails', 1);
+    await waitForRuns('mails', 1);
     expect([await isPaused(), Object.hasOwn(own(), 'setHandler')]).toEqual([false, false]);
   });
 
-  it('stop the boot where a part of what processes a queue runs in maintenance', async () => {
-    await expect(boot('context', [MixedProcessor])).rejects.toThrow(
+  it('fail at startup if only some handlers of a queue have @RunInMaintenance()', async () => {
+    await expect(startApp('context', [MixedProcessor])).rejects.toThrow(
       /`background\.pause` finds @RunInMaintenance\(\) on a part of what processes the queue "audits"\./,
     );
   });
 
-  it('stop the boot where nothing registers the processors', async () => {
+  it('fail at startup without BullModule.registerQueue()', async () => {
     await expect(startBackground('context', { providers: [MailProcessor] })).rejects.toThrow(
       /`background\.pause`.*@Processor\(\).*BullModule\.registerQueue\(\)/,
     );

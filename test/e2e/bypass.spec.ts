@@ -36,7 +36,7 @@ class ShopController {
   }
 }
 
-/** What a link may be made of, so that it would lead to another site. */
+/** Paths of links that try to redirect to another site. */
 const TARGETS = [
   ...[
     '//evil.example',
@@ -94,14 +94,14 @@ const TARGETS = [
   ...['/shop?//evil.example', '/shop?\\\\evil.example'],
 ];
 
-describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
+describe.each(ADAPTERS)('bypass (%s)', (adapter) => {
   let running: Running;
   let folder: string;
   let token: string;
-  /** The window that is as it was made. */
-  let untouched = '';
+  /** The id of a window that no test has changed. */
+  let unchangedWindowId = '';
 
-  async function open(options: MaintenanceModuleOptions = {}): Promise<void> {
+  async function startWith(options: MaintenanceModuleOptions = {}): Promise<void> {
     running = await start(adapter, {
       options: { adminToken: 'the-token-of-the-test', ...options },
       extras: { admin: true },
@@ -112,8 +112,8 @@ describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
     });
   }
 
-  /** Closes everything from the command line, with a key. */
-  async function close(...args: string[]): Promise<string> {
+  /** Turns maintenance on with a bypass by the command line; returns the token. */
+  async function enableWithBypass(...args: string[]): Promise<string> {
     const ended = await run(['on', '--bypass', '--json', '--storage', `file:${running.stateFile}`, ...args], {
       cwd: folder,
     });
@@ -127,29 +127,29 @@ describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
 
   const redeem = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Reply> =>
     running.call(`${path}${path.includes('?') ? '&' : '?'}maintenance_bypass=${token}`, { method, headers });
-  const cookieOf = (reply: Reply): string => reply.headers['set-cookie']![0]!.split(';')[0]!;
+  const getCookie = (reply: Reply): string => reply.headers['set-cookie']![0]!.split(';')[0]!;
   const statusWith = async (headers: Record<string, string>, path = '/shop'): Promise<number> =>
     (await running.call(path, { headers })).status;
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'bypass-'));
     writeFileSync(join(folder, 'logo.txt'), 'logo');
-    await open();
+    await startWith();
   });
-  // The command line takes its time: only who changes the window gets it anew.
+  // The command line is slow: the window is only recreated if a test has changed it.
   beforeEach(async () => {
     const { active } = running.maintenance.status().windows;
-    if (active.length === 1 && active[0]!.id === untouched) return;
+    if (active.length === 1 && active[0]!.id === unchangedWindowId) return;
     await running.maintenance.disable({ all: true });
-    token = await close();
-    untouched = running.maintenance.status().windows.active[0]!.id;
+    token = await enableWithBypass();
+    unchangedWindowId = running.maintenance.status().windows.active[0]!.id;
   });
   afterAll(async () => {
     await running.close();
     rmSync(folder, { recursive: true });
   });
 
-  it('is redeemed by its link, once and without a trace of the token', async () => {
+  it('sets a cookie and redirects without the token when the link is opened', async () => {
     const reply = await redeem('/shop?a=1&b=%2F', { referer: 'http://elsewhere/' });
     expect(reply).toMatchObject({
       status: 303,
@@ -161,7 +161,7 @@ describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
       /^__Host-maintenance-bypass=v1\.[\w-]+\.\d+\.\d+\.[\w-]{43}; Max-Age=43\d{3}; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
     );
     expect(JSON.stringify(reply.headers)).not.toContain(token);
-    const headers = { cookie: cookieOf(reply) };
+    const headers = { cookie: getCookie(reply) };
     for (const [path, status] of [
       ['/shop', 200],
       ['/nothing', 404],
@@ -176,40 +176,40 @@ describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
     expect(await statusWith({})).toBe(503);
   });
 
-  it('is sent in the header by whoever keeps no cookies', async () => {
+  it('accepts the token in the X-Maintenance-Bypass header', async () => {
     expect(await statusWith({ 'x-maintenance-bypass': token })).toBe(200);
     expect(await statusWith({ 'x-maintenance-bypass': token }, '/account')).toBe(401);
     expect(await statusWith({ 'x-maintenance-bypass': `${token}x` })).toBe(503);
   });
 
-  it('ends with its window, and opens no other one', async () => {
-    untouched = '';
-    const headers = { cookie: cookieOf(await redeem('/')) };
+  it('is invalid after its window and in other windows', async () => {
+    unchangedWindowId = '';
+    const headers = { cookie: getCookie(await redeem('/')) };
     expect(await statusWith(headers)).toBe(200);
     const earlier = token;
     await running.maintenance.disable();
-    token = await close();
+    token = await enableWithBypass();
     expect(await statusWith(headers)).toBe(503);
     expect(await statusWith({ 'x-maintenance-bypass': earlier })).toBe(503);
     await running.maintenance.disable();
     await running.maintenance.enable();
-    expect(await statusWith({ cookie: cookieOf({ headers: { 'set-cookie': [headers.cookie] } } as never) })).toBe(503);
+    expect(await statusWith({ cookie: getCookie({ headers: { 'set-cookie': [headers.cookie] } } as never) })).toBe(503);
     expect((await redeem('/shop')).status).toBe(503);
   });
 
-  it('is replaced by a new one on the same window, and kept by other changes', async () => {
-    untouched = '';
-    const headers = { cookie: cookieOf(await redeem('/')) };
+  it('is invalidated by a new bypass for the window, not by other changes', async () => {
+    unchangedWindowId = '';
+    const headers = { cookie: getCookie(await redeem('/')) };
     await running.maintenance.enable({ message: 'Takes longer' });
     expect(await statusWith(headers)).toBe(200);
     const id = running.maintenance.status().windows.active[0]!.id;
-    const later = await close();
+    const later = await enableWithBypass();
     expect(running.maintenance.status().windows.active.map((window) => window.id)).toEqual([id]);
     expect(await statusWith(headers)).toBe(503);
     expect(await statusWith({ 'x-maintenance-bypass': later })).toBe(200);
   });
 
-  it('of a part opens that part alone', async () => {
+  it('of a scope does not cover all scopes', async () => {
     await running.maintenance.disable();
     const run1 = await run(
       ['on', '--scope', 'payments', '--bypass', '--json', '--storage', `file:${running.stateFile}`],
@@ -226,8 +226,8 @@ describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
     ['HEAD', {}, 'HEAD'],
     ['POST', {}, 'POST'],
     ['a prefetch', { 'sec-purpose': 'prefetch' }, 'GET'],
-    ['a prerendering', { 'sec-purpose': 'prefetch;prerender' }, 'GET'],
-    ['an older prefetch', { purpose: 'prefetch' }, 'GET'],
+    ['a prerender request', { 'sec-purpose': 'prefetch;prerender' }, 'GET'],
+    ['a prefetch of older browsers', { purpose: 'prefetch' }, 'GET'],
     ['a preview', { 'x-purpose': 'preview' }, 'GET'],
   ] as [string, Record<string, string>, string][])('is not redeemed by %s', async (_title, headers, method) => {
     const reply = await redeem('/shop', headers, method);
@@ -242,10 +242,10 @@ describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
     ['given twice', (right: string) => `maintenance_bypass=${right}&maintenance_bypass=${right}`],
     ['given as a list', (right: string) => `maintenance_bypass[]=${right}`],
     ['given as an object', (right: string) => `maintenance_bypass[a]=${right}`],
-    ['spelt otherwise', (right: string) => `Maintenance_Bypass=${right}`],
+    ['spelled differently', (right: string) => `Maintenance_Bypass=${right}`],
     ['escaped', (right: string) => `maintenance%5Fbypass=${right}`],
     ['followed by more', (right: string) => `maintenance_bypass=${right}%20`],
-  ])('that is %s gets the ordinary refusal, byte for byte', async (_title, query) => {
+  ])('returns the usual refusal, byte for byte, if the token is %s', async (_title, query) => {
     for (const accept of ['text/html', 'application/json']) {
       const [ordinary, wrong] = [
         await running.call('/shop?x=y', { headers: { accept } }),
@@ -259,13 +259,13 @@ describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
     }
   });
 
-  it('has at least 40 ways to be abused tried', () => {
+  it('is tested against at least 40 redirect targets', () => {
     expect(new Set(TARGETS).size).toBeGreaterThanOrEqual(40);
   });
 
-  it.each(TARGETS)('never leads to another site: %s', async (target) => {
+  it.each(TARGETS)('never redirects to another site: %s', async (target) => {
     const reply = await redeem(target);
-    // A request target that Node itself does not take is nobody's link.
+    // Node's HTTP parser rejects this request target.
     if (reply.status === 400) return;
     expect(reply.status).toBe(303);
     const { location } = reply.headers;
@@ -276,19 +276,19 @@ describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
     expect(location).not.toMatch(/[\r\n]/);
   });
 
-  it('needs another name for plain HTTP', async () => {
+  it('works over plain HTTP with a cookie name without the __Host- prefix', async () => {
     await running.close();
-    await open({ bypass: { cookieName: 'maintenance-bypass' } });
-    token = await close();
+    await startWith({ bypass: { cookieName: 'maintenance-bypass' } });
+    token = await enableWithBypass();
     const reply = await redeem('/shop');
     expect(reply.headers['set-cookie']![0]).toMatch(
       /^maintenance-bypass=v1\.[^;]+; Max-Age=\d+; Path=\/; HttpOnly; SameSite=Lax$/,
     );
-    expect(await statusWith({ cookie: cookieOf(reply) })).toBe(200);
-    expect(await statusWith({ cookie: cookieOf(reply).replace('maintenance-bypass', COOKIE) })).toBe(503);
+    expect(await statusWith({ cookie: getCookie(reply) })).toBe(200);
+    expect(await statusWith({ cookie: getCookie(reply).replace('maintenance-bypass', COOKIE) })).toBe(503);
   });
 
-  it('shows no secret in status, history and log', async () => {
+  it('exposes no secret in status and history', async () => {
     const { stdout } = await run(['status', '--history', '--json', '--storage', `file:${running.stateFile}`], {
       cwd: folder,
     });
@@ -298,7 +298,7 @@ describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
   });
 });
 
-it('has a name that a cookie may have', async () => {
+it('rejects an invalid bypass.cookieName at startup', async () => {
   await expect(start('express', { options: { bypass: { cookieName: 'a b' } } })).rejects.toThrow(
     /option `bypass\.cookieName` must be a name such as "maintenance-bypass"/,
   );

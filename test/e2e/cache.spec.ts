@@ -2,14 +2,14 @@ import { CACHE_MANAGER, CacheModule } from '@nestjs/cache-manager';
 import type { Cache } from 'cache-manager';
 import { Keyv } from 'keyv';
 import { MemoryStateStorage } from 'nestjs-maintenance/testing';
-import { LANES, start, type Running, type Setup } from './application.js';
+import { ADAPTER_REGISTRATIONS, start, type Running, type Setup } from './application.js';
 
-describe.each(LANES)('the cache of the application, on %s by %s', (adapter, registration) => {
+describe.each(ADAPTER_REGISTRATIONS)('the cache option (%s, %s)', (adapter, registration) => {
   let running: Running | undefined;
   afterEach(async () => running?.close());
 
-  /** What the application's cache is, with a store that could be anybody's. */
-  function sharedCache(): NonNullable<Setup['imports']>[number] {
+  /** Returns a CacheModule with a custom store, which might be shared. */
+  function createSharedCache(): NonNullable<Setup['imports']>[number] {
     const entries = new Map<string, unknown>();
     const store = {
       opts: {},
@@ -22,10 +22,10 @@ describe.each(LANES)('the cache of the application, on %s by %s', (adapter, regi
     return CacheModule.register({ stores: [new Keyv({ store: store as never })], isGlobal: true });
   }
 
-  it('holds the state under its key, and a change is seen at once', async () => {
+  it('caches the state under its key and applies changes immediately', async () => {
     running = await start(adapter, {
       registration,
-      imports: [sharedCache()],
+      imports: [createSharedCache()],
       options: { storage: new MemoryStateStorage(), cache: { key: 'switch', ttl: 60_000 } },
     });
     const { maintenance, app, call } = running;
@@ -39,12 +39,12 @@ describe.each(LANES)('the cache of the application, on %s by %s', (adapter, regi
     expect(JSON.parse((await cache.get<string>('switch'))!)).toMatchObject({ state: { revision: 2, windows: [] } });
   });
 
-  it('is answered without the storage until the entry is over', async () => {
+  it('avoids storage reads until the entry expires', async () => {
     const storage = new MemoryStateStorage();
     const read = jest.spyOn(storage, 'read');
     running = await start(adapter, {
       registration,
-      imports: [sharedCache()],
+      imports: [createSharedCache()],
       options: { storage, cache: true, refreshInterval: 100 },
     });
     const before = read.mock.calls.length;
@@ -58,13 +58,13 @@ describe.each(LANES)('the cache of the application, on %s by %s', (adapter, regi
     expect(read.mock.calls.length).toBe(before);
   });
 
-  it('must be there', async () => {
+  it('fails at startup without a CacheModule', async () => {
     await expect(start(adapter, { registration, options: { cache: true } })).rejects.toThrow(
       /`cache` needs the application's cache: import CacheModule\.register\(\)/,
     );
   });
 
-  it('must be shared, or its entries must end', async () => {
+  it('fails at startup with a local store and ttl 0', async () => {
     await expect(
       start(adapter, {
         registration,

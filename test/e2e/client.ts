@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 
-/** What a test wants to send. The path goes out as it is, without any normalization. */
+/** A request to send. The path is sent as it is, without normalization. */
 export interface Call {
   method?: string;
   headers?: Record<string, string>;

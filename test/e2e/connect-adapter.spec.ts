@@ -8,11 +8,11 @@ import { until } from '../tools/waiting.js';
 import { start, type Running, type Setup } from './application.js';
 import { NodeLikeAdapter } from './node-like-adapter.js';
 import { upgrade } from './socket-clients.js';
-import { heldUpBy, Workshop } from './workshop.js';
+import { waitUntilDrainBlockedBy, BlockingHandlers } from './blocking-handlers.js';
 
 const TOKEN = 'the-token-of-the-test';
 const JSON_TYPE = { 'content-type': 'application/json' };
-let workshop = new Workshop();
+let handlers = new BlockingHandlers();
 
 @Controller()
 class ShopController {
@@ -46,7 +46,7 @@ class ShopController {
 
   @Get('slow/:name')
   slow(@Param('name') name: string): Promise<string> {
-    return workshop.work(name);
+    return handlers.block(name);
   }
 
   @SkipMaintenance()
@@ -58,24 +58,24 @@ class ShopController {
   }
 }
 
-describe('an adapter with middleware as that of connect', () => {
+describe('an HTTP adapter with connect middleware', () => {
   let running: Running;
   let adapter: NodeLikeAdapter;
 
-  async function run(setup: Setup = {}): Promise<Running> {
+  async function startWith(setup: Setup = {}): Promise<Running> {
     adapter = new NodeLikeAdapter();
     running = await start('express', { server: adapter, controllers: [ShopController], ...setup });
     return running;
   }
 
-  beforeEach(() => (workshop = new Workshop()));
+  beforeEach(() => (handlers = new BlockingHandlers()));
   afterEach(async () => {
-    workshop.close();
+    handlers.close();
     await running.close();
   });
 
-  it('answers as without the module while maintenance is off', async () => {
-    const { call } = await run();
+  it('responds as without the module while maintenance is off', async () => {
+    const { call } = await startWith();
     expect((await call('/orders/7')).text).toBe('order 7');
     expect((await call('/unknown')).status).toBe(404);
     const body = JSON.stringify({ item: 1 });
@@ -89,16 +89,16 @@ describe('an adapter with middleware as that of connect', () => {
   it.each([
     ['a handler', '/orders/7', 'GET'],
     ['HEAD of a handler', '/orders/7', 'HEAD'],
-    ['a handler that takes bodies', '/orders', 'POST'],
+    ['a handler with a body', '/orders', 'POST'],
     ['an unknown URL', '/unknown', 'GET'],
-    ['an unknown URL that takes a body', '/unknown', 'POST'],
-    ['a method that the path does not have', '/open', 'DELETE'],
-    ['a path that is not in normal form', '//open', 'GET'],
+    ['an unknown URL with a body', '/unknown', 'POST'],
+    ['a method that the path does not support', '/open', 'DELETE'],
+    ['a path that is not normalized', '//open', 'GET'],
     ['a path that cannot be decoded', '/%zz', 'GET'],
     ['an absolute URL', 'http://localhost/orders/7', 'GET'],
-    ['what middleware answers by itself', '/rpc/pay', 'GET'],
+    ['a path handled by middleware', '/rpc/pay', 'GET'],
   ])('refuses %s during a full window', async (_name, path, method) => {
-    const { call, maintenance } = await run({
+    const { call, maintenance } = await startWith({
       main: (app) => {
         useMaintenance(app);
         app.use('/rpc', (_request: unknown, response: { end(text: string): void }) => response.end('paid'));
@@ -114,18 +114,18 @@ describe('an adapter with middleware as that of connect', () => {
     expect((await call('/orders/7')).text).toBe('order 7');
   });
 
-  it('gives browsers the page', async () => {
-    const { call, maintenance } = await run();
+  it('sends the page to browsers', async () => {
+    const { call, maintenance } = await startWith();
     await maintenance.enable();
     const reply = await call('/unknown', { headers: { accept: 'text/html' } });
     expect(reply).toMatchObject({ status: 503, headers: { 'content-type': 'text/html; charset=utf-8' } });
   });
 
-  it('goes by decorators, also where several routes might take a path', async () => {
-    const { call, maintenance } = await run();
+  it('follows the decorators of the first matching route', async () => {
+    const { call, maintenance } = await startWith();
     await maintenance.enable();
     expect((await call('/open')).text).toBe('open');
-    // Here the first route takes it, whose handler has no decorator.
+    // The first matching route handles the request; its handler has no decorator.
     expect((await call('/orders/latest')).status).toBe(503);
     expect((await call('/closed')).status).toBe(503);
   });
@@ -136,30 +136,30 @@ describe('an adapter with middleware as that of connect', () => {
     ['another URL', { options: { exempt: { urls: ['/unknown'] } } }, {}, {}, 503],
     [
       'an exempt role',
-      { options: { exempt: { roles: ['staff'], user: roleOf as never } } },
+      { options: { exempt: { roles: ['staff'], user: getUser as never } } },
       {},
       { role: 'staff' },
       404,
     ],
-    ['another role', { options: { exempt: { roles: ['staff'], user: roleOf as never } } }, {}, { role: 'guest' }, 503],
+    ['another role', { options: { exempt: { roles: ['staff'], user: getUser as never } } }, {}, { role: 'guest' }, 503],
     ['a read-only window', {}, { mode: 'read-only' }, {}, 404],
-    ['no edge', { extras: { mount: { edge: false } } }, {}, {}, 404],
-  ])('decides about an unknown URL below a global prefix: %s', async (_name, setup, window, headers, status) => {
-    const { call, maintenance } = await run({ ...setup, main: (app) => void app.setGlobalPrefix('api') });
+    ['mount.edge: false', { extras: { mount: { edge: false } } }, {}, {}, 404],
+  ])('decides on an unknown URL below a global prefix: %s', async (_name, setup, window, headers, status) => {
+    const { call, maintenance } = await startWith({ ...setup, main: (app) => void app.setGlobalPrefix('api') });
     await maintenance.enable(window);
     expect((await call('/api/unknown', { headers })).status).toBe(status);
   });
 
-  it('decides about a handler by the role of its user', async () => {
-    const exempt = { roles: ['staff'], user: roleOf as never };
-    const { call, maintenance } = await run({ options: { exempt } });
+  it('admits users with an exempt role to a handler', async () => {
+    const exempt = { roles: ['staff'], user: getUser as never };
+    const { call, maintenance } = await startWith({ options: { exempt } });
     await maintenance.enable();
     expect((await call('/orders/7', { headers: { role: 'staff' } })).text).toBe('order 7');
     expect((await call('/orders/7', { headers: { role: 'guest' } })).status).toBe(503);
   });
 
-  it('switches by the admin endpoints', async () => {
-    const { call } = await run({ options: { adminToken: TOKEN }, extras: { admin: true } });
+  it('supports the admin endpoints', async () => {
+    const { call } = await startWith({ options: { adminToken: TOKEN }, extras: { admin: true } });
     const post = (path: string, body?: string) =>
       call(`/maintenance-mode/${path}`, {
         method: 'POST',
@@ -171,8 +171,8 @@ describe('an adapter with middleware as that of connect', () => {
     expect((await post('off')).json()).toMatchObject({ active: false });
   });
 
-  it('shows views whether maintenance is on, unless they have members of these names', async () => {
-    const { call, maintenance } = await run();
+  it('passes the status to views unless they define members of the same names', async () => {
+    const { call, maintenance } = await startWith();
     const seen = async (path = '/page') => JSON.parse((await call(path)).text.replace('page: ', ''));
     expect(await seen()).toMatchObject({ maintenanceMode: false, maintenance: { active: false } });
     await maintenance.enable();
@@ -180,33 +180,33 @@ describe('an adapter with middleware as that of connect', () => {
     expect(await seen('/page?own=mine')).toMatchObject({ maintenanceMode: 'mine' });
   });
 
-  it('counts requests until their handlers are done, so that a drain is true', async () => {
-    const { call, maintenance, stateFile } = await run();
+  it('counts requests as in-flight until their handlers have finished', async () => {
+    const { call, maintenance, stateFile } = await startWith();
     const reply = call('/slow/report');
-    await workshop.hasBegun('report');
+    await handlers.waitUntilStarted('report');
     await maintenance.enable();
-    await heldUpBy(maintenance, 'GET /slow/:name');
+    await waitUntilDrainBlockedBy(maintenance, 'GET /slow/:name');
     const wait = ['on', '--wait', '--timeout', '1s', '--storage', `file:${stateFile}`];
     expect((await runProgram(wait, { cwd: tmpdir() })).code).toBe(4);
-    workshop.finish('report');
+    handlers.finish('report');
     expect((await reply).text).toBe('report is done');
     await expect(maintenance.drained()).resolves.toMatchObject({ drained: true, pending: [] });
   });
 
-  it('counts what a handler does for a client that has gone', async () => {
-    const { app, call, maintenance } = await run({ options: { storage: new MemoryStateStorage() } });
+  it('counts handlers as in-flight after their client has disconnected', async () => {
+    const { app, call, maintenance } = await startWith({ options: { storage: new MemoryStateStorage() } });
     const reply = call('/slow/report').catch(() => 'gone');
-    await workshop.hasBegun('report');
+    await handlers.waitUntilStarted('report');
     (app.getHttpServer() as { closeAllConnections(): void }).closeAllConnections();
     expect(await reply).toBe('gone');
     await maintenance.enable();
-    await heldUpBy(maintenance, 'GET /slow/:name');
-    workshop.finish('report');
+    await waitUntilDrainBlockedBy(maintenance, 'GET /slow/:name');
+    handlers.finish('report');
     await until('it is drained', async () => (await maintenance.drained({ timeout: 0 })).drained);
   });
 
-  it('refuses upgrades that no gateway takes', async () => {
-    const { port, maintenance } = await run({
+  it('refuses upgrades outside of gateways', async () => {
+    const { port, maintenance } = await startWith({
       main: (app) => void new WebSocketServer({ server: app.getHttpServer() as never }),
     });
     expect(await upgrade(port, '/live')).toMatchObject({ status: 101 });
@@ -215,6 +215,6 @@ describe('an adapter with middleware as that of connect', () => {
   });
 });
 
-function roleOf({ headers }: { headers: Record<string, string> }): { role?: string } {
+function getUser({ headers }: { headers: Record<string, string> }): { role?: string } {
   return { role: headers.role };
 }

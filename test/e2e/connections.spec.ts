@@ -21,7 +21,7 @@ import { SkipMaintenance } from 'nestjs-maintenance';
 import { until } from '../tools/waiting.js';
 import { ADAPTERS, start, type Adapter, type Running, type Setup } from './application.js';
 
-/** What ran. */
+/** Handlers and providers that ran. */
 const ran: string[] = [];
 
 @Controller()
@@ -71,7 +71,7 @@ Reflect.defineMetadata('design:paramtypes', [PerRequest], ScopedController);
 
 const setup = { controllers: [FilesController, ScopedController], providers: [PerRequest] };
 
-async function portOf(server: Server): Promise<number> {
+async function listen(server: Server): Promise<number> {
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return (server.address() as AddressInfo).port;
 }
@@ -82,7 +82,7 @@ async function end(server: Server): Promise<void> {
   await once(server, 'close');
 }
 
-describe.each(ADAPTERS)('connections on %s', (adapter) => {
+describe.each(ADAPTERS)('connections (%s)', (adapter) => {
   let running: Running;
 
   beforeAll(async () => {
@@ -94,7 +94,7 @@ describe.each(ADAPTERS)('connections on %s', (adapter) => {
   afterEach(() => running.maintenance.disable());
   afterAll(() => running.close());
 
-  it('serve before, refuse during, and serve again after a window', async () => {
+  it('refuses requests on a keep-alive connection during a window only', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const ports = new Set<number>();
     const get = async (path: string): Promise<number> => {
@@ -114,13 +114,13 @@ describe.each(ADAPTERS)('connections on %s', (adapter) => {
     expect(ports.size).toBe(1);
   });
 
-  it.each(['/file', '/raw'])('run no handler that answers by itself: %s', async (path) => {
+  it.each(['/file', '/raw'])('does not run a handler that sends its own response: %s', async (path) => {
     await running.maintenance.enable();
     expect((await running.call(path)).status).toBe(503);
     expect(ran).toEqual([]);
   });
 
-  it('answer an upload before it has come, and keep none of it', async () => {
+  it('refuses an upload before it is complete and does not buffer it', async () => {
     await running.maintenance.enable();
     const headers = { 'content-type': 'application/octet-stream' };
     const sent = request({
@@ -138,7 +138,7 @@ describe.each(ADAPTERS)('connections on %s', (adapter) => {
     const [response] = await answered;
     expect(response.statusCode).toBe(503);
     response.resume();
-    // Whoever goes on sending all the same fills no memory.
+    // A client that keeps sending must not fill the memory.
     const before = process.memoryUsage().arrayBuffers;
     let over = false;
     void failed.then(() => (over = true));
@@ -150,7 +150,7 @@ describe.each(ADAPTERS)('connections on %s', (adapter) => {
     expect(ran).toEqual([]);
   });
 
-  it('to request-scoped controllers are refused before these are made', async () => {
+  it('refuses requests to request-scoped controllers before instantiating them', async () => {
     expect((await running.call('/scoped')).status).toBe(200);
     expect(ran).toEqual(['made']);
     ran.length = 0;
@@ -160,18 +160,18 @@ describe.each(ADAPTERS)('connections on %s', (adapter) => {
     expect(await running.call('/scoped/open')).toMatchObject({ status: 200, text: 'open' });
   });
 
-  it('are refused as well after a module was loaded late', async () => {
-    class Late {}
-    Module({ providers: [Late], exports: [Late] })(Late);
-    const loaded = await running.app.get(LazyModuleLoader).load(() => Late);
-    expect(loaded.get(Late)).toBeInstanceOf(Late);
+  it('refuses requests after a module was loaded lazily', async () => {
+    class LazyModule {}
+    Module({ providers: [LazyModule], exports: [LazyModule] })(LazyModule);
+    const loaded = await running.app.get(LazyModuleLoader).load(() => LazyModule);
+    expect(loaded.get(LazyModule)).toBeInstanceOf(LazyModule);
     await running.maintenance.enable();
     expect([(await running.call('/file')).status, (await running.call('/none')).status]).toEqual([503, 503]);
   });
 
-  it('to a second server of the same application are refused too', async () => {
-    const second = createServer(listenerOf(adapter, running));
-    const port = await portOf(second);
+  it('refuses requests on a second server of the same application', async () => {
+    const second = createServer(getRequestListener(adapter, running));
+    const port = await listen(second);
     const statuses = async (): Promise<number[]> =>
       Promise.all(['/file', '/none'].map(async (path) => (await fetch(`http://127.0.0.1:${port}${path}`)).status));
     expect(await statuses()).toEqual([200, 404]);
@@ -180,17 +180,17 @@ describe.each(ADAPTERS)('connections on %s', (adapter) => {
     await end(second);
   });
 
-  it('leave nothing behind when the application is closed', async () => {
-    // What is being closed is not held.
-    const held = (): string[] =>
+  it('leaves no handles or signal listeners behind when the application is closed', async () => {
+    // Ignores handles that are being closed.
+    const getHandles = (): string[] =>
       process
         .getActiveResourcesInfo()
         .filter((name) => name !== 'CloseReq')
         .sort();
-    const signals = (): number => process.listenerCount('SIGTERM') + process.listenerCount('SIGINT');
+    const countSignalListeners = (): number => process.listenerCount('SIGTERM') + process.listenerCount('SIGINT');
     // The other application may be writing its report.
-    await until('no file is worked on', () => !held().includes('FSReqPromise'));
-    const before = { held: held(), signals: signals() };
+    await until('no file is worked on', () => !getHandles().includes('FSReqPromise'));
+    const before = { handles: getHandles(), signals: countSignalListeners() };
     const own = await start(adapter, {
       ...setup,
       options: { refreshInterval: 1_000 },
@@ -200,24 +200,24 @@ describe.each(ADAPTERS)('connections on %s', (adapter) => {
     await own.maintenance.enable();
     expect((await own.call('/file')).status).toBe(503);
     await own.close();
-    for (const deadline = Date.now() + 5_000; held().length > before.held.length && Date.now() < deadline;) {
+    for (const deadline = Date.now() + 5_000; getHandles().length > before.handles.length && Date.now() < deadline;) {
       await new Promise(setImmediate);
     }
-    expect({ held: held(), signals: signals() }).toEqual(before);
+    expect({ handles: getHandles(), signals: countSignalListeners() }).toEqual(before);
   });
 });
 
-function listenerOf(adapter: Adapter, { app }: Running): RequestListener {
+function getRequestListener(adapter: Adapter, { app }: Running): RequestListener {
   if (adapter === 'express') return app.getHttpAdapter().getInstance();
   const instance: { routing: RequestListener } = app.getHttpAdapter().getInstance();
   return (request, response) => instance.routing(request, response);
 }
 
-it('are refused below a path of another application, on express', async () => {
+it('refuses requests below a path of another Express application', async () => {
   const running = await start('express', setup);
   const outer = express().use('/shop', running.app.getHttpAdapter().getInstance());
   const server = createServer(outer);
-  const port = await portOf(server);
+  const port = await listen(server);
   const status = async (path: string): Promise<number> => (await fetch(`http://127.0.0.1:${port}${path}`)).status;
   expect([await status('/shop/file'), await status('/shop/none')]).toEqual([200, 404]);
   await running.maintenance.enable();
@@ -226,7 +226,7 @@ it('are refused below a path of another application, on express', async () => {
   await running.close();
 });
 
-describe('HTTP/2 on fastify', () => {
+describe('HTTP/2 (fastify)', () => {
   let running: Running;
   let session: ClientHttp2Session;
 
@@ -255,7 +255,7 @@ describe('HTTP/2 on fastify', () => {
     return { headers: answered, text };
   }
 
-  it('serves before, refuses during, and serves again after a window on one session', async () => {
+  it('refuses streams of one session during a window only', async () => {
     const get = async (path: string): Promise<unknown> => (await send({ ':path': path })).headers[':status'];
     expect([await get('/file'), await get('/none')]).toEqual([200, 404]);
     await running.maintenance.enable({ message: 'Back at four', retryAfter: 60 });
@@ -273,7 +273,7 @@ describe('HTTP/2 on fastify', () => {
     expect(garbage.headers[':status']).toBe(503);
     const upload = await send({ ':path': '/upload', ':method': 'POST' }, Buffer.alloc(3 * 1024 * 1024));
     expect(upload.headers[':status']).toBe(503);
-    // HTTP/2 takes every method, Fastify's router does not.
+    // HTTP/2 accepts every method, Fastify's router does not.
     for (const path of ['/file', '/none']) {
       const unknown = await send({ ':path': path, ':method': 'BREW' });
       expect(unknown.headers).toMatchObject({ ':status': 503, 'retry-after': '60', 'cache-control': 'no-store' });
@@ -288,9 +288,9 @@ describe('HTTP/2 on fastify', () => {
   });
 });
 
-describe('before Express has prepared a request', () => {
+describe('refusals before the router of Express', () => {
   let running: Running;
-  const open = async (main: NonNullable<Setup['main']>, options: Setup['options'] = {}): Promise<void> => {
+  const startActive = async (main: NonNullable<Setup['main']>, options: Setup['options'] = {}): Promise<void> => {
     running = await start('express', { ...setup, options, main });
     await running.maintenance.enable();
   };
@@ -299,25 +299,25 @@ describe('before Express has prepared a request', () => {
     await running.close();
   });
 
-  it('nothing is said where another listener of the server has answered', async () => {
-    await open(() => undefined);
+  it('sends nothing if another request listener of the server has responded', async () => {
+    await startActive(() => undefined);
     (running.app.getHttpServer() as Server).on('request', (_request, response) => response.writeHead(200).end('own'));
-    // What is thrown beside the answer ends a process; Jest then fails the suite.
+    // An uncaught error would end the process; Jest then fails the suite.
     expect(await running.call('/none')).toMatchObject({ status: 200, text: 'own' });
   });
 
-  it('a setting that throws costs one answer, and not the process', async () => {
+  it('responds with 500 if the trust proxy function throws', async () => {
     const trust = (): boolean => {
       throw new Error('nobody is trusted');
     };
-    await open((app) => void (app as NestExpressApplication).set('trust proxy', trust), {
+    await startActive((app) => void (app as NestExpressApplication).set('trust proxy', trust), {
       exempt: { ips: ['203.0.113.1'] },
     });
     const headers = { 'x-forwarded-for': '203.0.113.1, 203.0.113.2' };
     expect(await running.call('/none', { headers })).toMatchObject({ status: 500 });
   });
 
-  it.each(['/file', '/none'])('what wraps the end of answers takes no header away from %s', async (path) => {
+  it.each(['/file', '/none'])('keeps its headers if middleware patches response.end(): %s', async (path) => {
     const wrap = (_request: unknown, response: ServerResponse, next: () => void): void => {
       const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
       response.end = (...args: unknown[]) => {
@@ -327,7 +327,7 @@ describe('before Express has prepared a request', () => {
       };
       next();
     };
-    await open((app) => void app.use(wrap));
+    await startActive((app) => void app.use(wrap));
     for (const accept of ['application/json', 'text/html', 'text/html']) {
       expect(await running.call(path, { headers: { accept } })).toMatchObject({
         status: 503,
@@ -337,19 +337,19 @@ describe('before Express has prepared a request', () => {
   });
 });
 
-it.each(ADAPTERS)('nothing of a burst of requests is kept where nobody comes after it, on %s', async (adapter) => {
+it.each(ADAPTERS)('releases the bodies of a burst of requests without further traffic (%s)', async (adapter) => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const bodies: WeakRef<object>[] = [];
   let answer = (): void => undefined;
-  const together = new Promise<void>((resolve) => (answer = resolve));
+  const allReceived = new Promise<void>((resolve) => (answer = resolve));
 
   @Controller()
   class BurstController {
     @Post('burst')
     take(@Body() body: object): Promise<void> {
       bodies.push(new WeakRef(body));
-      return together;
+      return allReceived;
     }
   }
 
@@ -357,17 +357,17 @@ it.each(ADAPTERS)('nothing of a burst of requests is kept where nobody comes aft
   try {
     const request = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"large":true}' };
     const answers = Array.from({ length: 20 }, () => running.call('/burst', request));
-    await until('all have come', () => bodies.length === answers.length);
+    await until('all requests have arrived', () => bodies.length === answers.length);
     answer();
     await Promise.all(answers);
-    const left = (): number => bodies.filter((body) => body.deref()).length;
+    const countAlive = (): number => bodies.filter((body) => body.deref()).length;
     await until(
-      'all are gone',
+      'all bodies are collected',
       async () => {
-        // A reference that was looked at holds until the turn is over.
+        // A dereferenced WeakRef keeps its target until the end of the event loop turn.
         await new Promise((resolve) => setTimeout(resolve, 100));
         collect();
-        return left() === 0;
+        return countAlive() === 0;
       },
       12_000,
     );

@@ -20,8 +20,8 @@ import { ManualClock, MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { until } from '../tools/waiting.js';
 import { call, type Reply } from './client.js';
 
-const START = Date.parse('2026-12-01T02:00Z');
-// Held, as in changes.spec.ts: a channel of an earlier file may yet be collected.
+const START_MS = Date.parse('2026-12-01T02:00Z');
+// Keeps a reference, as in change-notifications.spec.ts: Node may garbage-collect the channel of an earlier test file.
 const CHANNEL = channel('nestjs-maintenance:change');
 
 let clock: ManualClock;
@@ -29,13 +29,13 @@ let storage: MemoryStateStorage;
 let app: INestApplication;
 let maintenance: MaintenanceService;
 const lines: string[] = [];
-const note = (line: unknown, ...rest: unknown[]): void => {
+const record = (line: unknown, ...rest: unknown[]): void => {
   if (rest.at(-1) === 'Maintenance') lines.push(String(line));
 };
-const logger: LoggerService = { log: note, warn: note, error: note };
+const logger: LoggerService = { log: record, warn: record, error: record };
 
 async function startApp(options: MaintenanceModuleOptions = {}): Promise<void> {
-  clock = new ManualClock(START);
+  clock = new ManualClock(START_MS);
   storage = new MemoryStateStorage({ now: () => clock.now() });
 
   @Module({ imports: [MaintenanceModule.forRoot({ storage, ...options })] })
@@ -51,8 +51,8 @@ async function startApp(options: MaintenanceModuleOptions = {}): Promise<void> {
   lines.length = 0;
 }
 
-/** Lets time pass as it does: whoever is to be woken is woken, and is done before the next is. */
-async function pass(seconds: number): Promise<void> {
+/** Advances the clock second by second, so that each timer runs before the next one is due. */
+async function advance(seconds: number): Promise<void> {
   const end = clock.now() + seconds * 1000;
   while (clock.now() < end) await clock.moveTo(Math.min(end, clock.now() + 1000));
 }
@@ -63,11 +63,11 @@ function get(path: string): Promise<Reply> {
 
 afterEach(() => app.close());
 
-describe('work in a window of its own', () => {
+describe('during()', () => {
   let signal: AbortSignal | undefined;
   let end: () => void;
 
-  function work(): Promise<void> {
+  function runTask(): Promise<void> {
     return maintenance.during(
       (given) =>
         new Promise((resolve, reject) => {
@@ -78,38 +78,38 @@ describe('work in a window of its own', () => {
     );
   }
 
-  async function isWorking(): Promise<void> {
-    await until('the work begins', () => signal !== undefined);
+  async function waitUntilRunning(): Promise<void> {
+    await until('the task runs', () => signal !== undefined);
   }
 
   beforeEach(() => (signal = undefined));
 
-  it('closes the application as long as it takes, and tells nobody of a lease', async () => {
+  it('keeps maintenance on while the task runs, without exposing the lease', async () => {
     await startApp();
-    const working = work();
-    await isWorking();
-    await pass(45);
+    const task = runTask();
+    await waitUntilRunning();
+    await advance(45);
     expect(await get('/')).toMatchObject({ status: 503, headers: { 'retry-after': '3600' } });
     expect(maintenance.status().windows.active).toMatchObject([{ scope: '*', mode: 'full', endsAt: null }]);
     expect(JSON.stringify(maintenance.status())).not.toContain('lease');
     end();
-    await working;
+    await task;
     expect(await get('/')).toMatchObject({ status: 404 });
   });
 
-  it('renews it without a word in the log, on the channel and to subscribers', async () => {
+  it('does not log or publish renewals of the lease', async () => {
     await startApp();
     const messages: { changes: { action: string }[] }[] = [];
     const seen: MaintenanceStatus[] = [];
-    const hear = (message: unknown): void => void messages.push(message as (typeof messages)[number]);
-    CHANNEL.subscribe(hear);
+    const onMessage = (message: unknown): void => void messages.push(message as (typeof messages)[number]);
+    CHANNEL.subscribe(onMessage);
     maintenance.changes.subscribe((status) => seen.push(status));
-    const working = work();
-    await isWorking();
-    await pass(300);
+    const task = runTask();
+    await waitUntilRunning();
+    await advance(300);
     end();
-    await working;
-    CHANNEL.unsubscribe(hear);
+    await task;
+    CHANNEL.unsubscribe(onMessage);
     expect(maintenance.status().revision).toBe(1 + 300 / 20 + 1);
     expect(messages.map(({ changes }) => changes.map(({ action }) => action))).toEqual([['on'], ['off']]);
     expect(seen.map(({ active }) => active)).toEqual([true, false]);
@@ -121,63 +121,63 @@ describe('work in a window of its own', () => {
     ]);
   });
 
-  it('is reported with the revision of the renewal', async () => {
+  it('reports the revision of the renewal', async () => {
     await startApp();
-    const working = work();
-    await isWorking();
-    await pass(21);
+    const task = runTask();
+    await waitUntilRunning();
+    await advance(21);
     expect(await maintenance.instances()).toMatchObject([{ revision: 2, windows: [{ id: expect.any(String) }] }]);
     end();
-    await working;
+    await task;
   });
 
-  it('counts as drained where another instance has not heard of the last renewal yet', async () => {
+  it('counts an instance that has not read the last renewal as drained', async () => {
     await startApp();
-    const working = work();
-    await isWorking();
-    await pass(1);
+    const task = runTask();
+    await waitUntilRunning();
+    await advance(1);
     const [report] = await maintenance.instances();
-    await pass(20);
+    await advance(20);
     await storage.report({ ...report!, id: 'other', seenAt: new Date(clock.now()).toISOString() });
     expect(await maintenance.drained({ timeout: 0 })).toMatchObject({ drained: true, revision: 1, pending: [] });
     await storage.report({ ...report!, id: 'other', revision: 0, seenAt: new Date(clock.now()).toISOString() });
     expect(await maintenance.drained({ timeout: 0 })).toMatchObject({ drained: false });
     end();
-    await working;
+    await task;
   });
 
-  it('says in the log where it stays open', async () => {
+  it('logs that the window stays active if it cannot be ended', async () => {
     await startApp();
-    const working = work();
-    await isWorking();
+    const task = runTask();
+    await waitUntilRunning();
     storage.fail(new Error('the network is down'));
     end();
-    await working;
+    await task;
     expect(lines.at(-1)).toMatch(
       /^The maintenance window \w+ could not be closed after its work, so it stays open until 2026-12-01T02:01:00\.000Z: .*the network is down/,
     );
   });
 
-  it('is not begun while `enabled` forces the answer', async () => {
+  it('rejects without running the task while `enabled` is set', async () => {
     await startApp({ enabled: true });
     const never = jest.fn();
     await expect(maintenance.during(never)).rejects.toBeInstanceOf(MaintenanceForcedError);
     expect(never).not.toHaveBeenCalled();
   });
 
-  it('is told when the application shuts down, and its window is closed', async () => {
+  it('aborts the task and ends the window when the application shuts down', async () => {
     await startApp();
-    const working = work();
-    await isWorking();
-    const failed = expect(working).rejects.toThrow(new MaintenanceAbortedError('The application shuts down.'));
+    const task = runTask();
+    await waitUntilRunning();
+    const failed = expect(task).rejects.toThrow(new MaintenanceAbortedError('The application shuts down.'));
     await app.close();
     await failed;
     expect((await storage.read())!.state.windows).toEqual([]);
   });
 });
 
-describe('waiting until maintenance is off', () => {
-  it('keeps a program alive that has nothing else to do', async () => {
+describe('whenInactive()', () => {
+  it('keeps the process alive', async () => {
     await startApp();
     const folder = mkdtempSync(join(tmpdir(), 'during-'));
     const script = `
@@ -198,19 +198,19 @@ describe('waiting until maintenance is off', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('ends at the moment at which the window does, by the clock or by an operator', async () => {
+  it('resolves when the window ends or is disabled', async () => {
     await startApp();
     await maintenance.whenInactive();
-    await maintenance.enable({ scope: 'payments', endsAt: new Date(START + 60_000) });
+    await maintenance.enable({ scope: 'payments', endsAt: new Date(START_MS + 60_000) });
     await maintenance.whenInactive({ scope: 'orders' });
     const ended: number[] = [];
     const waiting = ['payments', undefined].map((scope) =>
       maintenance.whenInactive({ scope }).then(() => ended.push(clock.now())),
     );
-    await pass(59);
+    await advance(59);
     expect(ended).toEqual([]);
-    await pass(1);
-    expect(ended).toEqual([START + 60_000, START + 60_000]);
+    await advance(1);
+    expect(ended).toEqual([START_MS + 60_000, START_MS + 60_000]);
     await Promise.all(waiting);
 
     await maintenance.enable();
@@ -219,7 +219,7 @@ describe('waiting until maintenance is off', () => {
     await other;
   });
 
-  it('ends with the reason of its signal', async () => {
+  it('rejects with the reason of its signal', async () => {
     await startApp();
     await maintenance.enable();
     const stop = new AbortController();
@@ -229,7 +229,7 @@ describe('waiting until maintenance is off', () => {
     expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
   });
 
-  it('ends when the application shuts down', async () => {
+  it('rejects when the application shuts down', async () => {
     await startApp();
     await maintenance.enable();
     const failed = expect(maintenance.whenInactive()).rejects.toThrow(

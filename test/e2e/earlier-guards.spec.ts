@@ -38,7 +38,7 @@ const Roles = createParamDecorator(
   (_data: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<GuardedRequest>().user?.roles,
 );
 
-/** The guard of Nest's documents about authentication; its tokens name the roles. */
+/** The guard of Nest's authentication guide; its tokens name the roles. */
 @Injectable()
 class AuthGuard implements CanActivate {
   constructor(@Inject(Reflector) private readonly reflector: Reflector) {}
@@ -95,7 +95,7 @@ class OrdersController {
 const bearer = (token: string): { headers: Record<string, string> } => ({
   headers: { authorization: `Bearer ${token}` },
 });
-const asGuard = (guard: CanActivate['canActivate'] | (new (...args: never[]) => CanActivate)): Provider =>
+const provideGuard = (guard: CanActivate['canActivate'] | (new (...args: never[]) => CanActivate)): Provider =>
   'prototype' in guard && guard.prototype
     ? { provide: APP_GUARD, useClass: guard as never }
     : { provide: APP_GUARD, useValue: { canActivate: guard } };
@@ -116,12 +116,12 @@ const REJECTING: [string, CanActivate['canActivate'], number][] = [
   ['fails', () => Promise.reject(new Error('the database is away')), 500],
 ];
 
-describe.each(ADAPTERS)('a global guard that runs before the maintenance guard, on %s', (adapter) => {
+describe.each(ADAPTERS)('a global guard that runs before the maintenance guard (%s)', (adapter) => {
   let running: Running;
   const startWith = async (exempt: ExemptOptions, setup: Setup = {}): Promise<Running['call']> => {
     running = await start(adapter, {
       controllers: [OrdersController],
-      providers: [asGuard(AuthGuard)],
+      providers: [provideGuard(AuthGuard)],
       ...setup,
       options: { exempt },
     });
@@ -130,7 +130,7 @@ describe.each(ADAPTERS)('a global guard that runs before the maintenance guard, 
   const enable = (window?: EnableOptions): Promise<unknown> => running.maintenance.enable(window);
   afterEach(() => running.close());
 
-  it('leaves the refusal to anonymous callers where a role could admit them', async () => {
+  it('does not turn the 503 for anonymous callers into a 401 if a role could admit them', async () => {
     const send = await startWith({ roles: ['staff'] });
     expect((await send('/orders')).status).toBe(401);
     await enable({ retryAfter: 120, message: 'Back at four' });
@@ -148,7 +148,7 @@ describe.each(ADAPTERS)('a global guard that runs before the maintenance guard, 
     expect((await send('/orders')).status).toBe(401);
   });
 
-  it('has the last word where no window covers the handler, or an exemption admits the caller', async () => {
+  it('returns its 401 if no window covers the handler or an exemption admits the caller', async () => {
     const send = await startWith({ roles: ['staff'], urls: ['/orders'] });
     await enable({ scope: 'payments' });
     expect((await send('/payments')).status).toBe(503);
@@ -160,7 +160,7 @@ describe.each(ADAPTERS)('a global guard that runs before the maintenance guard, 
     expect((await send('/public')).status).toBe(503);
   });
 
-  it('leaves the refusal where `exempt.when` could admit, and keeps its answer where that does', async () => {
+  it('returns its 401 only if `exempt.when` admits the request', async () => {
     const send = await startWith({
       when: (context) => context.switchToHttp().getRequest<GuardedRequest>().headers['x-tester'] === 'yes',
     });
@@ -169,37 +169,37 @@ describe.each(ADAPTERS)('a global guard that runs before the maintenance guard, 
     expect((await send('/orders', { headers: { 'x-tester': 'yes' } })).status).toBe(401);
   });
 
-  it('leaves the refusal of what is refused while maintenance is off', async () => {
+  it('does not replace the 503 of @ForceMaintenance() while maintenance is off', async () => {
     const send = await startWith({ roles: ['staff'] });
     expect((await send('/fax')).status).toBe(503);
     expect((await send('/orders')).status).toBe(401);
   });
 
-  it.each(REJECTING)('leaves the refusal where it %s', async (_how, guard, status) => {
-    const send = await startWith({ roles: ['staff'] }, { providers: [asGuard(guard)] });
+  it.each(REJECTING)('does not replace the 503 if it %s', async (_how, guard, status) => {
+    const send = await startWith({ roles: ['staff'] }, { providers: [provideGuard(guard)] });
     expect((await send('/orders')).status).toBe(status);
     await enable();
     expect((await send('/orders')).status).toBe(503);
     expect((await send('/skipped')).status).toBe(status);
   });
 
-  it('leaves the refusal where it is request-scoped', async () => {
+  it('does not replace the 503 if it is request-scoped', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class ScopedGuard extends AuthGuard {}
 
-    const send = await startWith({ roles: ['staff'] }, { providers: [asGuard(ScopedGuard)] });
+    const send = await startWith({ roles: ['staff'] }, { providers: [provideGuard(ScopedGuard)] });
     expect((await send('/orders')).status).toBe(401);
     await enable();
     expect((await send('/orders')).status).toBe(503);
   });
 
-  it('leaves the refusal where the edge is not mounted', async () => {
+  it('does not replace the 503 if mount.edge is false', async () => {
     const send = await startWith({}, { extras: { mount: { edge: false } } });
     await enable();
     expect((await send('/orders')).status).toBe(503);
   });
 
-  it('leaves the refusal of the handlers that name the maintenance guard, and of no others', async () => {
+  it('does not replace the 503 of handlers with @UseGuards(MaintenanceGuard) if mount.guard is false', async () => {
     @Controller()
     class MixedController {
       @UseGuards(MaintenanceGuard)
@@ -227,7 +227,7 @@ describe.each(ADAPTERS)('a global guard that runs before the maintenance guard, 
     expect((await send('/guarded', bearer('jwt-staff'))).text).toBe('guarded');
   });
 
-  it('is the same object as before, and itself again when the application has closed', async () => {
+  it('stays the same object, with its own method after the application has closed', async () => {
     const guard: CanActivate = { canActivate: () => true };
     const { canActivate } = guard;
     await startWith({ roles: ['staff'] }, { providers: [{ provide: APP_GUARD, useValue: guard }] });
@@ -236,7 +236,7 @@ describe.each(ADAPTERS)('a global guard that runs before the maintenance guard, 
     expect(guard.canActivate).toBe(canActivate);
   });
 
-  it('stays the mock that it was in a test', async () => {
+  it('stays a mock in a test', async () => {
     const guard = { canActivate: jest.fn(() => false) };
     const send = await startWith({ roles: ['staff'] }, { providers: [{ provide: APP_GUARD, useValue: guard }] });
     await enable();
@@ -244,19 +244,19 @@ describe.each(ADAPTERS)('a global guard that runs before the maintenance guard, 
     expect(guard.canActivate).toHaveBeenCalledTimes(1);
   });
 
-  it('has the last word where its method can not be replaced', async () => {
+  it('returns its own status if it is frozen', async () => {
     const guard = Object.freeze({ canActivate: () => false });
     const send = await startWith({ roles: ['staff'] }, { providers: [{ provide: APP_GUARD, useValue: guard }] });
     await enable();
     expect((await send('/orders')).status).toBe(403);
   });
 
-  it('leaves the refusal of operations of GraphQL', async () => {
+  it('does not replace the refusal of GraphQL operations', async () => {
     const send = await startWith(
       { roles: ['staff'] },
       {
         imports: [GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true })],
-        providers: [asGuard(AuthGuard), CatsResolver],
+        providers: [provideGuard(AuthGuard), CatsResolver],
       },
     );
     const ask = (headers: Record<string, string> = {}): ReturnType<typeof send> =>
@@ -273,13 +273,13 @@ describe.each(ADAPTERS)('a global guard that runs before the maintenance guard, 
   });
 });
 
-describe.each(ADAPTERS)('the admin endpoints behind a global guard that reads bearer tokens, on %s', (adapter) => {
+describe.each(ADAPTERS)('admin endpoints behind a global guard that reads bearer tokens (%s)', (adapter) => {
   const TOKEN = 'the-token-of-the-test';
   let running: Running;
   const startWith = async (decorators: ClassDecorator[]): Promise<Running['call']> => {
     running = await start(adapter, {
       controllers: [OrdersController],
-      providers: [asGuard(AuthGuard)],
+      providers: [provideGuard(AuthGuard)],
       options: { adminToken: TOKEN, exempt: { roles: ['staff'] } },
       extras: { admin: { decorators } },
     });
@@ -288,7 +288,7 @@ describe.each(ADAPTERS)('the admin endpoints behind a global guard that reads be
   const turnOn = { method: 'POST' };
   afterEach(() => running.close());
 
-  it('take the admin token as a bearer token where a decorator makes them public to that guard', async () => {
+  it('accepts the admin token as a bearer token if a decorator makes the endpoints public', async () => {
     const send = await startWith([Public()]);
     expect((await send('/maintenance-mode/on', turnOn)).status).toBe(401);
     expect((await send('/maintenance-mode/on', { ...turnOn, ...bearer('jwt-staff') })).status).toBe(401);
@@ -299,7 +299,7 @@ describe.each(ADAPTERS)('the admin endpoints behind a global guard that reads be
     expect((await send('/orders')).status).toBe(401);
   });
 
-  it('ask that guard without such a decorator, and take the admin token beside its own', async () => {
+  it('requires the token of that guard and the Maintenance-Token header if the endpoints are not public', async () => {
     const send = await startWith([]);
     const tokens = (jwt: string | null, token: string): Record<string, string> => ({
       ...(jwt !== null && { authorization: `Bearer ${jwt}` }),
@@ -319,11 +319,11 @@ describe.each(ADAPTERS)('the admin endpoints behind a global guard that reads be
     const without = await send('/maintenance-mode', bearer('jwt-staff'));
     expect([without.status, without.text]).toEqual([401, expect.stringContaining('Maintenance-Token')]);
     expect(without.headers['www-authenticate']).toMatch(/^Bearer /);
-    // While a window covers everything too, the answer of the application's guard to its own endpoints stands.
+    // During a window on all scopes, the admin endpoints still return the 401 of the application's guard.
     expect((await send('/maintenance-mode')).status).toBe(401);
   });
 
-  it('take the admin token by its own header alone where both headers carry one', async () => {
+  it('ignores the Authorization header if there is a Maintenance-Token header', async () => {
     const send = await startWith([Public()]);
     const status = async (authorization: string, token: string): Promise<number> =>
       (await send('/maintenance-mode', { headers: { authorization, 'maintenance-token': token } })).status;

@@ -5,29 +5,29 @@ import { CatsController } from './controllers.js';
 import type { Reply } from './client.js';
 
 const PAGE = { accept: 'text/html,*/*;q=0.1' };
-let begun: Date;
+let startsAt: Date;
 beforeEach(() => {
-  begun = new Date();
+  startsAt = new Date();
 });
 
-const instanceOf = (app: INestApplication): FastifyInstance => app.getHttpAdapter().getInstance() as FastifyInstance;
+const getInstance = (app: INestApplication): FastifyInstance => app.getHttpAdapter().getInstance() as FastifyInstance;
 
-describe('a refused request on Fastify', () => {
+describe('Fastify hooks and refused requests', () => {
   const running: Running[] = [];
   const startActive = async (main?: (instance: FastifyInstance) => unknown): Promise<Running> => {
     const application = await start('fastify', {
       controllers: [CatsController],
-      main: (app) => void main?.(instanceOf(app)),
+      main: (app) => void main?.(getInstance(app)),
     });
     running.push(application);
-    await application.maintenance.enable({ message: 'Back soon', startsAt: begun });
+    await application.maintenance.enable({ message: 'Back soon', startsAt });
     return application;
   };
   afterEach(() => Promise.all(running.splice(0).map((application) => application.close())));
 
-  const answersOf = async ({ call }: Running): Promise<Partial<Reply>[]> => {
-    const asked = [{}, { headers: PAGE }, { method: 'HEAD' }, { method: 'HEAD', headers: PAGE }, { method: 'POST' }];
-    const replies = await Promise.all([...asked.map((request) => call('/cats', request)), call('/nowhere')]);
+  const getReplies = async ({ call }: Running): Promise<Partial<Reply>[]> => {
+    const requests = [{}, { headers: PAGE }, { method: 'HEAD' }, { method: 'HEAD', headers: PAGE }, { method: 'POST' }];
+    const replies = await Promise.all([...requests.map((request) => call('/cats', request)), call('/nowhere')]);
     return replies.map(({ status, headers: { date, ...headers }, text }) => ({
       status,
       headers: { ...headers, date: typeof date },
@@ -56,9 +56,9 @@ describe('a refused request on Fastify', () => {
         }),
     ],
   ];
-  it.each(hooks)('gets the same where there is a hook: %s', async (_hook, add) => {
+  it.each(hooks)('do not change the response: %s', async (_hook, add) => {
     const [plain, hooked] = [await startActive(), await startActive(add)];
-    const expected = await answersOf(plain);
+    const expected = await getReplies(plain);
     expect(expected.map(({ status }) => status)).toEqual(expected.map(() => 503));
     expect(expected[0]?.headers).toMatchObject({
       'content-type': 'application/problem+json',
@@ -67,12 +67,12 @@ describe('a refused request on Fastify', () => {
       'retry-after': '3600',
       vary: 'Accept',
     });
-    // What was rendered first is kept from then on.
-    for (const _again of [1, 2]) expect(await answersOf(hooked)).toEqual(expected);
-    expect(await answersOf(plain)).toEqual(expected);
+    // Later responses come from the cache and must be the same.
+    for (const _again of [1, 2]) expect(await getReplies(hooked)).toEqual(expected);
+    expect(await getReplies(plain)).toEqual(expected);
   });
 
-  it('has the headers that onSend hooks set', async () => {
+  it('add the headers that onSend hooks set', async () => {
     const { call } = await startActive((instance) =>
       instance.addHook('onSend', (_request, reply, payload, done) => {
         void reply.header('Access-Control-Allow-Origin', '*').header('Vary', 'Origin');
@@ -88,7 +88,7 @@ describe('a refused request on Fastify', () => {
         });
   });
 
-  it('is told to onResponse hooks with its status and headers', async () => {
+  it('see status and headers of the refusal in onResponse hooks', async () => {
     const seen: unknown[] = [];
     const { call } = await startActive((instance) =>
       instance.addHook('onResponse', (_request, reply: FastifyReply, done) => {
@@ -104,10 +104,10 @@ describe('a refused request on Fastify', () => {
     expect(seen).toEqual(replies.map(({ headers }) => [503, headers['content-length'], '3600']));
   });
 
-  it('is answered where nothing listens', async () => {
+  it('are not needed for app.inject() without a listening server', async () => {
     const { app } = await startActive();
     for (const headers of [{}, PAGE, PAGE])
-      expect(await instanceOf(app).inject({ url: '/cats', headers })).toMatchObject({
+      expect(await getInstance(app).inject({ url: '/cats', headers })).toMatchObject({
         statusCode: 503,
         headers: { 'retry-after': '3600', vary: 'Accept' },
       });

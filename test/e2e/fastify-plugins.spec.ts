@@ -19,10 +19,10 @@ const NEVER = new Promise<never>(() => undefined);
 type Hook = Parameters<FastifyInstance['addHook']>[1];
 type FastifyApplication = INestApplication & { register: (plugin: unknown, options?: object) => Promise<unknown> };
 
-const instanceOf = (app: INestApplication): FastifyInstance => app.getHttpAdapter().getInstance() as FastifyInstance;
+const getInstance = (app: INestApplication): FastifyInstance => app.getHttpAdapter().getInstance() as FastifyInstance;
 
-/** Registers a hook as a plugin does that is made with fastify-plugin. */
-function pluginWith(hook: Hook): FastifyPluginCallback {
+/** Returns a plugin that adds a hook to its parent, as with fastify-plugin. */
+function createPlugin(hook: Hook): FastifyPluginCallback {
   const plugin: FastifyPluginCallback = (instance, _options, done) => {
     instance.addHook('onRequest', hook as never);
     done();
@@ -30,7 +30,7 @@ function pluginWith(hook: Hook): FastifyPluginCallback {
   return Object.assign(plugin, { [Symbol.for('skip-override')]: true });
 }
 
-describe('maintenance on Fastify', () => {
+describe('refusals with Fastify plugins', () => {
   const closing: (() => Promise<unknown>)[] = [];
   const startActive = async (
     register: (app: FastifyApplication) => unknown,
@@ -50,9 +50,9 @@ describe('maintenance on Fastify', () => {
   });
 
   const hooks: [string, Hook][] = [
-    ['answers by itself', (_request: unknown, reply: { send: (body: string) => void }) => reply.send('a hook')],
+    ['sends a response', (_request: unknown, reply: { send: (body: string) => void }) => reply.send('a hook')],
     [
-      "answers through Node's response",
+      "ends Node's response",
       (_request: unknown, reply: { raw: { end: (body: string) => void } }) => void reply.raw.end('a hook'),
     ],
     ['rejects', () => Promise.reject(new Error('Connection is closed.'))],
@@ -62,22 +62,22 @@ describe('maintenance on Fastify', () => {
         throw new Error('Connection is closed.');
       },
     ],
-    ['never ends', () => NEVER],
+    ['never settles', () => NEVER],
   ] as [string, Hook][];
 
-  describe.each(hooks)('with an onRequest hook that %s', (_name, hook) => {
+  describe.each(hooks)('an onRequest hook that %s', (_name, hook) => {
     const registered: [string, (app: FastifyApplication) => unknown][] = [
-      ['of a plugin', (app) => app.register(pluginWith(hook))],
-      ['of the root instance', (app) => instanceOf(app).addHook('onRequest', hook as never)],
+      ['of a plugin', (app) => app.register(createPlugin(hook))],
+      ['of the root instance', (app) => getInstance(app).addHook('onRequest', hook as never)],
       [
         'that a plugin adds to each route',
         (app) =>
-          instanceOf(app).addHook('onRoute', (route) => {
+          getInstance(app).addHook('onRoute', (route) => {
             route.onRequest = hook as never;
           }),
       ],
     ];
-    it.each(registered)('refuses before the hook %s', async (_place, register) => {
+    it.each(registered)('runs after the refusal as a hook %s', async (_place, register) => {
       const { call } = await startActive(register);
       for (const path of ['/cats', '/nowhere', '/cats?a=b'])
         for (const method of ['GET', 'POST', 'HEAD'])
@@ -91,18 +91,18 @@ describe('maintenance on Fastify', () => {
           ]);
     });
 
-    it('refuses an unknown URL before the hook where a role could admit', async () => {
-      const { call } = await startActive((app) => app.register(pluginWith(hook)), { exempt: { roles: ['staff'] } });
+    it('runs after the refusal of an unknown URL with exempt.roles', async () => {
+      const { call } = await startActive((app) => app.register(createPlugin(hook)), { exempt: { roles: ['staff'] } });
       expect((await call('/nowhere', { headers: COOKIE })).status).toBe(503);
     });
   });
 
-  it('runs the onRequest hooks of plugins for what it admits', async () => {
+  it('do not prevent the onRequest hooks of plugins for admitted requests', async () => {
     const seen: string[] = [];
     const { call, maintenance } = await startActive(
       (app) =>
         app.register(
-          pluginWith(((request: { url: string }, _reply: unknown, done: () => void) => {
+          createPlugin(((request: { url: string }, _reply: unknown, done: () => void) => {
             seen.push(request.url);
             done();
           }) as Hook),
@@ -117,7 +117,7 @@ describe('maintenance on Fastify', () => {
     expect(seen).toEqual([...paths, '/cats', '/nowhere']);
   });
 
-  it("runs the adapter's own hook for what it admits, at once or later", async () => {
+  it('do not prevent the hook of setOnRequestHook() for admitted requests', async () => {
     const seen: string[] = [];
     const user = ({ headers }: { headers: object }): Promise<object | null> =>
       Promise.resolve('x-staff' in headers ? { role: 'staff' } : null);
@@ -138,8 +138,8 @@ describe('maintenance on Fastify', () => {
     expect(seen).toEqual(['/open', '/cats', '/nowhere']);
   });
 
-  it('leaves a handler that a role could admit to the hooks and the guard', async () => {
-    const login = pluginWith(((request: { user?: object; headers: object }, _reply: unknown, done: () => void) => {
+  it('are left to the guard if a role could admit, so that hooks can find the user', async () => {
+    const login = createPlugin(((request: { user?: object; headers: object }, _reply: unknown, done: () => void) => {
       if ('x-staff' in request.headers) request.user = { role: 'staff' };
       done();
     }) as Hook);
@@ -148,13 +148,13 @@ describe('maintenance on Fastify', () => {
     expect((await call('/cats')).status).toBe(503);
   });
 
-  describe('with sessions in a Redis that is away', () => {
+  describe('with sessions in an unreachable Redis', () => {
     const secret = 'a secret with at least 32 characters in it';
 
-    /** Returns a store that reads as connect-redis does. */
-    const storeAt = async (enableOfflineQueue: boolean): Promise<NonNullable<FastifySessionOptions['store']>> => {
+    /** Returns a store that reads like connect-redis. */
+    const createStore = async (enableOfflineQueue: boolean): Promise<NonNullable<FastifySessionOptions['store']>> => {
       const client = createClient({
-        socket: { port: await unusedPort(), reconnectStrategy: () => 1_000 },
+        socket: { port: await findUnusedPort(), reconnectStrategy: () => 1_000 },
         disableOfflineQueue: !enableOfflineQueue,
       });
       client.on('error', () => undefined);
@@ -171,8 +171,8 @@ describe('maintenance on Fastify', () => {
     it.each([
       ['fails', false],
       ['waits for the connection', true],
-    ])('refuses who has a session cookie where its client %s', async (_name, enableOfflineQueue) => {
-      const store = await storeAt(enableOfflineQueue);
+    ])('refuse requests with a session cookie if the Redis client %s', async (_name, enableOfflineQueue) => {
+      const store = await createStore(enableOfflineQueue);
       let signed = '';
       const { call, maintenance } = await startActive(async (app) => {
         await app.register(fastifyCookie);
@@ -187,7 +187,7 @@ describe('maintenance on Fastify', () => {
           expect(reply.headers['content-type']).toContain(accept === 'text/html' ? accept : 'problem+json');
         }
       }
-      // The store is what would have answered.
+      // Without maintenance, the failing store causes the response.
       await maintenance.disable();
       if (!enableOfflineQueue) expect((await call('/cats', { headers })).status).toBe(500);
     });
@@ -197,8 +197,8 @@ describe('maintenance on Fastify', () => {
     const options = { origin: [ORIGIN], credentials: true };
     const ways: [string, (app: FastifyApplication) => unknown][] = [
       ['app.enableCors()', (app) => app.enableCors(options)],
-      ['@fastify/cors, registered and waited for', (app) => app.register(fastifyCors, options)],
-      ['@fastify/cors, registered', (app) => void app.register(fastifyCors, options)],
+      ['@fastify/cors with await', (app) => app.register(fastifyCors, options)],
+      ['@fastify/cors without await', (app) => void app.register(fastifyCors, options)],
       [
         '@fastify/cors with a delegate',
         (app) =>
@@ -209,14 +209,14 @@ describe('maintenance on Fastify', () => {
           ),
       ],
       [
-        '@fastify/cors behind a plugin that never ends',
+        '@fastify/cors after a hook that never settles',
         async (app) => {
-          await app.register(pluginWith(() => NEVER));
+          await app.register(createPlugin(() => NEVER));
           await app.register(fastifyCors, options);
         },
       ],
     ];
-    it.each(ways)('sets the headers of %s on refusals, and answers preflights', async (_way, register) => {
+    it.each(ways)('have the headers of %s and answer preflights', async (_way, register) => {
       for (const exempt of [{}, { roles: ['staff'] }]) {
         const { call } = await startActive(register, { exempt });
         for (const accept of ['application/json', 'text/html', 'text/html']) {
@@ -237,7 +237,7 @@ describe('maintenance on Fastify', () => {
       }
     });
 
-    it('sets the headers of @fastify/cors only where it is registered', async () => {
+    it('have the headers of @fastify/cors only in the scope in which it is registered', async () => {
       const { call } = await startActive((app) =>
         app.register(
           async (instance: FastifyInstance) => {
@@ -260,9 +260,9 @@ describe('maintenance on Fastify', () => {
         },
       ],
       ['rejects', () => Promise.reject(new Error('Connection is closed.'))],
-      ['never answers', () => NEVER],
+      ['never settles', () => NEVER],
     ];
-    it.each(origins)('refuses where the function that chooses origins %s', async (_name, origin) => {
+    it.each(origins)('are sent even if the origin function %s', async (_name, origin) => {
       for (const register of [
         (app: FastifyApplication) => app.enableCors({ origin }),
         (app: FastifyApplication) => app.register(fastifyCors, { origin }),
@@ -274,7 +274,7 @@ describe('maintenance on Fastify', () => {
     });
   });
 
-  it('sets the headers of @fastify/helmet on refusals', async () => {
+  it('have the headers of @fastify/helmet', async () => {
     for (const settings of [{}, { enableCSPNonces: true }]) {
       const { call } = await startActive((app) => app.register(fastifyHelmet, settings));
       for (const path of ['/cats', '/nowhere'])
@@ -283,12 +283,12 @@ describe('maintenance on Fastify', () => {
           headers: { 'x-content-type-options': 'nosniff', 'strict-transport-security': expect.any(String) },
         });
       const page = await call('/cats', { headers: { accept: 'text/html' } });
-      // The policy of the page, not that of the application, which would forbid its script.
+      // The page needs its own policy: that of the application would block its script.
       expect(page.headers['content-security-policy']).toContain("default-src 'none'");
     }
   });
 
-  it("sets Nest's own security headers on refusals, and refuses what its CSRF protection would reject", async () => {
+  it("have Nest's security headers and take precedence over its CSRF protection", async () => {
     const { call } = await startActive((app) => {
       const secured = app as unknown as Record<string, ((options?: object) => void) | undefined>;
       secured.useSecurityHeaders?.();
@@ -303,7 +303,7 @@ describe('maintenance on Fastify', () => {
 declare const NEST_MAJOR: string;
 
 /** Returns a port on which nothing listens. */
-async function unusedPort(): Promise<number> {
+async function findUnusedPort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

@@ -7,7 +7,7 @@ const TOKEN = 'a-token-of-16-characters';
 const MANIFEST = '{ "name": "shop" }';
 
 it.each(ADAPTERS)(
-  'replaces no file that never was a state, by the service, by work and by the endpoint, on %s',
+  'enable(), disable(), during() and the admin endpoints never overwrite a file that is not a state (%s)',
   async (adapter) => {
     const folder = mkdtempSync(join(tmpdir(), 'maintenance-'));
     const file = join(folder, 'package.json');

@@ -8,12 +8,12 @@ import { MaintenanceModule, MaintenanceService } from 'nestjs-maintenance';
 import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { ADAPTERS, type Adapter } from './application.js';
 import { call } from './client.js';
-import { CatsResolver, graphqlModule } from './graphql/cats.js';
-import { Conversation, CURRENT, handshake, LEGACY } from './graphql/conversation.js';
+import { CatsResolver, createGraphqlModule } from './graphql/cats.js';
+import { SubscriptionClient, CURRENT, sendHandshake, LEGACY } from './graphql/subscription-client.js';
 
 declare const NEST_MAJOR: string;
 
-/** Ways to configure subscriptions, with the protocols that each serves. */
+/** Configurations of subscriptions, with the protocols that they serve. */
 const CONFIGURATIONS: [string, Partial<ApolloDriverConfig>, string[]][] = [
   ['no subscriptions', {}, []],
   ['`installSubscriptionHandlers`', { installSubscriptionHandlers: true }, [NEST_MAJOR === '11' ? LEGACY : CURRENT]],
@@ -21,7 +21,7 @@ const CONFIGURATIONS: [string, Partial<ApolloDriverConfig>, string[]][] = [
   ['graphql-ws with options', { subscriptions: { 'graphql-ws': { connectionInitWaitTimeout: 60_000 } } }, [CURRENT]],
 ];
 if (NEST_MAJOR === '11') {
-  // Version 13 of @nestjs/apollo is the last that has it.
+  // Version 13 of @nestjs/apollo is the last one that supports this protocol.
   const legacy = (options: object): Partial<ApolloDriverConfig> => ({ subscriptions: options });
   CONFIGURATIONS.push(
     ['subscriptions-transport-ws', legacy({ 'subscriptions-transport-ws': true }), [LEGACY]],
@@ -67,7 +67,7 @@ async function startGraphql(
 ): Promise<Application> {
   const maintenance = hasModule ? [MaintenanceModule.forRoot({ storage: new MemoryStateStorage() })] : [];
 
-  @Module({ imports: [...maintenance, graphqlModule(options)], providers: [CatsResolver] })
+  @Module({ imports: [...maintenance, createGraphqlModule(options)], providers: [CatsResolver] })
   class AppModule {}
 
   const server = adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter();
@@ -76,31 +76,31 @@ async function startGraphql(
   return { app, port: (app.getHttpServer().address() as AddressInfo).port };
 }
 
-/** Everything that clients see of an application. */
+/** Returns all responses, handshakes and messages that clients receive. */
 async function observe({ port }: Application, protocols: string[]): Promise<object> {
   const replies = [];
   for (const [path, request] of REQUESTS) {
     const { status, headers, text } = await call(port, path, request);
-    // The one thing that two answers of one server differ in.
+    // The date differs between two responses of the same server.
     const { date: _date, ...rest } = headers;
     replies.push({ path, request, status, headers: rest, text: text.replaceAll(String(port), 'PORT') });
   }
   const offered = [[], [CURRENT], [LEGACY], [CURRENT, LEGACY], [LEGACY, CURRENT], ['unknown']];
   const handshakes = [];
-  for (const list of protocols.length > 0 ? offered : []) handshakes.push([list, await handshake(port, list)]);
+  for (const list of protocols.length > 0 ? offered : []) handshakes.push([list, await sendHandshake(port, list)]);
   const conversations = [];
-  for (const protocol of protocols) conversations.push(await converse(port, protocol));
+  for (const protocol of protocols) conversations.push(await recordMessages(port, protocol));
   return { replies, handshakes, conversations };
 }
 
-async function converse(port: number, protocol: string): Promise<unknown> {
-  const conversation = await Conversation.open(port, protocol);
+async function recordMessages(port: number, protocol: string): Promise<unknown> {
+  const conversation = await SubscriptionClient.open(port, protocol);
   for (const query of ['{ cats }', 'mutation { adopt }', '{ dogs }', '{ __schema { description } }']) {
     conversation.start(query, query);
-    await conversation.end(query);
+    await conversation.waitForEnd(query);
   }
   conversation.start('tick', 'subscription { tick }');
-  await conversation.more('tick', 3);
+  await conversation.waitForEvents('tick', 3);
   conversation.close();
   const { messages } = conversation;
   return messages.slice(
@@ -109,8 +109,8 @@ async function converse(port: number, protocol: string): Promise<unknown> {
   );
 }
 
-describe.each(ADAPTERS)('GraphQL on %s while maintenance is off', (adapter) => {
-  it.each(CONFIGURATIONS)('answers with %s as without the module', async (_name, options, protocols) => {
+describe.each(ADAPTERS)('GraphQL while maintenance is off (%s)', (adapter) => {
+  it.each(CONFIGURATIONS)('responds as without the module: %s', async (_name, options, protocols) => {
     const applications: Application[] = [];
     try {
       for (const hasModule of [false, true]) applications.push(await startGraphql(adapter, options, hasModule));

@@ -6,18 +6,25 @@ import { parse } from 'graphql';
 import { createClient, type Client } from 'graphql-ws';
 import WebSocket from 'ws';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
-import { CatsResolver, forget, graphqlModule, MixedResolver, reached, StatusResolver } from './graphql/cats.js';
-import { Conversation, CURRENT, LEGACY } from './graphql/conversation.js';
+import {
+  CatsResolver,
+  resetReached,
+  createGraphqlModule,
+  MixedResolver,
+  reached,
+  StatusResolver,
+} from './graphql/cats.js';
+import { SubscriptionClient, CURRENT, LEGACY } from './graphql/subscription-client.js';
 
 declare const NEST_MAJOR: string;
 
-const CLOSED = [CatsResolver];
-const MIXED = [CatsResolver, MixedResolver, StatusResolver];
+const WITHOUT_EXEMPTIONS = [CatsResolver];
+const WITH_EXEMPTIONS = [CatsResolver, MixedResolver, StatusResolver];
 
-/** What one subscription has got. */
+/** Records the events of one subscription. */
 class Stream {
   events = 0;
-  /** Errors in events. */
+  /** Errors inside of events. */
   readonly errors: unknown[] = [];
   readonly end: Promise<unknown>;
   #next: () => void = () => undefined;
@@ -39,7 +46,7 @@ class Stream {
     });
   }
 
-  /** Resolves when further events have come. */
+  /** Waits for further events. */
   async more(count = 3): Promise<void> {
     const wanted = this.events + count;
     const ended = this.end.then((end) => Promise.reject(new Error(`ended with ${JSON.stringify(end)}`)));
@@ -48,7 +55,7 @@ class Stream {
   }
 }
 
-const REFUSED = (retryAfter: unknown = 3600) => [
+const createRefusal = (retryAfter: unknown = 3600) => [
   expect.objectContaining({
     message: expect.stringMatching(/maintenance/),
     extensions: expect.objectContaining({ code: 'SERVICE_UNAVAILABLE', retryAfter, scope: '*', mode: 'full' }),
@@ -59,17 +66,17 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await pause(5);
 }
 
-describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
+describe.each(ADAPTERS)('GraphQL subscriptions (%s)', (adapter) => {
   let running: Running;
   let isOpen = false;
   const clients: Client[] = [];
 
-  const begin = (setup: Setup, subscriptions: object = { 'graphql-ws': true }, context?: object): Promise<void> =>
-    beginWith(setup, { subscriptions, ...(context && { context }) });
-  const beginWith = async (setup: Setup, options: object): Promise<void> => {
-    forget();
+  const startWith = (setup: Setup, subscriptions: object = { 'graphql-ws': true }, context?: object): Promise<void> =>
+    startWithOptions(setup, { subscriptions, ...(context && { context }) });
+  const startWithOptions = async (setup: Setup, options: object): Promise<void> => {
+    resetReached();
     await close();
-    running = await start(adapter, { ...setup, imports: [graphqlModule(options)] });
+    running = await start(adapter, { ...setup, imports: [createGraphqlModule(options)] });
     isOpen = true;
   };
   const close = async (): Promise<void> => {
@@ -110,15 +117,15 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     await close();
   });
 
-  it('are completed with the error when a window begins, also while they wait, and can be made again afterwards', async () => {
-    await begin({ providers: CLOSED });
+  it('end with an error when a window starts and can be restarted after it', async () => {
+    await startWith({ providers: WITHOUT_EXEMPTIONS });
     const client = connect();
     const tick = new Stream(client, 'subscription { tick }');
     const quiet = new Stream(client, 'subscription { quiet }');
     await tick.more();
     await running.maintenance.enable();
-    await expect(tick.end).resolves.toEqual(REFUSED());
-    await expect(quiet.end).resolves.toEqual(REFUSED());
+    await expect(tick.end).resolves.toEqual(createRefusal());
+    await expect(quiet.end).resolves.toEqual(createRefusal());
     await until(() => reached.closed.length === 2);
     expect(reached.closed.sort()).toEqual(['quiet', 'tick']);
     const { events } = tick;
@@ -129,34 +136,34 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     expect([again.errors, tick.events]).toEqual([[], events]);
   });
 
-  it('are completed by the clock', async () => {
-    await begin({ providers: CLOSED });
+  it('end when a planned window starts', async () => {
+    await startWith({ providers: WITHOUT_EXEMPTIONS });
     const tick = new Stream(connect(), 'subscription { tick }');
     await running.maintenance.enable({ startsAt: new Date(Date.now() + 300), endsAt: new Date(Date.now() + 60_000) });
     await tick.more();
-    await expect(tick.end).resolves.toEqual(REFUSED(60));
+    await expect(tick.end).resolves.toEqual(createRefusal(60));
   });
 
-  it('are refused on a connection that is open', async () => {
-    await begin({ providers: MIXED });
+  it('are refused on an open connection', async () => {
+    await startWith({ providers: WITH_EXEMPTIONS });
     const client = connect();
     const open = new Stream(client, 'subscription { openTick }');
     await open.more(1);
     await running.maintenance.enable();
     for (const query of ['subscription { tick }', '{ cats }', '{ __typename }', '{ __schema { description } }']) {
-      await expect(new Stream(client, query).end).resolves.toEqual(REFUSED());
+      await expect(new Stream(client, query).end).resolves.toEqual(createRefusal());
     }
     expect(reached).toMatchObject({ resolvers: [] });
   });
 
-  it('go on where they are exempt', async () => {
-    await begin({ providers: MIXED });
+  it('continue if they are exempt', async () => {
+    await startWith({ providers: WITH_EXEMPTIONS });
     const client = connect();
     const open = new Stream(client, 'subscription { openTick }');
     const closed = new Stream(client, 'subscription { tick }');
     await Promise.all([open.more(1), closed.more(1)]);
     await running.maintenance.enable();
-    await expect(closed.end).resolves.toEqual(REFUSED());
+    await expect(closed.end).resolves.toEqual(createRefusal());
     await open.more();
     const fresh = new Stream(connect(), 'subscription { openTick }');
     await fresh.more();
@@ -164,8 +171,8 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     await expect(new Stream(client, '{ status }').end).resolves.toBe('complete');
   });
 
-  it('go on in a window that is read-only, or on another scope', async () => {
-    await begin({ providers: CLOSED });
+  it('continue during a read-only window and a window on another scope', async () => {
+    await startWith({ providers: WITHOUT_EXEMPTIONS });
     const client = connect();
     const tick = new Stream(client, 'subscription { tick }');
     await tick.more(1);
@@ -178,14 +185,14 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     expect([tick.errors, reached.resolvers]).toEqual([[], ['tick']]);
   });
 
-  it('have no new connections where nothing could be exempt', async () => {
-    await begin({ providers: CLOSED });
+  it('return 503 to new connections if nothing could be exempt', async () => {
+    await startWith({ providers: WITHOUT_EXEMPTIONS });
     await running.maintenance.enable({ retryAfter: 60 });
     const response = (await upgrade()) as IncomingMessage;
     expect(response).toMatchObject({ statusCode: 503, headers: { 'retry-after': '60', 'cache-control': 'no-store' } });
     let body = '';
     for await (const chunk of response) body += String(chunk);
-    expect(JSON.parse(body)).toEqual({ errors: REFUSED(60) });
+    expect(JSON.parse(body)).toEqual({ errors: createRefusal(60) });
 
     const patient = new Stream(connect({ retryAttempts: 500 }), 'subscription { tick }');
     await running.maintenance.disable();
@@ -193,19 +200,22 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     await expect(upgrade()).resolves.toBe('open');
   });
 
-  it('have new connections where something is exempt, by decorator or by address', async () => {
-    for (const setup of [{ providers: MIXED }, { providers: CLOSED, options: { exempt: { ips: ['127.0.0.1'] } } }]) {
-      await begin(setup);
+  it('accept new connections if a decorator or IP address could be exempt', async () => {
+    for (const setup of [
+      { providers: WITH_EXEMPTIONS },
+      { providers: WITHOUT_EXEMPTIONS, options: { exempt: { ips: ['127.0.0.1'] } } },
+    ]) {
+      await startWith(setup);
       await running.maintenance.enable();
       await expect(upgrade()).resolves.toBe('open');
       if (setup.options) await new Stream(connect(), 'subscription { tick }').more();
-      else await expect(new Stream(connect(), 'subscription { tick }').end).resolves.toEqual(REFUSED());
+      else await expect(new Stream(connect(), 'subscription { tick }').end).resolves.toEqual(createRefusal());
     }
   });
 
   it.each([
     [
-      'on the connection',
+      'set in onConnect',
       {
         'graphql-ws': {
           onConnect: ({ extra }: { extra: { request: IncomingMessage; user?: object } }) => {
@@ -220,8 +230,12 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
       { 'graphql-ws': true },
       ({ extra }: { extra: { request: IncomingMessage } }) => ({ user: { role: extra.request.headers['x-role'] } }),
     ],
-  ])('go on for roles of the user %s', async (_name, subscriptions, context) => {
-    await begin({ providers: CLOSED, options: { exempt: { roles: ['staff'] } } }, subscriptions, context);
+  ])('continue for exempt roles of the user %s', async (_name, subscriptions, context) => {
+    await startWith(
+      { providers: WITHOUT_EXEMPTIONS, options: { exempt: { roles: ['staff'] } } },
+      subscriptions,
+      context,
+    );
     const [staff, guest] = ['staff', 'guest'].map((role) => connect({ headers: { 'x-role': role } })) as [
       Client,
       Client,
@@ -230,15 +244,15 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     const closed = new Stream(guest, 'subscription { tick }');
     await Promise.all([open.more(1), closed.more(1)]);
     await running.maintenance.enable();
-    await expect(closed.end).resolves.toEqual(REFUSED());
+    await expect(closed.end).resolves.toEqual(createRefusal());
     await open.more();
     const fresh = new Stream(staff, 'subscription { tick }');
     await fresh.more();
-    await expect(new Stream(guest, 'subscription { tick }').end).resolves.toEqual(REFUSED());
+    await expect(new Stream(guest, 'subscription { tick }').end).resolves.toEqual(createRefusal());
     expect([open.errors, fresh.errors]).toEqual([[], []]);
   });
 
-  it('go on by a condition of the application, which sees what guards see', async () => {
+  it('continue if exempt.when is true, with the context that guards receive', async () => {
     const asked: string[] = [];
     const when = (context: ExecutionContext): boolean => {
       const call = GqlExecutionContext.create(context);
@@ -250,7 +264,7 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
         'staff'
       );
     };
-    await begin({ providers: CLOSED, options: { exempt: { when } } });
+    await startWith({ providers: WITHOUT_EXEMPTIONS, options: { exempt: { when } } });
     const [staff, guest] = ['staff', 'guest'].map((role) => connect({ headers: { 'x-role': role } })) as [
       Client,
       Client,
@@ -259,13 +273,13 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     const closed = new Stream(guest, 'subscription { tick }');
     await Promise.all([open.more(1), closed.more(1)]);
     await running.maintenance.enable();
-    await expect(closed.end).resolves.toEqual(REFUSED());
+    await expect(closed.end).resolves.toEqual(createRefusal());
     await open.more();
     expect(asked).toEqual(['CatsResolver.tick tick', 'CatsResolver.tick tick']);
-    await expect(new Stream(guest, 'subscription { tick }').end).resolves.toEqual(REFUSED());
+    await expect(new Stream(guest, 'subscription { tick }').end).resolves.toEqual(createRefusal());
   });
 
-  it('keep the hooks of the application', async () => {
+  it('call the hooks of the application', async () => {
     const called: string[] = [];
     const hook = (name: string) => () => void called.push(name);
     const hooks = {
@@ -273,28 +287,28 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
       onOperation: hook('onOperation'),
       onComplete: hook('onComplete'),
     };
-    await begin({ providers: CLOSED }, { 'graphql-ws': hooks });
+    await startWith({ providers: WITHOUT_EXEMPTIONS }, { 'graphql-ws': hooks });
     const tick = new Stream(connect(), 'subscription { tick }');
     await tick.more(1);
     await running.maintenance.enable();
-    await expect(tick.end).resolves.toEqual(REFUSED());
+    await expect(tick.end).resolves.toEqual(createRefusal());
     await until(() => called.length === 3);
     expect(called).toEqual(['onSubscribe', 'onOperation', 'onComplete']);
   });
 
-  it('are refused whichever document the application puts in their place', async () => {
+  it('are refused if onSubscribe replaces the document', async () => {
     const onSubscribe = (_context: unknown, _id: string, { query }: { query: string }) => ({
       schema: running.app.get(GraphQLSchemaHost, { strict: false }).schema,
       document: parse(query.replace('subscription { openTick }', '{ __schema { description } }')),
     });
-    await begin({ providers: MIXED }, { 'graphql-ws': { onSubscribe } });
+    await startWith({ providers: WITH_EXEMPTIONS }, { 'graphql-ws': { onSubscribe } });
     await expect(new Stream(connect(), 'subscription { openTick }').end).resolves.toBe('complete');
     await running.maintenance.enable();
-    await expect(new Stream(connect(), 'subscription { openTick }').end).resolves.toEqual(REFUSED());
+    await expect(new Stream(connect(), 'subscription { openTick }').end).resolves.toEqual(createRefusal());
   });
 
-  it('leave nothing behind: a client that goes closes its source, and so does the application', async () => {
-    await begin({ providers: CLOSED });
+  it('close their source when the client disconnects or the application is closed', async () => {
+    await startWith({ providers: WITHOUT_EXEMPTIONS });
     const first = connect();
     await new Stream(first, 'subscription { tick }').more(1);
     await first.dispose();
@@ -306,8 +320,8 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     expect(subject.source?.observed ?? subject.observed).toBe(false);
   });
 
-  it('go on where resolvers choose their guards', async () => {
-    await begin({ providers: CLOSED, extras: { mount: { guard: false } } });
+  it('continue if mount.guard is false', async () => {
+    await startWith({ providers: WITHOUT_EXEMPTIONS, extras: { mount: { guard: false } } });
     const tick = new Stream(connect(), 'subscription { tick }');
     await tick.more(1);
     await running.maintenance.enable();
@@ -315,13 +329,13 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
     await expect(upgrade()).resolves.toBe('open');
   });
 
-  // @nestjs/apollo 14, for Nest 12, does without it.
+  // @nestjs/apollo 14, for Nest 12, does not support it.
   if (NEST_MAJOR === '11') {
-    describe('of the older protocol', () => {
-      const ERROR = (id: string) => ({ id, type: 'error', payload: REFUSED()[0] as unknown });
-      const open: Conversation[] = [];
-      const converse = async (headers?: Record<string, string>): Promise<Conversation> => {
-        const conversation = await Conversation.open(running.port, LEGACY, headers);
+    describe('over subscriptions-transport-ws', () => {
+      const createError = (id: string) => ({ id, type: 'error', payload: createRefusal()[0] as unknown });
+      const open: SubscriptionClient[] = [];
+      const connectLegacy = async (headers?: Record<string, string>): Promise<SubscriptionClient> => {
+        const conversation = await SubscriptionClient.open(running.port, LEGACY, headers);
         open.push(conversation);
         return conversation;
       };
@@ -334,75 +348,81 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
         ['`installSubscriptionHandlers`', { installSubscriptionHandlers: true, subscriptions: undefined }],
         ['`subscriptions-transport-ws`', { subscriptions: { 'subscriptions-transport-ws': true } }],
         ['both protocols', { subscriptions: { 'graphql-ws': true, 'subscriptions-transport-ws': {} } }],
-      ])('end with the error with %s, and can be made again afterwards', async (_name, options) => {
-        await beginWith({ providers: CLOSED }, options);
-        const conversation = await converse();
+      ])('end with an error and can be restarted after the window: %s', async (_name, options) => {
+        await startWithOptions({ providers: WITHOUT_EXEMPTIONS }, options);
+        const conversation = await connectLegacy();
         conversation.start('tick', 'subscription { tick }');
         conversation.start('quiet', 'subscription { quiet }');
-        await conversation.more('tick');
+        await conversation.waitForEvents('tick');
         await running.maintenance.enable();
-        expect(await conversation.end('tick')).toEqual(ERROR('tick'));
-        expect(await conversation.end('quiet')).toEqual(ERROR('quiet'));
+        expect(await conversation.waitForEnd('tick')).toEqual(createError('tick'));
+        expect(await conversation.waitForEnd('quiet')).toEqual(createError('quiet'));
         await until(() => reached.closed.length === 2);
         expect((await upgrade(LEGACY)) as IncomingMessage).toMatchObject({ statusCode: 503 });
 
         await running.maintenance.disable();
         conversation.start('again', 'subscription { tick }');
-        await conversation.more('again');
+        await conversation.waitForEvents('again');
       });
 
-      it('are refused on a connection that is open, as is every other operation', async () => {
-        await beginWith({ providers: CLOSED }, { installSubscriptionHandlers: true, subscriptions: undefined });
-        const conversation = await converse();
+      it('are refused on an open connection like all other operations', async () => {
+        await startWithOptions(
+          { providers: WITHOUT_EXEMPTIONS },
+          { installSubscriptionHandlers: true, subscriptions: undefined },
+        );
+        const conversation = await connectLegacy();
         await running.maintenance.enable();
         const queries = ['subscription { tick }', '{ cats }', 'mutation { adopt }', '{ __schema { description } }'];
         for (const query of queries) {
           conversation.start(query, query);
-          expect(await conversation.end(query)).toEqual(ERROR(query));
+          expect(await conversation.waitForEnd(query)).toEqual(createError(query));
         }
         expect(reached.resolvers).toEqual([]);
       });
 
-      it('go on where a decorator exempts them', async () => {
-        await beginWith({ providers: MIXED }, { subscriptions: { 'subscriptions-transport-ws': true } });
-        const conversation = await converse();
+      it('continue with @SkipMaintenance()', async () => {
+        await startWithOptions(
+          { providers: WITH_EXEMPTIONS },
+          { subscriptions: { 'subscriptions-transport-ws': true } },
+        );
+        const conversation = await connectLegacy();
         conversation.start('open', 'subscription { openTick }');
         conversation.start('closed', 'subscription { tick }');
-        await Promise.all([conversation.more('open'), conversation.more('closed')]);
+        await Promise.all([conversation.waitForEvents('open'), conversation.waitForEvents('closed')]);
         await running.maintenance.enable();
-        expect(await conversation.end('closed')).toEqual(ERROR('closed'));
-        await conversation.more('open');
-        const fresh = await converse();
+        expect(await conversation.waitForEnd('closed')).toEqual(createError('closed'));
+        await conversation.waitForEvents('open');
+        const fresh = await connectLegacy();
         fresh.start('open', 'subscription { openTick }');
-        await fresh.more('open');
+        await fresh.waitForEvents('open');
       });
 
-      it('go on for roles of the user that the application finds', async () => {
+      it('continue for exempt roles of the user returned by onConnect', async () => {
         const onConnect = (_params: object, _socket: object, { request }: { request: IncomingMessage }) => ({
           user: { role: request.headers['x-role'] },
         });
-        const setup = { providers: CLOSED, options: { exempt: { roles: ['staff'] } } };
-        await beginWith(setup, { subscriptions: { 'subscriptions-transport-ws': { onConnect } } });
-        const [staff, guest] = [await converse({ 'x-role': 'staff' }), await converse({ 'x-role': 'guest' })];
+        const setup = { providers: WITHOUT_EXEMPTIONS, options: { exempt: { roles: ['staff'] } } };
+        await startWithOptions(setup, { subscriptions: { 'subscriptions-transport-ws': { onConnect } } });
+        const [staff, guest] = [await connectLegacy({ 'x-role': 'staff' }), await connectLegacy({ 'x-role': 'guest' })];
         for (const one of [staff, guest]) one.start('tick', 'subscription { tick }');
-        await Promise.all([staff.more('tick'), guest.more('tick')]);
+        await Promise.all([staff.waitForEvents('tick'), guest.waitForEvents('tick')]);
         await running.maintenance.enable();
-        expect(await guest.end('tick')).toEqual(ERROR('tick'));
-        await staff.more('tick');
+        expect(await guest.waitForEnd('tick')).toEqual(createError('tick'));
+        await staff.waitForEvents('tick');
         staff.start('fresh', 'subscription { tick }');
-        await staff.more('fresh');
+        await staff.waitForEvents('fresh');
       });
 
-      it('go on for addresses', async () => {
-        const setup = { providers: CLOSED, options: { exempt: { ips: ['127.0.0.1'] } } };
-        await beginWith(setup, { subscriptions: { 'subscriptions-transport-ws': true } });
+      it('continue for exempt IP addresses', async () => {
+        const setup = { providers: WITHOUT_EXEMPTIONS, options: { exempt: { ips: ['127.0.0.1'] } } };
+        await startWithOptions(setup, { subscriptions: { 'subscriptions-transport-ws': true } });
         await running.maintenance.enable();
-        const conversation = await converse();
+        const conversation = await connectLegacy();
         conversation.start('tick', 'subscription { tick }');
-        await conversation.more('tick');
+        await conversation.waitForEvents('tick');
       });
 
-      it('keep the hooks of the application', async () => {
+      it('call the hooks of the application', async () => {
         const called: string[] = [];
         const onOperation = (_message: object, params: object): object => {
           called.push('onOperation');
@@ -410,36 +430,39 @@ describe.each(ADAPTERS)('GraphQL subscriptions on %s', (adapter) => {
         };
         const onOperationComplete = (): void => void called.push('onOperationComplete');
         const options = { 'subscriptions-transport-ws': { onOperation, onOperationComplete } };
-        await beginWith({ providers: CLOSED }, { subscriptions: options });
-        const conversation = await converse();
+        await startWithOptions({ providers: WITHOUT_EXEMPTIONS }, { subscriptions: options });
+        const conversation = await connectLegacy();
         conversation.start('tick', 'subscription { tick }');
-        await conversation.more('tick');
+        await conversation.waitForEvents('tick');
         conversation.send({ id: 'tick', type: 'stop' });
         await until(() => called.length === 2);
         expect(called).toEqual(['onOperation', 'onOperationComplete']);
       });
 
-      it('go on where resolvers choose their guards', async () => {
-        const setup = { providers: CLOSED, extras: { mount: { guard: false } } };
-        await beginWith(setup, { subscriptions: { 'subscriptions-transport-ws': true } });
-        const conversation = await converse();
+      it('continue if mount.guard is false', async () => {
+        const setup = { providers: WITHOUT_EXEMPTIONS, extras: { mount: { guard: false } } };
+        await startWithOptions(setup, { subscriptions: { 'subscriptions-transport-ws': true } });
+        const conversation = await connectLegacy();
         conversation.start('tick', 'subscription { tick }');
-        await conversation.more('tick');
+        await conversation.waitForEvents('tick');
         await running.maintenance.enable();
-        await conversation.more('tick');
+        await conversation.waitForEvents('tick');
       });
     });
   }
 
-  it('are completed where `installSubscriptionHandlers` chooses the protocol', async () => {
+  it('end with the protocol that `installSubscriptionHandlers` selects', async () => {
     // @nestjs/apollo 13, for Nest 11, chooses the older one.
     const protocol = NEST_MAJOR === '11' ? LEGACY : CURRENT;
-    await beginWith({ providers: CLOSED }, { installSubscriptionHandlers: true, subscriptions: undefined });
-    const conversation = await Conversation.open(running.port, protocol);
+    await startWithOptions(
+      { providers: WITHOUT_EXEMPTIONS },
+      { installSubscriptionHandlers: true, subscriptions: undefined },
+    );
+    const conversation = await SubscriptionClient.open(running.port, protocol);
     conversation.start('tick', 'subscription { tick }');
-    await conversation.more('tick');
+    await conversation.waitForEvents('tick');
     await running.maintenance.enable();
-    expect((await conversation.end('tick')).type).toBe('error');
+    expect((await conversation.waitForEnd('tick')).type).toBe('error');
     conversation.close();
   });
 });

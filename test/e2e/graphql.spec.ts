@@ -9,23 +9,23 @@ import { ADAPTERS, start, type Running } from './application.js';
 import type { Reply } from './client.js';
 import {
   CatsResolver,
-  forget,
-  graphqlModule,
+  resetReached,
+  createGraphqlModule,
   MixedResolver,
   ScopedResolver,
   reached,
   SessionsModule,
-  settings,
+  createSettings,
   StatusResolver,
 } from './graphql/cats.js';
 
-const EVERYTHING = [CatsResolver, MixedResolver, StatusResolver, ScopedResolver];
-const ALL_CLOSED = [CatsResolver];
+const ALL_RESOLVERS = [CatsResolver, MixedResolver, StatusResolver, ScopedResolver];
+const RESOLVERS_WITHOUT_EXEMPTIONS = [CatsResolver];
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 type Sent = string | object;
 
-/** Sends an operation as a client without a library would. */
+/** Sends an operation by POST without a GraphQL library. */
 function send({ call }: Running, sent: Sent, headers: Record<string, string> = {}, path = '/graphql'): Promise<Reply> {
   const body = JSON.stringify(typeof sent === 'string' ? { query: sent } : sent);
   return call(path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body });
@@ -48,7 +48,7 @@ function expectRefusal(reply: Reply, expected: { retryAfter?: number; type?: str
   expect(errors[0]!.extensions).toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryAfter });
 }
 
-function dataOf(reply: Reply): unknown {
+function getData(reply: Reply): unknown {
   expect([reply.status, reply.text]).toEqual([200, expect.stringContaining('"data"')]);
   return reply.json().data;
 }
@@ -56,7 +56,7 @@ function dataOf(reply: Reply): unknown {
 const BATCH = [{ query: '{ cats }' }, { query: '{ __typename }' }];
 const UNKNOWN_HASH = { extensions: { persistedQuery: { version: 1, sha256Hash: 'a'.repeat(64) } } };
 
-const CLOSED: { name: string; ask: (running: Running) => Promise<Reply>; type?: string }[] = [
+const REFUSED_OPERATIONS: { name: string; ask: (running: Running) => Promise<Reply>; type?: string }[] = [
   { name: 'a query', ask: (running) => send(running, '{ cats }') },
   { name: 'a mutation', ask: (running) => send(running, 'mutation { adopt }') },
   {
@@ -65,7 +65,7 @@ const CLOSED: { name: string; ask: (running: Running) => Promise<Reply>; type?: 
   },
   { name: '{ __typename }', ask: (running) => send(running, '{ __typename }') },
   { name: 'introspection', ask: (running) => send(running, '{ __schema { types { name } } }') },
-  { name: 'a field that the schema has not', ask: (running) => send(running, '{ nothing }') },
+  { name: 'an unknown field', ask: (running) => send(running, '{ nothing }') },
   { name: 'a batch', ask: (running) => send(running, BATCH) },
   { name: 'a query by GET', ask: (running) => get(running, '{ cats }') },
   { name: 'a mutation by GET', ask: (running) => get(running, 'mutation { adopt }') },
@@ -75,11 +75,11 @@ const CLOSED: { name: string; ask: (running: Running) => Promise<Reply>; type?: 
       send(running, '{ cats }', { accept: 'application/graphql-response+json, application/json;q=0.9' }),
     type: 'application/graphql-response+json; charset=utf-8',
   },
-  { name: 'a client that takes anything', ask: (running) => send(running, '{ cats }', { accept: '*/*' }) },
+  { name: 'a client that accepts anything', ask: (running) => send(running, '{ cats }', { accept: '*/*' }) },
 ];
 
-const CLOSED_WHOLLY: typeof CLOSED = [
-  ...CLOSED,
+const REFUSED_WITHOUT_EXEMPTIONS: typeof REFUSED_OPERATIONS = [
+  ...REFUSED_OPERATIONS,
   { name: 'a syntax error', ask: (running) => send(running, '{ cats') },
   { name: 'a persisted query', ask: (running) => send(running, UNKNOWN_HASH) },
   { name: 'an empty body', ask: (running) => send(running, {}) },
@@ -88,34 +88,37 @@ const CLOSED_WHOLLY: typeof CLOSED = [
     ask: ({ call }) =>
       call('/graphql', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"query":' }),
   },
-  { name: 'a GET that browsers could be made to send', ask: ({ call }) => call('/graphql?query=%7Bcats%7D') },
+  { name: 'a GET that CSRF prevention would block', ask: ({ call }) => call('/graphql?query=%7Bcats%7D') },
   { name: 'a trailing slash', ask: (running) => send(running, '{ cats }', {}, '/graphql/') },
 ];
 
-describe.each(ADAPTERS)('GraphQL on %s, a full window', (adapter) => {
-  describe('where nothing is exempt', () => {
+describe.each(ADAPTERS)('GraphQL during windows (%s)', (adapter) => {
+  describe('without exemptions', () => {
     let running: Running;
     beforeAll(async () => {
-      running = await start(adapter, { imports: [SessionsModule, graphqlModule()], providers: ALL_CLOSED });
+      running = await start(adapter, {
+        imports: [SessionsModule, createGraphqlModule()],
+        providers: RESOLVERS_WITHOUT_EXEMPTIONS,
+      });
     });
     afterAll(() => running.close());
-    beforeEach(forget);
+    beforeEach(resetReached);
     afterEach(() => running.maintenance.disable());
 
-    it.each(CLOSED_WHOLLY)('refuses $name before a session is opened', async ({ ask, type }) => {
+    it.each(REFUSED_WITHOUT_EXEMPTIONS)('refuses $name before middleware runs', async ({ ask, type }) => {
       await running.maintenance.enable({ message: 'Down for maintenance.' });
       expectRefusal(await ask(running), { type });
       expect(reached).toMatchObject({ sessions: 0, contexts: 0, resolvers: [] });
     });
 
-    it('serves as ever while there is none', async () => {
+    it('serves operations without extra headers while maintenance is off', async () => {
       const reply = await send(running, '{ cats __typename }');
-      expect(dataOf(reply)).toEqual({ cats: 'cats', __typename: 'Query' });
+      expect(getData(reply)).toEqual({ cats: 'cats', __typename: 'Query' });
       expect(reached).toMatchObject({ sessions: 1, contexts: 1 });
       expect(reply.headers['retry-after']).toBeUndefined();
     });
 
-    it('tells all that is known of the window', async () => {
+    it('returns an error with all members of the window', async () => {
       const endsAt = new Date(Date.now() + 90_000).toISOString();
       const { windows } = await running.maintenance.enable({ endsAt, message: 'Back soon' });
       const { errors } = (await send(running, '{ cats }')).json<{ errors: unknown[] }>();
@@ -125,14 +128,14 @@ describe.each(ADAPTERS)('GraphQL on %s, a full window', (adapter) => {
       expect(errors).toEqual([{ message: 'Back soon', extensions }]);
     });
 
-    it('shows browsers the page', async () => {
+    it('sends the page to browsers', async () => {
       await running.maintenance.enable();
       const reply = await running.call('/graphql', { headers: { accept: 'text/html,*/*;q=0.8' } });
       expect(reply).toMatchObject({ status: 503, headers: { 'content-type': 'text/html; charset=utf-8' } });
       expectRefusal(await running.call('/graphql', { headers: { accept: 'application/json' } }));
     });
 
-    it('speaks GraphQL at the endpoint only', async () => {
+    it('returns GraphQL errors only at the endpoint', async () => {
       await running.maintenance.enable();
       for (const path of ['//graphql', '/graphqls', '/%67raphql', '/cats']) {
         expect(await send(running, '{ cats }', {}, path)).toMatchObject({
@@ -142,7 +145,7 @@ describe.each(ADAPTERS)('GraphQL on %s, a full window', (adapter) => {
       }
     });
 
-    it('is an error with words for graphql-request', async () => {
+    it('causes a ClientError in graphql-request', async () => {
       const client = new GraphQLClient(`http://127.0.0.1:${running.port}/graphql`);
       await expect(client.request('{ cats }')).resolves.toEqual({ cats: 'cats' });
       await running.maintenance.enable({ retryAfter: 77 });
@@ -156,7 +159,7 @@ describe.each(ADAPTERS)('GraphQL on %s, a full window', (adapter) => {
       await expect(client.request('{ cats }')).resolves.toEqual({ cats: 'cats' });
     });
 
-    it('leaves the connection alone, which serves again afterwards', async () => {
+    it('keeps the connection open for later requests', async () => {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       const ports = new Set<number | undefined>();
       const ask = (): Promise<number | undefined> =>
@@ -178,13 +181,17 @@ describe.each(ADAPTERS)('GraphQL on %s, a full window', (adapter) => {
       agent.destroy();
     });
 
-    it('admits by address and by path, and keeps that out of caches', async () => {
+    it('admits exempt IP addresses and paths with Cache-Control: private', async () => {
       for (const exempt of [{ ips: ['127.0.0.1'] }, { urls: ['/graphql'] }]) {
-        const other = await start(adapter, { imports: [graphqlModule()], providers: ALL_CLOSED, options: { exempt } });
+        const other = await start(adapter, {
+          imports: [createGraphqlModule()],
+          providers: RESOLVERS_WITHOUT_EXEMPTIONS,
+          options: { exempt },
+        });
         await other.maintenance.enable();
         for (const query of ['{ cats }', 'mutation { adopt }', '{ __typename }']) {
           const reply = await send(other, query);
-          expect(dataOf(reply)).toBeDefined();
+          expect(getData(reply)).toBeDefined();
           expect(reply.headers['cache-control']).toBe('private, no-store');
         }
         await other.close();
@@ -192,36 +199,40 @@ describe.each(ADAPTERS)('GraphQL on %s, a full window', (adapter) => {
     });
   });
 
-  describe('where some fields are exempt', () => {
+  describe('with exempt fields', () => {
     let running: Running;
     const logged: unknown[] = [];
     beforeAll(async () => {
-      const note = (...words: unknown[]): void => void logged.push(words);
+      const record = (...args: unknown[]): void => void logged.push(args);
       running = await start(adapter, {
-        imports: [graphqlModule({ fieldResolverEnhancers: ['guards'] })],
-        providers: EVERYTHING,
-        create: { logger: { log: () => undefined, warn: note, error: note, fatal: note } },
+        imports: [createGraphqlModule({ fieldResolverEnhancers: ['guards'] })],
+        providers: ALL_RESOLVERS,
+        create: { logger: { log: () => undefined, warn: record, error: record, fatal: record } },
       });
     });
     afterAll(() => running.close());
     beforeEach(() => {
-      forget();
+      resetReached();
       logged.length = 0;
     });
     afterEach(() => running.maintenance.disable());
 
     it.each([
-      ...CLOSED,
-      { name: 'an exempt field beside another', ask: (on: Running) => send(on, '{ status cats }'), type: undefined },
+      ...REFUSED_OPERATIONS,
       {
-        name: 'an exempt field beside introspection',
+        name: 'an exempt field next to another one',
+        ask: (on: Running) => send(on, '{ status cats }'),
+        type: undefined,
+      },
+      {
+        name: 'an exempt field next to introspection',
         ask: (on: Running) => send(on, '{ status __schema { description } }'),
       },
-      { name: 'an undone mark', ask: (on: Running) => send(on, '{ undone }') },
+      { name: 'a field with @SkipMaintenance(false)', ask: (on: Running) => send(on, '{ undone }') },
       { name: 'a field of a request-scoped class', ask: (on: Running) => send(on, '{ scopedClosed }') },
-      { name: 'a forced field', ask: (on: Running) => send(on, '{ forced }') },
-      { name: 'the field of another type', ask: (on: Running) => send(on, 'mutation { status }') },
-    ])('refuses $name before the context is made', async ({ ask, type }) => {
+      { name: 'a field with @ForceMaintenance()', ask: (on: Running) => send(on, '{ forced }') },
+      { name: 'a query field in a mutation', ask: (on: Running) => send(on, 'mutation { status }') },
+    ])('refuses $name before the context is created', async ({ ask, type }) => {
       await running.maintenance.enable();
       expectRefusal(await ask(running), { type });
       expect(reached).toMatchObject({ contexts: 0, resolvers: [] });
@@ -235,21 +246,21 @@ describe.each(ADAPTERS)('GraphQL on %s, a full window', (adapter) => {
       ['a field of a request-scoped class', '{ scopedOpen }', { scopedOpen: 'scopedOpen' }],
       ['a mutation', 'mutation { report }', { report: 'report' }],
       ['a fragment', '{ ...f } fragment f on Query { status }', { status: 'status' }],
-    ])('admits what @SkipMaintenance() is on: %s', async (_name, query, data) => {
+    ])('admits operations with @SkipMaintenance(): %s', async (_name, query, data) => {
       await running.maintenance.enable();
       const reply = await send(running, query);
-      expect(dataOf(reply)).toEqual(data);
+      expect(getData(reply)).toEqual(data);
       expect(reply.headers['cache-control']).not.toBe('private, no-store');
     });
 
-    it('takes the operation that is named', async () => {
+    it('decides on the operation named by operationName', async () => {
       await running.maintenance.enable();
       const query = 'query a { cats } query b { status }';
-      expect(dataOf(await send(running, { query, operationName: 'b' }))).toEqual({ status: 'status' });
+      expect(getData(await send(running, { query, operationName: 'b' }))).toEqual({ status: 'status' });
       expectRefusal(await send(running, { query, operationName: 'a' }));
     });
 
-    it('decides a batch item by item, and a persisted query once it is known', async () => {
+    it('decides on each operation of a batch and on registered persisted queries', async () => {
       await running.maintenance.enable();
       const batch = await send(running, [{ query: '{ status }' }, { query: '{ cats }' }]);
       expect(batch).toMatchObject({ status: 503, headers: { 'retry-after': '3600' } });
@@ -266,41 +277,41 @@ describe.each(ADAPTERS)('GraphQL on %s, a full window', (adapter) => {
       await running.maintenance.disable();
       for (const query of ['{ cats }', '{ status }']) await send(running, { query, ...persisted(query) });
       await running.maintenance.enable();
-      forget();
-      expect(dataOf(await send(running, persisted('{ status }')))).toEqual({ status: 'status' });
+      resetReached();
+      expect(getData(await send(running, persisted('{ status }')))).toEqual({ status: 'status' });
       expectRefusal(await send(running, persisted('{ cats }')));
       expect(reached.resolvers).toEqual(['status']);
     });
 
-    it('leaves mistakes to GraphQL', async () => {
+    it('leaves invalid operations to GraphQL', async () => {
       await running.maintenance.enable();
       expect(await send(running, '{ status')).toMatchObject({ status: 400 });
       expect(await send(running, { query: 'query a { status } query b { cats }' })).toMatchObject({ status: 400 });
     });
 
-    it('does not greet browsers', async () => {
+    it('sends the page instead of an explorer to browsers', async () => {
       await running.maintenance.enable();
       const reply = await running.call('/graphql', { headers: { accept: 'text/html' } });
       expect(reply).toMatchObject({ status: 503, headers: { 'content-type': 'text/html; charset=utf-8' } });
     });
 
-    it('refuses a forced field even while there is none', async () => {
+    it('refuses @ForceMaintenance() fields while maintenance is off', async () => {
       expectRefusal(await send(running, '{ forced }'));
-      expect(dataOf(await send(running, '{ cats }'))).toEqual({ cats: 'cats' });
+      expect(getData(await send(running, '{ cats }'))).toEqual({ cats: 'cats' });
     });
 
-    it('on a scope closes what is in it', async () => {
+    it('refuses only the fields in the scope of a window', async () => {
       await running.maintenance.enable({ scope: 'billing' });
       expectRefusal(await send(running, '{ invoices }'));
       expectRefusal(await send(running, '{ cats invoices }'));
-      expect(dataOf(await send(running, '{ cats }'))).toEqual({ cats: 'cats' });
-      expect(dataOf(await send(running, '{ __typename }'))).toEqual({ __typename: 'Query' });
+      expect(getData(await send(running, '{ cats }'))).toEqual({ cats: 'cats' });
+      expect(getData(await send(running, '{ __typename }'))).toEqual({ __typename: 'Query' });
     });
 
-    it('that is read-only refuses mutations', async () => {
+    it('refuses mutations during a read-only window', async () => {
       await running.maintenance.enable({ mode: 'read-only' });
       for (const query of ['{ cats }', '{ __typename }', 'mutation { search }', 'mutation { report }']) {
-        expect(dataOf(await send(running, query))).toBeDefined();
+        expect(getData(await send(running, query))).toBeDefined();
       }
       expectRefusal(await send(running, 'mutation { adopt }'));
       expectRefusal(await send(running, 'mutation { search adopt }'));
@@ -308,8 +319,8 @@ describe.each(ADAPTERS)('GraphQL on %s, a full window', (adapter) => {
       expect(reached.resolvers).toEqual(['cats', 'search', 'report']);
     });
 
-    it('that was planned closes by the clock', async () => {
-      const began = new Promise<void>((resolve) => {
+    it('refuses operations when a planned window starts', async () => {
+      const started = new Promise<void>((resolve) => {
         const changes = running.maintenance.changes.subscribe(({ active }) => {
           if (!active) return;
           changes.unsubscribe();
@@ -317,8 +328,8 @@ describe.each(ADAPTERS)('GraphQL on %s, a full window', (adapter) => {
         });
       });
       await running.maintenance.enable({ startsAt: new Date(Date.now() + 300) });
-      expect(dataOf(await send(running, '{ cats }'))).toEqual({ cats: 'cats' });
-      await began;
+      expect(getData(await send(running, '{ cats }'))).toEqual({ cats: 'cats' });
+      await started;
       expectRefusal(await send(running, '{ cats }'));
     });
   });
@@ -342,35 +353,35 @@ const userInContext = (request: { req?: { headers: Record<string, string> }; hea
   return role ? { user: { roles: [role] } } : {};
 };
 
-describe.each(ADAPTERS)('GraphQL on %s, exemptions that only the guard can decide', (adapter) => {
+describe.each(ADAPTERS)('GraphQL exemptions that depend on the guard (%s)', (adapter) => {
   const logged: unknown[] = [];
   let running: Running;
-  const started = async (options: object): Promise<Running> => {
-    const note = (...words: unknown[]): void => void logged.push(words);
+  const startActive = async (options: object): Promise<Running> => {
+    const record = (...args: unknown[]): void => void logged.push(args);
     running = await start(adapter, {
-      imports: [graphqlModule({ context: userInContext })],
-      providers: [...EVERYTHING, { provide: APP_GUARD, useClass: TokenGuard }],
+      imports: [createGraphqlModule({ context: userInContext })],
+      providers: [...ALL_RESOLVERS, { provide: APP_GUARD, useClass: TokenGuard }],
       options,
-      create: { logger: { log: () => undefined, warn: note, error: note, fatal: note } },
+      create: { logger: { log: () => undefined, warn: record, error: record, fatal: record } },
     });
     await running.maintenance.enable();
     return running;
   };
   beforeEach(() => {
-    forget();
+    resetReached();
     logged.length = 0;
   });
   afterEach(() => running.close());
 
   it.each([
-    ['which a guard found', BY_GUARD],
+    ['set by a guard', BY_GUARD],
     ['in the context', BY_CONTEXT],
-  ])('admit roles of the user %s', async (_name, headers: Record<string, string>) => {
-    await started({ exempt: { roles: ['staff'] } });
+  ])('admit the roles of a user %s', async (_name, headers: Record<string, string>) => {
+    await startActive({ exempt: { roles: ['staff'] } });
     const reply = await send(running, '{ cats }', headers);
-    expect(dataOf(reply)).toEqual({ cats: 'cats' });
+    expect(getData(reply)).toEqual({ cats: 'cats' });
     expect(reply.headers['cache-control']).toBe('private, no-store');
-    expect(dataOf(await send(running, 'mutation { adopt }', headers))).toEqual({ adopt: 'adopt' });
+    expect(getData(await send(running, 'mutation { adopt }', headers))).toEqual({ adopt: 'adopt' });
 
     const refused = { ...headers, [Object.keys(headers)[0]!]: 'guest' };
     for (const query of ['{ cats }', 'mutation { adopt }', '{ __typename }', '{ __schema { description } }']) {
@@ -380,24 +391,24 @@ describe.each(ADAPTERS)('GraphQL on %s, exemptions that only the guard can decid
     expect(logged).toEqual([]);
   });
 
-  it('admit introspection to the user in the context', async () => {
-    await started({ exempt: { roles: ['staff'] } });
-    expect(dataOf(await send(running, '{ __typename }', BY_CONTEXT))).toEqual({ __typename: 'Query' });
+  it('admit introspection for a user in the context', async () => {
+    await startActive({ exempt: { roles: ['staff'] } });
+    expect(getData(await send(running, '{ __typename }', BY_CONTEXT))).toEqual({ __typename: 'Query' });
   });
 
-  it('admit by a condition of the application', async () => {
+  it('admit fields for which exempt.when is true', async () => {
     const when = (context: ExecutionContext): boolean =>
       GqlExecutionContext.create(context).getInfo<{ fieldName: string }>().fieldName === 'cats';
-    await started({ exempt: { when } });
-    expect(dataOf(await send(running, '{ cats }'))).toEqual({ cats: 'cats' });
+    await startActive({ exempt: { when } });
+    expect(getData(await send(running, '{ cats }'))).toEqual({ cats: 'cats' });
     for (const query of ['{ invoices }', 'mutation { adopt }', '{ __typename }'])
       expectRefusal(await send(running, query));
     expect(reached.resolvers).toEqual(['cats']);
     expect(logged).toEqual([]);
   });
 
-  it('refuse where the condition throws', async () => {
-    await started({
+  it('refuse the operation if exempt.when throws', async () => {
+    await startActive({
       exempt: {
         when: () => {
           throw new Error('no idea');
@@ -424,75 +435,75 @@ class OtherResolver {
 class OtherModule {}
 
 @Resolver()
-class NamingResolver {
+class GuardedResolver {
   @Query(() => String)
-  unnamed(): string {
-    return 'unnamed';
+  unguarded(): string {
+    return 'unguarded';
   }
 
   @UseGuards(MaintenanceGuard)
   @Query(() => String)
-  named(): string {
-    return 'named';
+  guarded(): string {
+    return 'guarded';
   }
 }
 
-describe.each(ADAPTERS)('GraphQL on %s', (adapter) => {
+describe.each(ADAPTERS)('GraphQL configuration (%s)', (adapter) => {
   let running: Running;
   afterEach(() => running.close());
 
-  it('has endpoints with resolvers of their own, wherever they are', async () => {
+  it('supports several endpoints with their own resolvers', async () => {
     running = await start(adapter, {
       imports: [
         CatsModule,
         OtherModule,
-        graphqlModule({ include: [CatsModule], path: 'one', useGlobalPrefix: true }),
+        createGraphqlModule({ include: [CatsModule], path: 'one', useGlobalPrefix: true }),
         GraphQLModule.forRootAsync<ApolloDriverConfig>({
           driver: ApolloDriver,
-          useFactory: () => settings({ include: [OtherModule], path: '/two' }),
+          useFactory: () => createSettings({ include: [OtherModule], path: '/two' }),
         }),
       ],
       main: (app) => void app.setGlobalPrefix('api'),
     });
-    expect(dataOf(await send(running, '{ cats }', {}, '/api/one'))).toEqual({ cats: 'cats' });
+    expect(getData(await send(running, '{ cats }', {}, '/api/one'))).toEqual({ cats: 'cats' });
     await running.maintenance.enable();
-    forget();
+    resetReached();
     expectRefusal(await send(running, '{ cats }', {}, '/api/one'));
-    expect(dataOf(await send(running, '{ cats }', {}, '/two'))).toEqual({ cats: 'other cats' });
+    expect(getData(await send(running, '{ cats }', {}, '/two'))).toEqual({ cats: 'other cats' });
     expectRefusal(await send(running, '{ __typename }', {}, '/two'));
     expect(reached.contexts).toBe(1);
     const elsewhere = await send(running, '{ cats }', {}, '/one');
     expect(elsewhere).toMatchObject({ status: 503, headers: { 'content-type': 'application/problem+json' } });
   });
 
-  it('is closed by the guard alone where the edge is not mounted', async () => {
+  it('refuses operations by the guard if mount.edge is false', async () => {
     running = await start(adapter, {
-      imports: [graphqlModule()],
-      providers: EVERYTHING,
+      imports: [createGraphqlModule()],
+      providers: ALL_RESOLVERS,
       extras: { mount: { edge: false } },
     });
     await running.maintenance.enable();
-    forget();
+    resetReached();
     expectRefusal(await send(running, '{ cats }'));
     expect(reached).toMatchObject({ contexts: 1, resolvers: [] });
-    expect(dataOf(await send(running, '{ status }'))).toEqual({ status: 'status' });
+    expect(getData(await send(running, '{ status }'))).toEqual({ status: 'status' });
   });
 
-  it('is closed where resolvers name the guard', async () => {
+  it('refuses only guarded resolvers if mount.guard is false', async () => {
     running = await start(adapter, {
-      imports: [graphqlModule()],
-      providers: [NamingResolver],
+      imports: [createGraphqlModule()],
+      providers: [GuardedResolver],
       extras: { mount: { guard: false } },
     });
     await running.maintenance.enable();
-    expect(dataOf(await send(running, '{ unnamed }'))).toEqual({ unnamed: 'unnamed' });
-    expectRefusal(await send(running, '{ named }'));
+    expect(getData(await send(running, '{ unguarded }'))).toEqual({ unguarded: 'unguarded' });
+    expectRefusal(await send(running, '{ guarded }'));
   });
 
-  it('has the status of the options', async () => {
+  it('uses response.statusCode and response.retryAfter', async () => {
     running = await start(adapter, {
-      imports: [graphqlModule()],
-      providers: EVERYTHING,
+      imports: [createGraphqlModule()],
+      providers: ALL_RESOLVERS,
       options: { response: { statusCode: 521, retryAfter: 0 } },
     });
     await running.maintenance.enable();
@@ -504,23 +515,23 @@ describe.each(ADAPTERS)('GraphQL on %s', (adapter) => {
   });
 });
 
-/** Short, and another one for each number: what is sent has to fit into a body. */
-function letters(index: number): string {
+/** Returns a short unique alias: the query has to fit into the body limit. */
+function createAlias(index: number): string {
   return `a${index.toString(36)}`;
 }
 
-describe.each(ADAPTERS)('GraphQL on %s, past its own language', (adapter) => {
+describe.each(ADAPTERS)('GraphQL endpoint (%s)', (adapter) => {
   let running: Running;
   afterEach(() => running.close());
 
-  const started = async (options: object = {}, module: object = {}): Promise<void> => {
-    running = await start(adapter, { imports: [graphqlModule(module)], providers: EVERYTHING, options });
+  const startWith = async (options: object = {}, module: object = {}): Promise<void> => {
+    running = await start(adapter, { imports: [createGraphqlModule(module)], providers: ALL_RESOLVERS, options });
   };
 
   it.each([{}, { graphiql: true, playground: undefined }, { playground: true }])(
-    'shows a person at a browser the page, and no explorer: %j',
+    'sends the page instead of an explorer to browsers: %j',
     async (module) => {
-      await started({}, { playground: undefined, ...module });
+      await startWith({}, { playground: undefined, ...module });
       await running.maintenance.enable();
       for (const query of ['', '?query={cats}', '?query=1', '?extensions={}']) {
         const reply = await running.call(`/graphql${query}`, { headers: { accept: 'text/html,*/*;q=0.8' } });
@@ -530,24 +541,24 @@ describe.each(ADAPTERS)('GraphQL on %s, past its own language', (adapter) => {
     },
   );
 
-  it('answers an operation with very many fields', async () => {
+  it('decides on an operation with 9,500 fields', async () => {
     const user = (request: { headers: Record<string, string> }): object => ({ role: request.headers['x-role'] });
-    await started({ exempt: { roles: ['staff'], user } });
+    await startWith({ exempt: { roles: ['staff'], user } });
     await running.maintenance.enable();
-    const query = `{ ${Array.from({ length: 9_500 }, (_, index) => `${letters(index)}:cats`).join(' ')} }`;
+    const query = `{ ${Array.from({ length: 9_500 }, (_, index) => `${createAlias(index)}:cats`).join(' ')} }`;
     expect((await send(running, query)).status).toBe(503);
     expect((await send(running, query, { 'x-role': 'staff' })).status).toBe(200);
   }, 60_000);
 
-  it('is as open and as closed under every spelling that leads there', async () => {
-    await started();
-    const spelt = ['/graphql', '/graphql/', '/GRAPHQL', '/graphql/x'];
+  it('decides the same for every spelling of the path', async () => {
+    await startWith();
+    const spellings = ['/graphql', '/graphql/', '/GRAPHQL', '/graphql/x'];
     const statuses = async (sent: string): Promise<number[]> =>
-      Promise.all(spelt.map(async (path) => (await send(running, sent, {}, path)).status));
+      Promise.all(spellings.map(async (path) => (await send(running, sent, {}, path)).status));
     const whileOff = await statuses('{ cats }');
     expect(whileOff).toEqual(adapter === 'express' ? [200, 200, 200, 200] : [200, 404, 404, 404]);
     await running.maintenance.enable({ mode: 'read-only' });
-    // What leads nowhere is closed as a POST to an unknown URL.
+    // Spellings that match no route are refused like a POST to an unknown URL.
     expect(await statuses('{ cats }')).toEqual(whileOff.map((status) => (status === 404 ? 503 : status)));
     expect(await statuses('mutation { adopt }')).toEqual([503, 503, 503, 503]);
     await running.maintenance.enable();

@@ -44,28 +44,28 @@ import { execute, type ExecutionArgs } from 'graphql';
 import { until } from '../tools/waiting.js';
 import { freePort } from '../tools/programs.js';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
-import { graphqlModule } from './graphql/cats.js';
-import { Conversation, CURRENT, LEGACY, type Message } from './graphql/conversation.js';
-import { REFUSED } from './refused-call.js';
+import { createGraphqlModule } from './graphql/cats.js';
+import { SubscriptionClient, CURRENT, LEGACY, type Message } from './graphql/subscription-client.js';
+import { REFUSED } from './refusal-payload.js';
 import { KINDS, PROTO, startRpc, tcp, type RpcRunning } from './rpc-application.js';
 import { GrpcClient } from './rpc-grpc-client.js';
 import { ioPeer, LIBRARIES, wsPeer, type Peer } from './socket-clients.js';
-import { heldUpBy, Workshop } from './workshop.js';
+import { waitUntilDrainBlockedBy, BlockingHandlers } from './blocking-handlers.js';
 
 declare const NEST_MAJOR: string;
 
 const DRAINED = { drained: true, pending: [] };
-let shop: Workshop;
-beforeEach(() => (shop = new Workshop()));
+let handlers: BlockingHandlers;
+beforeEach(() => (handlers = new BlockingHandlers()));
 
-/** What is to be closed after a test, even where it fails. */
+/** Callbacks that run after each test, even if it fails. */
 const opened: (() => unknown)[] = [];
 afterEach(async () => {
-  shop.close();
+  handlers.close();
   for (const close of opened.splice(0).reverse()) await close();
 });
 
-/** As applications have one for their logs. */
+/** An interceptor as applications use for logging. */
 class Passing implements NestInterceptor {
   intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
     return next.handle();
@@ -87,57 +87,57 @@ interface Item {
 class Handlers {
   @MessagePattern({ cmd: 'pay' })
   pay(_item: string): Promise<string> {
-    return shop.work('pay');
+    return handlers.block('pay');
   }
 
   @UseInterceptors(Passing)
   @MessagePattern('pay.logged')
   payLogged(_item: string): Promise<string> {
-    return shop.work('pay.logged');
+    return handlers.block('pay.logged');
   }
 
   @MessagePattern('pay.observed')
   payObserved(_item: string): Observable<string> {
-    return from(shop.work('pay.observed'));
+    return from(handlers.block('pay.observed'));
   }
 
   @SkipMaintenance()
   @MessagePattern('exempt')
   exempt(_item: string): Promise<string> {
-    return shop.work('exempt');
+    return handlers.block('exempt');
   }
 
   @MaintenanceScope('stock')
   @MessagePattern('stock')
   stock(_item: string): Promise<string> {
-    return shop.work('stock');
+    return handlers.block('stock');
   }
 
   @MaintenanceAccess('read')
   @MessagePattern('look')
   look(_item: string): Promise<string> {
-    return shop.work('look');
+    return handlers.block('look');
   }
 
   @MessagePattern('tick')
   tick(_item: string): Observable<number> {
-    return interval(10).pipe(takeUntil(shop.closed));
+    return interval(10).pipe(takeUntil(handlers.closed));
   }
 
   @EventPattern('sold')
   sold(_item: string): Promise<string> {
-    return shop.work('sold');
+    return handlers.block('sold');
   }
 
   @EventPattern('sold')
   soldElsewhere(_item: string): Observable<string> {
-    return from(['sold.first', 'sold.second']).pipe(mergeMap((name) => shop.work(name), 1));
+    return from(['sold.first', 'sold.second']).pipe(mergeMap((name) => handlers.block(name), 1));
   }
 
   @SkipMaintenance()
   @EventPattern('audited')
   audited(_item: string): Promise<string> {
-    return shop.work('audited');
+    return handlers.block('audited');
   }
 }
 
@@ -145,13 +145,13 @@ class Handlers {
 class GrpcHandlers {
   @GrpcMethod('Shop', 'Buy')
   async buy({ name }: Item): Promise<Item> {
-    return { name: await shop.work(name) };
+    return { name: await handlers.block(name) };
   }
 
   @SkipMaintenance()
   @GrpcMethod('Shop', 'Open')
   async open({ name }: Item): Promise<Item> {
-    return { name: await shop.work(name) };
+    return { name: await handlers.block(name) };
   }
 
   @GrpcMethod('Shop', 'Watch')
@@ -163,24 +163,24 @@ class GrpcHandlers {
   collect(items: Observable<Item>): Observable<Item> {
     return items.pipe(
       toArray(),
-      mergeMap(([item]) => shop.work(item!.name)),
+      mergeMap(([item]) => handlers.block(item!.name)),
       map((name) => ({ name })),
     );
   }
 
   @GrpcStreamCall('Shop', 'Fill')
   fill(call: { on(event: 'data', listener: (item: Item) => void): void }, answer: (error: null, item: Item) => void) {
-    call.on('data', (item) => void shop.work(item.name).then((name) => answer(null, { name })));
+    call.on('data', (item) => void handlers.block(item.name).then((name) => answer(null, { name })));
   }
 }
 
-describe.each(KINDS)('messages, %s', (kind) => {
+describe.each(KINDS)('in-flight messages (%s)', (kind) => {
   let running: RpcRunning;
   let client: Client;
-  const ask = (pattern: string | object): Promise<unknown> =>
+  const request = (pattern: string | object): Promise<unknown> =>
     firstValueFrom(client.send<unknown>(pattern, 'secret').pipe(timeout(5_000)));
 
-  async function serve(options: MaintenanceModuleOptions = {}): Promise<void> {
+  async function startServer(options: MaintenanceModuleOptions = {}): Promise<void> {
     const server = await tcp();
     running = await startRpc(kind, server, { controllers: [Handlers], options });
     client = ClientProxyFactory.create(server as never);
@@ -192,60 +192,60 @@ describe.each(KINDS)('messages, %s', (kind) => {
     ['a promise', { cmd: 'pay' }, 'pay', 'message {"cmd":"pay"}'],
     ['a promise behind an interceptor', 'pay.logged', 'pay.logged', 'message pay.logged'],
     ['an Observable', 'pay.observed', 'pay.observed', 'message pay.observed'],
-  ])('are waited for and answered: %s', async (_name, pattern, work, name) => {
-    await serve();
-    const answer = ask(pattern);
-    await shop.hasBegun(work);
+  ])('block a drain until they are answered: %s', async (_name, pattern, work, name) => {
+    await startServer();
+    const answer = request(pattern);
+    await handlers.waitUntilStarted(work);
     await running.maintenance.enable();
-    await heldUpBy(running.maintenance, name);
-    await expect(ask(pattern)).rejects.toEqual(REFUSED);
-    shop.finish(work);
+    await waitUntilDrainBlockedBy(running.maintenance, name);
+    await expect(request(pattern)).rejects.toEqual(REFUSED);
+    handlers.finish(work);
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
     expect(await answer).toBe(`${work} is done`);
-    expect(shop.begun).toEqual([work]);
+    expect(handlers.started).toEqual([work]);
   });
 
   it.each<[string, EnableOptions, string]>([
     ['@SkipMaintenance()', {}, 'exempt'],
     ['another scope', { scope: 'stock' }, 'exempt'],
     ['reading in a read-only window', { mode: 'read-only' }, 'look'],
-  ])('are not waited for: %s', async (_name, window, open) => {
-    await serve();
-    const answers = [ask('stock'), ask(open)];
-    await shop.hasBegun('stock', open);
+  ])('do not block a drain: %s', async (_name, window, open) => {
+    await startServer();
+    const answers = [request('stock'), request(open)];
+    await handlers.waitUntilStarted('stock', open);
     await running.maintenance.enable(window);
-    await heldUpBy(running.maintenance, 'message stock');
-    shop.finish('stock');
+    await waitUntilDrainBlockedBy(running.maintenance, 'message stock');
+    handlers.finish('stock');
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
-    expect(shop.done).toEqual(['stock']);
-    shop.finish(open);
+    expect(handlers.finished).toEqual(['stock']);
+    handlers.finish(open);
     expect(await Promise.all(answers)).toEqual(['stock is done', `${open} is done`]);
   });
 
-  it('are counted as events until all handlers are done, whoever reads what they give', async () => {
-    await serve({ microservices: { events: 'drop' } });
+  it('are counted as events until all handlers have finished', async () => {
+    await startServer({ microservices: { events: 'drop' } });
     await firstValueFrom(client.emit('sold', 'secret'), { defaultValue: undefined });
     await firstValueFrom(client.emit('audited', 'secret'), { defaultValue: undefined });
-    await shop.hasBegun('sold', 'sold.first', 'audited');
+    await handlers.waitUntilStarted('sold', 'sold.first', 'audited');
     await running.maintenance.enable();
-    await heldUpBy(running.maintenance, 'event sold');
-    shop.finish('sold');
-    shop.finish('sold.first');
-    await shop.hasBegun('sold.second');
-    await heldUpBy(running.maintenance, 'event sold');
-    shop.finish('sold.second');
+    await waitUntilDrainBlockedBy(running.maintenance, 'event sold');
+    handlers.finish('sold');
+    handlers.finish('sold.first');
+    await handlers.waitUntilStarted('sold.second');
+    await waitUntilDrainBlockedBy(running.maintenance, 'event sold');
+    handlers.finish('sold.second');
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
-    expect(shop.done).toEqual(['sold', 'sold.first', 'sold.second']);
+    expect(handlers.finished).toEqual(['sold', 'sold.first', 'sold.second']);
   });
 
-  it('are streams once they go on', async () => {
-    // A condition that only the guard can ask, so that nobody ends them.
-    await serve({ exempt: { when: () => true } });
+  it('are counted as streams if they emit several values', async () => {
+    // Only the guard evaluates this condition, so the stream is not ended.
+    await startServer({ exempt: { when: () => true } });
     const heard: number[] = [];
     const ticks = client.send<number>('tick', 'secret').subscribe((tick) => heard.push(tick));
-    await until('it ticks', () => heard.length > 1);
+    await until('the stream emits', () => heard.length > 1);
     await running.maintenance.enable();
-    await until('it is reported', async () => (await running.maintenance.instances())[0]!.streams === 1);
+    await until('the stream is reported', async () => (await running.maintenance.instances())[0]!.streams === 1);
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({
       ...DRAINED,
       instances: [{ inFlight: 0, streams: 1 }],
@@ -253,16 +253,18 @@ describe.each(KINDS)('messages, %s', (kind) => {
     ticks.unsubscribe();
   });
 
-  it('hold nothing up once they are refused', async () => {
-    await serve();
+  it('do not block a drain once they are refused', async () => {
+    await startServer();
     await running.maintenance.enable();
-    await Promise.all(['pay.logged', 'stock', 'tick'].map((pattern) => expect(ask(pattern)).rejects.toEqual(REFUSED)));
+    await Promise.all(
+      ['pay.logged', 'stock', 'tick'].map((pattern) => expect(request(pattern)).rejects.toEqual(REFUSED)),
+    );
     await running.maintenance.enable({ mode: 'read-only' });
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
   });
 });
 
-describe.each(KINDS)('calls of gRPC, %s', (kind) => {
+describe.each(KINDS)('in-flight gRPC calls (%s)', (kind) => {
   let maintenance: MaintenanceService;
   let client: GrpcClient;
 
@@ -275,70 +277,70 @@ describe.each(KINDS)('calls of gRPC, %s', (kind) => {
     opened.push(running.close, () => client.close());
   });
 
-  it.each(['Buy', 'Collect', 'Fill'])('are waited for and answered: %s', async (method) => {
+  it.each(['Buy', 'Collect', 'Fill'])('block a drain until they are answered: %s', async (method) => {
     const answers = [client.call(method, 'teapot'), client.call('Open', 'exempt')];
-    await shop.hasBegun('teapot', 'exempt');
+    await handlers.waitUntilStarted('teapot', 'exempt');
     await maintenance.enable();
-    await heldUpBy(maintenance, `grpc Shop.${method}`);
+    await waitUntilDrainBlockedBy(maintenance, `grpc Shop.${method}`);
     expect(await client.call(method, 'late')).toMatchObject({ code: 14 });
-    shop.finish('teapot');
+    handlers.finish('teapot');
     expect(await maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
-    shop.finish('exempt');
+    handlers.finish('exempt');
     expect(await Promise.all(answers)).toEqual([{ items: ['teapot is done'] }, { items: ['exempt is done'] }]);
   });
 
-  it('that give a stream are ended, even a quiet one', async () => {
+  it('are ended if they return a stream, even a silent one', async () => {
     const outcome = client.call('Watch');
     const answer = client.call('Buy', 'teapot');
-    await shop.hasBegun('teapot');
+    await handlers.waitUntilStarted('teapot');
     await maintenance.enable();
     expect(await outcome).toMatchObject({ code: 14 });
-    await heldUpBy(maintenance, 'grpc Shop.Buy');
-    shop.finish('teapot');
+    await waitUntilDrainBlockedBy(maintenance, 'grpc Shop.Buy');
+    handlers.finish('teapot');
     expect(await answer).toEqual({ items: ['teapot is done'] });
   });
 });
 
 describe.each(ADAPTERS.flatMap((adapter) => LIBRARIES.map((library) => [adapter, library] as const)))(
-  'messages of sockets on %s, %s',
+  'in-flight socket messages (%s, %s)',
   (adapter, library) => {
     @WebSocketGateway()
     class ChatGateway {
       @SubscribeMessage('say')
       say() {
-        return shop.work('say');
+        return handlers.block('say');
       }
 
       @UseInterceptors(Passing)
       @SubscribeMessage('say.logged')
       async sayLogged() {
-        return { event: 'said', data: await shop.work('say.logged') };
+        return { event: 'said', data: await handlers.block('say.logged') };
       }
 
       @SkipMaintenance()
       @SubscribeMessage('exempt')
       exempt() {
-        return shop.work('exempt');
+        return handlers.block('exempt');
       }
 
       @MaintenanceScope('stock')
       @SubscribeMessage('stock')
       async stock() {
-        return { event: 'stocked', data: await shop.work('stock') };
+        return { event: 'stocked', data: await handlers.block('stock') };
       }
     }
 
     @WebSocketGateway()
-    class OnlyClosedGateway {
+    class ClosedGateway {
       @SubscribeMessage('say')
       say() {
-        return shop.work('say');
+        return handlers.block('say');
       }
 
       @UseInterceptors(Passing)
       @SubscribeMessage('say.logged')
       sayLogged() {
-        return shop.work('say.logged');
+        return handlers.block('say.logged');
       }
     }
 
@@ -356,42 +358,42 @@ describe.each(ADAPTERS.flatMap((adapter) => LIBRARIES.map((library) => [adapter,
       return client;
     }
 
-    it.each(['say', 'say.logged'])('are waited for though their socket is closed: %s', async (message) => {
-      const client = await connect(OnlyClosedGateway);
+    it.each(['say', 'say.logged'])('block a drain although their socket is closed: %s', async (message) => {
+      const client = await connect(ClosedGateway);
       client.send(message, 'secret');
-      await shop.hasBegun(message);
+      await handlers.waitUntilStarted(message);
       await running.maintenance.enable();
       await client.seen.next('close');
-      await heldUpBy(running.maintenance, `socket OnlyClosedGateway "${message}"`);
-      shop.finish(message);
+      await waitUntilDrainBlockedBy(running.maintenance, `socket ClosedGateway "${message}"`);
+      handlers.finish(message);
       expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
-      expect(shop.done).toEqual([message]);
+      expect(handlers.finished).toEqual([message]);
     });
 
-    it('are not waited for where they stay open', async () => {
+    it('do not block a drain if they are exempt or in another scope', async () => {
       const client = await connect(ChatGateway);
       for (const message of ['say', 'exempt', 'stock']) client.send(message, 'secret');
-      await shop.hasBegun('say', 'exempt', 'stock');
+      await handlers.waitUntilStarted('say', 'exempt', 'stock');
       await running.maintenance.enable();
-      await heldUpBy(running.maintenance, 'socket ChatGateway "say"', 'socket ChatGateway "stock"');
+      await waitUntilDrainBlockedBy(running.maintenance, 'socket ChatGateway "say"', 'socket ChatGateway "stock"');
       client.send('say.logged', 'late');
       await client.seen.next('exception');
       await running.maintenance.enable({ scope: 'stock' });
       await running.maintenance.disable({ scope: '*' });
-      await heldUpBy(running.maintenance, 'socket ChatGateway "stock"');
-      shop.finish('stock');
+      await waitUntilDrainBlockedBy(running.maintenance, 'socket ChatGateway "stock"');
+      handlers.finish('stock');
       expect(await client.seen.next('stocked')).toBe('stock is done');
       expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
-      expect([shop.begun, shop.done]).toEqual([['say', 'exempt', 'stock'], ['stock']]);
+      expect([handlers.started, handlers.finished]).toEqual([['say', 'exempt', 'stock'], ['stock']]);
     });
 
-    it('are not waited for where the client is exempt', async () => {
+    it('do not block a drain if the client is exempt', async () => {
       const client = await connect(ChatGateway, { exempt: { ips: ['127.0.0.1'] } });
       client.send('say.logged', 'secret');
-      await shop.hasBegun('say.logged');
+      await handlers.waitUntilStarted('say.logged');
       await running.maintenance.enable();
       expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
-      shop.finish('say.logged');
+      handlers.finish('say.logged');
       expect(await client.seen.next('said')).toBe('say.logged is done');
     });
   },
@@ -401,18 +403,18 @@ describe.each(ADAPTERS.flatMap((adapter) => LIBRARIES.map((library) => [adapter,
 class ShopResolver {
   @Mutation(() => String)
   pay() {
-    return shop.work('pay');
+    return handlers.block('pay');
   }
 
   @Query(() => String)
   look() {
-    return shop.work('look');
+    return handlers.block('look');
   }
 
   @SkipMaintenance()
   @Query(() => String)
   exempt() {
-    return shop.work('exempt');
+    return handlers.block('exempt');
   }
 
   @Subscription(() => String)
@@ -424,10 +426,10 @@ class ShopResolver {
   }
 }
 
-describe.each(ADAPTERS)('operations of GraphQL on %s', (adapter) => {
+describe.each(ADAPTERS)('in-flight GraphQL operations (%s)', (adapter) => {
   let running: Running;
   beforeEach(async () => {
-    running = await start(adapter, { imports: [graphqlModule()], providers: [ShopResolver] });
+    running = await start(adapter, { imports: [createGraphqlModule()], providers: [ShopResolver] });
     opened.push(running.close);
   });
 
@@ -438,20 +440,20 @@ describe.each(ADAPTERS)('operations of GraphQL on %s', (adapter) => {
     return request;
   }
 
-  it.each(['before', 'after'])('are waited for though the client goes away %s the window opens', async (when) => {
+  it.each(['before', 'after'])('block a drain if the client disconnects %s the window starts', async (when) => {
     const request = send([{ query: 'mutation { pay }' }, { query: '{ look }' }]);
-    await shop.hasBegun('pay', 'look');
+    await handlers.waitUntilStarted('pay', 'look');
     const gone = new Promise((resolve) => request.on('close', resolve));
     if (when === 'after') await running.maintenance.enable();
     request.destroy();
     await gone;
     if (when === 'before') await running.maintenance.enable();
-    await heldUpBy(running.maintenance, 'POST /graphql');
-    shop.finish('look');
-    await heldUpBy(running.maintenance, 'POST /graphql');
-    shop.finish('pay');
+    await waitUntilDrainBlockedBy(running.maintenance, 'POST /graphql');
+    handlers.finish('look');
+    await waitUntilDrainBlockedBy(running.maintenance, 'POST /graphql');
+    handlers.finish('pay');
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
-    expect(shop.done).toEqual(['look', 'pay']);
+    expect(handlers.finished).toEqual(['look', 'pay']);
   });
 });
 
@@ -461,84 +463,84 @@ describe.each(
     // @nestjs/apollo 14, for Nest 12, does without the older protocol.
     ...(NEST_MAJOR === '11' ? [{ adapter, protocol: LEGACY, option: 'subscriptions-transport-ws' }] : []),
   ]),
-)('operations of GraphQL over a WebSocket on $adapter by $option', ({ adapter, protocol, option }) => {
+)('in-flight GraphQL operations over WebSockets ($adapter, $option)', ({ adapter, protocol, option }) => {
   let running: Running;
 
-  async function open(server: object = {}, setup: Setup = {}): Promise<Conversation> {
+  async function open(server: object = {}, setup: Setup = {}): Promise<SubscriptionClient> {
     running = await start(adapter, {
-      imports: [graphqlModule({ subscriptions: { [option]: server } })],
+      imports: [createGraphqlModule({ subscriptions: { [option]: server } })],
       providers: [ShopResolver],
       ...setup,
     });
     opened.push(running.close);
-    const conversation = await Conversation.open(running.port, protocol);
+    const conversation = await SubscriptionClient.open(running.port, protocol);
     opened.push(() => conversation.close());
     return conversation;
   }
 
-  const resultOf = (conversation: Conversation, id: string): Promise<Message> =>
+  const getResult = (conversation: SubscriptionClient, id: string): Promise<Message> =>
     conversation.until((message) => message.id === id && ['next', 'data'].includes(message.type));
 
-  it('keep a drain waiting, by name, until their results are there', async () => {
+  it('block a drain, by type and path, until their results are sent', async () => {
     const conversation = await open();
     conversation.start('1', 'mutation Secret { pay }');
     conversation.start('2', '{ look }');
-    await shop.hasBegun('pay', 'look');
+    await handlers.waitUntilStarted('pay', 'look');
     await running.maintenance.enable();
-    await heldUpBy(running.maintenance, 'mutation /graphql', 'query /graphql');
-    shop.finish('look');
-    expect(await resultOf(conversation, '2')).toMatchObject({ payload: { data: { look: 'look is done' } } });
-    await heldUpBy(running.maintenance, 'mutation /graphql');
+    await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql', 'query /graphql');
+    handlers.finish('look');
+    expect(await getResult(conversation, '2')).toMatchObject({ payload: { data: { look: 'look is done' } } });
+    await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql');
     expect(await running.maintenance.drained({ timeout: 300 })).toMatchObject({
       drained: false,
       pending: [{ reason: 'in-flight', instance: { inFlight: 1 } }],
     });
-    shop.finish('pay');
-    expect(await resultOf(conversation, '1')).toMatchObject({ payload: { data: { pay: 'pay is done' } } });
+    handlers.finish('pay');
+    expect(await getResult(conversation, '1')).toMatchObject({ payload: { data: { pay: 'pay is done' } } });
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
   });
 
-  it.each(['before', 'after'])('are waited for though the client goes away %s the window opens', async (when) => {
+  it.each(['before', 'after'])('block a drain if the client disconnects %s the window starts', async (when) => {
     const conversation = await open();
     conversation.start('1', 'mutation { pay }');
-    await shop.hasBegun('pay');
+    await handlers.waitUntilStarted('pay');
     if (when === 'after') await running.maintenance.enable();
     conversation.close();
     await conversation.until(({ type }) => type === 'closed');
     if (when === 'before') await running.maintenance.enable();
-    await heldUpBy(running.maintenance, 'mutation /graphql');
-    shop.finish('pay');
+    await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql');
+    handlers.finish('pay');
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
-    expect(shop.done).toEqual(['pay']);
+    expect(handlers.finished).toEqual(['pay']);
   });
 
-  it('are waited for where the window refuses what they ask for, and nowhere else', async () => {
+  it('block a drain only if the window covers their fields', async () => {
     const conversation = await open();
     conversation.start('1', '{ exempt }');
     conversation.start('2', '{ look }');
     conversation.start('3', 'mutation { pay }');
-    await shop.hasBegun('exempt', 'look', 'pay');
+    await handlers.waitUntilStarted('exempt', 'look', 'pay');
     await running.maintenance.enable({ scope: 'stock' });
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
     await running.maintenance.enable({ mode: 'read-only' });
-    await heldUpBy(running.maintenance, 'mutation /graphql');
+    await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql');
     await running.maintenance.enable();
-    await heldUpBy(running.maintenance, 'mutation /graphql', 'query /graphql');
-    shop.finish('look');
-    shop.finish('pay');
+    await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql', 'query /graphql');
+    handlers.finish('look');
+    handlers.finish('pay');
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
-    expect(shop.done).toEqual(['look', 'pay']);
+    expect(handlers.finished).toEqual(['look', 'pay']);
   });
 
-  it('are not waited for where the client is exempt', async () => {
+  it('do not block a drain if the client is exempt', async () => {
     const conversation = await open({}, { options: { exempt: { ips: ['127.0.0.1'] } } });
     conversation.start('1', 'mutation { pay }');
-    await shop.hasBegun('pay');
+    await handlers.waitUntilStarted('pay');
     await running.maintenance.enable();
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
   });
 
-  it('are waited for where the application executes them by a function of its own', async () => {
+  it('block a drain with a custom execute function', async () => {
     const executed: (string | undefined)[] = [];
     const conversation = await open({
       execute: (args: ExecutionArgs) => {
@@ -547,50 +549,50 @@ describe.each(
       },
     });
     conversation.start('1', 'mutation { pay }');
-    await shop.hasBegun('pay');
+    await handlers.waitUntilStarted('pay');
     await running.maintenance.enable();
-    await heldUpBy(running.maintenance, 'mutation /graphql');
-    shop.finish('pay');
+    await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql');
+    handlers.finish('pay');
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
     expect(executed).toHaveLength(1);
   });
 
-  it('are done where they fail', async () => {
+  it('no longer block a drain when they fail', async () => {
     const conversation = await open({
       execute: async () => {
-        await shop.work('pay');
+        await handlers.block('pay');
         throw new Error('fails');
       },
     });
     conversation.start('1', 'mutation { pay }');
-    await shop.hasBegun('pay');
+    await handlers.waitUntilStarted('pay');
     await running.maintenance.enable();
-    await heldUpBy(running.maintenance, 'mutation /graphql');
-    shop.finish('pay');
+    await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql');
+    handlers.finish('pay');
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
   });
 
-  it('are waited for where resolvers choose their guards', async () => {
+  it('block a drain if mount.guard is false', async () => {
     const conversation = await open({}, { extras: { mount: { guard: false } } });
     conversation.start('1', 'mutation { pay }');
-    await shop.hasBegun('pay');
+    await handlers.waitUntilStarted('pay');
     await running.maintenance.enable();
-    await heldUpBy(running.maintenance, 'mutation /graphql');
-    shop.finish('pay');
+    await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql');
+    handlers.finish('pay');
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
   });
 
-  it('are not waited for if they are subscriptions, which the window ends', async () => {
+  it('do not block a drain if they are subscriptions, which the window ends', async () => {
     const conversation = await open();
     conversation.start('1', 'subscription { sales }');
-    await conversation.more('1');
+    await conversation.waitForEvents('1');
     await running.maintenance.enable();
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
-    expect((await conversation.end('1')).type).toBe('error');
+    expect((await conversation.waitForEnd('1')).type).toBe('error');
   });
 });
 
-describe.each(ADAPTERS)('server-sent events on %s', (adapter) => {
+describe.each(ADAPTERS)('in-flight server-sent events (%s)', (adapter) => {
   @Controller()
   class EventsController {
     @Sse('events')
@@ -599,7 +601,7 @@ describe.each(ADAPTERS)('server-sent events on %s', (adapter) => {
     }
   }
 
-  it('are counted as streams where they stay open, and are not waited for', async () => {
+  it('are counted as streams and do not block a drain', async () => {
     const running = await start(adapter, {
       controllers: [EventsController],
       options: { exempt: { when: () => true } },
@@ -611,7 +613,7 @@ describe.each(ADAPTERS)('server-sent events on %s', (adapter) => {
     opened.push(running.close, () => request.destroy());
     await until('events come', () => heard > 0);
     await running.maintenance.enable();
-    await until('it is reported', async () => (await running.maintenance.instances())[0]!.streams === 1);
+    await until('the stream is reported', async () => (await running.maintenance.instances())[0]!.streams === 1);
     expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({
       ...DRAINED,
       instances: [{ inFlight: 0, streams: 1 }],

@@ -5,7 +5,7 @@ import { register } from 'prom-client';
 import ts from 'typescript';
 import { ADAPTERS, start } from './application.js';
 
-/** Loads the classes of the guide as they stand there. */
+/** Compiles and loads the classes in the code blocks of the guide. */
 function loadRecipe(): Record<'MaintenanceMetrics' | 'MetricsController', Type> {
   const guide = readFileSync(resolve(__dirname, '../../docs/monitoring.md'), 'utf8');
   const blocks = [...guide.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, code]) => code!);
@@ -25,7 +25,7 @@ function loadRecipe(): Record<'MaintenanceMetrics' | 'MetricsController', Type> 
   return exports as Record<'MaintenanceMetrics' | 'MetricsController', Type>;
 }
 
-describe.each(ADAPTERS)('the metrics of the guide on %s', (adapter) => {
+describe.each(ADAPTERS)('the metrics in docs/monitoring.md (%s)', (adapter) => {
   afterEach(() => register.clear());
 
   it('can be scraped while a full window is active', async () => {

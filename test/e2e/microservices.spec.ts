@@ -21,7 +21,7 @@ import {
   type RpcRunning,
   type RpcSetup,
 } from './rpc-application.js';
-import { REFUSED } from './refused-call.js';
+import { REFUSED } from './refusal-payload.js';
 import { GrpcClient } from './rpc-grpc-client.js';
 import {
   GrpcHandlers,
@@ -37,10 +37,10 @@ import {
 
 const ITEM = { name: 'teapot' };
 const PAY = { cmd: 'pay' };
-const FORCED = { ...REFUSED, startsAt: null };
+const FORCED_REFUSAL = { ...REFUSED, startsAt: null };
 const controllers = [ShopHandlers, OpenHandlers, ScopedHandlers];
 
-// Where nothing may be skipped, a missing server is a failure.
+// In CI, a missing server is a failure instead of a skipped test.
 const hasRedis = findRedisServer() !== undefined || process.env.CI === 'true';
 let redis: RedisServer | undefined;
 beforeAll(async () => {
@@ -48,27 +48,33 @@ beforeAll(async () => {
 });
 afterAll(() => redis?.stop());
 
-/** The server and its client have the same options. */
-type Wire = () => Promise<MicroserviceOptions & { transport: Transport.TCP | Transport.REDIS }>;
-const WIRES: [string, Wire][] = [['TCP', tcp]];
+/** Creates the options that server and client share. */
+type TransportFactory = () => Promise<MicroserviceOptions & { transport: Transport.TCP | Transport.REDIS }>;
+const CLIENT_TRANSPORTS: [string, TransportFactory][] = [['TCP', tcp]];
 if (hasRedis) {
-  WIRES.push([
+  CLIENT_TRANSPORTS.push([
     'Redis',
     async () => ({ transport: Transport.REDIS, options: { host: '127.0.0.1', port: redis!.port } }),
   ]);
 }
-const LANES = WIRES.flatMap(([name, wire]) => KINDS.map((kind) => [name, kind, wire] as [string, Kind, Wire]));
+const TRANSPORT_KINDS = CLIENT_TRANSPORTS.flatMap(([name, createTransport]) =>
+  KINDS.map((kind) => [name, kind, createTransport] as [string, Kind, TransportFactory]),
+);
 
 interface Connected extends RpcRunning {
-  /** Sends a message and waits for the answer. */
+  /** Sends a message and waits for the response. */
   ask: (pattern: string | object) => Promise<unknown>;
   emit: (pattern: string) => Promise<unknown>;
-  /** Sends a message, and gives all that is answered. */
+  /** Sends a message and returns all responses. */
   stream: (pattern: string) => Observable<unknown>;
 }
 
-async function connected(kind: Kind, wire: Wire, setup: Partial<RpcSetup> = {}): Promise<Connected> {
-  const server = await wire();
+async function startConnected(
+  kind: Kind,
+  createTransport: TransportFactory,
+  setup: Partial<RpcSetup> = {},
+): Promise<Connected> {
+  const server = await createTransport();
   const running = await startRpc(kind, server, { controllers, ...setup });
   const client: ClientProxy = ClientProxyFactory.create(server as ClientOptions);
   await client.connect();
@@ -84,10 +90,10 @@ async function connected(kind: Kind, wire: Wire, setup: Partial<RpcSetup> = {}):
   };
 }
 
-/** Resolves when the status is so, as the application is told of it. */
-async function until(running: RpcRunning, isSo: (status: MaintenanceStatus) => boolean): Promise<void> {
+/** Resolves when the application has emitted a status that matches. */
+async function until(running: RpcRunning, matches: (status: MaintenanceStatus) => boolean): Promise<void> {
   const { changes } = running.maintenance;
-  if (!isSo(running.maintenance.status())) await firstValueFrom(changes.pipe(filter(isSo), timeout(5_000)));
+  if (!matches(running.maintenance.status())) await firstValueFrom(changes.pipe(filter(matches), timeout(5_000)));
 }
 
 async function during<T>(running: RpcRunning, window: EnableOptions, work: () => Promise<T>): Promise<T> {
@@ -99,16 +105,16 @@ async function during<T>(running: RpcRunning, window: EnableOptions, work: () =>
   }
 }
 
-describe.each(LANES)('over %s, %s', (_name, kind, wire) => {
+describe.each(TRANSPORT_KINDS)('messages over %s (%s)', (_name, kind, createTransport) => {
   let running: Connected;
-  beforeAll(async () => (running = await connected(kind, wire)));
+  beforeAll(async () => (running = await startConnected(kind, createTransport)));
   afterAll(() => running.close());
 
   const ROWS: { name: string; window: EnableOptions; pattern: string | object; answer: 'served' | object }[] = [
     { name: 'a full window', window: {}, pattern: 'buy', answer: REFUSED },
-    { name: 'a handler that is made for each request', window: {}, pattern: 'scoped', answer: REFUSED },
+    { name: 'a request-scoped handler', window: {}, pattern: 'scoped', answer: REFUSED },
     {
-      name: 'a window with words and an end',
+      name: 'a window with a message and an end',
       window: { message: 'Back at four', endsAt: new Date(Date.now() + 86_400_000), retryAfter: 60 },
       pattern: 'buy',
       answer: { message: 'Back at four', retryAfter: 60, endsAt: expect.stringMatching(/Z$/) },
@@ -116,7 +122,7 @@ describe.each(LANES)('over %s, %s', (_name, kind, wire) => {
     { name: '@SkipMaintenance() on a handler', window: {}, pattern: 'ping', answer: 'served' },
     { name: '@SkipMaintenance() on a controller', window: {}, pattern: 'open', answer: 'served' },
     { name: '@SkipMaintenance(false) in an open controller', window: {}, pattern: 'open.undone', answer: REFUSED },
-    { name: '@ForceMaintenance()', window: { scope: 'elsewhere' }, pattern: 'fax', answer: FORCED },
+    { name: '@ForceMaintenance()', window: { scope: 'elsewhere' }, pattern: 'fax', answer: FORCED_REFUSAL },
     { name: 'another scope', window: { scope: 'payments' }, pattern: 'buy', answer: 'served' },
     { name: 'the scope', window: { scope: 'payments' }, pattern: PAY, answer: { ...REFUSED, scope: 'payments' } },
     {
@@ -128,22 +134,22 @@ describe.each(LANES)('over %s, %s', (_name, kind, wire) => {
     { name: 'reading in a read-only window', window: { mode: 'read-only' }, pattern: 'look', answer: 'served' },
     { name: 'reading in a full window', window: {}, pattern: 'look', answer: REFUSED },
   ];
-  it.each(ROWS)('$name', async ({ window, pattern, answer }) => {
+  it.each(ROWS)('are refused or served during a window: $name', async ({ window, pattern, answer }) => {
     const attempt = during(running, window, () => running.ask(pattern));
     if (answer === 'served') expect(await attempt).toMatchObject({ name: expect.stringContaining('teapot') });
     else await expect(attempt).rejects.toMatchObject(answer);
   });
 
-  it('tells a caller all that is known, and nothing else', async () => {
+  it('are refused with all members of the window and nothing else', async () => {
     await expect(during(running, {}, () => running.ask('buy'))).rejects.toStrictEqual(REFUSED);
   });
 
-  it('serves again on the same connection', async () => {
+  it('are served again on the same connection', async () => {
     await expect(during(running, {}, () => running.ask('buy'))).rejects.toBeDefined();
     expect(await running.ask('buy')).toEqual({ name: 'bought teapot' });
   });
 
-  it('goes by the clock of a planned window', async () => {
+  it('follow start and end of a planned window', async () => {
     const startsAt = Date.now() + 300;
     await running.maintenance.enable({ startsAt: new Date(startsAt), endsAt: new Date(startsAt + 700) });
     expect(await running.ask('buy')).toEqual({ name: 'bought teapot' });
@@ -153,31 +159,31 @@ describe.each(LANES)('over %s, %s', (_name, kind, wire) => {
     expect(await running.ask('buy')).toEqual({ name: 'bought teapot' });
   });
 
-  it('ends what a handler sends on and on, and lets go of it', async () => {
+  it('end an open stream with an error and unsubscribe from it', async () => {
     running.complaints.length = 0;
-    const heard = { closed: 0, open: 0 };
+    const received = { closed: 0, open: 0 };
     const failed = jest.fn();
-    const closed = running.stream('tick').subscribe({ next: () => heard.closed++, error: failed });
-    const exempt = running.stream('tick.open').subscribe(() => heard.open++);
-    await eventually(() => expect([heard.closed > 2, heard.open > 2, open.streams]).toEqual([true, true, 2]));
+    const closed = running.stream('tick').subscribe({ next: () => received.closed++, error: failed });
+    const exempt = running.stream('tick.open').subscribe(() => received.open++);
+    await eventually(() => expect([received.closed > 2, received.open > 2, open.streams]).toEqual([true, true, 2]));
     await during(running, {}, async () => {
       await eventually(() => expect(failed).toHaveBeenCalledWith(REFUSED));
       await eventually(() => expect(open.streams).toBe(1));
-      const before = heard.open;
-      await eventually(() => expect(heard.open).toBeGreaterThan(before + 2));
+      const before = received.open;
+      await eventually(() => expect(received.open).toBeGreaterThan(before + 2));
     });
     closed.unsubscribe();
     exempt.unsubscribe();
-    // What a client of TCP no longer hears goes on all the same.
+    // Streams over TCP continue after the client has unsubscribed.
     await eventually(() => expect(open.streams).toBe(0));
     expect(running.complaints).toEqual([]);
   });
 
-  it('runs no handler of a refused event, and logs nothing of it', async () => {
+  it('are dropped without a log line if they are events', async () => {
     running.journal.length = running.complaints.length = 0;
     await during(running, {}, async () => {
       for (const event of ['sold', 'sold', 'audited']) await running.emit(event);
-      // The last one shows that those before it have arrived.
+      // Once the last event has arrived, the earlier ones have as well.
       await eventually(() => expect(running.journal).toContain('audited teapot'));
     });
     await running.emit('sold');
@@ -186,7 +192,7 @@ describe.each(LANES)('over %s, %s', (_name, kind, wire) => {
   });
 });
 
-describe.each(KINDS)('over gRPC, %s', (kind) => {
+describe.each(KINDS)('gRPC calls (%s)', (kind) => {
   const UNAVAILABLE = {
     code: 14,
     details: 'The service is down for maintenance. Please try again later.',
@@ -215,14 +221,14 @@ describe.each(KINDS)('over gRPC, %s', (kind) => {
     ['Collect', ['teapot']],
     ['Pour', ['teapot']],
     ['Fill', ['teapot']],
-  ])('%s', async (method, items) => {
+  ])('are refused during a window and served after it: %s', async (method, items) => {
     expect(await during(running, {}, () => client.call(method))).toEqual(UNAVAILABLE);
     // On the same connection.
     expect(await client.call(method)).toEqual({ items });
     expect(running.complaints).toEqual([]);
   });
 
-  it('ends what a handler sends on and on', async () => {
+  it('end an open stream with an error', async () => {
     const outcome = client.call('Watch', 'endless');
     await eventually(() => expect(open.streams).toBeGreaterThan(0));
     await during(running, {}, async () => expect(await outcome).toEqual(UNAVAILABLE));
@@ -230,11 +236,11 @@ describe.each(KINDS)('over gRPC, %s', (kind) => {
     expect(running.complaints).toEqual([]);
   });
 
-  it('admits what @SkipMaintenance() admits', async () => {
+  it('are served with @SkipMaintenance()', async () => {
     expect(await during(running, {}, () => client.call('Open'))).toEqual({ items: ['teapot'] });
   });
 
-  it('tells what is left of a window, in its words', async () => {
+  it('contain message and remaining time of the window', async () => {
     const window = { message: 'Back at four', endsAt: new Date(Date.now() + 100_000) };
     expect(await during(running, window, () => client.call('Buy'))).toEqual({
       code: 14,
@@ -243,14 +249,14 @@ describe.each(KINDS)('over gRPC, %s', (kind) => {
     });
   });
 
-  it('says nothing of a time that nobody knows', async () => {
+  it('omit the retry-after metadata if retryAfter is 0', async () => {
     expect(await during(running, { retryAfter: 0 }, () => client.call('Buy'))).toMatchObject({ retryAfter: undefined });
   });
 });
 
-/** The applications of one test, closed even where it fails. */
+/** The applications of one test, closed even if it fails. */
 const opened: RpcRunning[] = [];
-async function own<T extends RpcRunning>(starting: Promise<T>): Promise<T> {
+async function closeAfterTest<T extends RpcRunning>(starting: Promise<T>): Promise<T> {
   const running = await starting;
   opened.push(running);
   return running;
@@ -259,14 +265,16 @@ afterEach(async () => {
   for (const running of opened.splice(0)) await running.close();
 });
 
-describe('exemptions', () => {
-  it.each(KINDS)('asks `exempt.when`, %s', async (kind) => {
+describe('exemptions of microservices', () => {
+  it.each(KINDS)('call `exempt.when` with the RPC context (%s)', async (kind) => {
     const types = new Set<string>();
     const when = (context: ExecutionContext): boolean => {
       types.add(context.getType());
       return context.getHandler().name === 'buy';
     };
-    const running = await own(connected(kind, tcp, { options: { exempt: { when, roles: ['staff'] } } }));
+    const running = await closeAfterTest(
+      startConnected(kind, tcp, { options: { exempt: { when, roles: ['staff'] } } }),
+    );
     await during(running, {}, async () => {
       expect(await running.ask('buy')).toEqual({ name: 'bought teapot' });
       await expect(running.ask('look')).rejects.toEqual(REFUSED);
@@ -274,14 +282,14 @@ describe('exemptions', () => {
     expect([...types]).toEqual(['rpc']);
   });
 
-  it('refuses nothing in tests with `exempt.tests`', async () => {
-    const running = await own(connected('stand-alone', tcp, { options: { exempt: { tests: true } } }));
+  it('admit everything with `exempt.tests`', async () => {
+    const running = await closeAfterTest(startConnected('stand-alone', tcp, { options: { exempt: { tests: true } } }));
     expect(await during(running, {}, () => running.ask('buy'))).toEqual({ name: 'bought teapot' });
   });
 
-  it.each(KINDS)('leaves handlers that do not name the guard alone with `mount.guard` false, %s', async (kind) => {
-    const running = await own(
-      connected(kind, tcp, {
+  it.each(KINDS)('leave handlers without the guard alone if `mount.guard` is false (%s)', async (kind) => {
+    const running = await closeAfterTest(
+      startConnected(kind, tcp, {
         controllers: [GuardedHandlers],
         extras: { mount: { guard: false } },
       }),
@@ -294,32 +302,32 @@ describe('exemptions', () => {
   });
 });
 
-describe('what is said at boot', () => {
+describe('microservice warnings at startup', () => {
   const LOST = /Events that reach ServerTCP during maintenance are lost\..*`microservices\.events`/;
   const drop = { microservices: { events: 'drop' } } as const;
   const silent: [string, Kind, Partial<RpcSetup>][] = [
-    ['nothing of a stand-alone one', 'stand-alone', { options: drop }],
-    ['nothing with inheritAppConfig', 'express', { options: drop }],
-    ['nothing with inheritAppConfig after listen()', 'fastify', { options: drop, isLate: true }],
-    ['nothing without inheritAppConfig', 'express without inheritAppConfig', { options: drop }],
-    ['nothing where no event could be lost', 'express', { controllers: [OpenHandlers] }],
-    ['nothing where only request-scoped handlers are', 'express', { controllers: [ScopedHandlers] }],
+    ['stand-alone', 'stand-alone', { options: drop }],
+    ['inheritAppConfig', 'express', { options: drop }],
+    ['inheritAppConfig after listen()', 'fastify', { options: drop, isLate: true }],
+    ['no inheritAppConfig', 'express without inheritAppConfig', { options: drop }],
+    ['no event handlers', 'express', { controllers: [OpenHandlers] }],
+    ['only request-scoped handlers', 'express', { controllers: [ScopedHandlers] }],
   ];
   const loud: [string, Kind, Partial<RpcSetup>, RegExp][] = [
-    ['a warning of events that would be lost', 'stand-alone', {}, LOST],
-    ['the same of a hybrid application', 'express', {}, LOST],
-    ['the same without inheritAppConfig', 'fastify without inheritAppConfig', {}, LOST],
+    ['stand-alone', 'stand-alone', {}, LOST],
+    ['hybrid application', 'express', {}, LOST],
+    ['hybrid application without inheritAppConfig', 'fastify without inheritAppConfig', {}, LOST],
   ];
-  it.each(silent)('%s', async (_name, kind, setup) => {
-    const running = await own(startRpc(kind, await tcp(), { controllers, ...setup }));
+  it.each(silent)('are not logged: %s', async (_name, kind, setup) => {
+    const running = await closeAfterTest(startRpc(kind, await tcp(), { controllers, ...setup }));
     expect(running.complaints).toEqual([]);
   });
-  it.each(loud)('%s', async (_name, kind, setup, message) => {
-    const running = await own(startRpc(kind, await tcp(), { controllers, ...setup }));
+  it.each(loud)('name the transport whose events would be lost: %s', async (_name, kind, setup, message) => {
+    const running = await closeAfterTest(startRpc(kind, await tcp(), { controllers, ...setup }));
     expect(running.complaints).toEqual([expect.stringMatching(message)]);
   });
 
-  it('stops at an option that can not be used', async () => {
+  it('do not replace the error for an invalid microservices.events', async () => {
     const options = { microservices: { events: 'keep' as never } };
     await expect(startRpc('stand-alone', await tcp(), { controllers, options })).rejects.toThrow(
       'nestjs-maintenance: the option `microservices.events` must be "redeliver", "drop" or a function, not "keep".',
@@ -327,12 +335,14 @@ describe('what is said at boot', () => {
   });
 });
 
-describe('events', () => {
-  // A filter that is registered by then must not turn a refusal into a rejection that nobody handles.
+describe('refused events', () => {
+  // A filter that is already registered must not turn a refusal into an unhandled rejection.
   it.each(KINDS.filter((kind) => kind !== 'stand-alone'))(
-    'are refused where the microservice came after listen(), %s',
+    'do not run their handler if the microservice is connected after listen() (%s)',
     async (kind) => {
-      const running = await own(connected(kind, tcp, { isLate: true, options: { microservices: { events: 'drop' } } }));
+      const running = await closeAfterTest(
+        startConnected(kind, tcp, { isLate: true, options: { microservices: { events: 'drop' } } }),
+      );
       await during(running, {}, async () => {
         await running.emit('sold');
         await expect(running.ask('buy')).rejects.toEqual(REFUSED);
@@ -343,11 +353,11 @@ describe('events', () => {
     },
   );
 
-  it.each(KINDS)('are given to a function of the application, %s', async (kind) => {
+  it.each(KINDS)('are passed to the function in microservices.events (%s)', async (kind) => {
     const refused: string[] = [];
     const events = (context: ExecutionContext, { window }: Refusal): void =>
       void refused.push(`${context.getHandler().name} ${context.switchToRpc().getData().name} ${window?.message}`);
-    const running = await own(connected(kind, tcp, { options: { microservices: { events } } }));
+    const running = await closeAfterTest(startConnected(kind, tcp, { options: { microservices: { events } } }));
     await during(running, { message: 'Moving' }, async () => {
       await running.emit('sold');
       await eventually(() => expect(refused).toEqual(['sold teapot Moving']));
@@ -359,16 +369,18 @@ describe('events', () => {
   it.each<[string, () => Promise<void>]>([
     ['throws', () => Promise.reject(new Error('the table\nis locked'))],
     ['never settles', () => new Promise<void>(() => undefined)],
-  ])('make one line in the log where the function of the application %s', async (_, fail) => {
+  ])('log one error if the function in microservices.events %s', async (_, fail) => {
     let calls = 0;
     const events = (): Promise<void> => {
       calls++;
       return fail();
     };
-    const running = await own(connected('stand-alone', tcp, { options: { microservices: { events } } }));
+    const running = await closeAfterTest(
+      startConnected('stand-alone', tcp, { options: { microservices: { events } } }),
+    );
     const clock = running.app.get(Clock, { strict: false });
     const wake = clock.wake.bind(clock);
-    // Five seconds are over sooner for a test.
+    // Shortens the timeout of 5 s for the test.
     const spy = jest
       .spyOn(clock, 'wake')
       .mockImplementation((callback, delay) => wake(callback, delay === 5_000 ? 20 : delay));
@@ -378,7 +390,7 @@ describe('events', () => {
         await eventually(() => expect(calls).toBe(count));
       }
       await eventually(() => expect(running.complaints).toHaveLength(1));
-      // The answer to a message comes after the events before it.
+      // The response to a message arrives after the events before it.
       await expect(running.ask('buy')).rejects.toEqual(REFUSED);
       spy.mockRestore();
     });
@@ -388,10 +400,10 @@ describe('events', () => {
     ]);
   });
 
-  it('take the option from the environment', async () => {
+  it('follow MAINTENANCE_MICROSERVICES_EVENTS', async () => {
     process.env.MAINTENANCE_MICROSERVICES_EVENTS = 'drop';
     try {
-      const running = await own(startRpc('stand-alone', await tcp(), { controllers }));
+      const running = await closeAfterTest(startRpc('stand-alone', await tcp(), { controllers }));
       expect(running.complaints).toEqual([]);
       process.env.MAINTENANCE_MICROSERVICES_EVENTS = 'keep';
       await expect(startRpc('stand-alone', await tcp(), { controllers })).rejects.toThrow(
@@ -403,16 +415,16 @@ describe('events', () => {
   });
 });
 
-describe.each(KINDS)('a server, %s,', (kind) => {
-  it('refuses where all of its handlers are made for each request', async () => {
-    const running = await own(connected(kind, tcp, { controllers: [ScopedHandlers] }));
+describe.each(KINDS)('a microservice (%s)', (kind) => {
+  it('refuses messages if all handlers are request-scoped', async () => {
+    const running = await closeAfterTest(startConnected(kind, tcp, { controllers: [ScopedHandlers] }));
     await expect(during(running, {}, () => running.ask('scoped'))).rejects.toEqual(REFUSED);
     expect(await running.ask('scoped')).toEqual(ITEM);
   });
 
-  it('runs the other handlers of an event that one of them refuses', async () => {
-    const running = await own(
-      connected(kind, tcp, {
+  it('runs the exempt handlers of an event if another handler is refused', async () => {
+    const running = await closeAfterTest(
+      startConnected(kind, tcp, {
         controllers: [ShopHandlers, SoldHandlers],
         options: { microservices: { events: 'drop' } },
       }),
@@ -428,8 +440,8 @@ describe.each(KINDS)('a server, %s,', (kind) => {
     expect(running.complaints).toEqual([]);
   });
 
-  it('is drained once a message that it admitted before is answered, and admits no other', async () => {
-    const running = await own(connected(kind, tcp, { controllers: [SlowHandlers] }));
+  it('is drained once its in-flight message is answered', async () => {
+    const running = await closeAfterTest(startConnected(kind, tcp, { controllers: [SlowHandlers] }));
     const { promise, answer } = slow();
     const asked = running.ask('slow');
     await promise;
@@ -443,9 +455,9 @@ describe.each(KINDS)('a server, %s,', (kind) => {
   });
 });
 
-it.each(['express', 'fastify'] as const)('refuses where the microservice is initialized late, %s', async (kind) => {
-  const running = await own(
-    connected(`${kind} without inheritAppConfig`, tcp, {
+it.each(['express', 'fastify'] as const)('refuses messages with deferInitialization (%s)', async (kind) => {
+  const running = await closeAfterTest(
+    startConnected(`${kind} without inheritAppConfig`, tcp, {
       deferInitialization: true,
       controllers: [OpenHandlers, ShopHandlers],
     }),
@@ -454,8 +466,8 @@ it.each(['express', 'fastify'] as const)('refuses where the microservice is init
   await expect(during(running, {}, () => running.ask('buy'))).rejects.toEqual(REFUSED);
 });
 
-it.each(KINDS)('leaves nothing behind, %s', async (kind) => {
-  const running = await connected(kind, tcp);
+it.each(KINDS)('removes its patches when the application is closed (%s)', async (kind) => {
+  const running = await startConnected(kind, tcp);
   const config = running.app.get(ApplicationConfig);
   expect(Object.hasOwn(config, 'getGlobalGuards')).toBe(true);
   await during(running, {}, () => running.ask('buy').catch(() => undefined));

@@ -13,12 +13,12 @@ interface Layer {
   /** `null`: all methods. */
   method: string | null;
   match: (path: string) => { path: string; params?: object } | false;
-  /** Takes the path away while the handler runs. */
+  /** Strips the mount path from the URL while the handler runs. */
   isMount: boolean;
   handler: Handler | ErrorHandler;
 }
 
-/** Middleware and routes in the order in which they are registered. */
+/** Runs middleware and routes in the order of their registration. */
 class Router {
   readonly #layers: Layer[] = [];
 
@@ -42,7 +42,7 @@ class Router {
     const next: Next = (error) => {
       request.url = url;
       for (const layer of layers) {
-        if ((error !== undefined) !== (layer.handler.length === 4) || !takes(layer.method, request)) continue;
+        if ((error !== undefined) !== (layer.handler.length === 4) || !acceptsMethod(layer.method, request)) continue;
         const found = layer.match(url.split('?')[0]!);
         if (!found) continue;
         if (!layer.isMount) request.params = found.params ?? {};
@@ -68,7 +68,7 @@ function run(handler: Handler | ErrorHandler, error: unknown, request: Request, 
   }
 }
 
-function takes(method: string | null, request: Request): boolean {
+function acceptsMethod(method: string | null, request: Request): boolean {
   return method === null || method === request.method || (method === 'GET' && request.method === 'HEAD');
 }
 
@@ -77,7 +77,7 @@ function takes(method: string | null, request: Request): boolean {
  * here do not have yet.
  */
 export class NodeLikeAdapter extends AbstractHttpAdapter<Server, Request, Response> {
-  /** The bodies that the parser has begun to read. */
+  /** Number of bodies that the parser started to read. */
   bodiesRead = 0;
   readonly #router: Router;
 

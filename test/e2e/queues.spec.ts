@@ -7,9 +7,9 @@ import { describeWithRedis, RedisServer } from '../storage/redis-server.js';
 import { until } from '../tools/waiting.js';
 import { deferred, KINDS, startBackground, type BackgroundSetup, type Kind } from './background-application.js';
 
-/** The jobs that ran, by queue and name, and whether maintenance was on then. */
+/** The jobs that ran, by queue and name, and whether maintenance was on. */
 let runs: { job: string; wasOn: boolean }[];
-/** What the next job named `slow` waits for. */
+/** The promise that the next job named `slow` waits for. */
 let slow: Promise<void>;
 
 abstract class Recorder extends WorkerHost {
@@ -23,21 +23,21 @@ abstract class Recorder extends WorkerHost {
   }
 }
 
-// A worker that is closed while it looks for stalled jobs leaves a timer of this length behind.
-const QUICK = { stalledInterval: 1_000 };
+// BullMQ leaves a timer of this length behind if a worker is closed while it checks for stalled jobs.
+const SHORT_STALLED_INTERVAL = { stalledInterval: 1_000 };
 
-@Processor('mails', QUICK)
+@Processor('mails', SHORT_STALLED_INTERVAL)
 class MailProcessor extends Recorder {}
 
 @MaintenanceScope('payments')
-@Processor('payments', QUICK)
+@Processor('payments', SHORT_STALLED_INTERVAL)
 class PaymentProcessor extends Recorder {}
 
 @RunInMaintenance()
-@Processor('alarms', QUICK)
+@Processor('alarms', SHORT_STALLED_INTERVAL)
 class AlarmProcessor extends Recorder {}
 
-@Processor('audits', QUICK)
+@Processor('audits', SHORT_STALLED_INTERVAL)
 class AuditProcessor extends Recorder {
   @RunInMaintenance()
   override process(job: Job): Promise<string> {
@@ -45,23 +45,23 @@ class AuditProcessor extends Recorder {
   }
 }
 
-@Processor({ name: 'mails', scope: Scope.REQUEST }, QUICK)
+@Processor({ name: 'mails', scope: Scope.REQUEST }, SHORT_STALLED_INTERVAL)
 class ScopedProcessor extends Recorder {}
 
-@Processor('mails', { ...QUICK, autorun: false })
+@Processor('mails', { ...SHORT_STALLED_INTERVAL, autorun: false })
 class IdleProcessor extends Recorder {}
 
-@Processor('mails', { ...QUICK, lockDuration: 1_000 })
+@Processor('mails', { ...SHORT_STALLED_INTERVAL, lockDuration: 1_000 })
 class UnluckyProcessor extends Recorder {
   @OnWorkerEvent('active')
-  taken(job: Job): void {
+  onActive(job: Job): void {
     job.moveToDelayed = () => Promise.reject(new Error('READONLY'));
   }
 }
 
 const QUEUES = ['mails', 'payments', 'alarms', 'audits'];
 
-describeWithRedis('queues', () => {
+describeWithRedis('BullMQ workers', () => {
   let redis: RedisServer;
   let queues: Record<string, Queue>;
   let app: INestApplicationContext | undefined;
@@ -90,23 +90,23 @@ describeWithRedis('queues', () => {
     BullModule.registerQueue(...QUEUES.map((name) => ({ name }))),
   ];
 
-  async function boot(kind: Kind, providers: Type[], setup: BackgroundSetup = {}): Promise<void> {
+  async function startApp(kind: Kind, providers: Type[], setup: BackgroundSetup = {}): Promise<void> {
     ({ app, maintenance } = await startBackground(kind, { after: bull(), providers, ...setup }));
   }
 
   const worker = (processor: Type<WorkerHost> = MailProcessor) => app!.get(processor).worker;
 
-  /** Which jobs of a queue ran, and whether maintenance was on. */
-  const runsOf = (queue: string) => runs.filter(({ job }) => job.startsWith(`${queue} `)).map(({ wasOn }) => wasOn);
+  /** Returns for each job of a queue that ran whether maintenance was on. */
+  const getRuns = (queue: string) => runs.filter(({ job }) => job.startsWith(`${queue} `)).map(({ wasOn }) => wasOn);
 
-  async function hasRun(queue: string, count: number): Promise<void> {
-    await until(`${queue} has run ${count} jobs`, () => runsOf(queue).length >= count);
+  async function waitForRuns(queue: string, count: number): Promise<void> {
+    await until(`${queue} has run ${count} jobs`, () => getRuns(queue).length >= count);
   }
 
-  const stateOf = async (queue: string, id: string) => queues[queue]!.getJobState(id);
+  const getJobState = async (queue: string, id: string) => queues[queue]!.getJobState(id);
 
-  /** The worker waits in Redis for a job, and so gets the next one whatever is said to it meanwhile. */
-  async function waitsForJob(count = 1): Promise<void> {
+  /** Waits until workers block in Redis for a job: they take the next one even if they are paused meanwhile. */
+  async function waitUntilWorkersBlock(count = 1): Promise<void> {
     await until('the workers wait for jobs', async () => {
       const clients = await redis.ask('CLIENT', 'LIST');
       return (clients.match(/ flags=b .*cmd=bzpopmin/g) ?? []).length === count;
@@ -114,29 +114,29 @@ describeWithRedis('queues', () => {
   }
 
   describe.each(KINDS)('%s', (kind) => {
-    it('pauses the workers while maintenance is on, and only then', async () => {
-      await boot(kind, [MailProcessor, AlarmProcessor, AuditProcessor]);
+    it('are paused only while maintenance is on', async () => {
+      await startApp(kind, [MailProcessor, AlarmProcessor, AuditProcessor]);
       let resumed = 0;
       worker().on('resumed', () => resumed++);
       await queues.mails!.add('first', {});
-      await hasRun('mails', 1);
+      await waitForRuns('mails', 1);
 
       await maintenance.enable();
       expect(worker().isPaused()).toBe(true);
       await queues.mails!.addBulk(['second', 'third', 'fourth'].map((name) => ({ name, data: {} })));
-      // Those with @RunInMaintenance() go on, on the class as on the method.
+      // Processors with @RunInMaintenance() on the class or on the method keep running.
       for (const queue of ['alarms', 'audits']) {
         for (const count of [1, 2, 3]) {
           await queues[queue]!.add('loud', {});
-          await hasRun(queue, count);
+          await waitForRuns(queue, count);
         }
-        expect(runsOf(queue)).toEqual([true, true, true]);
+        expect(getRuns(queue)).toEqual([true, true, true]);
       }
-      expect(runsOf('mails')).toEqual([false]);
+      expect(getRuns('mails')).toEqual([false]);
 
       await maintenance.disable();
-      await hasRun('mails', 4);
-      expect(runsOf('mails')).toEqual([false, false, false, false]);
+      await waitForRuns('mails', 4);
+      expect(getRuns('mails')).toEqual([false, false, false, false]);
       expect(resumed).toBe(1);
     });
 
@@ -144,92 +144,92 @@ describeWithRedis('queues', () => {
       ['before', () => ({ before: bull(), after: [] })],
       ['after', () => ({ after: bull() })],
       ['after, without being global', () => ({ after: bull(), isGlobal: false })],
-    ])('boots in the middle of a window without taking a job, with BullModule %s', async (_, order) => {
-      // Of the root module, which Nest initializes last: workers exist by then, and take what they can get.
+    ])('take no job if the application starts during a window, with BullModule %s', async (_, order) => {
+      // A provider of the root module, which Nest initializes last: workers exist by then and take jobs.
       @Injectable()
       class SlowService implements OnModuleInit {
         async onModuleInit(): Promise<void> {
-          await hasRun('alarms', 3);
+          await waitForRuns('alarms', 3);
         }
       }
       const storage = new MemoryStateStorage();
-      await boot(kind, [], { options: { storage }, after: [] });
+      await startApp(kind, [], { options: { storage }, after: [] });
       await maintenance.enable();
       await app!.close();
       await queues.mails!.addBulk([1, 2, 3].map((data) => ({ name: 'early', data, opts: { attempts: 1 } })));
       await queues.alarms!.addBulk([1, 2, 3].map((data) => ({ name: 'loud', data })));
 
-      await boot(kind, [MailProcessor, AlarmProcessor, SlowService], { ...order(), options: { storage } });
-      expect(runsOf('mails')).toEqual([]);
+      await startApp(kind, [MailProcessor, AlarmProcessor, SlowService], { ...order(), options: { storage } });
+      expect(getRuns('mails')).toEqual([]);
       expect(await queues.mails!.getJobCounts('wait', 'active', 'delayed')).toEqual({ wait: 3, active: 0, delayed: 0 });
       await maintenance.disable();
-      await hasRun('mails', 3);
-      expect(runsOf('mails')).toEqual([false, false, false]);
+      await waitForRuns('mails', 3);
+      expect(getRuns('mails')).toEqual([false, false, false]);
     });
   });
 
-  it('puts a job back that slips through, without costing it an attempt', async () => {
-    await boot('context', [MailProcessor]);
+  it('requeue a job taken during the window without counting an attempt', async () => {
+    await startApp('context', [MailProcessor]);
     const taken: string[] = [];
     worker().on('active', ({ id }) => taken.push(id!));
-    await waitsForJob();
+    await waitUntilWorkersBlock();
     await maintenance.enable();
     const { id } = await queues.mails!.add('late', {}, { attempts: 1 });
-    await until('the job was put back', async () => (await stateOf('mails', id!)) === 'delayed');
+    await until('the job was requeued', async () => (await getJobState('mails', id!)) === 'delayed');
     expect(taken).toEqual([id]);
     expect(runs).toEqual([]);
     expect(await queues.mails!.getJob(id!)).toMatchObject({ attemptsMade: 0, attemptsStarted: 1, stacktrace: [] });
     expect(await maintenance.instances()).toMatchObject([{ inFlight: 0 }]);
 
     await maintenance.disable();
-    await until('the job is done', async () => (await stateOf('mails', id!)) === 'completed');
+    await until('the job is done', async () => (await getJobState('mails', id!)) === 'completed');
     expect(runs).toEqual([{ job: 'mails late', wasOn: false }]);
     expect(await queues.mails!.getJob(id!)).toMatchObject({ attemptsMade: 1, returnvalue: 'done' });
   });
 
-  it("loses no job that can't be put back", async () => {
+  it('lose no job that cannot be requeued', async () => {
     const warnings: unknown[] = [];
-    await boot('context', [UnluckyProcessor], {
+    await startApp('context', [UnluckyProcessor], {
       logger: { log: () => undefined, warn: (line) => warnings.push(line) },
     });
-    await waitsForJob();
+    await waitUntilWorkersBlock();
     await maintenance.enable();
     const { id } = await queues.mails!.add('late', {}, { attempts: 1 });
-    await until('it is said', () => warnings.length > 0);
+    await until('the warning is logged', () => warnings.length > 0);
     expect(warnings).toEqual(['A job of the queue mails could not be put back at once: READONLY']);
-    expect(await stateOf('mails', id!)).toBe('active');
+    expect(await getJobState('mails', id!)).toBe('active');
     await maintenance.disable();
-    await until('the job is done', async () => (await stateOf('mails', id!)) === 'completed', 15_000);
+    await until('the job is done', async () => (await getJobState('mails', id!)) === 'completed', 15_000);
     expect(runs).toEqual([{ job: 'mails late', wasOn: false }]);
   });
 
-  it('holds a window up until a job is done, and does not wait for it', async () => {
-    await boot('context', [MailProcessor]);
+  it('block a drain until their job is done', async () => {
+    await startApp('context', [MailProcessor]);
     const { promise, resolve } = deferred();
     slow = promise;
     const { id } = await queues.mails!.add('slow', {});
-    await hasRun('mails', 1);
+    await waitForRuns('mails', 1);
     await maintenance.enable({ mode: 'read-only' });
     expect(worker().isPaused()).toBe(false);
     await maintenance.enable();
     expect(worker().isPaused()).toBe(true);
-    const held = { inFlight: 1, longest: [{ name: 'job mails:slow', count: 1 }] };
-    await until('it is reported', async () => (await maintenance.instances())[0]!.inFlight === 1);
-    expect(await maintenance.instances()).toMatchObject([held]);
+    const reported = { inFlight: 1, longest: [{ name: 'job mails:slow', count: 1 }] };
+    await until('the job is reported', async () => (await maintenance.instances())[0]!.inFlight === 1);
+    expect(await maintenance.instances()).toMatchObject([reported]);
     expect(await maintenance.drained({ timeout: 1 })).toMatchObject({ drained: false });
     resolve();
     expect(await maintenance.drained()).toMatchObject({ drained: true });
-    await until('the job is done', async () => (await stateOf('mails', id!)) === 'completed');
+    await until('the job is done', async () => (await getJobState('mails', id!)) === 'completed');
   });
 
-  it('is no longer held up by a job that is done, though Redis is not told', async () => {
-    await boot('context', [MailProcessor]);
+  it('no longer block a drain once their job is done, even if Redis is suspended', async () => {
+    await startApp('context', [MailProcessor]);
     const { promise, resolve } = deferred();
     slow = promise;
     const { id } = await queues.mails!.add('slow', {});
-    await hasRun('mails', 1);
+    await waitForRuns('mails', 1);
     await maintenance.enable();
-    await until('it is reported', async () => (await maintenance.instances())[0]!.inFlight === 1);
+    await until('the job is reported', async () => (await maintenance.instances())[0]!.inFlight === 1);
     redis.signal('SIGSTOP');
     try {
       resolve();
@@ -237,11 +237,11 @@ describeWithRedis('queues', () => {
     } finally {
       redis.signal('SIGCONT');
     }
-    await until('Redis is told', async () => (await stateOf('mails', id!)) === 'completed');
+    await until('Redis has stored the result', async () => (await getJobState('mails', id!)) === 'completed');
   });
 
-  it('rests what belongs to the scope of a window', async () => {
-    await boot('context', [MailProcessor, PaymentProcessor]);
+  it('are paused by windows on their scope', async () => {
+    await startApp('context', [MailProcessor, PaymentProcessor]);
     await maintenance.enable({ scope: 'payments' });
     expect([worker().isPaused(), worker(PaymentProcessor).isPaused()]).toEqual([false, true]);
     await maintenance.enable();
@@ -252,148 +252,148 @@ describeWithRedis('queues', () => {
     expect([worker().isPaused(), worker(PaymentProcessor).isPaused()]).toEqual([false, false]);
   });
 
-  it('goes by the clock with a planned window', async () => {
-    await boot('context', [MailProcessor]);
+  it('follow start and end of a planned window', async () => {
+    await startApp('context', [MailProcessor]);
     const seen: string[] = [];
     worker().on('paused', () => seen.push('paused'));
     worker().on('resumed', () => seen.push('resumed'));
     const startsAt = new Date(Date.now() + 300).toISOString();
     await maintenance.enable({ startsAt, endsAt: new Date(Date.now() + 1_500).toISOString() });
     expect(worker().isPaused()).toBe(false);
-    await until('the window is open', () => worker().isPaused());
+    await until('the window has started', () => worker().isPaused());
     expect(maintenance.isActive()).toBe(true);
     await queues.mails!.add('late', {});
-    await hasRun('mails', 1);
-    expect(runsOf('mails')).toEqual([false]);
+    await waitForRuns('mails', 1);
+    expect(getRuns('mails')).toEqual([false]);
     expect(seen).toEqual(['paused', 'resumed']);
   });
 
   it.each([
     ['enabled: true', { enabled: true }],
-    ['a storage that fails', { onStorageFailure: 'on' as const, storage: failing() }],
-  ])('rests for %s', async (_, options) => {
-    await boot('context', [MailProcessor], { options });
+    ['a storage that fails', { onStorageFailure: 'on' as const, storage: createFailingStorage() }],
+  ])('are paused with %s', async (_, options) => {
+    await startApp('context', [MailProcessor], { options });
     expect(worker().isPaused()).toBe(true);
   });
 
-  describe('a worker that the application pauses by itself', () => {
-    it('before the window stays paused after it', async () => {
-      await boot('context', [MailProcessor]);
+  describe('paused or started by the application', () => {
+    it('stay paused after the window if paused before it', async () => {
+      await startApp('context', [MailProcessor]);
       await worker().pause();
       await maintenance.enable();
       await maintenance.disable();
       expect(worker().isPaused()).toBe(true);
       worker().resume();
       await queues.mails!.add('late', {});
-      await hasRun('mails', 1);
+      await waitForRuns('mails', 1);
     });
 
-    it('during the window stays paused after it', async () => {
-      await boot('context', [MailProcessor]);
+    it('stay paused after the window if paused during it', async () => {
+      await startApp('context', [MailProcessor]);
       await maintenance.enable();
       await worker().pause();
       await maintenance.disable();
       expect(worker().isPaused()).toBe(true);
       worker().resume();
       await queues.mails!.add('late', {});
-      await hasRun('mails', 1);
+      await waitForRuns('mails', 1);
     });
 
-    it('and resumes during the window goes on after it', async () => {
-      await boot('context', [MailProcessor]);
+    it('run after the window if resumed during it', async () => {
+      await startApp('context', [MailProcessor]);
       await worker().pause();
       await maintenance.enable();
       worker().resume();
       expect(worker().isPaused()).toBe(true);
       await queues.mails!.add('late', {});
       await maintenance.disable();
-      await hasRun('mails', 1);
-      expect(runsOf('mails')).toEqual([false]);
+      await waitForRuns('mails', 1);
+      expect(getRuns('mails')).toEqual([false]);
     });
 
-    it('never to have started it is not started', async () => {
-      await boot('context', [IdleProcessor]);
+    it('are not started by the end of a window', async () => {
+      await startApp('context', [IdleProcessor]);
       await maintenance.enable();
       await maintenance.disable();
       expect(worker(IdleProcessor).isRunning()).toBe(false);
     });
 
-    it('to start it during the window runs no job before its end', async () => {
-      await boot('context', [IdleProcessor]);
+    it('run no job before the end of the window if started during it', async () => {
+      await startApp('context', [IdleProcessor]);
       await queues.mails!.add('early', {}, { attempts: 1 });
       await maintenance.enable();
       void worker(IdleProcessor).run();
-      await until('its first job was put back', async () => (await queues.mails!.getDelayedCount()) === 1);
+      await until('its first job was requeued', async () => (await queues.mails!.getDelayedCount()) === 1);
       expect(worker(IdleProcessor).isPaused()).toBe(true);
       await maintenance.disable();
-      await hasRun('mails', 1);
-      expect(runsOf('mails')).toEqual([false]);
+      await waitForRuns('mails', 1);
+      expect(getRuns('mails')).toEqual([false]);
     });
   });
 
-  it('knows workers that are registered by hand', async () => {
-    await boot('context', [MailProcessor], { after: bull(true) });
+  it('are paused with manual registration', async () => {
+    await startApp('context', [MailProcessor], { after: bull(true) });
     await maintenance.enable();
     await queues.mails!.add('early', {});
     app!.get(BullRegistrar, { strict: false }).register();
     expect(worker().isPaused()).toBe(true);
     await maintenance.disable();
-    await hasRun('mails', 1);
-    expect(runsOf('mails')).toEqual([false]);
+    await waitForRuns('mails', 1);
+    expect(getRuns('mails')).toEqual([false]);
   });
 
-  it('knows processors that are made for each job', async () => {
-    await boot('context', [ScopedProcessor]);
+  it('are paused with request-scoped processors', async () => {
+    await startApp('context', [ScopedProcessor]);
     await queues.mails!.add('first', {});
-    await hasRun('mails', 1);
-    await waitsForJob();
+    await waitForRuns('mails', 1);
+    await waitUntilWorkersBlock();
     await maintenance.enable();
     const { id } = await queues.mails!.add('late', {});
-    await until('the job was put back', async () => (await stateOf('mails', id!)) === 'delayed');
+    await until('the job was requeued', async () => (await getJobState('mails', id!)) === 'delayed');
     await maintenance.disable();
-    await hasRun('mails', 2);
-    expect(runsOf('mails')).toEqual([false, false]);
+    await waitForRuns('mails', 2);
+    expect(getRuns('mails')).toEqual([false, false]);
   });
 
-  it('says once that workers rest', async () => {
+  it('log once that they pause', async () => {
     const lines: string[] = [];
     const logger = { log: (line: unknown) => void (/^Background work/.test(String(line)) && lines.push(String(line))) };
-    await boot('context', [MailProcessor, PaymentProcessor, AlarmProcessor], { logger });
+    await startApp('context', [MailProcessor, PaymentProcessor, AlarmProcessor], { logger });
     await maintenance.enable();
     await maintenance.enable({ message: 'Back soon' });
     await maintenance.disable();
     expect(lines).toEqual(['Background work rests: 2 workers of queues.', 'Background work goes on.']);
   });
 
-  it('ends with the application in the middle of a window, and leaves nothing behind', async () => {
+  it('leave no handles or patches behind when the application is closed during a window', async () => {
     const before = process.getActiveResourcesInfo().length;
-    await boot('context', [MailProcessor]);
+    await startApp('context', [MailProcessor]);
     const closed = worker();
-    await waitsForJob();
+    await waitUntilWorkersBlock();
     await maintenance.enable();
     expect(['pause', 'resume', 'processFn'].map((name) => Object.hasOwn(closed, name))).toEqual([true, true, true]);
     await app!.close();
     expect(['pause', 'resume'].map((name) => Object.hasOwn(closed, name))).toEqual([false, false]);
-    await until('nothing is left', () => process.getActiveResourcesInfo().length <= before);
+    await until('no handle is left', () => process.getActiveResourcesInfo().length <= before);
   });
 
-  it('touches nothing unless it is asked to', async () => {
-    await boot('context', [MailProcessor], { options: { background: { pause: false } } });
+  it('are not patched unless background.pause is set', async () => {
+    await startApp('context', [MailProcessor], { options: { background: { pause: false } } });
     await maintenance.enable();
     expect([worker().isPaused(), Object.hasOwn(worker(), 'pause')]).toEqual([false, false]);
     await queues.mails!.add('first', {});
-    await hasRun('mails', 1);
-    expect(runsOf('mails')).toEqual([true]);
+    await waitForRuns('mails', 1);
+    expect(getRuns('mails')).toEqual([true]);
   });
 
-  it('does not boot where nothing makes workers of processors', async () => {
+  it('fail at startup without BullModule.registerQueue()', async () => {
     await expect(startBackground('context', { providers: [MailProcessor] })).rejects.toThrow(
       /`background\.pause`.*@Processor\(\).*BullModule\.registerQueue\(\)/,
     );
   });
 });
 
-function failing(): MemoryStateStorage {
+function createFailingStorage(): MemoryStateStorage {
   const storage = new MemoryStateStorage();
   storage.read = () => Promise.reject(new Error('unplugged'));
   return storage;

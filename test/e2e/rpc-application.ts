@@ -18,7 +18,7 @@ import { Journal, PerRequest } from './rpc-handlers.js';
 
 export const PROTO = join(__dirname, 'fixtures/shop.proto');
 
-/** By itself, or connected to an application with HTTP, whose configuration it has or not. */
+/** A stand-alone microservice, or a hybrid application with or without `inheritAppConfig`. */
 export type Kind = 'stand-alone' | Adapter | `${Adapter} without inheritAppConfig`;
 export const KINDS: Kind[] = [
   'stand-alone',
@@ -32,9 +32,9 @@ export interface RpcSetup {
   options?: MaintenanceModuleOptions;
   extras?: MaintenanceModuleExtras;
   controllers: Type[];
-  /** Connects the microservice to an application that already listens. */
+  /** Connects the microservice after `listen()`. */
   isLate?: boolean;
-  /** Has Nest make the handlers not before the microservice starts. */
+  /** Delays the initialization of the handlers until the microservice starts. */
   deferInitialization?: boolean;
 }
 
@@ -60,7 +60,7 @@ export async function startRpc(kind: Kind, server: MicroserviceOptions, setup: R
   class AppModule {}
 
   const complaints: string[] = [];
-  const logger = loggerInto(complaints);
+  const logger = createLogger(complaints);
   const app =
     kind === 'stand-alone'
       ? await startAlone(AppModule, server, logger)
@@ -114,7 +114,7 @@ export async function tcp(): Promise<MicroserviceOptions & { transport: Transpor
   return { transport: Transport.TCP, options: { host: '127.0.0.1', port: await freePort() } };
 }
 
-/** Tries again until nothing is thrown, for 5 s at most. */
+/** Retries until the check no longer throws, for 5 s at most. */
 export async function eventually(check: () => void): Promise<void> {
   for (const end = Date.now() + 5_000; ;) {
     try {
@@ -126,12 +126,12 @@ export async function eventually(check: () => void): Promise<void> {
   }
 }
 
-function loggerInto(lines: string[]): LoggerService {
-  const add = (...parts: unknown[]): void => void lines.push(parts.map(textOf).join(' '));
+function createLogger(lines: string[]): LoggerService {
+  const add = (...parts: unknown[]): void => void lines.push(parts.map(toText).join(' '));
   const ignore = (): void => undefined;
   return { log: ignore, debug: ignore, verbose: ignore, warn: add, error: add, fatal: add };
 }
 
-function textOf(part: unknown): string {
+function toText(part: unknown): string {
   return part instanceof Error ? String(part) : typeof part === 'string' ? part : JSON.stringify(part);
 }

@@ -1,8 +1,7 @@
 import { KafkaContext, RmqContext, Server, Transport, type CustomTransportStrategy } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 
-// Stand-ins for two brokers, which need programs that a test can't start. Nest's own server on one side, and what it calls on the
-// other, behave as theirs do.
+// Fakes of two brokers that a test cannot start. They behave like the servers of Nest and like the client libraries below them.
 
 interface Message {
   properties: { replyTo?: string };
@@ -10,7 +9,7 @@ interface Message {
   data: unknown;
 }
 
-/** A queue of RabbitMQ with one consumer: what is requeued is delivered again, and what is settled twice is an error. */
+/** A RabbitMQ queue with one consumer: redelivers requeued messages and reports an error for a message settled twice. */
 export class RabbitServer extends Server implements CustomTransportStrategy {
   override readonly transportId = Transport.RMQ;
   readonly settled: string[] = [];
@@ -20,7 +19,7 @@ export class RabbitServer extends Server implements CustomTransportStrategy {
     super();
   }
 
-  /** The messages that were delivered and not acknowledged. */
+  /** Number of messages that were delivered but not acknowledged. */
   get unsettled(): number {
     return this.#unsettled.size;
   }
@@ -71,7 +70,7 @@ export class RabbitServer extends Server implements CustomTransportStrategy {
   }
 }
 
-/** A consumer of Kafka with one partition for each topic: what is thrown stays uncommitted and comes again, unless the topic rests. */
+/** A Kafka consumer with one partition per topic: redelivers a message whose handler throws, unless the topic is paused. */
 export class KafkaServer extends Server implements CustomTransportStrategy {
   override readonly transportId = Transport.KAFKA;
   readonly committed: string[] = [];
@@ -92,7 +91,7 @@ export class KafkaServer extends Server implements CustomTransportStrategy {
     return [...this.#paused];
   }
 
-  /** Forgets which topics rest, as a client does that starts anew. */
+  /** Forgets which topics are paused, as a restarted client does. */
   restart(): void {
     const topics = [...this.#paused];
     this.#paused.clear();

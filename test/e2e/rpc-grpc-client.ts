@@ -10,7 +10,7 @@ interface Stream {
   end(): void;
 }
 
-/** What a call came to: the items that were answered, or the status. */
+/** The result of a call: the items of the response, or the error status. */
 export type Outcome = { items: string[] } | { code: number; details: string; retryAfter: string | undefined };
 
 /** A client of the service in `shop.proto`, on one connection. */
@@ -28,7 +28,7 @@ export class GrpcClient {
     this.#client.close();
   }
 
-  /** Calls a method with one item, whether it takes one or a stream, and whether it answers one or a stream. */
+  /** Calls a unary or streaming method with one item. */
   call(method: string, name = 'teapot'): Promise<Outcome> {
     const takesStream = ['Chat', 'Collect', 'Pour', 'Fill'].includes(method);
     const givesStream = ['Watch', 'Chat', 'Pour'].includes(method);

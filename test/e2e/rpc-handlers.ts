@@ -16,17 +16,17 @@ interface Item {
   name: string;
 }
 
-/** A call of gRPC as `@GrpcStreamCall()` gives it. */
+/** A gRPC call as handlers with `@GrpcStreamCall()` receive it. */
 interface Call {
   on(event: 'data' | 'end', listener: (item: Item) => void): void;
   write(item: Item): void;
   end(): void;
 }
 
-/** How many streams are open. */
+/** Counts open streams. */
 export const open = { streams: 0 };
 
-function ticksOf(item: Item): Observable<Item> {
+function emitForever(item: Item): Observable<Item> {
   open.streams++;
   return interval(10).pipe(
     map(() => item),
@@ -69,13 +69,13 @@ export class ShopHandlers {
 
   @MessagePattern('tick')
   tick(item: Item): Observable<Item> {
-    return ticksOf(item);
+    return emitForever(item);
   }
 
   @SkipMaintenance()
   @MessagePattern('tick.open')
   tickOpen(item: Item): Observable<Item> {
-    return ticksOf(item).pipe(take(100));
+    return emitForever(item).pipe(take(100));
   }
 
   @EventPattern('sold')
@@ -105,7 +105,7 @@ export class SoldHandlers {
 let begun: () => void = () => undefined;
 let answered: Promise<void> = Promise.resolve();
 
-/** Has the next message for `slow` wait for its answer. */
+/** Makes the next `slow` message wait until `answer()` is called. */
 export function slow(): { promise: Promise<void>; answer: () => void } {
   let answer!: () => void;
   const promise = new Promise<void>((resolve) => (begun = resolve));
@@ -180,7 +180,7 @@ export class GrpcHandlers {
 
   @GrpcMethod('Shop', 'Watch')
   watch(item: Item): Observable<Item> {
-    return item.name === 'endless' ? ticksOf(item) : from([item, item]);
+    return item.name === 'endless' ? emitForever(item) : from([item, item]);
   }
 
   @GrpcStreamMethod('Shop', 'Chat')

@@ -6,12 +6,12 @@ import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { until } from '../tools/waiting.js';
 import { KINDS, deferred, startBackground, type BackgroundSetup, type Kind } from './background-application.js';
 
-const SECOND = 1_000;
-const NOON = Date.parse('2026-12-01T12:00:00Z');
+const SECOND_MS = 1_000;
+const NOON_MS = Date.parse('2026-12-01T12:00:00Z');
 
-/** What ran, in order. */
+/** Names of the runs, in order. */
 let runs: string[];
-/** What the next run of `slow` waits for. */
+/** The promise that the next run of `slow` waits for. */
 let slow: Promise<void>;
 
 @Injectable()
@@ -34,12 +34,12 @@ class ReportsService {
     throw new Error('as it happens');
   }
 
-  @Interval(10 * SECOND)
+  @Interval(10 * SECOND_MS)
   poll(): void {
     runs.push('poll');
   }
 
-  @Timeout(15 * SECOND)
+  @Timeout(15 * SECOND_MS)
   once(): void {
     runs.push('once');
   }
@@ -51,7 +51,7 @@ class ReportsService {
   }
 
   @RunInMaintenance()
-  @Interval(10 * SECOND)
+  @Interval(10 * SECOND_MS)
   renew(): void {
     runs.push('renew');
   }
@@ -78,7 +78,7 @@ const EXEMPT = ['renew', 'watch'];
 let app: INestApplicationContext;
 let maintenance: MaintenanceService;
 
-async function boot(kind: Kind, setup: BackgroundSetup = {}): Promise<void> {
+async function startApp(kind: Kind, setup: BackgroundSetup = {}): Promise<void> {
   const given = { after: [ScheduleModule.forRoot()], providers: [ReportsService, WatchService], ...setup };
   ({ app, maintenance } = await startBackground(kind, given));
 }
@@ -93,30 +93,30 @@ afterEach(async () => {
   jest.useRealTimers();
 });
 
-const sorted = (names: string[]): string[] => [...names].sort();
+const sort = (names: string[]): string[] => [...names].sort();
 
-describe('on a controlled clock', () => {
+describe('scheduled jobs on a controlled clock', () => {
   beforeEach(() => {
-    // What Nest and promises wait with stays real.
-    jest.useFakeTimers({ now: NOON, doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance'] });
+    // Nest and promises rely on these.
+    jest.useFakeTimers({ now: NOON_MS, doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance'] });
   });
 
-  /** What runs when so much time goes by. */
-  async function during(milliseconds: number): Promise<string[]> {
+  /** Advances the clock and returns the names of the runs. */
+  async function runFor(milliseconds: number): Promise<string[]> {
     runs = [];
     await jest.advanceTimersByTimeAsync(milliseconds);
-    return sorted(runs.filter((name) => name !== 'slow is done'));
+    return sort(runs.filter((name) => name !== 'slow is done'));
   }
 
   describe.each(KINDS)('%s', (kind) => {
-    it('skips runs while maintenance is on, and only then', async () => {
-      await boot(kind);
-      expect(await during(10 * SECOND)).toEqual(sorted(ALL));
+    it('skip runs only while maintenance is on', async () => {
+      await startApp(kind);
+      expect(await runFor(10 * SECOND_MS)).toEqual(sort(ALL));
       await maintenance.enable();
-      expect(await during(30 * SECOND)).toEqual(sorted([...EXEMPT, ...EXEMPT, ...EXEMPT]));
+      expect(await runFor(30 * SECOND_MS)).toEqual(sort([...EXEMPT, ...EXEMPT, ...EXEMPT]));
       await maintenance.disable();
-      // A timeout that was due meanwhile does not come any more.
-      expect(await during(10 * SECOND)).toEqual(sorted(ALL));
+      // A timeout that was due during the window does not run later.
+      expect(await runFor(10 * SECOND_MS)).toEqual(sort(ALL));
     });
   });
 
@@ -124,71 +124,71 @@ describe('on a controlled clock', () => {
     ['before', { before: [ScheduleModule.forRoot()], after: [] }],
     ['after', { after: [ScheduleModule.forRoot()] }],
     ['after, without being global', { after: [ScheduleModule.forRoot()], isGlobal: false }],
-  ])('boots in the middle of a window, with ScheduleModule %s', async (_, setup) => {
+  ])('are paused if the application starts during a window, with ScheduleModule %s', async (_, setup) => {
     const storage = new MemoryStateStorage();
-    await boot('context', { options: { storage } });
+    await startApp('context', { options: { storage } });
     await maintenance.enable();
     await app.close();
-    await boot('context', { ...setup, options: { storage } });
-    expect(await during(30 * SECOND)).toEqual(sorted([...EXEMPT, ...EXEMPT, ...EXEMPT]));
+    await startApp('context', { ...setup, options: { storage } });
+    expect(await runFor(30 * SECOND_MS)).toEqual(sort([...EXEMPT, ...EXEMPT, ...EXEMPT]));
     await maintenance.disable();
-    expect(await during(10 * SECOND)).toEqual(sorted(ALL));
+    expect(await runFor(10 * SECOND_MS)).toEqual(sort(ALL));
   });
 
-  it('goes by the clock with a planned window', async () => {
-    await boot('context');
+  it('follow start and end of a planned window', async () => {
+    await startApp('context');
     await maintenance.enable({
-      startsAt: new Date(NOON + 5 * SECOND).toISOString(),
-      endsAt: new Date(NOON + 25 * SECOND).toISOString(),
+      startsAt: new Date(NOON_MS + 5 * SECOND_MS).toISOString(),
+      endsAt: new Date(NOON_MS + 25 * SECOND_MS).toISOString(),
     });
-    expect(await during(24 * SECOND)).toEqual(sorted([...EXEMPT, ...EXEMPT]));
-    expect(await during(6 * SECOND)).toEqual(sorted(ALL));
+    expect(await runFor(24 * SECOND_MS)).toEqual(sort([...EXEMPT, ...EXEMPT]));
+    expect(await runFor(6 * SECOND_MS)).toEqual(sort(ALL));
   });
 
-  it('rests what belongs to the scope of a window, and nothing for read-only ones', async () => {
-    await boot('context');
+  it('are paused by windows on their scope, but not by read-only ones', async () => {
+    await startApp('context');
     await maintenance.enable({ scope: 'payments' });
-    expect(await during(10 * SECOND)).toEqual(sorted(ALL.filter((name) => name !== 'payOut')));
+    expect(await runFor(10 * SECOND_MS)).toEqual(sort(ALL.filter((name) => name !== 'payOut')));
     await maintenance.disable();
     await maintenance.enable({ mode: 'read-only' });
-    expect(await during(10 * SECOND)).toEqual(sorted([...ALL, 'once']));
+    expect(await runFor(10 * SECOND_MS)).toEqual(sort([...ALL, 'once']));
   });
 
   it.each([
     ['enabled: true', { enabled: true }],
-    ['a storage that fails', { onStorageFailure: 'on' as const, storage: failing() }],
-  ])('rests for %s', async (_, options) => {
-    await boot('context', { options });
-    expect(await during(20 * SECOND)).toEqual(sorted([...EXEMPT, ...EXEMPT]));
+    ['a storage that fails', { onStorageFailure: 'on' as const, storage: createFailingStorage() }],
+  ])('are paused with %s', async (_, options) => {
+    await startApp('context', { options });
+    expect(await runFor(20 * SECOND_MS)).toEqual(sort([...EXEMPT, ...EXEMPT]));
   });
 
-  it('does nothing unless it is asked to', async () => {
-    await boot('context', { options: { background: {} } });
+  it('are not paused unless background.pause is set', async () => {
+    await startApp('context', { options: { background: {} } });
     await maintenance.enable();
-    expect(await during(10 * SECOND)).toEqual(sorted(ALL));
+    expect(await runFor(10 * SECOND_MS)).toEqual(sort(ALL));
   });
 
-  it('is asked to by the environment', async () => {
+  it('are paused with MAINTENANCE_BACKGROUND_PAUSE=true', async () => {
     process.env.MAINTENANCE_BACKGROUND_PAUSE = 'true';
-    await boot('context', { options: { background: {} } }).finally(() => {
+    await startApp('context', { options: { background: {} } }).finally(() => {
       delete process.env.MAINTENANCE_BACKGROUND_PAUSE;
     });
     await maintenance.enable();
-    expect(await during(10 * SECOND)).toEqual(EXEMPT);
+    expect(await runFor(10 * SECOND_MS)).toEqual(EXEMPT);
   });
 
-  it('leaves alone what the application calls by itself', async () => {
-    await boot('context');
+  it('can be called directly by the application during a window', async () => {
+    await startApp('context');
     await maintenance.enable();
     app.get(ReportsService).nightly();
     expect(runs).toEqual(['nightly']);
   });
 
-  it('holds a window up until a run is done, and no run that nothing rests', async () => {
-    await boot('context');
+  it('block a drain while they run, unless the window does not cover them', async () => {
+    await startApp('context');
     const { promise, resolve } = deferred();
     slow = promise;
-    await during(10 * SECOND);
+    await runFor(10 * SECOND_MS);
     expect(runs).toContain('slow');
     const [before] = await maintenance.instances();
     expect(before).toMatchObject({ inFlight: 0 });
@@ -208,8 +208,8 @@ describe('on a controlled clock', () => {
     expect(await maintenance.instances()).toMatchObject([{ inFlight: 0 }]);
   });
 
-  it('rests jobs that the application adds by itself, when it likes', async () => {
-    await boot('context');
+  it('are paused if the application adds them to the registry', async () => {
+    await startApp('context');
     const registry = app.get(SchedulerRegistry, { strict: false });
     const { promise, resolve } = deferred();
     const job = CronJob.from({
@@ -224,48 +224,48 @@ describe('on a controlled clock', () => {
     exempt.start();
     registry.addCronJob('added', job);
     registry.addCronJob('exempt', exempt);
-    // Whoever takes one out and puts it in again has it once.
+    // A job that is removed and added again must be wrapped only once.
     registry.getCronJobs().delete('added');
     registry.addCronJob('added', job);
-    const added = (names: string[]): string[] => names.filter((name) => name.startsWith('added'));
+    const filterAdded = (names: string[]): string[] => names.filter((name) => name.startsWith('added'));
 
-    expect(added(await during(10 * SECOND))).toEqual(['added', 'added, exempt']);
+    expect(filterAdded(await runFor(10 * SECOND_MS))).toEqual(['added', 'added, exempt']);
     await maintenance.enable();
     await jest.advanceTimersByTimeAsync(1);
     expect(await maintenance.instances()).toMatchObject([{ inFlight: 1, longest: [{ name: 'cron added', count: 1 }] }]);
     resolve();
-    expect(added(await during(10 * SECOND))).toEqual(['added, exempt']);
+    expect(filterAdded(await runFor(10 * SECOND_MS))).toEqual(['added, exempt']);
     await maintenance.disable();
-    expect(added(await during(10 * SECOND))).toEqual(['added', 'added, exempt']);
+    expect(filterAdded(await runFor(10 * SECOND_MS))).toEqual(['added', 'added, exempt']);
   });
 
-  it('takes what only looks like a job as it is', async () => {
-    await boot('context');
+  it('include objects in the registry that only look like a job', async () => {
+    await startApp('context');
     const registry = app.get(SchedulerRegistry, { strict: false });
     registry.addCronJob('odd', { fireOnTick: () => undefined, stop: () => undefined } as never);
     await maintenance.enable();
-    expect(await during(10 * SECOND)).toEqual(EXEMPT);
+    expect(await runFor(10 * SECOND_MS)).toEqual(EXEMPT);
   });
 
-  it('says once that it rests and once that it goes on', async () => {
+  it('log once that they pause and once that they resume', async () => {
     const lines: string[] = [];
     const logger = { log: (line: unknown) => void (/^Background work/.test(String(line)) && lines.push(String(line))) };
-    await boot('context', { logger });
-    await during(10 * SECOND);
+    await startApp('context', { logger });
+    await runFor(10 * SECOND_MS);
     expect(lines).toEqual([]);
     await maintenance.enable({ scope: 'payments' });
-    await during(30 * SECOND);
+    await runFor(30 * SECOND_MS);
     expect(lines).toEqual(['Background work rests: 1 scheduled job.']);
     await maintenance.enable();
-    await during(30 * SECOND);
+    await runFor(30 * SECOND_MS);
     expect(lines.splice(0)).toEqual([expect.anything(), 'Background work rests: 7 scheduled jobs.']);
     await maintenance.disable();
-    await during(30 * SECOND);
+    await runFor(30 * SECOND_MS);
     expect(lines).toEqual(['Background work goes on.']);
   });
 
-  it('ends with the application, and leaves nothing behind', async () => {
-    await boot('context');
+  it('leave no timers or patches behind when the application is closed', async () => {
+    await startApp('context');
     const registry = app.get(SchedulerRegistry, { strict: false });
     expect(Object.hasOwn(registry, 'addCronJob')).toBe(true);
     await maintenance.enable();
@@ -275,7 +275,7 @@ describe('on a controlled clock', () => {
   });
 });
 
-it('keeps to the real clock', async () => {
+it('pauses scheduled jobs on the real clock', async () => {
   const seen: number[] = [];
 
   @Injectable()
@@ -285,17 +285,17 @@ it('keeps to the real clock', async () => {
       seen.push(Date.now());
     }
   }
-  await boot('context', { providers: [Ticks] });
-  await until('it has run', () => seen.length > 0);
+  await startApp('context', { providers: [Ticks] });
+  await until('the job has run', () => seen.length > 0);
   const startsAt = Date.now() + 200;
   const endsAt = startsAt + 2_500;
   await maintenance.enable({ startsAt: new Date(startsAt).toISOString(), endsAt: new Date(endsAt).toISOString() });
-  await until('it runs again', () => seen.some((at) => at >= endsAt));
+  await until('the job runs again', () => seen.some((at) => at >= endsAt));
   expect(seen.filter((at) => at >= startsAt && at < endsAt)).toEqual([]);
   expect(seen.filter((at) => at >= endsAt)[0]! - endsAt).toBeLessThan(1_500);
 });
 
-it('does not boot with a package that it does not know', async () => {
+it('fails at startup with an unsupported version of @nestjs/schedule', async () => {
   class OtherScheduleModule {}
   const module = { module: OtherScheduleModule, providers: [{ provide: 'SCHEDULE_MODULE_OPTIONS', useValue: {} }] };
   await expect(startBackground('context', { after: [module] })).rejects.toThrow(
@@ -303,7 +303,7 @@ it('does not boot with a package that it does not know', async () => {
   );
 });
 
-function failing(): MemoryStateStorage {
+function createFailingStorage(): MemoryStateStorage {
   const storage = new MemoryStateStorage();
   storage.read = () => Promise.reject(new Error('unplugged'));
   return storage;

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { Controller, Get, Post, type ExecutionContext, type LoggerService } from '@nestjs/common';
 import { Clock, MaintenanceAccess, MaintenanceScope } from 'nestjs-maintenance';
-import { ADAPTERS, LANES, start, type Running } from './application.js';
+import { ADAPTERS, ADAPTER_REGISTRATIONS, start, type Running } from './application.js';
 
 @Controller('shop')
 class ShopController {
@@ -28,14 +28,14 @@ class ShopController {
   }
 }
 
-const scopesOf = (context: ExecutionContext): string[] => {
+const getScopes = (context: ExecutionContext): string[] => {
   const { headers } = context.switchToHttp().getRequest<{ headers: Record<string, string | undefined> }>();
   if (headers['x-tenant'] === 'broken') throw new Error('no such tenant');
   if (headers['x-tenant'] === 'none') return undefined as never;
   return headers['x-tenant'] === undefined ? [] : [`tenant:${headers['x-tenant']}`];
 };
 
-describe.each(LANES)('scopes that depend on the request, on %s by %s', (adapter, registration) => {
+describe.each(ADAPTER_REGISTRATIONS)('scopesOf (%s, %s)', (adapter, registration) => {
   let running: Running;
   const errors: string[] = [];
   const logger: LoggerService = {
@@ -48,7 +48,7 @@ describe.each(LANES)('scopes that depend on the request, on %s by %s', (adapter,
     running = await start(adapter, {
       registration,
       controllers: [ShopController],
-      options: { scopesOf, exempt: { ips: ['203.0.113.7'] } },
+      options: { scopesOf: getScopes, exempt: { ips: ['203.0.113.7'] } },
       create: { logger },
     });
   });
@@ -58,27 +58,27 @@ describe.each(LANES)('scopes that depend on the request, on %s by %s', (adapter,
   const status = async (tenant: string | undefined, path = '/shop', method = 'GET'): Promise<number> =>
     (await running.call(path, { method, headers: tenant === undefined ? {} : { 'x-tenant': tenant } })).status;
 
-  it('close one tenant, and leave the others open', async () => {
+  it('limits a window to the requests of one tenant', async () => {
     await running.maintenance.enable({ scope: 'tenant:acme', message: 'Moving acme' });
     expect([await status('acme'), await status('globex'), await status(undefined)]).toEqual([503, 200, 200]);
     expect((await running.call('/shop', { headers: { 'x-tenant': 'acme' } })).json()).toMatchObject({
       detail: 'Moving acme',
       scope: 'tenant:acme',
     });
-    // Where no handler is, nobody can be asked.
+    // `scopesOf` is not called for unknown routes.
     expect(await status('acme', '/nothing')).toBe(404);
     expect(running.maintenance.isActive('tenant:acme')).toBe(true);
     expect(running.maintenance.isActive('tenant:globex')).toBe(false);
   });
 
-  it('add to those of the decorators', async () => {
+  it('adds scopes to those of the decorators', async () => {
     await running.maintenance.enable({ scope: 'payments' });
     await running.maintenance.enable({ scope: 'tenant:acme' });
     expect([await status('globex', '/shop/pay'), await status('acme', '/shop/pay')]).toEqual([503, 503]);
     expect([await status('globex'), await status('acme')]).toEqual([200, 503]);
   });
 
-  it('let reading through in read-only windows', async () => {
+  it('admits reads in a read-only window', async () => {
     await running.maintenance.enable({ scope: 'tenant:acme', mode: 'read-only' });
     expect([await status('acme'), await status('acme', '/shop/search', 'POST')]).toEqual([200, 201]);
     expect([await status('acme', '/shop', 'POST'), await status('globex', '/shop', 'POST')]).toEqual([503, 201]);
@@ -87,7 +87,7 @@ describe.each(LANES)('scopes that depend on the request, on %s by %s', (adapter,
   it.each([
     ['broken', 2],
     ['none', 4],
-  ])('close what can not be told, and say why: %s', async (tenant, minutes) => {
+  ])('refuses the request and logs the reason if the tenant is %s', async (tenant, minutes) => {
     expect(await status(tenant)).toBe(200);
     errors.length = 0;
     // The same kind of failure is logged once a minute.
@@ -101,7 +101,7 @@ describe.each(LANES)('scopes that depend on the request, on %s by %s', (adapter,
     now.mockRestore();
   });
 
-  it('are not asked while everything is closed', async () => {
+  it('is not called during a window on all scopes', async () => {
     await running.maintenance.enable();
     errors.length = 0;
     expect([await status('broken'), await status('acme')]).toEqual([503, 503]);
@@ -109,7 +109,7 @@ describe.each(LANES)('scopes that depend on the request, on %s by %s', (adapter,
   });
 });
 
-describe.each(ADAPTERS)('a window on a scope that nothing carries, on %s', (adapter) => {
+describe.each(ADAPTERS)('a window on an unknown scope (%s)', (adapter) => {
   const warnings: string[] = [];
   const logger: LoggerService = {
     log: () => undefined,
@@ -121,7 +121,7 @@ describe.each(ADAPTERS)('a window on a scope that nothing carries, on %s', (adap
     warnings.length = 0;
   });
 
-  it('is accepted with a warning that names the known ones', async () => {
+  it('is accepted with a warning that lists the known scopes', async () => {
     const { maintenance, close } = await start(adapter, { controllers: [ShopController], create: { logger } });
     await maintenance.enable({ scope: 'paymnets' });
     await maintenance.enable({ scope: 'paymnets', message: 'again' });
@@ -133,7 +133,7 @@ describe.each(ADAPTERS)('a window on a scope that nothing carries, on %s', (adap
     ]);
   });
 
-  it('is warned of in one line, however many windows come at once', async () => {
+  it('logs one warning for any number of unknown scopes', async () => {
     const running = await start(adapter, { controllers: [ShopController], create: { logger } });
     const startsAt = '2026-01-01T00:00:00.000Z';
     const windows = Array.from({ length: 2_000 }, (_, index) => {
@@ -149,8 +149,8 @@ describe.each(ADAPTERS)('a window on a scope that nothing carries, on %s', (adap
     ]);
   });
 
-  it('may be one that depends on the request', async () => {
-    const { maintenance, close } = await start(adapter, { options: { scopesOf }, create: { logger } });
+  it('logs no warning if scopesOf is set', async () => {
+    const { maintenance, close } = await start(adapter, { options: { scopesOf: getScopes }, create: { logger } });
     await maintenance.enable({ scope: 'tenant:acme' });
     await close();
     expect(warnings).toEqual([]);

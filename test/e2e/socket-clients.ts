@@ -7,11 +7,11 @@ import { call } from './client.js';
 export type Library = 'ws' | 'socket.io';
 export const LIBRARIES: Library[] = ['ws', 'socket.io'];
 
-/** Whatever comes over the wire: the expectations check it. */
+/** Untyped data of the server: the expectations check it. */
 export type Received = ReturnType<typeof JSON.parse>;
 
-/** What the client of either library has seen, in order; tests wait for it instead of sleeping. */
-export class Seen {
+/** Records the events of a client, so that tests can wait for them instead of sleeping. */
+export class EventLog {
   readonly events: { name: string; data: Received }[] = [];
   readonly #waiting = new Set<() => void>();
 
@@ -24,16 +24,16 @@ export class Seen {
     return this.events.filter((event) => event.name === name).map(({ data }) => data);
   }
 
-  /** The data of the event number `count` of this name. */
+  /** Waits for the event number `count` of this name and returns its data. */
   async next(name: string, count = 1): Promise<Received> {
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => {
+      const timer = setTimeout(() => {
         this.#waiting.delete(check);
         reject(new Error(`no ${name} (number ${count}), but ${JSON.stringify(this.events)}`));
       }, 5_000);
       const check = (): void => {
         if (this.all(name).length < count) return;
-        clearTimeout(late);
+        clearTimeout(timer);
         this.#waiting.delete(check);
         resolve(this.all(name)[count - 1]);
       };
@@ -43,9 +43,9 @@ export class Seen {
   }
 }
 
-/** A connection by the real client of a library. */
+/** A connection of the real client of a library. */
 export interface Peer {
-  seen: Seen;
+  seen: EventLog;
   send(event: string, data?: unknown): void;
   close(): Promise<void>;
 }
@@ -57,7 +57,7 @@ export interface PeerOptions {
 }
 
 export function wsPeer(url: string, { headers }: PeerOptions = {}): Peer & { socket: WebSocket } {
-  const seen = new Seen();
+  const seen = new EventLog();
   const socket = new WebSocket(url, { headers });
   socket.on('open', () => seen.add('connect'));
   socket.on('message', (text: Buffer) => {
@@ -86,11 +86,11 @@ export function wsPeer(url: string, { headers }: PeerOptions = {}): Peer & { soc
 export interface IoPeer extends Peer {
   socket: Socket;
   /** Joins another namespace over the same connection. */
-  join(namespace: string): { socket: Socket; seen: Seen };
+  join(namespace: string): { socket: Socket; seen: EventLog };
 }
 
 export function ioPeer(url: string, options: PeerOptions = {}): IoPeer {
-  const seen = new Seen();
+  const seen = new EventLog();
   const { headers, transports = ['websocket'], path = '/socket.io' } = options;
   const given: Partial<ManagerOptions & SocketOptions> = {
     ...{ transports, path, forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 40 },
@@ -98,46 +98,46 @@ export function ioPeer(url: string, options: PeerOptions = {}): IoPeer {
   };
   const socket = io(url, given);
   const sockets = [socket];
-  follow(socket, seen);
+  recordEvents(socket, seen);
   return {
     seen,
     socket,
     send: (event, data) => void socket.emit(event, data),
     join: (namespace) => {
-      const joined = { socket: socket.io.socket(namespace), seen: new Seen() };
+      const joined = { socket: socket.io.socket(namespace), seen: new EventLog() };
       sockets.push(joined.socket);
-      follow(joined.socket, joined.seen);
+      recordEvents(joined.socket, joined.seen);
       return joined;
     },
     close: async () => sockets.forEach((each) => void each.close()),
   };
 }
 
-function follow(socket: Socket, seen: Seen): void {
+function recordEvents(socket: Socket, seen: EventLog): void {
   socket.on('connect', () => seen.add('connect'));
   socket.on('disconnect', (reason) => seen.add('close', reason));
   socket.on('connect_error', (error: Received) => {
     if (error.data) seen.add('connect_error', error);
-    else seen.add('refused', statusOf(error));
+    else seen.add('refused', getStatus(error));
   });
   socket.onAny((event: string, data: unknown) => seen.add(event, data));
 }
 
-/** Long polling has the status of the answer, the client of the package ws only says it. */
-function statusOf(error: Received): number {
+/** Long polling exposes the response status; the ws client only mentions it in the error message. */
+function getStatus(error: Received): number {
   return error.description?.constructor.name === 'ErrorEvent'
     ? Number(/\d+$/.exec(error.description.message)?.[0])
     : error.description;
 }
 
-/** The HTTP answer to a handshake: 101 or 200 where it succeeds. */
+/** The HTTP response to a handshake: 101 or 200 if it succeeds. */
 export interface HandshakeReply {
   status: number;
   headers: IncomingHttpHeaders;
   body: Received;
 }
 
-/** An upgrade, by hand: the clients hide most of the answer. */
+/** Sends a WebSocket upgrade and returns the response, most of which the clients hide. */
 export function upgrade(port: number, path: string, headers: Record<string, string> = {}): Promise<HandshakeReply> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers });
@@ -155,7 +155,7 @@ export function upgrade(port: number, path: string, headers: Record<string, stri
   });
 }
 
-/** A first request of long polling. */
+/** Sends the first request of long polling. */
 export async function poll(port: number, path: string, headers: Record<string, string> = {}): Promise<HandshakeReply> {
   const reply = await call(port, `${path}/?EIO=4&transport=polling`, { headers });
   const isJson = reply.headers['content-type'] === 'application/problem+json';

@@ -24,22 +24,22 @@ import {
   type PeerOptions,
   type Received,
 } from './socket-clients.js';
-import { REFUSED } from './refused-call.js';
+import { REFUSED } from './refusal-payload.js';
 
 type Class = new (...args: never[]) => object;
 
 declare const NEST_MAJOR: string;
 
-abstract class Speaking {
+abstract class SayGateway {
   @SubscribeMessage('say')
   say(@MessageBody() data: unknown) {
     return { event: 'said', data };
   }
 }
 
-function gateway(options: GatewayMetadata = {}, port = 0): Class {
+function createGateway(options: GatewayMetadata = {}, port = 0): Class {
   @WebSocketGateway(port, options)
-  class ChatGateway extends Speaking {}
+  class ChatGateway extends SayGateway {}
   return ChatGateway;
 }
 
@@ -48,7 +48,7 @@ afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close();
 });
 
-async function run(adapter: Adapter, library: Library, gateways: Class[], setup: Setup = {}): Promise<Running> {
+async function startWith(adapter: Adapter, library: Library, gateways: Class[], setup: Setup = {}): Promise<Running> {
   const running = await start(adapter, {
     ...setup,
     providers: [...gateways, ...(setup.providers ?? [])],
@@ -61,19 +61,19 @@ async function run(adapter: Adapter, library: Library, gateways: Class[], setup:
   return running;
 }
 
-function peer<T extends Peer>(made: T): T {
+function closeAfterTest<T extends Peer>(made: T): T {
   open.push(() => made.close());
   return made;
 }
 
-/** A client of the library at the main entrance. */
+/** Connects a client of the library to the default path. */
 function connect(library: Library, port: number, options?: PeerOptions): Peer {
   return library === 'ws'
-    ? peer(wsPeer(`ws://127.0.0.1:${port}/`, options))
-    : peer(ioPeer(`http://127.0.0.1:${port}`, options));
+    ? closeAfterTest(wsPeer(`ws://127.0.0.1:${port}/`, options))
+    : closeAfterTest(ioPeer(`http://127.0.0.1:${port}`, options));
 }
 
-async function answered(client: Peer, times = 1): Promise<void> {
+async function expectEcho(client: Peer, times = 1): Promise<void> {
   client.send('say', `hello ${times}`);
   await expect(client.seen.next('said', times)).resolves.toBe(`hello ${times}`);
 }
@@ -90,7 +90,7 @@ function expectRefusedHandshake(reply: HandshakeReply): void {
   });
 }
 
-interface Place {
+interface Endpoint {
   name: string;
   library: Library;
   isOwnPort?: boolean;
@@ -100,8 +100,8 @@ interface Place {
   handshake: (port: number) => Promise<HandshakeReply>;
 }
 
-const engine = '/socket.io';
-const PLACES: Place[] = [
+const ENGINE_PATH = '/socket.io';
+const ENDPOINTS: Endpoint[] = [
   { name: 'ws', library: 'ws', url: (port) => `ws://127.0.0.1:${port}`, handshake: (port) => upgrade(port, '/') },
   {
     name: 'ws on a path',
@@ -111,14 +111,14 @@ const PLACES: Place[] = [
     handshake: (port) => upgrade(port, '/chat?room=1'),
   },
   {
-    name: 'ws on a port of its own',
+    name: 'ws on its own port',
     library: 'ws',
     isOwnPort: true,
     url: (port) => `ws://127.0.0.1:${port}`,
     handshake: (port) => upgrade(port, '/'),
   },
   {
-    name: 'ws on a path of a port of its own',
+    name: 'ws on a path of its own port',
     library: 'ws',
     isOwnPort: true,
     options: { path: '/chat' },
@@ -129,7 +129,7 @@ const PLACES: Place[] = [
     name: 'socket.io',
     library: 'socket.io',
     url: (port) => `http://127.0.0.1:${port}`,
-    handshake: (port) => upgrade(port, `${engine}/?EIO=4&transport=websocket`),
+    handshake: (port) => upgrade(port, `${ENGINE_PATH}/?EIO=4&transport=websocket`),
   },
   {
     name: 'socket.io by long polling',
@@ -138,7 +138,7 @@ const PLACES: Place[] = [
     client: { transports: ['polling'] },
     url: (port) => `http://127.0.0.1:${port}`,
     handshake: async (port) => {
-      const reply = await poll(port, engine, { origin: 'https://shop.example.com' });
+      const reply = await poll(port, ENGINE_PATH, { origin: 'https://shop.example.com' });
       expect(reply.headers['access-control-allow-origin']).toBe('https://shop.example.com');
       return reply;
     },
@@ -149,10 +149,10 @@ const PLACES: Place[] = [
     options: { namespace: 'news' },
     client: { transports: ['polling', 'websocket'] },
     url: (port) => `http://127.0.0.1:${port}/news`,
-    handshake: (port) => poll(port, engine),
+    handshake: (port) => poll(port, ENGINE_PATH),
   },
   {
-    name: 'socket.io on a path of a port of its own',
+    name: 'socket.io on a path of its own port',
     library: 'socket.io',
     isOwnPort: true,
     options: { path: '/live' },
@@ -162,56 +162,59 @@ const PLACES: Place[] = [
   },
 ];
 
-describe.each(ADAPTERS)('on %s, gateways during a full window', (adapter) => {
-  it.each(PLACES)('with $name: open ones are told and closed, new ones refused, and all come back', async (place) => {
-    const own = place.isOwnPort ? await freePort() : 0;
-    const running = await run(adapter, place.library, [gateway(place.options, own)]);
-    const port = own || running.port;
-    const join = () =>
-      place.library === 'ws'
-        ? peer(wsPeer(place.url(port), place.client))
-        : peer(ioPeer(place.url(port), { ...place.client }));
-    const client = join();
-    await client.seen.next('connect');
-    await answered(client);
+describe.each(ADAPTERS)('gateways during a full window (%s)', (adapter) => {
+  it.each(ENDPOINTS)(
+    'notify and close open sockets, refuse new ones and accept them again afterwards: $name',
+    async (endpoint) => {
+      const own = endpoint.isOwnPort ? await freePort() : 0;
+      const running = await startWith(adapter, endpoint.library, [createGateway(endpoint.options, own)]);
+      const port = own || running.port;
+      const join = () =>
+        endpoint.library === 'ws'
+          ? closeAfterTest(wsPeer(endpoint.url(port), endpoint.client))
+          : closeAfterTest(ioPeer(endpoint.url(port), { ...endpoint.client }));
+      const client = join();
+      await client.seen.next('connect');
+      await expectEcho(client);
 
-    await running.maintenance.enable();
-    await expect(client.seen.next('close')).resolves.toEqual(
-      place.library === 'ws' ? { code: 1013, reason: 'Down for maintenance' } : 'transport close',
-    );
-    expect(client.seen.all('maintenance')).toEqual([REFUSED]);
-    expectRefusedHandshake(await place.handshake(port));
-    if (place.library === 'socket.io') {
-      // It goes on trying by itself, and is refused by the handshake each time.
-      await expect(client.seen.next('refused', 2)).resolves.toBe(503);
-    } else {
-      const late = join();
-      await expect(late.seen.next('refused')).resolves.toBe(503);
-      expect(late.seen.all('connect')).toEqual([]);
-    }
+      await running.maintenance.enable();
+      await expect(client.seen.next('close')).resolves.toEqual(
+        endpoint.library === 'ws' ? { code: 1013, reason: 'Down for maintenance' } : 'transport close',
+      );
+      expect(client.seen.all('maintenance')).toEqual([REFUSED]);
+      expectRefusedHandshake(await endpoint.handshake(port));
+      if (endpoint.library === 'socket.io') {
+        // The client reconnects automatically; each handshake is refused.
+        await expect(client.seen.next('refused', 2)).resolves.toBe(503);
+      } else {
+        const late = join();
+        await expect(late.seen.next('refused')).resolves.toBe(503);
+        expect(late.seen.all('connect')).toEqual([]);
+      }
 
-    await running.maintenance.disable();
-    const back = place.library === 'socket.io' ? client : join();
-    await back.seen.next('connect', place.library === 'socket.io' ? 2 : 1);
-    await answered(back, place.library === 'socket.io' ? 2 : 1);
-    expect(client.seen.all('maintenance')).toHaveLength(1);
-  });
+      await running.maintenance.disable();
+      const back = endpoint.library === 'socket.io' ? client : join();
+      await back.seen.next('connect', endpoint.library === 'socket.io' ? 2 : 1);
+      await expectEcho(back, endpoint.library === 'socket.io' ? 2 : 1);
+      expect(client.seen.all('maintenance')).toHaveLength(1);
+    },
+  );
 
-  it.each(LIBRARIES)('tells open sockets of %s when a planned window starts by the clock', async (library) => {
-    const { maintenance, port } = await run(adapter, library, [gateway()]);
+  it.each(LIBRARIES)('notify open sockets when a planned window starts: %s', async (library) => {
+    const { maintenance, port } = await startWith(adapter, library, [createGateway()]);
     const client = connect(library, port);
     await client.seen.next('connect');
     const startsAt = new Date(Date.now() + 300).toISOString();
     await maintenance.enable({ startsAt, endsAt: new Date(Date.now() + 60_000), message: 'Moving house' });
-    await answered(client);
+    await expectEcho(client);
     await expect(client.seen.next('maintenance')).resolves.toMatchObject({ message: 'Moving house', startsAt });
     await client.seen.next('close');
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(startsAt));
   });
 
-  it.each(LIBRARIES)('tells open sockets of %s when another instance turns it on', async (library) => {
-    const { port, stateFile } = await run(adapter, library, [gateway()]);
-    const other = await run(adapter, library, [], { options: { storage: `file:${stateFile}` } });
+  it.each(LIBRARIES)('notify open sockets when another instance turns maintenance on: %s', async (library) => {
+    const { port, stateFile } = await startWith(adapter, library, [createGateway()]);
+    const other = await startWith(adapter, library, [], { options: { storage: `file:${stateFile}` } });
     const client = connect(library, port);
     await client.seen.next('connect');
     await other.maintenance.enable();
@@ -221,7 +224,7 @@ describe.each(ADAPTERS)('on %s, gateways during a full window', (adapter) => {
 });
 
 @WebSocketGateway()
-class MixedGateway extends Speaking {
+class MixedGateway extends SayGateway {
   @SkipMaintenance()
   @SubscribeMessage('ping')
   ping() {
@@ -245,14 +248,14 @@ class OpenGateway {
 }
 
 @WebSocketGateway()
-class OpenDoorGateway extends Speaking {
+class OpenConnectionGateway extends SayGateway {
   @SkipMaintenance()
   handleConnection() {}
 }
 
 @MaintenanceScope('chat')
 @WebSocketGateway()
-class ScopedGateway extends Speaking {}
+class ScopedGateway extends SayGateway {}
 
 @WebSocketGateway()
 class PartlyScopedGateway {
@@ -270,7 +273,7 @@ class PartlyScopedGateway {
 
 @MaintenanceAccess('write')
 @WebSocketGateway()
-class ReadingGateway extends Speaking {
+class ReadingGateway extends SayGateway {
   @MaintenanceAccess('read')
   @SubscribeMessage('ping')
   ping() {
@@ -297,7 +300,7 @@ class SilentGateway {}
 
 @ForceMaintenance()
 @WebSocketGateway()
-class ForcedGateway extends Speaking {}
+class ForcedGateway extends SayGateway {}
 
 @WebSocketGateway()
 class PartlyForcedGateway {
@@ -321,115 +324,128 @@ interface Row {
   name: string;
   gateways: Class[];
   setup?: Setup;
-  /** `null`: none. Default: everything. */
+  /** `null`: no window. Default: a window on all scopes. */
   window?: EnableOptions | null;
   client?: PeerOptions;
-  /** What a handshake gets while it is active: 503, accepted and then turned away, or a socket. */
-  newcomer: 'refused' | 'turned away' | 'connected';
-  /** What becomes of a socket that was open before; `null`: there can't be one. */
+  /** How a new socket is handled during the window: 503, accepted and then disconnected, or connected. */
+  newSocket: 'refused' | 'disconnected' | 'connected';
+  /** State of a socket that was open before the window; `null`: there cannot be one. */
   before: 'closed' | 'open' | null;
-  /** Whether a message that closes is answered, and one that should not be closed. */
+  /** Whether the messages `say` (covered by the window) and `ping` (exempt) are answered. */
   say?: boolean;
   ping?: boolean;
 }
 
 const ROWS: Row[] = [
-  { name: 'a plain gateway', gateways: [gateway()], newcomer: 'refused', before: 'closed' },
-  { name: 'a gateway without messages', gateways: [SilentGateway], newcomer: 'refused', before: 'closed' },
+  { name: 'a plain gateway', gateways: [createGateway()], newSocket: 'refused', before: 'closed' },
+  { name: 'a gateway without messages', gateways: [SilentGateway], newSocket: 'refused', before: 'closed' },
   {
     name: 'an exempt message',
     gateways: [MixedGateway],
-    newcomer: 'connected',
+    newSocket: 'connected',
     before: 'open',
     say: false,
     ping: true,
   },
-  { name: 'an exempt gateway', gateways: [OpenGateway], newcomer: 'connected', before: 'open', say: false, ping: true },
-  { name: 'an exempt connection', gateways: [OpenDoorGateway], newcomer: 'connected', before: 'open', say: false },
   {
-    name: 'an exempt gateway beside one that is not',
-    gateways: [gateway(), OpenGateway],
-    ...{ newcomer: 'connected', before: 'open', ping: true },
+    name: 'an exempt gateway',
+    gateways: [OpenGateway],
+    newSocket: 'connected',
+    before: 'open',
+    say: false,
+    ping: true,
   },
-  { name: 'its scope', gateways: [ScopedGateway], window: { scope: 'chat' }, newcomer: 'refused', before: 'closed' },
+  {
+    name: 'an exempt connection',
+    gateways: [OpenConnectionGateway],
+    newSocket: 'connected',
+    before: 'open',
+    say: false,
+  },
+  {
+    name: 'an exempt gateway next to one that is not',
+    gateways: [createGateway(), OpenGateway],
+    ...{ newSocket: 'connected', before: 'open', ping: true },
+  },
+  { name: 'its scope', gateways: [ScopedGateway], window: { scope: 'chat' }, newSocket: 'refused', before: 'closed' },
   {
     name: 'the scope of one of its messages',
     gateways: [PartlyScopedGateway],
     window: { scope: 'chat' },
-    ...{ newcomer: 'connected', before: 'open', say: false, ping: true },
+    ...{ newSocket: 'connected', before: 'open', say: false, ping: true },
   },
   {
     name: 'another scope',
     gateways: [ScopedGateway],
     window: { scope: 'shop' },
-    ...{ newcomer: 'connected', before: 'open', say: true },
+    ...{ newSocket: 'connected', before: 'open', say: true },
   },
   {
     name: 'a read-only window',
     gateways: [ReadingGateway],
     window: { mode: 'read-only' },
-    ...{ newcomer: 'connected', before: 'open', say: false, ping: true },
+    ...{ newSocket: 'connected', before: 'open', say: false, ping: true },
   },
   {
-    name: 'a read-only window and messages that say nothing',
-    gateways: [gateway()],
+    name: 'a read-only window and messages without @MaintenanceAccess()',
+    gateways: [createGateway()],
     window: { mode: 'read-only' },
-    ...{ newcomer: 'connected', before: 'open', say: false },
+    ...{ newSocket: 'connected', before: 'open', say: false },
   },
   {
     name: 'an exempt address',
-    gateways: [gateway()],
+    gateways: [createGateway()],
     setup: { options: { exempt: { ips: ['127.0.0.1'] } } },
-    ...{ newcomer: 'connected', before: 'open', say: true },
+    ...{ newSocket: 'connected', before: 'open', say: true },
   },
   {
     name: 'an exempt address by long polling',
-    gateways: [gateway()],
+    gateways: [createGateway()],
     setup: { options: { exempt: { ips: ['127.0.0.1'] } } },
     client: { transports: ['polling'] },
-    ...{ newcomer: 'connected', before: 'open', say: true },
+    ...{ newSocket: 'connected', before: 'open', say: true },
   },
   {
-    name: 'an exempt address that only the client names',
-    gateways: [gateway()],
+    name: 'an exempt address in a header of an untrusted client',
+    gateways: [createGateway()],
     setup: { options: { exempt: { ips: ['203.0.113.7'] } } },
     client: forwarded,
-    ...{ newcomer: 'refused', before: 'closed' },
+    ...{ newSocket: 'refused', before: 'closed' },
   },
   {
-    name: 'an exempt address that a trusted proxy names',
-    gateways: [gateway()],
+    name: 'an exempt address in a header of a trusted proxy',
+    gateways: [createGateway()],
     setup: {
       options: { exempt: { ips: ['203.0.113.7'] } },
       fastify: { trustProxy: '127.0.0.1' },
       main: (app) => (app as { set?: (name: string, value: string) => void }).set?.('trust proxy', 'loopback'),
     },
     client: forwarded,
-    ...{ newcomer: 'connected', before: 'open', say: true },
+    ...{ newSocket: 'connected', before: 'open', say: true },
   },
   {
     name: 'an exempt URL',
-    gateways: [gateway()],
+    gateways: [createGateway()],
     setup: { options: { exempt: { urls: ['/', '/socket.io'] } } },
-    ...{ newcomer: 'connected', before: 'open', say: true },
+    ...{ newSocket: 'connected', before: 'open', say: true },
   },
   {
     name: 'an exempt role',
-    gateways: [gateway()],
+    gateways: [createGateway()],
     setup: { options: { exempt: { roles: ['staff'], user: staff as never } } },
     client: fromStaff,
-    ...{ newcomer: 'connected', before: 'open', say: true },
+    ...{ newSocket: 'connected', before: 'open', say: true },
   },
   {
     name: 'a role that is not exempt',
-    gateways: [gateway()],
+    gateways: [createGateway()],
     setup: { options: { exempt: { roles: ['staff'], user: staff as never } } },
     client: { headers: { 'x-role': 'guest' } },
-    ...{ newcomer: 'turned away', before: 'closed' },
+    ...{ newSocket: 'disconnected', before: 'closed' },
   },
   {
-    name: 'a user whom nobody can find out',
-    gateways: [gateway()],
+    name: 'exempt.user rejecting',
+    gateways: [createGateway()],
     setup: {
       options: {
         exempt: {
@@ -438,69 +454,69 @@ const ROWS: Row[] = [
         },
       },
     },
-    ...{ newcomer: 'turned away', before: 'closed' },
+    ...{ newSocket: 'disconnected', before: 'closed' },
   },
   {
-    name: 'a condition that only messages can meet',
+    name: 'exempt.when that is false for all messages',
     gateways: [MixedGateway],
     setup: { options: { exempt: { when: (context: ExecutionContext) => context.getHandler().name === 'none' } } },
-    ...{ newcomer: 'connected', before: 'open', say: false, ping: true },
+    ...{ newSocket: 'connected', before: 'open', say: false, ping: true },
   },
   {
-    name: 'a condition that is met',
-    gateways: [gateway()],
+    name: 'exempt.when that is true',
+    gateways: [createGateway()],
     setup: {
       options: { exempt: { when: (context: ExecutionContext) => /^hello/.test(context.switchToWs().getData()) } },
     },
-    ...{ newcomer: 'connected', before: 'open', say: true },
+    ...{ newSocket: 'connected', before: 'open', say: true },
   },
   {
-    name: 'no edge',
-    gateways: [gateway()],
+    name: 'mount.edge: false',
+    gateways: [createGateway()],
     setup: { extras: { mount: { edge: false } } },
-    ...{ newcomer: 'connected', before: 'closed', say: false },
+    ...{ newSocket: 'connected', before: 'closed', say: false },
   },
   {
-    name: 'no guard but where a message names it',
+    name: 'mount.guard: false and a guarded message',
     gateways: [GuardedGateway],
     setup: { extras: { mount: { guard: false } } },
-    ...{ newcomer: 'connected', before: 'open', say: false, ping: true },
+    ...{ newSocket: 'connected', before: 'open', say: false, ping: true },
   },
   {
-    name: 'no guard but where a message names it, and an exempt address',
+    name: 'mount.guard: false, a guarded message and an exempt address',
     gateways: [GuardedGateway],
     setup: { options: { exempt: { ips: ['127.0.0.1'] } }, extras: { mount: { guard: false } } },
-    ...{ newcomer: 'connected', before: 'open', say: true, ping: true },
+    ...{ newSocket: 'connected', before: 'open', say: true, ping: true },
   },
   {
-    name: 'no window but a forced gateway',
+    name: 'a @ForceMaintenance() gateway without a window',
     gateways: [ForcedGateway],
     window: null,
-    newcomer: 'refused',
+    newSocket: 'refused',
     before: null,
   },
   {
-    name: 'no window but a forced message',
+    name: 'a @ForceMaintenance() message without a window',
     gateways: [PartlyForcedGateway],
     window: null,
-    ...{ newcomer: 'connected', before: 'open', say: false, ping: true },
+    ...{ newSocket: 'connected', before: 'open', say: false, ping: true },
   },
 ];
 
 const TABLE = LIBRARIES.flatMap((library) => ROWS.map((row) => ({ ...row, library })));
 
-describe.each(ADAPTERS)('on %s', (adapter) => {
-  it.each(TABLE)('with $library and $name', async (row) => {
-    const { library, gateways, setup, window, newcomer, before, client: options } = row;
-    const { port, maintenance } = await run(adapter, library, gateways, setup);
+describe.each(ADAPTERS)('sockets and messages (%s)', (adapter) => {
+  it.each(TABLE)('are admitted or refused by $library with $name', async (row) => {
+    const { library, gateways, setup, window, newSocket, before, client: options } = row;
+    const { port, maintenance } = await startWith(adapter, library, gateways, setup);
     const old = before && connect(library, port, options);
     await old?.seen.next('connect');
     if (window !== null) await maintenance.enable(window);
 
     const late = connect(library, port, options);
-    if (newcomer === 'refused') {
+    if (newSocket === 'refused') {
       await expect(late.seen.next('refused')).resolves.toBe(503);
-    } else if (newcomer === 'turned away') {
+    } else if (newSocket === 'disconnected') {
       if (library === 'ws') {
         await expect(late.seen.next('close')).resolves.toMatchObject({ code: 1013 });
         expect(late.seen.all('maintenance')).toEqual([REFUSED]);
@@ -540,14 +556,14 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   }
 });
 
-describe.each(ADAPTERS)('on %s, a message that still arrives', (adapter) => {
-  it.each(LIBRARIES)('is decided once and answered in the language of %s', async (library) => {
+describe.each(ADAPTERS)('a message on an open socket (%s)', (adapter) => {
+  it.each(LIBRARIES)('is decided once and refused with an exception event: %s', async (library) => {
     const asked: string[] = [];
     const when = (context: ExecutionContext) => {
       asked.push(context.getHandler().name);
-      return context.switchToWs().getData() === 'let me in';
+      return context.switchToWs().getData() === 'exempt';
     };
-    const { port, maintenance } = await run(adapter, library, [MixedGateway], { options: { exempt: { when } } });
+    const { port, maintenance } = await startWith(adapter, library, [MixedGateway], { options: { exempt: { when } } });
     const client = connect(library, port);
     await client.seen.next('connect');
     await maintenance.enable();
@@ -556,15 +572,15 @@ describe.each(ADAPTERS)('on %s, a message that still arrives', (adapter) => {
     client.send('ping');
     await client.seen.next('pong');
     expect(asked).toEqual(['say']);
-    client.send('say', 'let me in');
+    client.send('say', 'exempt');
     await client.seen.next('said');
     expect(asked).toEqual(['say', 'say']);
     expect(client.seen.all('exception')).toHaveLength(1);
   });
 
-  it('gives who waits for an acknowledgement the error, too', async () => {
-    const { port, maintenance } = await run(adapter, 'socket.io', [MixedGateway]);
-    const client = peer(ioPeer(`http://127.0.0.1:${port}`));
+  it('is also refused in the acknowledgement of socket.io', async () => {
+    const { port, maintenance } = await startWith(adapter, 'socket.io', [MixedGateway]);
+    const client = closeAfterTest(ioPeer(`http://127.0.0.1:${port}`));
     await client.seen.next('connect');
     await maintenance.enable();
     await expect(client.socket.timeout(2_000).emitWithAck('say', 'hello')).resolves.toEqual(REFUSED);
@@ -572,7 +588,7 @@ describe.each(ADAPTERS)('on %s, a message that still arrives', (adapter) => {
   });
 
   it.each(LIBRARIES)(
-    'of %s is refused before the guards of its gateway, or after them where the user matters',
+    'is refused before the guards of its gateway, or after them with exempt.roles: %s',
     async (library) => {
       let asked = 0;
       @Injectable()
@@ -586,7 +602,7 @@ describe.each(ADAPTERS)('on %s, a message that still arrives', (adapter) => {
       }
       @UseGuards(AuthGuard)
       @WebSocketGateway()
-      class AuthGateway extends Speaking {
+      class AuthGateway extends SayGateway {
         @SkipMaintenance()
         @SubscribeMessage('login')
         login() {
@@ -594,7 +610,7 @@ describe.each(ADAPTERS)('on %s, a message that still arrives', (adapter) => {
         }
       }
 
-      const unasked = await run(adapter, library, [AuthGateway]);
+      const unasked = await startWith(adapter, library, [AuthGateway]);
       const first = connect(library, unasked.port);
       await first.seen.next('connect');
       await unasked.maintenance.enable();
@@ -602,7 +618,7 @@ describe.each(ADAPTERS)('on %s, a message that still arrives', (adapter) => {
       await first.seen.next('exception');
       expect(asked).toBe(0);
 
-      const { port, maintenance } = await run(adapter, library, [AuthGateway], {
+      const { port, maintenance } = await startWith(adapter, library, [AuthGateway], {
         options: { exempt: { roles: ['staff'] } },
       });
       const client = connect(library, port);
@@ -617,7 +633,7 @@ describe.each(ADAPTERS)('on %s, a message that still arrives', (adapter) => {
   );
 
   if (NEST_MAJOR === '12') {
-    it.each(LIBRARIES)('of a request-scoped gateway of %s is refused as well', async (library) => {
+    it.each(LIBRARIES)('is refused by a request-scoped gateway: %s', async (library) => {
       @Injectable({ scope: Scope.REQUEST })
       class Scoped {}
       @WebSocketGateway()
@@ -626,10 +642,10 @@ describe.each(ADAPTERS)('on %s, a message that still arrives', (adapter) => {
           super();
         }
       }
-      const { port, maintenance } = await run(adapter, library, [ScopedByRequest], { providers: [Scoped] });
+      const { port, maintenance } = await startWith(adapter, library, [ScopedByRequest], { providers: [Scoped] });
       const client = connect(library, port);
       await client.seen.next('connect');
-      await answered(client);
+      await expectEcho(client);
       await maintenance.enable();
       client.send('say', 'hello');
       await expect(client.seen.next('exception')).resolves.toEqual(REFUSED);
@@ -639,12 +655,12 @@ describe.each(ADAPTERS)('on %s, a message that still arrives', (adapter) => {
   }
 });
 
-describe.each(ADAPTERS)('on %s, the user of a socket', (adapter) => {
+describe.each(ADAPTERS)('the user of a socket (%s)', (adapter) => {
   const roles = { options: { exempt: { roles: ['staff'] } } };
 
-  it.each(LIBRARIES)('of %s is found where a gateway keeps one', async (library) => {
+  it.each(LIBRARIES)('is read from the client if a gateway sets it: %s', async (library) => {
     @WebSocketGateway()
-    class LoginGateway extends Speaking {
+    class LoginGateway extends SayGateway {
       @SubscribeMessage('login')
       login(client: { user?: unknown; data?: { user?: unknown } }, role: string) {
         if (library === 'ws') client.user = { role };
@@ -652,7 +668,7 @@ describe.each(ADAPTERS)('on %s, the user of a socket', (adapter) => {
         return { event: 'welcome' };
       }
     }
-    const { port, maintenance } = await run(adapter, library, [LoginGateway], roles);
+    const { port, maintenance } = await startWith(adapter, library, [LoginGateway], roles);
     const [member, guest] = [connect(library, port), connect(library, port)];
     await member.seen.next('connect');
     await guest.seen.next('connect');
@@ -660,13 +676,13 @@ describe.each(ADAPTERS)('on %s, the user of a socket', (adapter) => {
     await member.seen.next('welcome');
     await maintenance.enable();
     await guest.seen.next('close');
-    await answered(member);
+    await expectEcho(member);
     expect(member.seen.all('maintenance')).toEqual([]);
   });
 
-  it('is found though Fastify declares one on every request', async () => {
+  it('is found although Fastify decorates every request with a user', async () => {
     @WebSocketGateway()
-    class DeclaredGateway extends Speaking {
+    class DeclaredGateway extends SayGateway {
       afterInit(server: Received) {
         server.use((socket: Received, next: () => void) => {
           socket.data.user = { role: 'staff' };
@@ -679,16 +695,16 @@ describe.each(ADAPTERS)('on %s, the user of a socket', (adapter) => {
       const instance = app.getHttpAdapter().getInstance() as { decorateRequest: (name: string, value: null) => void };
       instance.decorateRequest('user', null);
     };
-    const { port, maintenance } = await run(adapter, 'socket.io', [DeclaredGateway], { ...roles, main: declare });
+    const { port, maintenance } = await startWith(adapter, 'socket.io', [DeclaredGateway], { ...roles, main: declare });
     await maintenance.enable();
     const member = connect('socket.io', port);
     await member.seen.next('connect');
-    await answered(member);
+    await expectEcho(member);
   });
 
-  it('is the one that middleware of socket.io has found', async () => {
+  it('is read from socket.data if socket.io middleware sets it', async () => {
     @WebSocketGateway()
-    class MiddlewareGateway extends Speaking {
+    class MiddlewareGateway extends SayGateway {
       afterInit(server: Received) {
         server.use((socket: Received, next: () => void) => {
           socket.data.user = { role: socket.handshake.auth.role };
@@ -699,22 +715,22 @@ describe.each(ADAPTERS)('on %s, the user of a socket', (adapter) => {
         });
       }
     }
-    const { port, maintenance } = await run(adapter, 'socket.io', [MiddlewareGateway], roles);
+    const { port, maintenance } = await startWith(adapter, 'socket.io', [MiddlewareGateway], roles);
     await maintenance.enable();
     const login = (auth: object) => {
-      const client = peer(ioPeer(`http://127.0.0.1:${port}`));
+      const client = closeAfterTest(ioPeer(`http://127.0.0.1:${port}`));
       client.socket.auth = auth;
       return client;
     };
-    await answered(login({ role: 'staff' }));
+    await expectEcho(login({ role: 'staff' }));
     await expect(login({ role: 'guest' }).seen.next('connect_error')).resolves.toMatchObject({ data: REFUSED });
     await expect(login({}).seen.next('connect_error')).resolves.toMatchObject({ message: 'Who are you?' });
   });
 
-  it('of ws is asked for before the gateway sees the socket, and no message is lost meanwhile', async () => {
+  it('is resolved before the gateway of ws receives the socket, without losing messages', async () => {
     const connected: unknown[] = [];
     @WebSocketGateway()
-    class CountingGateway extends Speaking {
+    class CountingGateway extends SayGateway {
       handleConnection(client: unknown) {
         connected.push(client);
       }
@@ -724,7 +740,7 @@ describe.each(ADAPTERS)('on %s, the user of a socket', (adapter) => {
       await new Promise<void>((resolve) => asked.push(resolve));
       return staff(request);
     };
-    const { port, maintenance } = await run(adapter, 'ws', [CountingGateway, SilentGateway], {
+    const { port, maintenance } = await startWith(adapter, 'ws', [CountingGateway, SilentGateway], {
       options: { exempt: { roles: ['staff'], user: user as never } },
     });
     await maintenance.enable();
@@ -733,7 +749,7 @@ describe.each(ADAPTERS)('on %s, the user of a socket', (adapter) => {
     member.send('say', 'early');
     const guest = connect('ws', port);
     await guest.seen.next('connect');
-    // One of the two has sent its message by now, and nobody was let in yet.
+    // One client has sent its message by now, but neither has been admitted yet.
     expect(asked).toHaveLength(2);
     expect(connected).toEqual([]);
     const answer = setInterval(() => asked.forEach((resolve) => resolve()), 10);
@@ -744,15 +760,15 @@ describe.each(ADAPTERS)('on %s, the user of a socket', (adapter) => {
   });
 });
 
-describe.each(ADAPTERS)('on %s, namespaces of socket.io', (adapter) => {
-  it('on one connection are told and left one by one', async () => {
+describe.each(ADAPTERS)('socket.io namespaces (%s)', (adapter) => {
+  it('are notified and disconnected individually on one connection', async () => {
     @SkipMaintenance()
     @WebSocketGateway({ namespace: 'status' })
-    class StatusGateway extends Speaking {}
+    class StatusGateway extends SayGateway {}
     @WebSocketGateway({ namespace: '/chat' })
-    class ChatGateway extends Speaking {}
-    const { port, maintenance } = await run(adapter, 'socket.io', [StatusGateway, ChatGateway, MixedGateway]);
-    const client = peer(ioPeer(`http://127.0.0.1:${port}/status`));
+    class ChatGateway extends SayGateway {}
+    const { port, maintenance } = await startWith(adapter, 'socket.io', [StatusGateway, ChatGateway, MixedGateway]);
+    const client = closeAfterTest(ioPeer(`http://127.0.0.1:${port}/status`));
     await client.seen.next('connect');
     const { socket: chat, seen } = client.join('/chat');
     await seen.next('connect');
@@ -760,7 +776,7 @@ describe.each(ADAPTERS)('on %s, namespaces of socket.io', (adapter) => {
     await maintenance.enable();
     await expect(seen.next('maintenance')).resolves.toEqual(REFUSED);
     await expect(seen.next('close')).resolves.toBe('io server disconnect');
-    await answered(client);
+    await expectEcho(client);
     expect(client.seen.all('maintenance')).toEqual([]);
 
     chat.connect();
@@ -771,10 +787,10 @@ describe.each(ADAPTERS)('on %s, namespaces of socket.io', (adapter) => {
     expect(seen.all('maintenance')).toHaveLength(1);
   });
 
-  it('on one connection that are all closed lose it together, and come back', async () => {
-    const classes = [gateway({ namespace: 'a' }), gateway({ namespace: 'b' })];
-    const { port, maintenance } = await run(adapter, 'socket.io', classes);
-    const client = peer(ioPeer(`http://127.0.0.1:${port}/a`));
+  it('lose their connection if all of them are refused, and reconnect', async () => {
+    const classes = [createGateway({ namespace: 'a' }), createGateway({ namespace: 'b' })];
+    const { port, maintenance } = await startWith(adapter, 'socket.io', classes);
+    const client = closeAfterTest(ioPeer(`http://127.0.0.1:${port}/a`));
     const { seen } = client.join('/b');
     await client.seen.next('connect');
     await seen.next('connect');
@@ -789,9 +805,9 @@ describe.each(ADAPTERS)('on %s, namespaces of socket.io', (adapter) => {
   });
 });
 
-describe.each(ADAPTERS)('on %s, an engine of socket.io', (adapter) => {
-  it('serves no files of its client during a full window', async () => {
-    const { maintenance, call } = await run(adapter, 'socket.io', [gateway()]);
+describe.each(ADAPTERS)('the socket.io engine (%s)', (adapter) => {
+  it('does not serve its client files during a full window', async () => {
+    const { maintenance, call } = await startWith(adapter, 'socket.io', [createGateway()]);
     const path = '/socket.io/socket.io.js';
     expect((await call(path)).status).toBe(200);
     await maintenance.enable({ mode: 'read-only' });
@@ -805,16 +821,16 @@ describe.each(ADAPTERS)('on %s, an engine of socket.io', (adapter) => {
     expect((await call(path)).status).toBe(200);
   });
 
-  it('does not take a session that there never was', async () => {
-    const { port, maintenance, call } = await run(adapter, 'socket.io', [gateway()]);
+  it('rejects an unknown session id', async () => {
+    const { port, maintenance, call } = await startWith(adapter, 'socket.io', [createGateway()]);
     await maintenance.enable();
     expect((await call('/socket.io/?EIO=4&transport=polling&sid=made-up')).status).toBe(400);
     expect((await upgrade(port, '/socket.io/?EIO=4&transport=websocket&sid=')).status).toBe(503);
   });
 });
 
-describe.each(ADAPTERS)('on %s, an application that is closed', (adapter) => {
-  it.each(LIBRARIES)('leaves nothing behind on gateways and adapter of %s', async (library) => {
+describe.each(ADAPTERS)('shutdown of an application with gateways (%s)', (adapter) => {
+  it.each(LIBRARIES)('removes all patches from gateways and adapter: %s', async (library) => {
     class Auth implements CanActivate {
       canActivate(): boolean {
         return true;
@@ -822,23 +838,23 @@ describe.each(ADAPTERS)('on %s, an application that is closed', (adapter) => {
     }
     @UseGuards(Auth)
     @WebSocketGateway()
-    class Guarded extends Speaking {}
+    class Guarded extends SayGateway {}
     class Derived extends Guarded {}
     WebSocketGateway({ path: '/derived' })(Derived);
-    const plain = gateway({ path: '/plain' });
+    const plain = createGateway({ path: '/plain' });
     const classes = [Derived, Guarded, plain];
-    const first = await run(adapter, library, classes);
-    const second = await run(adapter, library, classes);
+    const first = await startWith(adapter, library, classes);
+    const second = await startWith(adapter, library, classes);
     const guards = () => classes.map((type) => Reflect.getMetadata('__guards__', type)?.length);
     expect(guards()).toEqual([3, 3, 2]);
 
     await second.maintenance.enable();
     const client = connect(library, first.port);
     await client.seen.next('connect');
-    await answered(client);
+    await expectEcho(client);
     await second.app.close();
     expect(guards()).toEqual([2, 2, 1]);
-    await answered(client, 2);
+    await expectEcho(client, 2);
     await first.app.close();
     expect(guards()).toEqual([1, 1, undefined]);
     expect(classes.map((type) => Reflect.getOwnMetadata('__guards__', type)?.length)).toEqual([
@@ -852,7 +868,7 @@ describe.each(ADAPTERS)('on %s, an application that is closed', (adapter) => {
   });
 });
 
-it('does not load gateways where there are none', () => {
+it('does not load @nestjs/websockets in an application without gateways', () => {
   const script = `
     require('reflect-metadata');
     const { Module } = require('@nestjs/common');

@@ -4,10 +4,10 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { run } from '../cli/program.js';
 import { start, type Running } from './application.js';
 
-/** Longer than any test may take: what waits for it fails. */
-const LONG = 600_000;
+/** Longer than the timeout of a test: a test that waits for it fails. */
+const NEVER_REACHED_MS = 600_000;
 
-/** Handles requests in a way that the module knows nothing of. */
+/** An adapter type that the module does not support. */
 class UnknownAdapter extends FastifyAdapter {
   override getType(): string {
     return 'unknown';
@@ -22,7 +22,7 @@ class OrdersController {
   }
 }
 
-describe('an HTTP adapter that is not known', () => {
+describe('an unsupported HTTP adapter', () => {
   let running: Running;
 
   beforeEach(async () => {
@@ -30,16 +30,16 @@ describe('an HTTP adapter that is not known', () => {
   });
   afterEach(() => running.close());
 
-  it('refuses what handlers would answer', async () => {
+  it('refuses calls to route handlers', async () => {
     await running.maintenance.enable();
     expect((await running.call('/orders')).status).toBe(503);
     await running.maintenance.disable();
     expect((await running.call('/orders')).text).toBe('orders');
   });
 
-  it('is never reported as drained, and says at once what it can not count', async () => {
+  it('is never reported as drained and names the calls that cannot be counted', async () => {
     await running.maintenance.enable();
-    const { drained, pending } = await running.maintenance.drained({ timeout: LONG });
+    const { drained, pending } = await running.maintenance.drained({ timeout: NEVER_REACHED_MS });
     expect(drained).toBe(false);
     expect(pending).toEqual([
       expect.objectContaining({
@@ -52,7 +52,7 @@ describe('an HTTP adapter that is not known', () => {
     ]);
   });
 
-  it('makes `on --wait` end at once with exit code 4 and the reason', async () => {
+  it('makes `on --wait` exit immediately with code 4 and the reason', async () => {
     const storage = `file:${running.stateFile}`;
     const ended = await run(['on', '--wait', '--timeout', '10m', '--storage', storage], { cwd: tmpdir() });
     expect(ended.code).toBe(4);

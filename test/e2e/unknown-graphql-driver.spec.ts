@@ -1,10 +1,10 @@
 import { AbstractGraphQLDriver, GraphQLModule, Query, Resolver } from '@nestjs/graphql';
 import { ADAPTERS, start, type Running } from './application.js';
 
-/** Longer than any test may take: what waits for it fails. */
-const LONG = 600_000;
+/** Longer than the timeout of a test: a test that waits for it fails. */
+const NEVER_REACHED_MS = 600_000;
 
-/** Serves nothing, and is of another kind than Apollo's. */
+/** A driver that is not Apollo's and serves nothing. */
 class OtherDriver extends AbstractGraphQLDriver {
   async start(): Promise<void> {}
   async stop(): Promise<void> {}
@@ -18,11 +18,11 @@ class OrdersResolver {
   }
 }
 
-describe.each(ADAPTERS)('a GraphQL driver that is not known, on %s', (adapter) => {
+describe.each(ADAPTERS)('an unsupported GraphQL driver (%s)', (adapter) => {
   let running: Running;
   afterEach(() => running.close());
 
-  async function begin(options: object): Promise<void> {
+  async function startActive(options: object): Promise<void> {
     running = await start(adapter, {
       imports: [
         GraphQLModule.forRootAsync({
@@ -39,9 +39,9 @@ describe.each(ADAPTERS)('a GraphQL driver that is not known, on %s', (adapter) =
     ['`fullWsTransport`, as Mercurius', { subscription: { fullWsTransport: true } }],
     ['`subscriptions`, as Yoga', { subscriptions: { 'graphql-ws': true } }],
     ['`installSubscriptionHandlers`', { installSubscriptionHandlers: true }],
-  ])('is never reported as drained where it executes operations over WebSockets by %s', async (_name, options) => {
-    await begin(options);
-    const { drained, pending } = await running.maintenance.drained({ timeout: LONG });
+  ])('is never reported as drained if it executes operations over WebSockets: %s', async (_name, options) => {
+    await startActive(options);
+    const { drained, pending } = await running.maintenance.drained({ timeout: NEVER_REACHED_MS });
     expect(drained).toBe(false);
     expect(pending).toEqual([
       expect.objectContaining({
@@ -54,11 +54,14 @@ describe.each(ADAPTERS)('a GraphQL driver that is not known, on %s', (adapter) =
   });
 
   it.each([
-    ['no option is set', {}],
-    ['Mercurius takes only subscriptions there', { subscription: true }],
-    ['options turn them off', { subscription: false, subscriptions: undefined, installSubscriptionHandlers: false }],
-  ])('is reported as drained where it executes none over WebSockets: %s', async (_name, options) => {
-    await begin(options);
-    expect(await running.maintenance.drained({ timeout: LONG })).toMatchObject({ drained: true, pending: [] });
+    ['no options', {}],
+    ['subscriptions only, as Mercurius', { subscription: true }],
+    ['options turned off', { subscription: false, subscriptions: undefined, installSubscriptionHandlers: false }],
+  ])('is reported as drained if it executes no operations over WebSockets: %s', async (_name, options) => {
+    await startActive(options);
+    expect(await running.maintenance.drained({ timeout: NEVER_REACHED_MS })).toMatchObject({
+      drained: true,
+      pending: [],
+    });
   });
 });

@@ -13,8 +13,8 @@ import { until } from '../tools/waiting.js';
 import { ADAPTERS, start, type Adapter, type Running, type Setup } from './application.js';
 import { ioPeer, upgrade } from './socket-clients.js';
 
-const REFUSED = { status: 503, headers: { 'retry-after': '3600', 'cache-control': 'no-store' } };
-const CLOSED = { code: 1013, reason: 'Down for maintenance' };
+const REFUSAL = { status: 503, headers: { 'retry-after': '3600', 'cache-control': 'no-store' } };
+const CLOSE_FRAME = { code: 1013, reason: 'Down for maintenance' };
 
 @Controller()
 class PlainController {
@@ -29,26 +29,26 @@ afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close();
 });
 
-/** What the application has got over its sockets. */
-let heard: string[] = [];
-beforeEach(() => (heard = []));
+/** Messages that the application received over its sockets. */
+let received: string[] = [];
+beforeEach(() => (received = []));
 
 function echo(socket: WebSocket): void {
   socket.on('message', (text: Buffer) => {
-    heard.push(text.toString());
+    received.push(text.toString());
     socket.send(`echo ${text.toString()}`);
   });
   socket.on('error', () => undefined);
 }
 
-async function run(adapter: Adapter, setup: Setup = {}): Promise<Running> {
+async function startForTest(adapter: Adapter, setup: Setup = {}): Promise<Running> {
   const running = await start(adapter, setup);
   open.push(() => running.close());
   return running;
 }
 
-/** A service that the application stands in front of. */
-async function upstream(): Promise<string> {
+/** Starts a service behind the proxy of the application and returns its URL. */
+async function startUpstream(): Promise<string> {
   const server = createServer();
   new WebSocketServer({ server }).on('connection', echo);
   server.listen(0, '127.0.0.1');
@@ -73,23 +73,23 @@ class Client {
     open.push(() => this.socket.terminate());
   }
 
-  async opened(): Promise<this> {
+  async waitUntilOpen(): Promise<this> {
     await until('the socket is open', () => this.socket.readyState === WebSocket.OPEN);
     return this;
   }
 
-  async say(text: string): Promise<void> {
+  async sendAndWaitForEcho(text: string): Promise<void> {
     this.socket.send(text);
     await until(`"${text}" is answered`, () => this.messages.includes(`echo ${text}`));
   }
 
-  async closing(): Promise<{ code: number; reason: string } | null> {
+  async waitUntilClosed(): Promise<{ code: number; reason: string } | null> {
     await until('the socket is closed', () => this.closed !== null);
     return this.closed;
   }
 }
 
-interface Way {
+interface UpgradeSetup {
   name: string;
   adapters: Adapter[];
   setup: () => Setup | Promise<Setup>;
@@ -99,9 +99,9 @@ interface Way {
 type Registering = { register(plugin: unknown, options: object): Promise<unknown> };
 type WithInstance = { getHttpAdapter(): { getInstance(): unknown } };
 
-const WAYS: Way[] = [
+const UPGRADE_SETUPS: UpgradeSetup[] = [
   {
-    name: 'a server of ws beside Nest',
+    name: 'ws server next to Nest',
     adapters: ADAPTERS,
     setup: () => ({
       main: (app) => {
@@ -110,7 +110,7 @@ const WAYS: Way[] = [
     }),
   },
   {
-    name: 'a server of ws that is added when the application listens',
+    name: 'ws server added after listen()',
     adapters: ADAPTERS,
     setup: () => ({}),
     afterStart: ({ app }) => void new WebSocketServer({ server: app.getHttpServer() as Server }).on('connection', echo),
@@ -119,7 +119,7 @@ const WAYS: Way[] = [
     name: 'http-proxy-middleware',
     adapters: ADAPTERS,
     setup: async () => {
-      const proxy = createProxyMiddleware({ target: await upstream(), ws: true });
+      const proxy = createProxyMiddleware({ target: await startUpstream(), ws: true });
       return {
         main: (app) => {
           app.use('/live', proxy);
@@ -147,7 +147,7 @@ const WAYS: Way[] = [
     name: '@fastify/http-proxy',
     adapters: ['fastify'],
     setup: async () => {
-      const target = await upstream();
+      const target = await startUpstream();
       return {
         main: async (app) => {
           const options = { upstream: target, prefix: '/live', websocket: true };
@@ -158,32 +158,32 @@ const WAYS: Way[] = [
   },
 ];
 
-const TABLE = WAYS.flatMap(({ adapters, ...way }) => adapters.map((adapter) => ({ adapter, ...way })));
+const TABLE = UPGRADE_SETUPS.flatMap(({ adapters, ...setup }) => adapters.map((adapter) => ({ adapter, ...setup })));
 
-describe('an upgrade that no gateway takes', () => {
-  it.each(TABLE)('is refused on $adapter during a full window, and open ones are closed: $name', async (way) => {
-    const running = await run(way.adapter, await way.setup());
-    way.afterStart?.(running);
+describe('upgrades outside of gateways', () => {
+  it.each(TABLE)('are refused and open ones closed during a full window: $name ($adapter)', async (upgrading) => {
+    const running = await startForTest(upgrading.adapter, await upgrading.setup());
+    upgrading.afterStart?.(running);
     const { port, maintenance } = running;
-    const early = await new Client(port).opened();
-    await early.say('before');
+    const early = await new Client(port).waitUntilOpen();
+    await early.sendAndWaitForEcho('before');
 
     await maintenance.enable();
-    expect(await early.closing()).toEqual(CLOSED);
-    expect(await upgrade(port, '/live')).toMatchObject(REFUSED);
-    expect(await upgrade(port, '/unknown')).toMatchObject(REFUSED);
+    expect(await early.waitUntilClosed()).toEqual(CLOSE_FRAME);
+    expect(await upgrade(port, '/live')).toMatchObject(REFUSAL);
+    expect(await upgrade(port, '/unknown')).toMatchObject(REFUSAL);
 
     await maintenance.disable();
-    const late = await new Client(port).opened();
-    await late.say('after');
-    expect(heard).toEqual(['before', 'after']);
+    const late = await new Client(port).waitUntilOpen();
+    await late.sendAndWaitForEcho('after');
+    expect(received).toEqual(['before', 'after']);
   });
 });
 
-describe.each(ADAPTERS)('on %s', (adapter) => {
-  /** An application with a server of ws beside Nest. */
-  function runEcho(setup: Setup = {}): Promise<Running> {
-    return run(adapter, {
+describe.each(ADAPTERS)('upgrades (%s)', (adapter) => {
+  /** Starts an application with a ws server next to Nest. */
+  function startEcho(setup: Setup = {}): Promise<Running> {
+    return startForTest(adapter, {
       ...setup,
       main: async (app) => {
         await setup.main?.(app);
@@ -193,7 +193,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   }
 
   const staff = {
-    options: { exempt: { roles: ['staff'], user: userOf as never } },
+    options: { exempt: { roles: ['staff'], user: getUser as never } },
   };
 
   interface Row {
@@ -213,28 +213,28 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     { name: 'another role', setup: staff, headers: { 'x-role': 'guest' }, isAdmitted: false },
     { name: 'a read-only window', window: { mode: 'read-only' }, isAdmitted: true },
     { name: 'a window on a scope', window: { scope: 'payments' }, isAdmitted: true },
-    { name: 'no edge', setup: { extras: { mount: { edge: false } } }, isAdmitted: true },
-    { name: 'no guard', setup: { extras: { mount: { guard: false } } }, isAdmitted: false },
+    { name: 'mount.edge: false', setup: { extras: { mount: { edge: false } } }, isAdmitted: true },
+    { name: 'mount.guard: false', setup: { extras: { mount: { guard: false } } }, isAdmitted: false },
   ];
 
-  it.each(rows)('decides about an upgrade as about an unknown URL: $name', async (row) => {
+  it.each(rows)('are admitted and refused like unknown URLs: $name', async (row) => {
     const { setup, window, path = '/live', headers, isAdmitted } = row;
-    const { port, maintenance } = await runEcho(setup);
-    const early = await new Client(port, path, headers).opened();
+    const { port, maintenance } = await startEcho(setup);
+    const early = await new Client(port, path, headers).waitUntilOpen();
     await maintenance.enable(window);
     if (!isAdmitted) {
-      expect(await early.closing()).toEqual(CLOSED);
+      expect(await early.waitUntilClosed()).toEqual(CLOSE_FRAME);
       expect(await upgrade(port, path, headers)).toMatchObject({ status: 503 });
       return;
     }
-    const late = await new Client(port, path, headers).opened();
-    await late.say('late');
-    await early.say('early');
+    const late = await new Client(port, path, headers).waitUntilOpen();
+    await late.sendAndWaitForEcho('late');
+    await early.sendAndWaitForEcho('early');
     expect(early.closed).toBeNull();
   });
 
-  it('refuses upgrades at the paths of probes and of a redirect', async () => {
-    const { port, maintenance } = await runEcho({ options: { response: { redirectUrl: '/closed' } } });
+  it('are refused at the paths of probes and of response.redirectUrl', async () => {
+    const { port, maintenance } = await startEcho({ options: { response: { redirectUrl: '/closed' } } });
     await maintenance.enable();
     for (const path of ['/health', '/robots.txt', '/closed'])
       expect([path, await upgrade(port, path)]).toMatchObject([path, { status: 503 }]);
@@ -242,24 +242,24 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
 
   it.each([
     ['exempt.user', { roles: ['staff'], user: fail }],
-    ['the function for trust proxy', { ips: ['127.0.0.1'] }],
-  ])('refuses where %s throws', async (_name, exempt) => {
-    const { port, maintenance } = await runEcho({
+    ['the trust proxy function', { ips: ['127.0.0.1'] }],
+  ])('are refused if %s throws', async (_name, exempt) => {
+    const { port, maintenance } = await startEcho({
       options: { exempt },
       fastify: { trustProxy: fail },
       main: (app) => (app as { set?: (name: string, value: unknown) => void }).set?.('trust proxy', fail),
     });
     const forwarded = { 'x-forwarded-for': '192.0.2.1' };
-    const early = await new Client(port, '/live', forwarded).opened();
+    const early = await new Client(port, '/live', forwarded).waitUntilOpen();
     await maintenance.enable();
-    expect(await early.closing()).toEqual(CLOSED);
+    expect(await early.waitUntilClosed()).toEqual(CLOSE_FRAME);
     expect(await upgrade(port, '/live', forwarded)).toMatchObject({ status: 503 });
   });
 
-  it('hands over nothing of what a client sends once its socket is closed, though the client does not close it', async () => {
-    const { port, maintenance } = await runEcho();
-    const client = await new Client(port).opened();
-    await client.say('before');
+  it('deliver no messages that the client sends after its socket was closed', async () => {
+    const { port, maintenance } = await startEcho();
+    const client = await new Client(port).waitUntilOpen();
+    await client.sendAndWaitForEcho('before');
     const raw = (client.socket as unknown as { _socket: Socket })._socket;
     const got: Buffer[] = [];
     raw.removeAllListeners('data');
@@ -270,13 +270,13 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     raw.write(Buffer.from([0x81, 0x84, 0, 0, 0, 0, ...Buffer.from('late')]));
     await until('the server has closed the connection', () => raw.destroyed || raw.readableEnded);
     expect(Buffer.concat(got).subarray(0, 4)).toEqual(Buffer.from([0x88, 22, 0x03, 0xf5]));
-    expect(heard).toEqual(['before']);
+    expect(received).toEqual(['before']);
   });
 
-  it('lets the server finish the frame that it has begun', async () => {
+  it('are closed after the frame that the server is sending', async () => {
     const halves: Duplex[] = [];
     const message = Buffer.concat([Buffer.from([0x81, 10]), Buffer.from('0123456789')]);
-    const { port, maintenance } = await run(adapter, {
+    const { port, maintenance } = await startForTest(adapter, {
       main: (app) => {
         const server = new WebSocketServer({ noServer: true });
         (app.getHttpServer() as Server).on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
@@ -287,18 +287,18 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         );
       },
     });
-    const client = await new Client(port).opened();
+    const client = await new Client(port).waitUntilOpen();
     await until('the frame has begun', () => halves.length === 1);
     await maintenance.enable();
     halves[0]!.write(message.subarray(5, 8));
     halves[0]!.write(Buffer.concat([message.subarray(8), message]));
-    expect(await client.closing()).toEqual(CLOSED);
+    expect(await client.waitUntilClosed()).toEqual(CLOSE_FRAME);
     expect(client.messages).toEqual(['0123456789']);
   });
 
-  it('refuses an upgrade that the application has not answered yet', async () => {
+  it('are refused if the application has not responded yet', async () => {
     const waiting: Duplex[] = [];
-    const { port, maintenance } = await run(adapter, {
+    const { port, maintenance } = await startForTest(adapter, {
       main: (app) =>
         void (app.getHttpServer() as Server).on('upgrade', (_request: IncomingMessage, socket: Duplex) =>
           waiting.push(socket),
@@ -307,13 +307,13 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     const reply = upgrade(port, '/live');
     await until('the application has it', () => waiting.length === 1);
     await maintenance.enable();
-    expect(await reply).toMatchObject(REFUSED);
-    // What comes too late breaks nothing.
+    expect(await reply).toMatchObject(REFUSAL);
+    // A late response of the application must not throw.
     waiting[0]!.write('HTTP/1.1 101 Switching Protocols\r\n\r\n');
   });
 
-  it('ends open upgrades to other protocols, and refuses new ones', async () => {
-    const { port, maintenance } = await run(adapter, {
+  it('to other protocols are refused and open ones ended', async () => {
+    const { port, maintenance } = await startForTest(adapter, {
       main: (app) =>
         void (app.getHttpServer() as Server).on('upgrade', (_request: IncomingMessage, socket: Duplex) => {
           socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n');
@@ -322,19 +322,19 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         }),
     });
     const head = 'GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n';
-    const early = connection(port, head);
+    const early = openConnection(port, head);
     await until('it is upgraded', () => early.text().startsWith('HTTP/1.1 101'));
     early.socket.write('hello');
     await until('it answers', () => early.text().endsWith('hello'));
     await maintenance.enable();
     await until('it is ended', () => early.isEnded());
-    const late = connection(port, head);
+    const late = openConnection(port, head);
     await until('it is refused', () => late.isEnded());
     expect(late.text()).toMatch(/^HTTP\/1\.1 503 [^]*\r\nRetry-After: 3600\r\n/);
   });
 
-  it('refuses CONNECT, and ends open tunnels', async () => {
-    const { port, maintenance } = await run(adapter, {
+  it('include CONNECT requests and open tunnels', async () => {
+    const { port, maintenance } = await startForTest(adapter, {
       main: (app) =>
         void (app.getHttpServer() as Server).on('connect', (_request: IncomingMessage, socket: Duplex) => {
           socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
@@ -343,30 +343,30 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         }),
     });
     const head = 'CONNECT db.internal:5432 HTTP/1.1\r\nHost: db.internal:5432\r\n\r\n';
-    const early = connection(port, head);
+    const early = openConnection(port, head);
     await until('it is open', () => early.text().startsWith('HTTP/1.1 200'));
     await maintenance.enable({ mode: 'read-only' });
     await until('it is ended', () => early.isEnded());
-    const late = connection(port, head);
+    const late = openConnection(port, head);
     await until('it is refused', () => late.isEnded());
     expect(late.text()).toMatch(/^HTTP\/1\.1 503 /);
   });
 
-  it('leaves an upgrade that no listener takes to Node and to the edge', async () => {
-    const { port, maintenance } = await run(adapter, { controllers: [PlainController] });
-    const ask = () =>
+  it('without a listener are handled as plain requests', async () => {
+    const { port, maintenance } = await startForTest(adapter, { controllers: [PlainController] });
+    const requestUpgrade = () =>
       new Promise<number | undefined>((resolve, reject) => {
         const headers = { connection: 'Upgrade', upgrade: 'websocket' };
         const request = httpRequest({ port, host: '127.0.0.1', path: '/live', headers, agent: false });
         request.on('response', (response) => resolve(response.resume().statusCode)).on('error', reject);
         request.end();
       });
-    expect(await ask()).toBe(200);
+    expect(await requestUpgrade()).toBe(200);
     await maintenance.enable();
-    expect(await ask()).toBe(503);
+    expect(await requestUpgrade()).toBe(503);
   });
 
-  it('leaves the upgrades of gateways to what their decorators say', async () => {
+  it('to gateways follow the decorators of the gateway', async () => {
     @SkipMaintenance()
     @WebSocketGateway()
     class OpenGateway {
@@ -375,7 +375,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         return { event: 'said', data: 'hello' };
       }
     }
-    const { port, maintenance } = await run(adapter, {
+    const { port, maintenance } = await startForTest(adapter, {
       providers: [OpenGateway],
       main: (app) => {
         const server = new WebSocketServer({ noServer: true });
@@ -384,12 +384,12 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         });
       },
     });
-    const foreign = await new Client(port).opened();
+    const foreign = await new Client(port).waitUntilOpen();
     const gateway = ioPeer(`http://127.0.0.1:${port}`);
     open.push(() => gateway.close());
     await gateway.seen.next('connect');
     await maintenance.enable();
-    expect(await foreign.closing()).toEqual(CLOSED);
+    expect(await foreign.waitUntilClosed()).toEqual(CLOSE_FRAME);
     gateway.send('say');
     await gateway.seen.next('said');
     const late = ioPeer(`http://127.0.0.1:${port}`);
@@ -398,11 +398,11 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     expect(gateway.seen.all('close')).toEqual([]);
   });
 
-  it('closes with the application while clients hang on to sockets that were closed', async () => {
+  it('do not delay the shutdown if clients keep their closed sockets', async () => {
     const running = await start(adapter, {
       main: (app) => void new WebSocketServer({ server: app.getHttpServer() as Server }).on('connection', echo),
     });
-    const client = await new Client(running.port).opened();
+    const client = await new Client(running.port).waitUntilOpen();
     (client.socket as unknown as { _socket: Socket })._socket.pause();
     await running.maintenance.enable();
     await running.close();
@@ -413,12 +413,12 @@ function fail(): never {
   throw new Error('it does not work');
 }
 
-function userOf({ headers }: { headers: Record<string, string> }): { role?: string } {
+function getUser({ headers }: { headers: Record<string, string> }): { role?: string } {
   return { role: headers['x-role'] };
 }
 
-/** A connection by hand. */
-function connection(port: number, head: string) {
+/** Opens a TCP connection and sends the head of a request. */
+function openConnection(port: number, head: string) {
   const chunks: Buffer[] = [];
   let isEnded = false;
   const socket = connectTcp(port, '127.0.0.1');

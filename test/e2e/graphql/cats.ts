@@ -13,10 +13,10 @@ import {
 import { ForceMaintenance, MaintenanceAccess, MaintenanceScope, SkipMaintenance } from 'nestjs-maintenance';
 import type { Setup } from '../application.js';
 
-/** What was reached on the way to a resolver. */
+/** Records the steps that requests reached on the way to a resolver. */
 export const reached = { sessions: 0, contexts: 0, resolvers: [] as string[], closed: [] as string[] };
 
-export function forget(): void {
+export function resetReached(): void {
   Object.assign(reached, { sessions: 0, contexts: 0, resolvers: [], closed: [] });
 }
 
@@ -26,7 +26,7 @@ function answer(name: string): string {
 }
 
 async function* ticks(field: string): AsyncGenerator<Record<string, string>> {
-  // What an earlier test has left open may close late.
+  // A subscription of an earlier test may close late.
   const { closed } = reached;
   try {
     for (let count = 0; ; count++) {
@@ -38,8 +38,8 @@ async function* ticks(field: string): AsyncGenerator<Record<string, string>> {
   }
 }
 
-/** Never gives an event. */
-function silence(field: string): AsyncIterableIterator<never> {
+/** Returns an iterator that never emits. */
+function createSilentIterator(field: string): AsyncIterableIterator<never> {
   const { closed } = reached;
   const done = { done: true as const, value: undefined };
   let close: (end: typeof done) => void;
@@ -64,7 +64,7 @@ export class Cat {
   mood!: string;
 }
 
-/** Nothing here is exempt. */
+/** A resolver without exemptions. */
 @Resolver(() => Cat)
 export class CatsResolver {
   @Query(() => String)
@@ -107,11 +107,11 @@ export class CatsResolver {
 
   @Subscription(() => String)
   quiet(): AsyncIterableIterator<never> {
-    return silence('quiet');
+    return createSilentIterator('quiet');
   }
 }
 
-/** One field of many. */
+/** A resolver with some exempt fields. */
 @Resolver()
 export class MixedResolver {
   @SkipMaintenance()
@@ -169,7 +169,7 @@ export class ScopedResolver {
   }
 }
 
-/** What an application does for each request before GraphQL: it opens a session, say. */
+/** Middleware that runs before GraphQL, such as a session middleware. */
 @Module({})
 export class SessionsModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {
@@ -182,12 +182,12 @@ export class SessionsModule implements NestModule {
   }
 }
 
-/** A GraphQLModule as an application has it. */
-export function graphqlModule(options: Partial<ApolloDriverConfig> = {}): NonNullable<Setup['imports']>[number] {
-  return GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, ...settings(options) });
+/** Returns a GraphQLModule with the default settings of the tests. */
+export function createGraphqlModule(options: Partial<ApolloDriverConfig> = {}): NonNullable<Setup['imports']>[number] {
+  return GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, ...createSettings(options) });
 }
 
-export function settings(options: Partial<ApolloDriverConfig> = {}): Omit<ApolloDriverConfig, 'driver'> {
+export function createSettings(options: Partial<ApolloDriverConfig> = {}): Omit<ApolloDriverConfig, 'driver'> {
   return {
     autoSchemaFile: true,
     playground: false,

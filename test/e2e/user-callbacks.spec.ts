@@ -16,7 +16,7 @@ function writeTemplate(source: string): string {
   return file;
 }
 
-describe.each(ADAPTERS)('a refusal on %s', (adapter) => {
+describe.each(ADAPTERS)('callbacks of the application during a refusal (%s)', (adapter) => {
   let running: Running;
   let errors: string[];
   const logger: LoggerService = {
@@ -35,7 +35,7 @@ describe.each(ADAPTERS)('a refusal on %s', (adapter) => {
     await running.close();
   });
 
-  describe.each([true, false])('with the edge: %s', (edge) => {
+  describe.each([true, false])('mount.edge: %s', (edge) => {
     const setup = { extras: { mount: { edge } } };
 
     it.each<[string, MaintenanceModuleOptions]>([
@@ -43,11 +43,11 @@ describe.each(ADAPTERS)('a refusal on %s', (adapter) => {
       ['response.type', { response: { type: never as never } }],
       ['exempt.user', { exempt: { roles: ['admin'], user: never } }],
       ['exempt.when', { exempt: { when: never } }],
-    ])('comes although `%s` never settles', async (option, options) => {
+    ])('responds with 503 after 5 s if `%s` never settles', async (option, options) => {
       const call = await startActive(options, setup);
       const clock = running.app.get(Clock, { strict: false });
       const wake = clock.wake.bind(clock);
-      // Five seconds are over sooner for a test.
+      // Shortens the timeout of 5 s for the test.
       const limits: number[] = [];
       jest.spyOn(clock, 'wake').mockImplementation((callback, delay) => {
         limits.push(delay);
@@ -62,7 +62,7 @@ describe.each(ADAPTERS)('a refusal on %s', (adapter) => {
       expect(errors[0]).toContain('no answer within 5 s');
     });
 
-    it('asks `response.context` once for a request', async () => {
+    it('calls `response.context` once per request', async () => {
       let calls = 0;
       const call = await startActive({ response: { context: () => ({ calls: ++calls }) } }, setup);
       expect((await call('/cats')).json()).toMatchObject({ calls: 1 });
@@ -79,7 +79,7 @@ describe.each(ADAPTERS)('a refusal on %s', (adapter) => {
       ['a number', 7],
       ['null', null],
       ['undefined', undefined],
-    ])('takes nothing from `response.context` that returns %s, and says so once', async (kind, given) => {
+    ])('ignores the result of `response.context` and logs one error if it returns %s', async (kind, given) => {
       const context = (): never => given as never;
       const call = await startActive({ response: { context, template: writeTemplate('{{title}}|{{0}}') } }, setup);
       for (let round = 0; round < 3; round++) {
@@ -92,7 +92,7 @@ describe.each(ADAPTERS)('a refusal on %s', (adapter) => {
       if (kind !== 'an object with a prototype') expect(errors[0]).toContain(`returned ${kind},`);
     });
 
-    it('keeps its own members whatever those of `response.context` are', async () => {
+    it('does not let `response.context` override built-in members', async () => {
       const hostile = JSON.parse('{"__proto__":{"polluted":true},"constructor":{"a":1}}') as object;
       const context = (): object => ({
         ...hostile,
@@ -135,18 +135,18 @@ describe.each(ADAPTERS)('a refusal on %s', (adapter) => {
   });
 });
 
-describe.each(ADAPTERS)('an application on %s', (adapter) => {
+describe.each(ADAPTERS)('shutdown (%s)', (adapter) => {
   it.each<[string, (storage: MemoryStateStorage) => void]>([
     ['close()', (storage) => void Object.assign(storage, { close: never })],
     ['the end of watch()', (storage) => void Object.assign(storage, { watch: () => Promise.resolve(never) })],
-  ])('shuts down although %s of its storage never settles', async (_, spoil) => {
+  ])('completes although %s of the storage never settles', async (_, override) => {
     const storage = new MemoryStateStorage();
-    spoil(storage);
+    override(storage);
     const { app, close } = await start(adapter, { options: { storage } });
     const clock = app.get(Clock, { strict: false });
     const wake = clock.wake.bind(clock);
     jest.spyOn(clock, 'wake').mockImplementation((callback, delay) => wake(callback, delay === 5_000 ? 20 : delay));
-    // Nest 11 passes on what shutdown hooks throw, Nest 12 does not.
+    // Nest 11 rethrows errors of shutdown hooks, Nest 12 does not.
     await close().catch((error: unknown) => expect(String(error)).toContain('no answer within 5 s'));
     jest.restoreAllMocks();
   });

@@ -10,21 +10,21 @@ interface ChangeMessage {
   changes: HistoryEntry[];
 }
 
-// Held from the start: an earlier test file's channel of this name may yet be collected, and take another's place with it.
+// Keeps a reference: Node may garbage-collect the channel of an earlier test file and with it the entry of this name.
 const CHANNEL = channel('nestjs-maintenance:change');
 
-describe('whoever wants to know of changes', () => {
+describe('change notifications', () => {
   const messages: ChangeMessage[] = [];
   const lines: string[] = [];
-  const hear = (message: unknown): void => void messages.push(message as ChangeMessage);
-  const note = (line: unknown, ...rest: unknown[]): void => {
+  const record = (message: unknown): void => void messages.push(message as ChangeMessage);
+  const recordLine = (line: unknown, ...rest: unknown[]): void => {
     if (rest.at(-1) === 'Maintenance') lines.push(String(line));
   };
-  const logger: LoggerService = { log: note, warn: note, error: note };
+  const logger: LoggerService = { log: recordLine, warn: recordLine, error: recordLine };
   let running: Running;
 
   beforeAll(async () => {
-    CHANNEL.subscribe(hear);
+    CHANNEL.subscribe(record);
     running = await start('express', {
       create: { logger },
       extras: { admin: true },
@@ -36,11 +36,11 @@ describe('whoever wants to know of changes', () => {
     lines.length = 0;
   });
   afterAll(async () => {
-    CHANNEL.unsubscribe(hear);
+    CHANNEL.unsubscribe(record);
     await running.close();
   });
 
-  it('finds on the channel and in the log who made them, and from where', async () => {
+  it('name the operator and the interface on the channel and in the log', async () => {
     const headers = { authorization: 'Bearer the-token-of-the-test' };
     await running.call('/maintenance-mode/on', { method: 'POST', headers });
     await running.maintenance.disable();
@@ -54,7 +54,7 @@ describe('whoever wants to know of changes', () => {
     ]);
   });
 
-  it('is told of a start and an end by the clock, which nobody made', async () => {
+  it('report the scheduled start and end of a window without an operator', async () => {
     const startsAt = Date.now() + 100;
     await running.maintenance.enable({
       startsAt: new Date(startsAt),
@@ -75,7 +75,7 @@ describe('whoever wants to know of changes', () => {
     expect(lines.map((line) => / by ann via code, /.test(line))).toEqual([true, false, false]);
   });
 
-  it('is told of what was cancelled before it started', async () => {
+  it('report windows that are cancelled before they start', async () => {
     const { maintenance } = running;
     const startsAt = new Date(Date.now() + 3_600_000).toISOString();
     await maintenance.enable({ scope: 'payments', startsAt });
@@ -95,37 +95,39 @@ describe('whoever wants to know of changes', () => {
     );
   });
 
-  it('reads at the start where the state is, and how to turn maintenance on', async () => {
-    const tell = async (options: MaintenanceModuleOptions): Promise<string[]> => {
+  it('log at startup where the state is stored and how to turn maintenance on', async () => {
+    const startAndGetLines = async (options: MaintenanceModuleOptions): Promise<string[]> => {
       lines.length = 0;
       const other = await start('express', { create: { logger }, options });
-      const told = [...lines];
+      const logged = [...lines];
       await other.close();
-      return told;
+      return logged;
     };
     const file = `${running.stateFile}.other`;
-    expect(await tell({ storage: `file:${file}` })).toEqual([
+    expect(await startAndGetLines({ storage: `file:${file}` })).toEqual([
       `Maintenance is off. State: file ${file}. Turn it on with: npx nestjs-maintenance on --storage "file:${file}"`,
     ]);
-    expect(await tell({ storage: `file:${file}`, enabled: false })).toEqual([
+    expect(await startAndGetLines({ storage: `file:${file}`, enabled: false })).toEqual([
       `Maintenance is forced off by the option \`enabled\` (environment: MAINTENANCE_MODE). State: file ${file}.`,
     ]);
     process.env.MAINTENANCE_STORAGE = `file:${file}`;
-    expect(await tell({ storage: undefined })).toEqual([
+    expect(await startAndGetLines({ storage: undefined })).toEqual([
       `Maintenance is off. State: file ${file}. Turn it on with: npx nestjs-maintenance on`,
     ]);
     delete process.env.MAINTENANCE_STORAGE;
     const storage = new MemoryStateStorage();
-    expect(await tell({ storage })).toEqual([
+    expect(await startAndGetLines({ storage })).toEqual([
       `Maintenance is off. State: ${storage.kind} ${storage.location}. Turn it on with MaintenanceService.enable().`,
     ]);
     const on = await start('express', { options: { storage } });
     await on.maintenance.enable();
-    expect(await tell({ storage })).toEqual([expect.stringMatching(/^Maintenance is on: everything, full, from /)]);
+    expect(await startAndGetLines({ storage })).toEqual([
+      expect.stringMatching(/^Maintenance is on: everything, full, from /),
+    ]);
     await on.close();
   });
 
-  it('finds every change, also one that shows in nothing but the history, and on one line each', async () => {
+  it('log every change on one line, including changes of the message', async () => {
     const { maintenance } = running;
     await maintenance.enable({ message: 'one' });
     await maintenance.enable({ message: 'two', createdBy: 'ann\nMaintenance is off' });
@@ -135,31 +137,31 @@ describe('whoever wants to know of changes', () => {
     await maintenance.disable();
   });
 
-  it('is not told again what was changed before it was there', async () => {
+  it('do not repeat changes made before an instance started', async () => {
     await running.maintenance.enable();
     messages.length = 0;
     const later = await start('express', { options: { storage: `file:${running.stateFile}` } });
     expect(messages.flatMap(({ changes }) => changes)).toEqual([]);
     await later.maintenance.disable();
     await later.close();
-    const told = messages.flatMap(({ changes }) => changes.map(({ action }) => action));
-    // By each of the two instances, as far as the first has heard of it by now.
-    expect(new Set(told)).toEqual(new Set(['off']));
+    const actions = messages.flatMap(({ changes }) => changes.map(({ action }) => action));
+    // From each of the two instances, unless the first has not yet read the change.
+    expect(new Set(actions)).toEqual(new Set(['off']));
   });
 
-  it('hears of them however late it subscribes, and whatever was collected before', () => {
+  it('reach subscribers that subscribe after a garbage collection', () => {
     const script = `
       const { subscribe } = require('node:diagnostics_channel');
-      const { setImmediate: turn } = require('node:timers/promises');
+      const { setImmediate: nextTurn } = require('node:timers/promises');
       const { NestFactory } = require('@nestjs/core');
       const { MaintenanceModule, MaintenanceService } = require('nestjs-maintenance');
       (async () => {
         const module = MaintenanceModule.forRoot({ storage: process.argv[1] });
         const app = await NestFactory.createApplicationContext(module, { logger: false });
-        await turn();
+        await nextTurn();
         gc();
         subscribe('nestjs-maintenance:change', ({ changes }) => console.log(changes.map(({ action }) => action).join()));
-        for (let turns = 0; turns < 5; turns++) await turn();
+        for (let turns = 0; turns < 5; turns++) await nextTurn();
         await app.get(MaintenanceService).enable();
         await app.close();
       })();
@@ -168,7 +170,7 @@ describe('whoever wants to know of changes', () => {
     expect(execFileSync(process.execPath, ['--expose-gc', '-e', script, storage], { encoding: 'utf8' })).toBe('on\n');
   });
 
-  it('finds no secret on the channel', async () => {
+  it('contain no secrets', async () => {
     await running.maintenance.enable();
     expect(JSON.stringify(messages)).not.toContain('the-token-of-the-test');
     await running.maintenance.disable();

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import WebSocket from 'ws';
 
-/** The protocols of subscriptions by the names that a handshake gives them. */
+/** Names of the subscription protocols in a handshake. */
 export const CURRENT = 'graphql-transport-ws';
 export const LEGACY = 'graphql-ws';
 
@@ -11,8 +11,8 @@ export interface Message {
   payload?: unknown;
 }
 
-/** A connection on which a client speaks one of the protocols, message by message. */
-export class Conversation {
+/** A client that sends and records the messages of one of the protocols. */
+export class SubscriptionClient {
   readonly messages: Message[] = [];
   readonly #waiting = new Set<() => void>();
 
@@ -21,21 +21,21 @@ export class Conversation {
     private readonly protocol: string,
   ) {
     socket.on('message', (data: Buffer) => {
-      this.#hear(JSON.parse(String(data)) as Message);
+      this.#record(JSON.parse(String(data)) as Message);
     });
     socket.on('close', (code: number) => {
-      this.#hear({ type: 'closed', payload: code });
+      this.#record({ type: 'closed', payload: code });
     });
   }
 
-  static async open(port: number, protocol: string, headers: Record<string, string> = {}): Promise<Conversation> {
+  static async open(port: number, protocol: string, headers: Record<string, string> = {}): Promise<SubscriptionClient> {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/graphql`, protocol, { headers });
-    const conversation = new Conversation(socket, protocol);
+    const client = new SubscriptionClient(socket, protocol);
     await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
     socket.on('error', () => undefined);
-    conversation.send({ type: 'connection_init', payload: {} });
-    await conversation.until(({ type }) => type === 'connection_ack');
-    return conversation;
+    client.send({ type: 'connection_init', payload: {} });
+    await client.until(({ type }) => type === 'connection_ack');
+    return client;
   }
 
   start(id: string, query: string): void {
@@ -46,22 +46,22 @@ export class Conversation {
     this.socket.send(JSON.stringify(message));
   }
 
-  /** The first message for which this holds, once it has come. */
-  async until(holds: (message: Message) => boolean): Promise<Message> {
+  /** Waits for the first message that matches and returns it. */
+  async until(matches: (message: Message) => boolean): Promise<Message> {
     for (;;) {
-      const found = this.messages.find(holds);
+      const found = this.messages.find(matches);
       if (found) return found;
       await new Promise<void>((resolve) => this.#waiting.add(resolve));
     }
   }
 
-  /** What ended an operation: its error, or that it is complete. */
-  end(id: string): Promise<Message> {
+  /** Waits for the message that ends an operation: an error or `complete`. */
+  waitForEnd(id: string): Promise<Message> {
     return this.until((message) => message.id === id && ['error', 'complete'].includes(message.type));
   }
 
   /** Waits for further events of an operation. */
-  async more(id: string, count = 2): Promise<void> {
+  async waitForEvents(id: string, count = 2): Promise<void> {
     const isEvent = (message: Message): boolean => message.id === id && ['next', 'data'].includes(message.type);
     const wanted = this.messages.filter(isEvent).length + count;
     await this.until(() => this.messages.filter(isEvent).length >= wanted);
@@ -71,15 +71,15 @@ export class Conversation {
     this.socket.terminate();
   }
 
-  #hear(message: Message): void {
+  #record(message: Message): void {
     this.messages.push(message);
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }
 }
 
-/** How a server answers a handshake: the status and headers of its response, with the subprotocol. */
-export function handshake(
+/** Returns status and headers of the response to a handshake, including the subprotocol. */
+export function sendHandshake(
   port: number,
   protocols: string[],
   path = '/graphql',
@@ -98,7 +98,7 @@ export function handshake(
       response.resume();
       answer(response);
     });
-    // A server that answers nothing, or that closes at once.
+    // The server sends no response or closes the connection.
     socket.on('error', ({ message }) => resolve({ failed: message }));
   });
 }

@@ -13,44 +13,44 @@ import { ADAPTERS, start, type Running } from './application.js';
 
 const RUNS = Number(process.env.AGREEMENT_RUNS || 400);
 
-/** Whoever answers says so. */
-const Answers = (): MethodDecorator => Header('X-Handler', 'yes');
+/** Marks responses of a handler with a header. */
+const MarkResponse = (): MethodDecorator => Header('X-Handler', 'yes');
 
 @Controller('plain')
 class PlainController {
-  @Answers()
+  @MarkResponse()
   @Get()
   list(): string {
     return 'list';
   }
 
-  @Answers()
+  @MarkResponse()
   @Get(':id')
   one(): string {
     return 'one';
   }
 
-  @Answers()
+  @MarkResponse()
   @Post()
   create(): string {
     return 'create';
   }
 
-  @Answers()
+  @MarkResponse()
   @Post('search')
   @MaintenanceAccess('read')
   search(): string {
     return 'search';
   }
 
-  @Answers()
+  @MarkResponse()
   @Get('counted')
   @MaintenanceAccess('write')
   counted(): string {
     return 'counted';
   }
 
-  @Answers()
+  @MarkResponse()
   @Head('head')
   head(): void {}
 }
@@ -58,20 +58,20 @@ class PlainController {
 @SkipMaintenance()
 @Controller('skipped')
 class SkippedController {
-  @Answers()
+  @MarkResponse()
   @Get()
   open(): string {
     return 'open';
   }
 
-  @Answers()
+  @MarkResponse()
   @SkipMaintenance(false)
   @Get('undone')
   undone(): string {
     return 'undone';
   }
 
-  @Answers()
+  @MarkResponse()
   @ForceMaintenance()
   @Get('forced')
   forced(): string {
@@ -82,20 +82,20 @@ class SkippedController {
 @MaintenanceScope('a')
 @Controller('scoped')
 class ScopedController {
-  @Answers()
+  @MarkResponse()
   @Get()
   a(): string {
     return 'a';
   }
 
-  @Answers()
+  @MarkResponse()
   @MaintenanceScope('b')
   @Put(':id/deep')
   both(): string {
     return 'both';
   }
 
-  @Answers()
+  @MarkResponse()
   @MaintenanceAccess('read')
   @Delete(':x/:y')
   rest(): string {
@@ -105,23 +105,23 @@ class ScopedController {
 
 @Controller({ path: 'mixed/:name', host: undefined })
 class MixedController {
-  @Answers()
+  @MarkResponse()
   @SkipMaintenance()
   @Get('page')
   page(): string {
     return 'page';
   }
 
-  @Answers()
+  @MarkResponse()
   @All(':any')
   all(): string {
     return 'all';
   }
 }
 
-/** A controller that another one inherits, with other rules. */
+/** Base class of two controllers with different decorators. */
 class Inherited {
-  @Answers()
+  @MarkResponse()
   @Get('thing')
   thing(): string {
     return 'thing';
@@ -180,16 +180,16 @@ const window = fc.record<EnableOptions>(
 
 const EXEMPTIONS: [string, MaintenanceModuleOptions['exempt']][] = [
   ['no exemption', {}],
-  ['paths', { urls: ['/plain/{*rest}', '/mixed/x/page', /\/scoped\/\d+\/deep/] }],
-  ['a condition', { when: (context) => context.getHandler().name === 'one' }],
+  ['exempt.urls', { urls: ['/plain/{*rest}', '/mixed/x/page', /\/scoped\/\d+\/deep/] }],
+  ['exempt.when', { when: (context) => context.getHandler().name === 'one' }],
   [
-    'a role',
+    'exempt.roles',
     { roles: ['staff'], user: (request: { headers: object }) => ({ role: 'x-staff' in request.headers && 'staff' }) },
   ],
 ];
-const LANES = ADAPTERS.flatMap((adapter) => EXEMPTIONS.map(([name, exempt]) => [adapter, name, exempt] as const));
+const CASES = ADAPTERS.flatMap((adapter) => EXEMPTIONS.map(([name, exempt]) => [adapter, name, exempt] as const));
 
-describe.each(LANES)('edge and guard on %s with %s', (adapter, _name, exempt) => {
+describe.each(CASES)('middleware and guard (%s, %s)', (adapter, _name, exempt) => {
   const storage = new MemoryStateStorage();
   let open: Running;
   let both: Running;
@@ -202,7 +202,7 @@ describe.each(LANES)('edge and guard on %s with %s', (adapter, _name, exempt) =>
   });
   afterAll(() => Promise.all([open.close(), both.close(), guard.close()]));
 
-  it(`agree on whatever the router sends to a handler (${RUNS} requests)`, async () => {
+  it(`agree on every request that reaches a handler (${RUNS} requests)`, async () => {
     let handled = 0;
     let refused = 0;
     const request = fc.record({ method, path, isStaff: fc.boolean() });
@@ -219,7 +219,7 @@ describe.each(LANES)('edge and guard on %s with %s', (adapter, _name, exempt) =>
             const ask = ({ call }: Running) => call(path, { method, headers });
             const [wouldBe, withEdge, byGuard] = await Promise.all([ask(open), ask(both), ask(guard)]);
             const isHandled = wouldBe.headers['x-handler'] === 'yes' || byGuard.headers['x-handler'] === 'yes';
-            // The edge refuses nothing that the guard admits.
+            // The middleware must not refuse a request that the guard admits.
             if (byGuard.headers['x-handler'] === 'yes') expect(withEdge.status).toBe(byGuard.status);
             if (!isHandled) continue;
             handled++;
@@ -230,7 +230,7 @@ describe.each(LANES)('edge and guard on %s with %s', (adapter, _name, exempt) =>
       ),
       { numRuns: Math.ceil(RUNS / 10) },
     );
-    // A property of nothing would hold as well.
+    // Makes sure that the property was checked for admitted and refused requests.
     expect(handled).toBeGreaterThan(0);
     expect(refused).toBeGreaterThan(0);
     expect(refused).toBeLessThan(handled);

@@ -15,7 +15,7 @@ import {
 import { RouterModule } from '@nestjs/core';
 import { ServeStaticModule } from '@nestjs/serve-static';
 import { MaintenanceGuard, SkipMaintenance, useMaintenance } from 'nestjs-maintenance';
-import { ADAPTERS, LANES, start, type Adapter, type Running, type Setup } from './application.js';
+import { ADAPTERS, ADAPTER_REGISTRATIONS, start, type Adapter, type Running, type Setup } from './application.js';
 import type { Call, Reply } from './client.js';
 import {
   BirdsController,
@@ -74,11 +74,11 @@ const imports = (adapter: Adapter): NonNullable<Setup['imports']> => [
 ];
 
 /** Finds the user by the request alone. */
-function userOf({ headers }: { headers: object }): { role: string } | null {
+function findUser({ headers }: { headers: object }): { role: string } | null {
   return 'x-staff' in headers ? { role: 'staff' } : null;
 }
 
-/** What every refusal has, whatever was asked for. */
+/** Asserts what all refusals have in common. */
 function expectRefusal(reply: Reply, retryAfter = '3600'): void {
   expect(reply.status).toBe(503);
   expect(reply.headers['retry-after']).toBe(retryAfter);
@@ -87,7 +87,7 @@ function expectRefusal(reply: Reply, retryAfter = '3600'): void {
   expect(reply.headers.etag).toBeUndefined();
 }
 
-describe.each(LANES)('on %s, by %s, a full window', (adapter, registration) => {
+describe.each(ADAPTER_REGISTRATIONS)('a full window (%s, %s)', (adapter, registration) => {
   let running: Running;
 
   beforeAll(async () => {
@@ -100,17 +100,21 @@ describe.each(LANES)('on %s, by %s, a full window', (adapter, registration) => {
   });
   afterAll(() => running.close());
 
-  const CLOSED: [string, string, Call?][] = [
+  const REFUSED_CALLS: [string, string, Call?][] = [
     ['a known route', '/cats'],
     ['a route with a parameter', '/cats/tom'],
     ['a HEAD route', '/cats/head', { method: 'HEAD' }],
     ['HEAD of a GET route', '/cats', { method: 'HEAD' }],
     ['a POST', '/cats', { method: 'POST', headers: JSON_TYPE, body: '{"name":"Tom"}' }],
     ['a malformed body', '/cats', { method: 'POST', headers: JSON_TYPE, body: '{"name":' }],
-    ['a body of a type that nobody parses', '/cats', { method: 'POST', headers: { 'content-type': 'x/y' }, body: 'z' }],
+    [
+      'a body without a parser for its type',
+      '/cats',
+      { method: 'POST', headers: { 'content-type': 'x/y' }, body: 'z' },
+    ],
     ['an unknown URL', '/nowhere'],
     ['an unknown URL with a body', '/nowhere', { method: 'POST', headers: JSON_TYPE, body: '{"name":' }],
-    ['a method that the route has not', '/cats', { method: 'DELETE' }],
+    ['a method that the route does not support', '/cats', { method: 'DELETE' }],
     ['a static file', '/static/file.txt'],
     ['HEAD of a static file', '/static/file.txt', { method: 'HEAD' }],
     ['a missing static file', '/static/missing.txt'],
@@ -119,49 +123,52 @@ describe.each(LANES)('on %s, by %s, a full window', (adapter, registration) => {
     ['a host controller on another host', '/hosted', { headers: { host: 'b.example.com' } }],
     ['@SkipMaintenance(false) in an exempt controller', '/open/undone'],
     ['@ForceMaintenance() in an exempt controller', '/open/forced'],
-    ['both marks at one place', '/open/both'],
+    ['@ForceMaintenance() and @SkipMaintenance() on one handler', '/open/both'],
     ['a forced controller', '/closed'],
     ['an inherited handler', '/inherits-closed/inherited'],
     ['another method of an exempt path', '/nested/mixed', { method: 'PUT' }],
   ];
 
-  describe('while it is active', () => {
+  describe('while active', () => {
     beforeAll(() => running.maintenance.enable());
     afterAll(() => running.maintenance.disable());
 
-    it.each(CLOSED.map(([name, ...rest]) => ({ name, rest })))('refuses $name', async ({ rest: [path, request] }) => {
-      const reply = await running.call(path, request);
-      expectRefusal(reply);
-      if (request?.method === 'HEAD') expect(reply.text).toBe('');
-      else {
-        expect(reply.headers['content-type']).toBe('application/problem+json');
-        expect(reply.json()).toMatchObject({
-          status: 503,
-          statusCode: 503,
-          title: 'Service Unavailable',
-          mode: 'full',
-        });
-      }
-    });
+    it.each(REFUSED_CALLS.map(([name, ...rest]) => ({ name, rest })))(
+      'refuses $name',
+      async ({ rest: [path, request] }) => {
+        const reply = await running.call(path, request);
+        expectRefusal(reply);
+        if (request?.method === 'HEAD') expect(reply.text).toBe('');
+        else {
+          expect(reply.headers['content-type']).toBe('application/problem+json');
+          expect(reply.json()).toMatchObject({
+            status: 503,
+            statusCode: 503,
+            title: 'Service Unavailable',
+            mode: 'full',
+          });
+        }
+      },
+    );
 
-    it('admits marked controllers and handlers', async () => {
+    it('admits controllers and handlers with @SkipMaintenance()', async () => {
       await expect(running.call('/open')).resolves.toMatchObject({ status: 200, text: 'open' });
       await expect(running.call('/closed/open')).resolves.toMatchObject({ status: 200, text: 'open' });
       await expect(running.call('/nested/mixed')).resolves.toMatchObject({ status: 200, text: 'read' });
       await expect(running.call('/inherits-open/inherited')).resolves.toMatchObject({ status: 200 });
     });
 
-    it('leaves the body parser to an exempt handler', async () => {
+    it('runs the body parser for an exempt handler', async () => {
       const call = { method: 'POST', headers: JSON_TYPE };
       expect((await running.call('/open', { ...call, body: '{"a":1}' })).json()).toEqual({ body: { a: 1 } });
       expect((await running.call('/open', { ...call, body: '{"a":' })).status).toBe(400);
     });
 
-    it('adds nothing to the answer of a marked handler', async () => {
+    it('adds no Cache-Control header to responses of exempt handlers', async () => {
       expect((await running.call('/open')).headers['cache-control']).toBeUndefined();
     });
 
-    it('lets CORS preflights succeed, and the answers keep their CORS headers', async () => {
+    it('answers CORS preflights and sends CORS headers with refusals', async () => {
       const origin = 'https://shop.example.com';
       const headers = { origin, 'access-control-request-method': 'POST' };
       expect((await running.call('/cats', { method: 'OPTIONS', headers })).status).toBe(204);
@@ -188,19 +195,19 @@ describe.each(LANES)('on %s, by %s, a full window', (adapter, registration) => {
     ['/static/file.txt', 200],
     ['/open', 200],
     ['/nested/mixed', 200],
-  ])('answers %s with %i when it is over', async (path, status) => {
+  ])('no longer affects %s (%i) once it has ended', async (path, status) => {
     const reply = await running.call(path);
     expect(reply.status).toBe(status);
     expect(reply.headers['cache-control'] ?? '').not.toMatch(/no-store/);
   });
 
-  it('refuses what is forced even then', async () => {
+  it('does not need to be active for @ForceMaintenance() handlers to be refused', async () => {
     for (const path of ['/closed', '/open/forced', '/open/both']) expectRefusal(await running.call(path));
     expect((await running.call('/closed/open')).status).toBe(200);
   });
 });
 
-describe.each(ADAPTERS)('on %s', (adapter) => {
+describe.each(ADAPTERS)('refused requests (%s)', (adapter) => {
   let running: Running | undefined;
   const startActive = async (setup: Setup): Promise<Running> => {
     running = await start(adapter, setup);
@@ -209,7 +216,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   };
   afterEach(() => running?.close());
 
-  it('refuses below a global prefix and beside it', async () => {
+  it('include those with and without the global prefix', async () => {
     const { call } = await startActive({
       controllers,
       imports: imports(adapter),
@@ -244,23 +251,24 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       (version) => ['/dogs', { accept: `application/json;v=${version}` }],
     ],
   ];
-  it.each(VERSIONS)('tells versions by %s apart', async (_name, enable, requestOf) => {
+  it.each(VERSIONS)('are decided per version with %s versioning', async (_name, enable, buildRequest) => {
     const { call } = await startActive({ controllers: versioned, main: (app) => void enable(app) });
-    const ask = (version: string): Promise<Reply> => call(requestOf(version)[0], { headers: requestOf(version)[1] });
+    const ask = (version: string): Promise<Reply> =>
+      call(buildRequest(version)[0], { headers: buildRequest(version)[1] });
     expectRefusal(await ask('1'));
     expect(await ask('2')).toMatchObject({ status: 200, text: 'dogs 2' });
     expectRefusal(await ask('9'));
     expectRefusal(await call('/birds'));
   });
 
-  it('refuses without the edge, at the guard', async () => {
+  it('are refused by the guard if mount.edge is false', async () => {
     const { call } = await startActive({ controllers, extras: { mount: { edge: false } } });
     expectRefusal(await call('/cats'));
     expect((await call('/open')).status).toBe(200);
     expect((await call('/nowhere')).status).toBe(404);
   });
 
-  it('leaves handlers that no guard would refuse alone', async () => {
+  it('do not include unguarded handlers if mount.guard is false', async () => {
     const { call } = await startActive({
       controllers: [CatsController, GuardedController],
       extras: { mount: { guard: false } },
@@ -273,11 +281,14 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   });
 
   describe.each<[string, NonNullable<Setup['options']>['exempt']]>([
-    ['no exemption', {}],
-    ['roles', { roles: ['staff'], user: (request: { headers: object }) => userOf(request) }],
-    ['a condition', { when: () => false }],
-    ['both', { roles: ['staff'], user: (request: { headers: object }) => userOf(request), when: () => false }],
-  ])('with %s', (name, exempt) => {
+    ['none', {}],
+    ['exempt.roles', { roles: ['staff'], user: (request: { headers: object }) => findUser(request) }],
+    ['exempt.when', { when: () => false }],
+    [
+      'exempt.roles and exempt.when',
+      { roles: ['staff'], user: (request: { headers: object }) => findUser(request), when: () => false },
+    ],
+  ])('exemptions: %s', (name, exempt) => {
     const paths = ['/proxied/x', '/mounted', '/mounted/x', '/mounted/cats?a=b'];
     const answer = (request: { url: string }, response: { end: (body: string) => void }): void =>
       response.end(`middleware ${request.url}`);
@@ -300,7 +311,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       return call;
     };
 
-    it('refuses before middleware where no handler is', async () => {
+    it('refuses unknown URLs before middleware of the application', async () => {
       const call = await startWithMiddleware();
       for (const path of paths) {
         for (const method of ['GET', 'POST']) {
@@ -312,13 +323,13 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       expect((await call('/mounted/x')).text).toBe('middleware /x');
     });
 
-    it('leaves middleware in front of a handler that an exemption admits, or may admit, alone', async () => {
+    it('runs middleware of the application before a handler that is or may be exempt', async () => {
       const call = await startWithMiddleware();
       expect((await call('/open')).text).toContain('middleware');
-      expect((await call('/cats')).status).toBe(name === 'no exemption' ? 503 : 200);
+      expect((await call('/cats')).status).toBe(name === 'none' ? 503 : 200);
     });
 
-    it('admits a role to middleware', async () => {
+    it('admits a user with an exempt role to middleware', async () => {
       if (!exempt?.roles) return;
       const call = await startWithMiddleware();
       for (const path of paths) {
@@ -330,10 +341,10 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   });
 
   it.each<[string, NonNullable<Setup['options']>]>([
-    ['nothing is exempt', {}],
-    ['a role could admit', { exempt: { roles: ['staff'] } }],
-    ['a condition could admit', { exempt: { when: () => false } }],
-  ])('refuses other hosts than that of a controller where %s', async (_name, options) => {
+    ['no exemptions', {}],
+    ['exempt.roles', { exempt: { roles: ['staff'] } }],
+    ['exempt.when', { exempt: { when: () => false } }],
+  ])('include other hosts than that of a controller: %s', async (_name, options) => {
     @SkipMaintenance()
     @Controller({ path: 'admitted', host: 'a.example.com' })
     class AdmittedHostController {
@@ -354,7 +365,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     }
   });
 
-  it('keeps CORS headers wherever the application sets them', async () => {
+  it('have the CORS headers of the application', async () => {
     const origin = 'https://shop.example.com';
     const expectCors = async (call: Running['call']): Promise<void> => {
       for (const path of ['/cats', '/nowhere']) {
@@ -382,18 +393,18 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     }
   });
 
-  it('refuses OPTIONS where the application does without CORS', async () => {
+  it('include OPTIONS requests if CORS is not enabled', async () => {
     const { call } = await startActive({ controllers });
     expectRefusal(await call('/cats', { method: 'OPTIONS' }));
   });
 
-  it('works without body parsers', async () => {
+  it('need no body parser', async () => {
     const { call } = await startActive({ controllers, create: { bodyParser: false } });
     expectRefusal(await call('/cats', { method: 'POST', headers: JSON_TYPE, body: '{' }));
     expectRefusal(await call('/nowhere'));
   });
 
-  it('knows the handlers where the adapter reports each route that is taken', async () => {
+  it('respect @SkipMaintenance() if the adapter has a setOnRouteTriggered() callback', async () => {
     const routes: string[] = [];
     const { call } = await startActive({
       controllers,
@@ -410,7 +421,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   });
 });
 
-/** Uploads until the answer is there; tells the status and how much was sent by then. */
+/** Uploads until the response arrives; returns the status and the number of bytes that were sent by then. */
 async function upload(port: number, path: string, size: number): Promise<[number, number]> {
   const { request } = await import('node:http');
   return new Promise((resolve, reject) => {

@@ -36,7 +36,7 @@ afterEach(() => {
   for (const name of Object.keys(process.env)) if (name.startsWith('MAINTENANCE_')) delete process.env[name];
 });
 
-/** Returns the warnings of an application that starts, and is used a little. */
+/** Returns the warnings of an application that starts and receives one request. */
 async function getWarnings(adapter: Adapter, setup: Setup = {}): Promise<string[]> {
   const running = await start(adapter, { controllers: [ShopController], ...setup, create: { logger } });
   await running.call('/');
@@ -44,18 +44,18 @@ async function getWarnings(adapter: Adapter, setup: Setup = {}): Promise<string[
   return lines;
 }
 
-describe.each(ADAPTERS)('warnings at boot on %s', (adapter) => {
-  it('are none where all settings have an effect', async () => {
+describe.each(ADAPTERS)('startup warnings (%s)', (adapter) => {
+  it('are not logged if all settings have an effect', async () => {
     process.env.MAINTENANCE_RETRY_AFTER = '60';
     const setup = { options: { adminToken: TOKEN }, extras: { admin: true } };
     expect(await getWarnings(adapter, setup)).toEqual([]);
   });
 
-  it('name an environment variable that nothing reads, and the one that is likely meant', async () => {
+  it('name unknown MAINTENANCE_* variables and the closest known one', async () => {
     process.env.MAINTENANCE_EXEMT_IPS = '10.0.0.0/8';
     process.env.MAINTENANCE_WHATEVER_ELSE = '1';
     process.env.MAINTENANCE_EMPTY = '';
-    // What Kubernetes sets for a Service that is called maintenance.
+    // Kubernetes sets these for a Service named maintenance.
     process.env.MAINTENANCE_SERVICE_HOST = '10.0.0.1';
     process.env.MAINTENANCE_PORT = 'tcp://10.0.0.1:80';
     process.env.MAINTENANCE_PAGE_PORT_80_TCP_ADDR = '10.0.0.1';
@@ -65,15 +65,18 @@ describe.each(ADAPTERS)('warnings at boot on %s', (adapter) => {
     ]);
   });
 
-  it.each(['code', 'environment'])('say that an admin token from %s has no effect without `admin`', async (source) => {
-    if (source === 'environment') process.env.MAINTENANCE_ADMIN_TOKEN = TOKEN;
-    const options = source === 'code' ? { adminToken: TOKEN } : {};
-    expect(await getWarnings(adapter, { options })).toEqual([
-      expect.stringMatching(/^`adminToken` \(environment: MAINTENANCE_ADMIN_TOKEN\) has no effect.*`admin: true`/),
-    ]);
-  });
+  it.each(['code', 'environment'])(
+    'explain that an admin token from %s has no effect without `admin`',
+    async (source) => {
+      if (source === 'environment') process.env.MAINTENANCE_ADMIN_TOKEN = TOKEN;
+      const options = source === 'code' ? { adminToken: TOKEN } : {};
+      expect(await getWarnings(adapter, { options })).toEqual([
+        expect.stringMatching(/^`adminToken` \(environment: MAINTENANCE_ADMIN_TOKEN\) has no effect.*`admin: true`/),
+      ]);
+    },
+  );
 
-  it('say that nobody can log in where roles are exempt and no handler is', async () => {
+  it('explain that `exempt.roles` needs an exempt login handler', async () => {
     const options = { exempt: { roles: ['staff'] } };
     expect(await getWarnings(adapter, { options })).toEqual([
       expect.stringMatching(/^`exempt\.roles` is set, but nothing is exempt.*@SkipMaintenance\(\) on the handler/),
@@ -84,7 +87,7 @@ describe.each(ADAPTERS)('warnings at boot on %s', (adapter) => {
   });
 });
 
-it('warns of no endpoints in an application context, which has none', async () => {
+it('logs no warnings about endpoints in an application context', async () => {
   const options = { storage: new MemoryStateStorage(), adminToken: TOKEN, exempt: { roles: ['staff'] } };
   @Module({ imports: [MaintenanceModule.forRoot(options)] })
   class WorkerModule {}
@@ -94,7 +97,7 @@ it('warns of no endpoints in an application context, which has none', async () =
 });
 
 describe('MaintenanceModule without forRoot()', () => {
-  const SENTENCE = /^nestjs-maintenance: MaintenanceModule is imported without forRoot\(\)\. Write `imports: \[Mai/;
+  const ERROR = /^nestjs-maintenance: MaintenanceModule is imported without forRoot\(\)\. Write `imports: \[Mai/;
 
   async function boot(module: new () => object): Promise<void> {
     const app = await NestFactory.create(module, { logger, abortOnError: false });
@@ -103,13 +106,13 @@ describe('MaintenanceModule without forRoot()', () => {
     await app.close();
   }
 
-  it('stops the application with a sentence that names forRoot()', async () => {
+  it('fails at startup with an error that names forRoot()', async () => {
     @Module({ imports: [MaintenanceModule], controllers: [ShopController] })
     class AppModule {}
-    await expect(boot(AppModule)).rejects.toThrow(SENTENCE);
+    await expect(boot(AppModule)).rejects.toThrow(ERROR);
   });
 
-  it('stops the application also where another module has called forRoot()', async () => {
+  it('fails at startup if another module has called forRoot()', async () => {
     @Module({ imports: [MaintenanceModule] })
     class FeatureModule {}
     @Module({ imports: [MaintenanceModule.forRoot({ storage: new MemoryStateStorage() }), FeatureModule] })

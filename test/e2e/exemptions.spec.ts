@@ -19,7 +19,7 @@ import { APP_GUARD } from '@nestjs/core';
 import { SkipMaintenance, type ExemptOptions } from 'nestjs-maintenance';
 import { join } from 'node:path';
 import { ServeStaticModule } from '@nestjs/serve-static';
-import { LANES, start, type Running, type Setup } from './application.js';
+import { ADAPTER_REGISTRATIONS, start, type Running, type Setup } from './application.js';
 import { CatsController, HealthController, OpenController } from './controllers.js';
 
 @Controller()
@@ -57,7 +57,7 @@ class ShopController {
   }
 }
 
-/** Finds the user in a header, as a session would; refuses who names a bad one. */
+/** Reads the user from a header, as a session would; rejects an unknown role. */
 @Injectable()
 class AuthGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
@@ -72,7 +72,7 @@ class AuthGuard implements CanActivate {
 
 const controllers = [ShopController, CatsController, HealthController, OpenController];
 
-describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, registration) => {
+describe.each(ADAPTER_REGISTRATIONS)('exemptions during a full window (%s, %s)', (adapter, registration) => {
   let running: Running;
   const startActive = async (exempt: ExemptOptions, setup: Setup = {}): Promise<Running['call']> => {
     running = await start(adapter, { registration, controllers, ...setup, options: { exempt, ...setup.options } });
@@ -81,12 +81,12 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
   };
   afterEach(() => running.close());
 
-  it('admits exempt paths, whole and in normal form', async () => {
+  it('admits paths that match exempt.urls completely and in normalized form', async () => {
     const call = await startActive({ urls: ['/docs/{*rest}', '/cats/', /^\/orders?$/i, 'docs'] });
     for (const path of ['/docs', '/docs/a/b', '/docs/a?b=c', '/docs/caf%C3%A9', '/cats', '/cats?x=1']) {
       expect([path, (await call(path)).status]).toEqual([path, 200]);
     }
-    // With the slash it is another path to Fastify's router, and exempt all the same.
+    // Fastify's router treats the trailing slash as another path; it is exempt all the same.
     for (const path of ['/docs/', '/cats/']) {
       expect([path, (await call(path)).status]).toEqual([path, path === '/docs/' || adapter === 'express' ? 200 : 404]);
     }
@@ -112,7 +112,7 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
     }
   });
 
-  it('ignores one trailing slash, of the request and of the pattern', async () => {
+  it('ignores one trailing slash in the request path and in the pattern', async () => {
     const call = await startActive({ urls: ['/docs/{*rest}', /^\/cats\/$/] });
     for (const path of ['/docs', '/docs/', '/docs/a', '/docs/a/', '/cats', '/cats/']) {
       expect([path, (await call(path)).status]).not.toEqual([path, 503]);
@@ -121,7 +121,7 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
     expect((await call('/')).status).toBe(503);
   });
 
-  it('refuses a path of which a RegExp matches only a line', async () => {
+  it('refuses a path if a multiline RegExp matches only one of its lines', async () => {
     const urls = [/\/ping/m, /^\/status$/gm];
     const call = await startActive({ urls });
     for (const path of ['/ping', '/status', '/status']) expect([path, (await call(path)).status]).toEqual([path, 404]);
@@ -130,25 +130,25 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
     }
   });
 
-  it('admits paths however they are spelled in the pattern', async () => {
+  it('admits paths whose pattern is percent-encoded', async () => {
     const call = await startActive({ urls: ['/caf%C3%A9', '/a%20b'] });
     for (const path of ['/caf%C3%A9', '/a%20b']) expect([path, (await call(path)).status]).toEqual([path, 404]);
   });
 
-  it('admits through middleware that is bound to controllers and methods', async () => {
+  it('admits exempt handlers behind middleware that is bound to controllers and methods', async () => {
     const seen: string[] = [];
-    const note = (request: { method: string }, _response: unknown, next: () => void): void => {
+    const recordMethod = (request: { method: string }, _response: unknown, next: () => void): void => {
       seen.push(request.method);
       next();
     };
     @Module({})
-    class NotingModule implements NestModule {
+    class RecordingModule implements NestModule {
       configure(consumer: MiddlewareConsumer): void {
-        consumer.apply(note).forRoutes(OpenController, { path: 'skipped', method: RequestMethod.ALL });
-        consumer.apply(note).forRoutes({ path: '{*splat}', method: RequestMethod.GET });
+        consumer.apply(recordMethod).forRoutes(OpenController, { path: 'skipped', method: RequestMethod.ALL });
+        consumer.apply(recordMethod).forRoutes({ path: '{*splat}', method: RequestMethod.GET });
       }
     }
-    const call = await startActive({}, { imports: [NotingModule] });
+    const call = await startActive({}, { imports: [RecordingModule] });
     expect((await call('/open')).text).toBe('open');
     expect((await call('/skipped')).text).toBe('skipped');
     expect(seen.length).toBeGreaterThan(0);
@@ -157,7 +157,7 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
     expect(seen).toEqual([]);
   });
 
-  it('admits handlers that their constructor has bound', async () => {
+  it('admits exempt handlers that the constructor binds to the instance', async () => {
     @SkipMaintenance()
     @Controller('bound')
     class BoundController {
@@ -174,7 +174,7 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
     expect((await call('/bound')).text).toBe('bound');
   });
 
-  it('admits probes by GET and HEAD, and nothing that looks like one', async () => {
+  it('admits GET and HEAD requests for probes, but no similar paths', async () => {
     const call = await startActive({});
     expect((await call('/health')).text).toBe('healthy');
     expect((await call('/health/')).status).toBe(adapter === 'express' ? 200 : 404);
@@ -204,7 +204,7 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
     }
   });
 
-  it('admits probes under a version in the path, with and without a global prefix', async () => {
+  it('admits probes with URI versioning, with and without a global prefix', async () => {
     @Controller({ path: 'health', version: '1' })
     class VersionedHealthController {
       @Get()
@@ -220,7 +220,7 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
       }
 
       @Get(':id/health')
-      historyOf(): string {
+      getHistory(): string {
         return 'another vehicle';
       }
     }
@@ -257,7 +257,7 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
     expect((await refused('/v1/health')).status).toBe(503);
   });
 
-  it('admits probes with the global prefix, and can refuse them', async () => {
+  it('admits probes below a global prefix, unless exempt.probes is false', async () => {
     const main: Setup['main'] = (app) => void app.setGlobalPrefix('api', { exclude: ['admin'] });
     const call = await startActive({}, { main });
     expect((await call('/api/health')).status).toBe(200);
@@ -270,7 +270,7 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
     expect((await (await startActive({ probes: false }))('/health')).status).toBe(503);
   });
 
-  it('admits addresses, not what a header claims', async () => {
+  it('admits exempt IP addresses, but trusts forwarding headers only with trust proxy', async () => {
     let call = await startActive({ ips: ['127.0.0.0/8', '::1'] });
     expect((await call('/cats')).status).toBe(200);
     expect((await call('/nowhere')).status).toBe(404);
@@ -308,7 +308,7 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
     }
   });
 
-  describe('with roles', () => {
+  describe('exempt.roles', () => {
     const auth = { providers: [{ provide: APP_GUARD, useClass: AuthGuard }] };
     const as = (role: string): { headers: Record<string, string> } => ({ headers: { 'x-role': role } });
 
@@ -318,23 +318,23 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
       expect((await call('/cats', { headers: { 'x-roles': 'customer superuser' } })).status).toBe(200);
       expect((await call('/cats', as('customer'))).status).toBe(503);
       expect((await call('/cats')).status).toBe(503);
-      // Nobody has found a user where no handler is.
+      // No guard runs for unknown routes, so the user is unknown.
       expect((await call('/nowhere', as('staff'))).status).toBe(503);
     });
 
-    it('keeps errors of parsers where a role could admit, and refuses where an earlier guard does not admit', async () => {
+    it('returns the 400 of the body parser if a role could admit, and a 503 if an earlier guard rejects', async () => {
       const call = await startActive({ roles: ['staff'] }, auth);
       expect((await call('/cats', as('unknown'))).status).toBe(503);
       const body = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{' };
       expect((await call('/cats', body)).status).toBe(400);
     });
 
-    it('refuses before guards and parsers where nothing could admit', async () => {
+    it('refuses before guards and body parsers if no exemption could apply', async () => {
       const call = await startActive({}, auth);
       expect((await call('/cats', as('unknown'))).status).toBe(503);
     });
 
-    it('asks the application who it is, also where no handler is', async () => {
+    it('calls exempt.user for routes and for unknown URLs', async () => {
       let asked = 0;
       const call = await startActive({
         roles: ['staff'],
@@ -351,14 +351,14 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
       expect(asked).toBe(1);
     });
 
-    it('refuses where the answer does not come', async () => {
+    it('refuses the request if exempt.user never settles', async () => {
       const call = await startActive({ roles: ['staff'], user: () => new Promise(() => undefined) });
       const started = Date.now();
       expect((await call('/cats')).status).toBe(503);
       expect(Date.now() - started).toBeLessThan(9_000);
     });
 
-    it('refuses where the question throws', async () => {
+    it('refuses the request if exempt.user throws', async () => {
       const call = await startActive({
         roles: ['staff'],
         user: () => {
@@ -370,7 +370,7 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
     });
   });
 
-  it("asks the application's own condition, after the role", async () => {
+  it('calls exempt.when for route handlers if no role admits', async () => {
     const asked: string[] = [];
     const call = await startActive({
       roles: ['staff'],
@@ -392,13 +392,13 @@ describe.each(LANES)('on %s, by %s, while a full window is active', (adapter, re
     expect(asked).toHaveLength(3);
   });
 
-  it('admits everything in tests, if asked to', async () => {
+  it('admits every request in a test run if exempt.tests is true', async () => {
     expect((await (await startActive({ tests: true }))('/cats')).status).toBe(200);
     await running.close();
     expect((await (await startActive({ tests: false }))('/cats')).status).toBe(503);
   });
 
-  it('keeps what exempt visitors see out of shared caches', async () => {
+  it('sends Cache-Control: private to exempt users', async () => {
     const call = await startActive(
       { ips: ['127.0.0.1'] },
       {

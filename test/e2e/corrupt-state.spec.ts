@@ -7,28 +7,30 @@ import { ADAPTERS, start, type Adapter } from './application.js';
 import { CatsController } from './controllers.js';
 
 const POLICIES: StorageFailurePolicy[] = ['last-known', 'on', 'off'];
-const LANES = POLICIES.flatMap((policy) =>
+const POLICY_ADAPTERS = POLICIES.flatMap((policy) =>
   ADAPTERS.map((adapter) => [policy, adapter] as [StorageFailurePolicy, Adapter]),
 );
 
-it.each(LANES)(
-  'garbage in the file gets the policy "%s" on %s, and `off` repairs it',
+it.each(POLICY_ADAPTERS)(
+  'a corrupt state file applies onStorageFailure "%s" until disable({ all: true }) repairs it (%s)',
   async (onStorageFailure, adapter) => {
     const { maintenance, call, stateFile, close } = await start(adapter, {
       controllers: [CatsController],
       options: { onStorageFailure },
     });
-    // What an instance has read a state from holds damage afterwards, whatever it looks like.
+    // Once an instance has read a valid state, any unreadable content counts as corrupt.
     await maintenance.enable();
     await maintenance.disable();
-    await until('it has reported', async () => (await maintenance.instances()).some(({ lineage }) => lineage !== null));
+    await until('the instance has reported', async () =>
+      (await maintenance.instances()).some(({ lineage }) => lineage !== null),
+    );
     let count = 0;
     let corrupt = 0;
     let lastKnown = false;
     await holds(
       content,
       async (bytes) => {
-        // At once: of `1 0` that is being written over a `0`, a reader may see the `1`.
+        // Replaces the file atomically: while `1 0` overwrites `0`, a reader could see `1`.
         writeFileSync(`${stateFile}.new`, bytes);
         renameSync(`${stateFile}.new`, stateFile);
         const status = await maintenance.refresh();
@@ -48,9 +50,9 @@ it.each(LANES)(
         expect((await call('/cats')).status).toBe(200);
         lastKnown = false;
       },
-      CASES / LANES.length,
+      CASES / POLICY_ADAPTERS.length,
     );
-    expect(corrupt).toBeGreaterThan(CASES / LANES.length / 4);
+    expect(corrupt).toBeGreaterThan(CASES / POLICY_ADAPTERS.length / 4);
     await close();
   },
   PATIENCE,

@@ -41,9 +41,9 @@ class ShopController {
 }
 
 const controllers = [ShopController];
-const passOn = (_request: unknown, _response: unknown, next: () => void): void => next();
+const callNext = (_request: unknown, _response: unknown, next: () => void): void => next();
 
-describe.each(ADAPTERS)('the path by which a request is decided, on %s', (adapter) => {
+describe.each(ADAPTERS)('the path that decides on a request (%s)', (adapter) => {
   let running: Running;
   const startActive = async (setup: Setup): Promise<Running['call']> => {
     running = await start(adapter, { controllers, ...setup });
@@ -52,7 +52,7 @@ describe.each(ADAPTERS)('the path by which a request is decided, on %s', (adapte
   };
   afterEach(() => running.close());
 
-  it('admits GET and HEAD alone at the path of a redirect', async () => {
+  it('admits only GET and HEAD requests to response.redirectUrl', async () => {
     const send = await startActive({ options: { response: { redirectUrl: '/closed' } } });
     expect((await send('/closed')).text).toBe('closed');
     expect((await send('/closed', { method: 'HEAD' })).status).toBe(200);
@@ -62,10 +62,10 @@ describe.each(ADAPTERS)('the path by which a request is decided, on %s', (adapte
   });
 
   it.each([
-    ['as the first that handles it', {}],
-    ['behind other middleware', { create: { bodyParser: false }, main: (app) => void app.use(passOn) }],
+    ['first', {}],
+    ['after other middleware', { create: { bodyParser: false }, main: (app) => void app.use(callNext) }],
   ] as [string, Setup][])(
-    'is that of an absolute-form target for decorators, and none for exemptions, %s',
+    'matches decorators but no exemptions for absolute-form targets (middleware runs %s)',
     async (_place, setup) => {
       const send = await startActive({ ...setup, options: { exempt: { urls: ['/docs', '/none'] } } });
       for (const [path, status, statusOfAbsoluteForm] of [
@@ -84,7 +84,7 @@ describe.each(ADAPTERS)('the path by which a request is decided, on %s', (adapte
     },
   );
 
-  it('keeps the global prefix where no route is found', async () => {
+  it('includes the global prefix for unknown routes', async () => {
     const send = await startActive({
       options: { exempt: { urls: ['/api/docs{/*rest}'] } },
       main: (app) => void app.setGlobalPrefix('api'),
@@ -96,7 +96,7 @@ describe.each(ADAPTERS)('the path by which a request is decided, on %s', (adapte
     expect((await send('/docs/missing.png')).status).toBe(503);
   });
 
-  it('is the whole one for the guard of a handler that middleware calls at a path', async () => {
+  it('is not shortened by app.use(path) for guards of an ExternalContextCreator handler', async () => {
     class Calls {
       hello(_request: unknown, response: { end: (text: string) => void }): void {
         response.end('hello');
@@ -117,7 +117,7 @@ describe.each(ADAPTERS)('the path by which a request is decided, on %s', (adapte
     expect((await send('/rpc/closed-there')).text).toBe('hello');
   });
 
-  it('is the whole one of a request in flight that middleware answers at a path', async () => {
+  it('is not shortened by app.use(path) for in-flight requests', async () => {
     let finish: (() => void) | undefined;
     running = await start(adapter, {
       controllers,
@@ -129,7 +129,7 @@ describe.each(ADAPTERS)('the path by which a request is decided, on %s', (adapte
     });
     const { maintenance } = running;
     const answer = running.call('/proxied/x');
-    await until('the request is under way', () => finish !== undefined);
+    await until('the request is in flight', () => finish !== undefined);
     await maintenance.enable();
     expect(await maintenance.drained({ timeout: 0 })).toMatchObject({ drained: true });
     finish!();
@@ -143,7 +143,7 @@ function respond(response: unknown): void {
   raw.end();
 }
 
-it('decides operations by the URL that Fastify routes, as every request', async () => {
+it('decides on GraphQL operations by the URL after rewriteUrl (fastify)', async () => {
   const running = await start('fastify', {
     imports: [GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true })],
     providers: [CatsResolver],
@@ -162,7 +162,7 @@ it('decides operations by the URL that Fastify routes, as every request', async 
   await running.close();
 });
 
-it('decides by the path below the application in which Express mounts this one', async () => {
+it('decides by the path below the mount path of an outer Express application', async () => {
   const running = await start('express', { controllers, options: { exempt: { urls: ['/docs', '/api/none'] } } });
   await running.maintenance.enable();
   const server = createServer(express().use('/shop', running.app.getHttpAdapter().getInstance() as RequestListener));

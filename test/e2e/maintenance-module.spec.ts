@@ -24,18 +24,18 @@ import { CatsController } from './controllers.js';
 
 type Options = MaintenanceModuleOptions & MaintenanceModuleExtras;
 
-async function boot(...imports: (DynamicModule | Promise<DynamicModule>)[]): Promise<unknown> {
+async function startContext(...imports: (DynamicModule | Promise<DynamicModule>)[]): Promise<unknown> {
   @Module({ imports })
   class AppModule {}
   const app = await NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false });
   await app.close();
-  return 'booted';
+  return 'started';
 }
 
 const circular: Record<string, unknown> = { password: 's3cret' };
 circular.self = circular;
 
-const memory = (): { storage: MemoryStateStorage } => ({ storage: new MemoryStateStorage() });
+const createMemoryOptions = (): { storage: MemoryStateStorage } => ({ storage: new MemoryStateStorage() });
 
 /** Changes the environment for one test. */
 function withEnvironment(variables: Record<string, string>): void {
@@ -49,15 +49,15 @@ function withEnvironment(variables: Record<string, string>): void {
 let restore: () => void = () => undefined;
 afterEach(() => restore());
 
-describe('options that can not be used stop the application', () => {
-  const UNUSABLE: [string, unknown, RegExp][] = [
+describe('option validation', () => {
+  const INVALID_OPTIONS: [string, unknown, RegExp][] = [
     ['an unknown option', { storge: 'file:x' }, /unknown option `storge`.*`storage`/],
     ['an unknown nested option', { exempt: { url: [] } }, /unknown option `exempt\.url`.*`exempt\.urls`/],
     ['an unknown extra', { mount: { edges: true } }, /unknown option `mount\.edges`.*`mount\.edge`/],
     ['a wrong type', { refreshInterval: '5s' }, /option `refreshInterval` must be a number of milliseconds, not "5s"/],
-    ['an interval of nothing', { refreshInterval: 0 }, /`refreshInterval`/],
-    ['a storage that is none', { storage: { read: 1 } }, /`storage` must be a StateStorage or the URL/],
-    ['a URL of no storage', { storage: 'ftp://x/y' }, /`storage`.*"ftp:\/\/x\/y".*file:/],
+    ['an interval of 0', { refreshInterval: 0 }, /`refreshInterval`/],
+    ['an object that is not a storage', { storage: { read: 1 } }, /`storage` must be a StateStorage or the URL/],
+    ['a URL of an unknown storage', { storage: 'ftp://x/y' }, /`storage`.*"ftp:\/\/x\/y".*file:/],
     ['a path without a scheme', { storage: '/var/lib/state.json' }, /`storage`.*write file:path/],
     ['a file URL without a file', { storage: 'file:' }, /`storage`/],
     [
@@ -66,30 +66,30 @@ describe('options that can not be used stop the application', () => {
       /`onStorageFailure` must be one of "last-known", "on", "off", not "panic"/,
     ],
     [
-      'a pause that is no answer',
+      'a background.pause that is not a boolean',
       { background: { pause: 'yes' } },
       /`background\.pause` must be true or false, not "yes"/,
     ],
     ['a short token', { adminToken: 'short' }, /`adminToken` must be at least 16 characters long, not what was given/],
-    ['a path in no syntax', { exempt: { urls: ['/docs/(.*'] } }, /`exempt\.urls`.*"\/docs\/\(\.\*"/],
+    ['a path with invalid syntax', { exempt: { urls: ['/docs/(.*'] } }, /`exempt\.urls`.*"\/docs\/\(\.\*"/],
     ['an unnamed wildcard', { exempt: { urls: ['/docs/*'] } }, /`exempt\.urls`.*\{\*rest\}/],
-    ['an address that is none', { exempt: { ips: ['10.0.0.300'] } }, /`exempt\.ips`.*"10\.0\.0\.300"/],
-    ['a short form of an address', { exempt: { ips: ['10.1'] } }, /`exempt\.ips`.*"10\.1"/],
-    ['a prefix that is too long', { exempt: { ips: ['10.0.0.0/33'] } }, /`exempt\.ips`.*\/33/],
+    ['an invalid IP address', { exempt: { ips: ['10.0.0.300'] } }, /`exempt\.ips`.*"10\.0\.0\.300"/],
+    ['an abbreviated IP address', { exempt: { ips: ['10.1'] } }, /`exempt\.ips`.*"10\.1"/],
+    ['a CIDR prefix that is too long', { exempt: { ips: ['10.0.0.0/33'] } }, /`exempt\.ips`.*\/33/],
     [
       'a status without a body',
       { response: { statusCode: 204 } },
       /`response\.statusCode` must be a 2xx, 4xx or 5xx status that has a body, not 204/,
     ],
-    ['a status that is none', { response: { statusCode: 99 } }, /`response\.statusCode`/],
+    ['an invalid status', { response: { statusCode: 99 } }, /`response\.statusCode`/],
     ['a negative delay', { response: { retryAfter: -1 } }, /`response\.retryAfter` must be 0 or more/],
     [
-      'a format that does not exist',
+      'an unknown response type',
       { response: { type: 'xml' } },
       /`response\.type` must be "auto", "html", "json" or a function/,
     ],
     [
-      'a template that is not there',
+      'a missing template file',
       { response: { template: '/nowhere/page.hbs' } },
       /`response\.template`.*\/nowhere\/page\.hbs/,
     ],
@@ -100,76 +100,76 @@ describe('options that can not be used stop the application', () => {
       { response: { redirectUrl: '//evil.example' } },
       /`response\.redirectUrl`/,
     ],
-    ['a redirect that would not be recognised', { response: { redirectUrl: '/a//b' } }, /`response\.redirectUrl`/],
-    ['a redirect that can not be decoded', { response: { redirectUrl: '/%zz' } }, /`response\.redirectUrl`/],
+    ['a redirect that is not normalized', { response: { redirectUrl: '/a//b' } }, /`response\.redirectUrl`/],
+    ['a redirect that cannot be decoded', { response: { redirectUrl: '/%zz' } }, /`response\.redirectUrl`/],
     ['a redirect with a line break', { response: { redirectUrl: '/closed\r\nX: 1' } }, /`response\.redirectUrl`/],
-    ['a token that no header can carry', { adminToken: 'a-token-from-a-file\n' }, /`adminToken`.*visible ASCII/],
+    ['a token that is invalid in a header', { adminToken: 'a-token-from-a-file\n' }, /`adminToken`.*visible ASCII/],
     ['a circular object', { storage: circular }, /`storage` must be a StateStorage.*not an object/],
-    ['a number of another kind', { refreshInterval: 5n }, /`refreshInterval`.*not 5/],
+    ['a bigint', { refreshInterval: 5n }, /`refreshInterval`.*not 5/],
     [
       'a URL with a password',
       { storage: 'mysql://user:p@ss@host/db?secret=x' },
       /^(?!.*(?:ss@|p@|secret=x)).*mysql:\/\/\*\*\*@host/,
     ],
     [
-      'admin endpoints for everybody',
+      'admin endpoints without protection',
       { admin: true },
       /`admin`.*`adminToken`.*MAINTENANCE_ADMIN_TOKEN.*`admin\.guards`/,
     ],
-    [
-      'a part of admin that does not exist',
-      { admin: { guard: [] }, adminToken: 'x'.repeat(16) },
-      /unknown option `admin\.guard`/,
-    ],
+    ['an unknown admin option', { admin: { guard: [] }, adminToken: 'x'.repeat(16) }, /unknown option `admin\.guard`/],
   ];
-  it.each(UNUSABLE)('%s', async (_name, options, message) => {
-    const attempt = async (): Promise<unknown> => boot(MaintenanceModule.forRoot(options as Options));
+  it.each(INVALID_OPTIONS)('rejects %s', async (_name, options, message) => {
+    const attempt = async (): Promise<unknown> => startContext(MaintenanceModule.forRoot(options as Options));
     await expect(attempt()).rejects.toThrow(message);
     await expect(attempt()).rejects.toThrow(/^nestjs-maintenance: /);
   });
 
-  it('a template that is not Handlebars', async () => {
+  it('rejects a template that is not valid Handlebars', async () => {
     const template = join(mkdtempSync(join(tmpdir(), 'template-')), 'page.hbs');
     writeFileSync(template, '{{#if}');
-    await expect(boot(MaintenanceModule.forRoot({ ...memory(), response: { template } }))).rejects.toThrow(
-      /`response\.template`.*page\.hbs/,
-    );
+    await expect(
+      startContext(MaintenanceModule.forRoot({ ...createMemoryOptions(), response: { template } })),
+    ).rejects.toThrow(/`response\.template`.*page\.hbs/);
   });
 
-  it.each(['{{nohelper x}}', '{{> nopartial}}'])('a template that can not be rendered: %s', async (source) => {
+  it.each(['{{nohelper x}}', '{{> nopartial}}'])('rejects a template that cannot be rendered: %s', async (source) => {
     const template = join(mkdtempSync(join(tmpdir(), 'template-')), 'page.hbs');
     writeFileSync(template, source);
-    await expect(boot(MaintenanceModule.forRoot({ ...memory(), response: { template } }))).rejects.toThrow(
-      /page\.hbs.*no(helper|partial)/,
-    );
+    await expect(
+      startContext(MaintenanceModule.forRoot({ ...createMemoryOptions(), response: { template } })),
+    ).rejects.toThrow(/page\.hbs.*no(helper|partial)/);
   });
 
-  it('structure that comes from a factory', async () => {
+  it('rejects module options that are returned by a factory', async () => {
     const useFactory = (): Options => ({ admin: true });
-    await expect(boot(MaintenanceModule.forRootAsync({ useFactory }))).rejects.toThrow(
+    await expect(startContext(MaintenanceModule.forRootAsync({ useFactory }))).rejects.toThrow(
       /`admin`.*put it beside `useFactory`/,
     );
   });
 
-  it('those of a factory too', async () => {
+  it('rejects invalid options of a factory and invalid async options', async () => {
     const useFactory = (): Options => ({ typo: 1 }) as Options;
-    await expect(boot(MaintenanceModule.forRootAsync({ useFactory }))).rejects.toThrow(/unknown option `typo`/);
+    await expect(startContext(MaintenanceModule.forRootAsync({ useFactory }))).rejects.toThrow(/unknown option `typo`/);
     for (const nothing of [undefined, null, { useFactory: 5 }]) {
-      await expect(async () => boot(MaintenanceModule.forRootAsync(nothing as never))).rejects.toThrow(
+      await expect(async () => startContext(MaintenanceModule.forRootAsync(nothing as never))).rejects.toThrow(
         /exactly one of `useFactory`/,
       );
     }
-    await expect(async () => boot(MaintenanceModule.forRootAsync({}))).rejects.toThrow(/exactly one of `useFactory`/);
-    class NoFactory {}
-    await expect(async () => boot(MaintenanceModule.forRootAsync({ useClass: NoFactory as never }))).rejects.toThrow(
-      /NoFactory needs a method createMaintenanceOptions/,
+    await expect(async () => startContext(MaintenanceModule.forRootAsync({}))).rejects.toThrow(
+      /exactly one of `useFactory`/,
     );
+    class NoFactory {}
+    await expect(async () =>
+      startContext(MaintenanceModule.forRootAsync({ useClass: NoFactory as never })),
+    ).rejects.toThrow(/NoFactory needs a method createMaintenanceOptions/);
   });
 
-  it('a second registration', async () => {
-    const twice = [MaintenanceModule.forRoot(memory()), MaintenanceModule.forRoot(memory())];
-    await expect(boot(...twice)).rejects.toThrow(/registered more than once.*Keep one forRoot\(\) or forRootAsync\(\)/);
-    await expect(boot(...twice.slice(0, 1))).resolves.toBe('booted');
+  it('rejects a second registration', async () => {
+    const twice = [MaintenanceModule.forRoot(createMemoryOptions()), MaintenanceModule.forRoot(createMemoryOptions())];
+    await expect(startContext(...twice)).rejects.toThrow(
+      /registered more than once.*Keep one forRoot\(\) or forRootAsync\(\)/,
+    );
+    await expect(startContext(...twice.slice(0, 1))).resolves.toBe('started');
   });
 
   it.each([
@@ -182,17 +182,17 @@ describe('options that can not be used stop the application', () => {
     ['MAINTENANCE_ON_STORAGE_FAILURE', 'panic', /MAINTENANCE_ON_STORAGE_FAILURE must be one of/],
     ['MAINTENANCE_STORAGE', 'nonsense', /MAINTENANCE_STORAGE.*"nonsense"/],
     ['MAINTENANCE_TEMPLATE', '/nowhere.hbs', /\/nowhere\.hbs/],
-  ])('%s=%s', async (name, value, message) => {
+  ])('rejects %s=%s', async (name, value, message) => {
     withEnvironment({ [name]: value });
-    await expect(boot(MaintenanceModule.forRoot(name === 'MAINTENANCE_STORAGE' ? {} : memory()))).rejects.toThrow(
-      message,
-    );
+    await expect(
+      startContext(MaintenanceModule.forRoot(name === 'MAINTENANCE_STORAGE' ? {} : createMemoryOptions())),
+    ).rejects.toThrow(message);
   });
 });
 
-describe.each(ADAPTERS)('on %s', (adapter) => {
+describe.each(ADAPTERS)('MaintenanceModule (%s)', (adapter) => {
   it.each(['forRoot', 'useFactory', 'useClass', 'useExisting'] as Registration[])(
-    'registers by %s',
+    'can be registered with %s',
     async (registration) => {
       const running = await start(adapter, {
         registration,
@@ -207,7 +207,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     },
   );
 
-  it('takes what the environment says, unless code says otherwise', async () => {
+  it('reads options from the environment, overridden by code', async () => {
     withEnvironment({
       MAINTENANCE_MODE: 'true',
       MAINTENANCE_STATUS_CODE: '500',
@@ -231,7 +231,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     await running.close();
   });
 
-  it('starts in a testing module, with a storage and a clock of the test', async () => {
+  it('starts in a testing module with storage and clock overridden', async () => {
     let now = Date.parse('2026-12-01T00:00Z');
     const testing = await Test.createTestingModule({
       imports: [MaintenanceModule.forRoot()],
@@ -242,28 +242,28 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       .overrideProvider(Clock)
       .useValue({ now: () => now, wake: () => () => undefined })
       .compile();
-    const app = testing.createNestApplication<INestApplication>(adapterOf(adapter) as ExpressAdapter, {
+    const app = testing.createNestApplication<INestApplication>(createAdapter(adapter) as ExpressAdapter, {
       logger: false,
     });
     await app.listen(0, '127.0.0.1');
     const { port } = app.getHttpServer().address() as { port: number };
     await app.get(MaintenanceService).enable({ startsAt: '2026-12-01T01:00Z', endsAt: '2026-12-01T02:00Z' });
-    const statusAt = async (time: string, path = '/cats'): Promise<number> => {
+    const getStatusAt = async (time: string, path = '/cats'): Promise<number> => {
       now = Date.parse(time);
       return (await call(port, path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{' }))
         .status;
     };
-    expect(await statusAt('2026-12-01T00:59:59.999Z')).toBe(400);
-    expect(await statusAt('2026-12-01T01:00Z')).toBe(503);
+    expect(await getStatusAt('2026-12-01T00:59:59.999Z')).toBe(400);
+    expect(await getStatusAt('2026-12-01T01:00Z')).toBe(503);
     expect((await call(port, '/cats')).headers['retry-after']).toBe('3600');
-    expect(await statusAt('2026-12-01T01:59:59.999Z')).toBe(503);
+    expect(await getStatusAt('2026-12-01T01:59:59.999Z')).toBe(503);
     expect((await call(port, '/cats')).headers['retry-after']).toBe('1');
-    expect(await statusAt('2026-12-01T02:00Z')).toBe(400);
-    expect(await statusAt('2026-12-01T01:30Z')).toBe(503);
+    expect(await getStatusAt('2026-12-01T02:00Z')).toBe(400);
+    expect(await getStatusAt('2026-12-01T01:30Z')).toBe(503);
     await app.close();
   });
 
-  it('moves the edge to where main.ts says', async () => {
+  it('installs the middleware where main.ts calls useMaintenance()', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'public-'));
     writeFileSync(join(folder, 'early.txt'), 'early');
     const running = await start(adapter, {
@@ -291,15 +291,15 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     await running.close();
   });
 
-  it('needs the module for that', async () => {
+  it('is required by useMaintenance()', async () => {
     @Module({})
     class Empty {}
-    const app = await NestFactory.create(Empty, adapterOf(adapter) as ExpressAdapter, { logger: false });
+    const app = await NestFactory.create(Empty, createAdapter(adapter) as ExpressAdapter, { logger: false });
     expect(() => useMaintenance(app)).toThrow(/add MaintenanceModule\.forRoot\(\) to the imports/);
     await app.close();
   });
 
-  it('mounts the guard where the application wants it', async () => {
+  it('leaves the guard to @UseGuards() if mount.guard is false', async () => {
     const { MaintenanceGuard } = await import('nestjs-maintenance');
     const { UseGuards } = await import('@nestjs/common');
     @Controller()
@@ -323,13 +323,13 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   });
 });
 
-it('leaves the variables that it reads to the configuration of the application', async () => {
+it('exports maintenanceConfig for ConfigModule.forFeature()', async () => {
   withEnvironment({ MAINTENANCE_RETRY_AFTER: '5' });
   const found: ConfigType<typeof maintenanceConfig>[] = [];
   @Module({
     imports: [
       ConfigModule.forRoot({ ignoreEnvFile: true }),
-      MaintenanceModule.forRoot(memory()),
+      MaintenanceModule.forRoot(createMemoryOptions()),
       ConfigModule.forFeature(maintenanceConfig),
     ],
   })
@@ -343,14 +343,14 @@ it('leaves the variables that it reads to the configuration of the application',
   await app.close();
 });
 
-it('reads without writing more than its report, and leaves no handle behind', async () => {
+it('writes only its report and leaves no handles behind without changes of the state', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'maintenance-'));
   const before = process.getActiveResourcesInfo().length;
-  await boot(MaintenanceModule.forRoot({ storage: `file:${join(folder, 'state.json')}` }));
+  await startContext(MaintenanceModule.forRoot({ storage: `file:${join(folder, 'state.json')}` }));
   expect(readdirSync(folder)).toEqual(['.state.json.instances']);
   expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before);
 });
 
-function adapterOf(adapter: Adapter): unknown {
+function createAdapter(adapter: Adapter): unknown {
   return adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter();
 }

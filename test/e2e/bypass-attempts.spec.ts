@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { Controller, Get, Post, Res } from '@nestjs/common';
 import { ServeStaticModule } from '@nestjs/serve-static';
 import { SkipMaintenance } from 'nestjs-maintenance';
-import { ATTACKS } from './adversary-table.js';
+import { ATTACKS } from './attacks.js';
 import { ADAPTERS, start, type Running } from './application.js';
 
-/** What ran although it is closed. */
+/** Handlers that ran although they should have been refused. */
 const ran: string[] = [];
 
 @Controller()
@@ -61,14 +61,14 @@ class ShopController {
   }
 }
 
-// The second is never true, but only the guard can ask it.
+// The condition is never true, but only the guard can evaluate it.
 const CONDITIONS = [
-  ['the edge', undefined],
-  ['the guard alone', () => false],
+  ['middleware and guard', undefined],
+  ['guard only', () => false],
 ] as const;
-const LANES = ADAPTERS.flatMap((adapter) => CONDITIONS.map(([who, when]) => [adapter, who, when] as const));
+const CASES = ADAPTERS.flatMap((adapter) => CONDITIONS.map(([name, when]) => [adapter, name, when] as const));
 
-describe.each(LANES)('whoever tries to get around it on %s, past %s', (adapter, _who, when) => {
+describe.each(CASES)('bypass attempts (%s, %s)', (adapter, _name, when) => {
   let running: Running;
   let folder: string;
 
@@ -101,18 +101,18 @@ describe.each(LANES)('whoever tries to get around it on %s, past %s', (adapter, 
     rmSync(folder, { recursive: true });
   });
 
-  it('has a table to be measured by', () => {
+  it('covers at least 150 different attacks', () => {
     expect(ATTACKS.length).toBeGreaterThanOrEqual(150);
     expect(new Set(ATTACKS.map(({ bytes }) => bytes)).size).toBe(ATTACKS.length);
   });
 
   it.each(ATTACKS.map(({ bytes, expect }) => [JSON.stringify(bytes).slice(0, 120), bytes, expect] as const))(
-    'gets what it should and no more by %s',
+    'admits only exempt requests for %s',
     async (_title, bytes, expected) => {
       const answer = await send(bytes);
       const statuses = [...answer.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
       const final = statuses.filter((status) => status !== 100);
-      // A connection that is closed without a word has given nothing.
+      // A connection that is closed without a response has revealed nothing.
       if (final.length > 0 || !expected.some((allowed) => allowed.includes(400))) {
         expect({ statuses: final, isAllowed: isAllowed(final, expected, when !== undefined) }).toEqual({
           statuses: final,
@@ -125,7 +125,7 @@ describe.each(LANES)('whoever tries to get around it on %s, past %s', (adapter, 
     },
   );
 
-  /** All that comes back until the other side ends the connection. */
+  /** Sends the bytes and returns everything that the server sends until it ends the connection. */
   async function send(bytes: string): Promise<string> {
     const socket = connect(running.port, '127.0.0.1');
     let answer = '';
@@ -138,9 +138,9 @@ describe.each(LANES)('whoever tries to get around it on %s, past %s', (adapter, 
   }
 });
 
-/** Where only the guard can tell, what a body parser says stands. */
-function isAllowed(statuses: number[], expected: number[][], isGuardAlone: boolean): boolean {
-  const parsers = isGuardAlone ? [400, 415] : [];
+/** Whether the statuses are expected. If only the guard can decide, errors of the body parser are too. */
+function isAllowed(statuses: number[], expected: number[][], isGuardOnly: boolean): boolean {
+  const parsers = isGuardOnly ? [400, 415] : [];
   return (
     statuses.length === expected.length &&
     expected.every((allowed, index) => [...allowed, ...parsers].includes(statuses[index]!))

@@ -1,4 +1,4 @@
-/** What callers and sockets are told by a window on everything that says nothing of its own. */
+/** The payload that callers and sockets receive from a full window on all scopes without a message. */
 export const REFUSED = {
   status: 'error',
   code: 'SERVICE_UNAVAILABLE',

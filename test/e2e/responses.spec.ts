@@ -31,12 +31,12 @@ import {
   type EnableOptions,
   type ResponseOptions,
 } from 'nestjs-maintenance';
-import { LANES, start, type Running, type Setup } from './application.js';
+import { ADAPTER_REGISTRATIONS, start, type Running, type Setup } from './application.js';
 import { CatsController } from './controllers.js';
 
 const HTML = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
 
-/** Answers every exception with a body, a status and headers of its own. */
+/** Replaces body, status and headers of every exception. */
 @Catch()
 class CatchAll implements ExceptionFilter {
   constructor(private readonly host: HttpAdapterHost) {}
@@ -102,13 +102,13 @@ class ViewsController {
   }
 }
 
-function template(source: string): string {
+function writeTemplate(source: string): string {
   const file = join(mkdtempSync(join(tmpdir(), 'template-')), 'page.hbs');
   writeFileSync(file, source);
   return file;
 }
 
-describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) => {
+describe.each(ADAPTER_REGISTRATIONS)('the response to a refused request (%s, %s)', (adapter, registration) => {
   let running: Running;
   const startActive = async (
     response: ResponseOptions = {},
@@ -126,7 +126,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
   };
   afterEach(() => running.close());
 
-  it('gets what its Accept header prefers', async () => {
+  it('has the format that the Accept header prefers', async () => {
     const call = await startActive();
     for (const [accept, type] of [
       [HTML.accept, 'html'],
@@ -150,7 +150,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     }
   });
 
-  it('gets a complete problem document', async () => {
+  it('is a problem document with all members', async () => {
     const endsAt = new Date(Date.now() + 600_000).toISOString();
     const call = await startActive({}, { message: 'Back <soon>', endsAt });
     const reply = await call('/cats');
@@ -174,7 +174,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     expect(reply.headers['retry-after']).toBe(String(body.retryAfter));
   });
 
-  it('gets the page, self-contained and escaped', async () => {
+  it('is a self-contained page with escaped text', async () => {
     const call = await startActive({}, { message: '<script>alert("{{x}}")</script>' });
     const reply = await call('/nowhere', { headers: HTML });
     expect(reply.status).toBe(503);
@@ -188,7 +188,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     expect((await call('/cats', { method: 'HEAD', headers: HTML })).text).toBe('');
   });
 
-  it('gets the status and the delay that the options say', async () => {
+  it('has the configured status and Retry-After header', async () => {
     let call = await startActive({ statusCode: 418, retryAfter: 120 });
     expect(await call('/cats')).toMatchObject({ status: 418, headers: { 'retry-after': '120' } });
     expect((await call('/cats')).json()).toMatchObject({ status: 418, title: "I'm a Teapot", retryAfter: 120 });
@@ -201,7 +201,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     expect((await call('/cats')).headers['retry-after']).toBe('7');
   });
 
-  it('gets one format only, if the application says so', async () => {
+  it('has the format that response.type configures', async () => {
     let call = await startActive({ type: 'html' });
     expect((await call('/cats')).headers['content-type']).toMatch(/html/);
     await running.close();
@@ -215,7 +215,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     expect((await call('/nowhere', { headers: HTML })).headers['content-type']).toMatch(/json/);
   });
 
-  it('is redirected, if it would get the page', async () => {
+  it('is a redirect to response.redirectUrl instead of the page', async () => {
     let call = await startActive({ redirectUrl: '/cats/tom' });
     const reply = await call('/cats', { headers: HTML });
     expect(reply).toMatchObject({
@@ -235,10 +235,10 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     expect(there.headers['content-type']).toMatch(/html/);
   });
 
-  it("gets the application's own template and context", async () => {
+  it('uses response.template and response.context', async () => {
     const call = await startActive(
       {
-        template: template('<h1>{{title}}</h1>{{message}} {{shop}} {{mode}} {{endsAt}}'),
+        template: writeTemplate('<h1>{{title}}</h1>{{message}} {{shop}} {{mode}} {{endsAt}}'),
         context: (request: { url: string }) => Promise.resolve({ shop: `shop ${request.url}`, message: 'never' }),
       },
       { message: 'Tom & Jerry' },
@@ -251,14 +251,14 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     expect((await call('/cats', { headers: HTML })).text).toContain('Changed');
   });
 
-  it('gets a plain page where its own template or context fails, and JSON without the members', async () => {
+  it('falls back to the plain page or to JSON without custom members if template or context fail', async () => {
     const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation();
     const unprintable = {
       toString: () => {
         throw new Error('no shop');
       },
     };
-    const own = template('{{shop}}');
+    const own = writeTemplate('{{shop}}');
     for (const [reason, context] of [
       ['no shop', () => ({ shop: unprintable })],
       ['no database', () => Promise.reject(new Error('no database'))],
@@ -279,7 +279,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     logged.mockRestore();
   });
 
-  it('is answered whatever the functions of the application do', async () => {
+  it('is sent even if user callbacks throw', async () => {
     const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation();
     const circular: Record<string, unknown> = {};
     circular.self = circular;
@@ -312,7 +312,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     logged.mockRestore();
   });
 
-  it('is redirected to where any browser finds it', async () => {
+  it('encodes response.redirectUrl and does not redirect to itself', async () => {
     for (const [redirectUrl, location] of [
       ['/日本', '/%E6%97%A5%E6%9C%AC'],
       ['/café?a=b#c', '/caf%C3%A9?a=b#c'],
@@ -330,7 +330,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     }
   });
 
-  it("keeps status, headers and page through the application's global filters, pipes and interceptors", async () => {
+  it('keeps status, headers and page despite global filters, pipes and interceptors', async () => {
     const providers = [
       { provide: APP_FILTER, useClass: CatchAll },
       { provide: APP_INTERCEPTOR, useClass: Wrap },
@@ -354,7 +354,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     }
   });
 
-  it('keeps status and headers, and a complete body, through a catch-all on the controller', async () => {
+  it('keeps status and headers despite a catch-all filter on the controller', async () => {
     const call = await startActive({}, { message: 'Back soon' }, { extras: { mount: { edge: false } } });
     const reply = await call('/filtered');
     expect(reply).toMatchObject({ status: 503, headers: { 'retry-after': '3600', 'cache-control': 'no-store' } });
@@ -364,7 +364,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     });
   });
 
-  it('keeps its status through a filter that redirects', async () => {
+  it('keeps its status despite a filter that redirects', async () => {
     @Catch()
     class Redirecting implements ExceptionFilter {
       catch(_exception: unknown, host: ArgumentsHost): void {
@@ -387,7 +387,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     expect(await call('/redirecting')).toMatchObject({ status: 503, headers: { 'retry-after': '3600' } });
   });
 
-  it('tells of the window that closes the handler, not of one like it', async () => {
+  it('describes the window that covers the handler, not that of a similar handler', async () => {
     abstract class Base {
       @Get()
       get(): string {
@@ -406,7 +406,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     expect((await call('/b')).json()).toMatchObject({ scope: 'b', message: 'b' });
   });
 
-  it('is not logged', async () => {
+  it('is not logged by Nest', async () => {
     const lines: unknown[] = [];
     const write = (line: unknown): void => void lines.push(line);
     const logger: LoggerService = { log: write, warn: write, error: write, fatal: write };
@@ -418,7 +418,7 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     expect(lines).toEqual([expect.stringMatching(/Maintenance is off/)]);
   });
 
-  it('is told of several windows together', async () => {
+  it('describes the last-ending of several windows', async () => {
     const call = await startActive({}, { message: 'long', endsAt: new Date(Date.now() + 3_600_000) });
     await running.maintenance.enable({ mode: 'read-only', message: 'short', endsAt: new Date(Date.now() + 60_000) });
     expect((await call('/cats', { method: 'POST' })).json()).toMatchObject({ message: 'long', mode: 'full' });
@@ -431,14 +431,14 @@ describe.each(LANES)('on %s, by %s, a refused request', (adapter, registration) 
     expect((await call('/cats')).json()).toMatchObject({ message: 'long', mode: 'full' });
   });
 
-  it('leaves the status to handlers that ask for it', async () => {
+  it('does not prevent exempt handlers from reading the status with MaintenanceInterceptor', async () => {
     const call = await startActive({}, { message: 'now' }, { controllers: [LocalsController] });
     expect((await call('/locals')).json()).toMatchObject({ maintenanceMode: true, maintenance: { revision: 1 } });
     await running.maintenance.disable();
     expect((await call('/locals')).json()).toMatchObject({ maintenanceMode: false, maintenance: { revision: 2 } });
   });
 
-  it('leaves the status to views', async () => {
+  it('does not prevent exempt views from reading the status', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'views-'));
     writeFileSync(
       join(folder, 'view.hbs'),
