@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { folderWith, run } from '../cli/program.js';
-import { describeOnEachPlace, type Place } from '../fleet/places.js';
+import { describeOnEachBackend, type Backend } from '../fleet/storage-backends.js';
 import { DemoProcess } from './demo-process.js';
 
 let folder: string;
@@ -119,26 +119,26 @@ describe.each(['express', 'fastify'])('the demo on %s', (adapter) => {
   });
 });
 
-describeOnEachPlace('three demos with one switch', ({ notifies, open }) => {
-  let place: Place;
+describeOnEachBackend('three demos with one switch', ({ notifies, open }) => {
+  let backend: Backend;
   let demos: DemoProcess[];
 
   beforeAll(async () => {
-    place = await open();
+    backend = await open();
     demos = ['express', 'express', 'fastify'].map(
-      (adapter) => new DemoProcess({ ADAPTER: adapter, MAINTENANCE_STORAGE: place.url, ...place.env }),
+      (adapter) => new DemoProcess({ ADAPTER: adapter, MAINTENANCE_STORAGE: backend.url, ...backend.env }),
     );
     for (const demo of demos) if ((await demo.start()) !== null) throw new Error(demo.printed);
   }, 60_000);
 
   afterAll(async () => {
     await Promise.all(demos.map((demo) => demo.stop()));
-    await place.close();
+    await backend.close();
   });
 
   it('follow the command line', async () => {
     const cwd = folderWith();
-    const env = { MAINTENANCE_STORAGE: place.url, ...place.env };
+    const env = { MAINTENANCE_STORAGE: backend.url, ...backend.env };
     for (const [command, expected] of [
       ['on', 503],
       ['off', 200],

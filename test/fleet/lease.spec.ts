@@ -4,7 +4,7 @@ import { folderWith, run } from '../cli/program.js';
 import { describeWithRedis, RedisServer } from '../storage/redis-server.js';
 import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
-import { describeOnEachPlace, type Place } from './places.js';
+import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
 /** A twentieth of those of an application; with LEASE=real the very same. */
 const TIMES: LeaseTimes =
@@ -15,7 +15,7 @@ const TIMES: LeaseTimes =
 const SLACK = 1_000;
 const PATIENCE = 2 * TIMES.durationMs + 8_000;
 
-function settingsOn({ url, env }: Pick<Place, 'url' | 'env'>) {
+function settingsOn({ url, env }: Pick<Backend, 'url' | 'env'>) {
   return { options: { storage: url, refreshInterval: 200 }, env, lease: TIMES };
 }
 
@@ -32,19 +32,19 @@ async function isClosed(instance: Instance): Promise<boolean> {
   return (await instance.get('/')).status === 503;
 }
 
-describeOnEachPlace('work in a window of its own', (kind) => {
-  let place: Place;
+describeOnEachBackend('work in a window of its own', (kind) => {
+  let backend: Backend;
   let owner: Instance;
   let other: Instance;
 
   beforeEach(async () => {
-    place = await kind.open();
-    [owner, other] = (await Instance.fleet(2, settingsOn(place))) as [Instance, Instance];
+    backend = await kind.open();
+    [owner, other] = (await Instance.fleet(2, settingsOn(backend))) as [Instance, Instance];
   }, 60_000);
   afterEach(async () => {
     owner.signal('SIGCONT');
     await Promise.all([owner, other].map((instance) => instance.stop()));
-    await place.close();
+    await backend.close();
   });
 
   async function begins(): Promise<void> {
@@ -100,7 +100,7 @@ describeOnEachPlace('work in a window of its own', (kind) => {
 
   it('is told when somebody turns its window off, which stays off', async () => {
     await begins();
-    const off = await run(['off', '--storage', place.url], { cwd: folderWith(), env: place.env });
+    const off = await run(['off', '--storage', backend.url], { cwd: folderWith(), env: backend.env });
     expect(off.code).toBe(0);
     await until('the signal aborts', async () => (await owner.ask('aborted')) !== null);
     expect((await owner.ask('aborted'))!.reason).toMatch(/was turned off by \S+@\S+ \(cli\) at /);

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Instance } from './instance.js';
-import { describeOnEachPlace, type KindOfPlace, type Place } from './places.js';
+import { describeOnEachBackend, type BackendKind, type Backend } from './storage-backends.js';
 
 const TOGGLES = Number(process.env.LOAD_TOGGLES || 12);
 const REQUESTS = Number(process.env.LOAD_REQUESTS || 2_000);
@@ -29,24 +29,24 @@ interface Heard {
   revision?: number;
 }
 
-describeOnEachPlace('an application under full load', (kind) => {
-  let place: Place;
+describeOnEachBackend('an application under full load', (kind) => {
+  let backend: Backend;
   let switcher: Instance;
 
   beforeAll(async () => {
-    place = await kind.open();
-    switcher = await startOn(place, kind);
+    backend = await kind.open();
+    switcher = await startOn(backend, kind);
   }, 60_000);
 
   afterAll(async () => {
     await switcher.stop();
-    await place.close();
+    await backend.close();
   });
 
   it(
     `fails no request and answers nothing out of date while another instance makes ${TOGGLES} changes`,
     async () => {
-      const loaded = await Promise.all([startOn(place, kind, 'express'), startOn(place, kind, 'fastify')]);
+      const loaded = await Promise.all([startOn(backend, kind, 'express'), startOn(backend, kind, 'fastify')]);
       try {
         const changes = [await change(null)];
         // What was confirmed before it began an instance knows after one read.
@@ -82,14 +82,14 @@ describeOnEachPlace('an application under full load', (kind) => {
 
   it(`calls the storage on behalf of none of ${REQUESTS} requests`, async () => {
     const quiet = await Instance.start({
-      options: { storage: place.url, refreshInterval: 600_000 },
-      env: place.env,
+      options: { storage: backend.url, refreshInterval: 600_000 },
+      env: backend.env,
     });
     try {
       for (const message of ['closed', null]) {
         await change(message);
         await quiet.ask('roundTrip');
-        const before = { calls: await quiet.ask('calls'), served: await place.served?.() };
+        const before = { calls: await quiet.ask('calls'), served: await backend.served?.() };
         await inParallel(async () => {
           for (let sent = 0; sent < REQUESTS / CONNECTIONS; sent++) {
             expect((await quiet.get('/')).status).toBe(message === null ? 200 : 503);
@@ -97,7 +97,7 @@ describeOnEachPlace('an application under full load', (kind) => {
         });
         expect(await quiet.ask('calls')).toEqual(before.calls);
         // The switcher's own polls are on the bill of the server.
-        if (kind.notifies) expect(await place.served?.()).toBe(before.served);
+        if (kind.notifies) expect(await backend.served?.()).toBe(before.served);
       }
     } finally {
       await quiet.stop();
@@ -114,9 +114,9 @@ describeOnEachPlace('an application under full load', (kind) => {
   }
 });
 
-function startOn(place: Place, { notifies }: KindOfPlace, adapter?: 'express' | 'fastify'): Promise<Instance> {
+function startOn(backend: Backend, { notifies }: BackendKind, adapter?: 'express' | 'fastify'): Promise<Instance> {
   const refreshInterval = notifies ? 600_000 : REFRESH_INTERVAL;
-  return Instance.start({ options: { storage: place.url, refreshInterval }, env: place.env, adapter });
+  return Instance.start({ options: { storage: backend.url, refreshInterval }, env: backend.env, adapter });
 }
 
 /** Does it on each of the connections. */

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Instance } from '../fleet/instance.js';
-import { environmentOf, s3Url } from '../fleet/places.js';
+import { getS3Environment, s3Url } from '../fleet/storage-backends.js';
 import { LightServer, S3Front, S3RVER_KEYS } from '../storage/s3-front.js';
 import { until } from '../tools/waiting.js';
 import { growthOf } from './flatness.js';
@@ -54,7 +54,7 @@ it('an instance does not count what belongs to a call to its storage that is pen
   const front = await S3Front.start(server, 'bucket');
   const instance = await Instance.start({
     options: { storage: s3Url('bucket', front.url), refreshInterval: 100 },
-    env: environmentOf(S3RVER_KEYS.accessKeyId, S3RVER_KEYS.secretAccessKey),
+    env: getS3Environment(S3RVER_KEYS.accessKeyId, S3RVER_KEYS.secretAccessKey),
     execArgv: ['--expose-gc'],
   });
   try {

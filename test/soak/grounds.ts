@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rename, rm, statfs, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { environmentOf, s3Url } from '../fleet/places.js';
+import { getS3Environment, s3Url } from '../fleet/storage-backends.js';
 import { findRedisServer, RedisServer } from '../storage/redis-server.js';
 import { LightServer, S3Front, S3RVER_KEYS, type Fault as S3Fault } from '../storage/s3-front.js';
 import { FaultyLine } from './faulty-line.js';
@@ -118,7 +118,7 @@ const s3: KindOfGround = {
     });
     return {
       url: s3Url(BUCKET, `http://127.0.0.1:${line.port}`),
-      env: environmentOf(S3RVER_KEYS.accessKeyId, S3RVER_KEYS.secretAccessKey),
+      env: getS3Environment(S3RVER_KEYS.accessKeyId, S3RVER_KEYS.secretAccessKey),
       faults: [
         // Each connection that was kept alive is dead, and found so by the call that takes it.
         ...faultsOf(line, 4 * CALL_TIMEOUT),

@@ -5,7 +5,7 @@ import { createStorage } from '../../libs/maintenance/src/storage/create-storage
 import { folderWith, run, type Ended } from '../cli/program.js';
 import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
-import { describeOnEachPlace, type Place } from './places.js';
+import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
 // Each test starts processes, which takes its time on a busy machine.
 jest.setTimeout(90_000);
@@ -14,16 +14,16 @@ const itOnLinux = process.platform === 'linux' ? it : it.skip;
 /** A pid that is free: above the limit of the kernel. */
 const FREE_PID = 2 ** 22 + 1;
 
-describeOnEachPlace('reports of instances', ({ name, open }) => {
-  let place: Place;
+describeOnEachBackend('reports of instances', ({ name, open }) => {
+  let backend: Backend;
   let storage: StateStorage;
   const started: Instance[] = [];
 
   beforeEach(async () => {
-    place = await open();
+    backend = await open();
     const before = { ...process.env };
-    Object.assign(process.env, place.env);
-    storage = await createStorage(place.url);
+    Object.assign(process.env, backend.env);
+    storage = await createStorage(backend.url);
     // The S3 client asks for its keys with the first call.
     await storage.reports!();
     process.env = before;
@@ -32,17 +32,20 @@ describeOnEachPlace('reports of instances', ({ name, open }) => {
   afterEach(async () => {
     await Promise.all(started.splice(0).map((instance) => instance.stop()));
     await storage.close?.();
-    await place.close();
+    await backend.close();
   });
 
   async function start(): Promise<Instance> {
-    const instance = await Instance.start({ options: { storage: place.url, refreshInterval: 100 }, env: place.env });
+    const instance = await Instance.start({
+      options: { storage: backend.url, refreshInterval: 100 },
+      env: backend.env,
+    });
     started.push(instance);
     return instance;
   }
 
   function command(...args: string[]): Promise<Ended> {
-    return run([...args, '--storage', place.url], { cwd: folderWith(), env: place.env });
+    return run([...args, '--storage', backend.url], { cwd: folderWith(), env: backend.env });
   }
 
   async function findReport({ pid }: Instance): Promise<InstanceReport> {

@@ -8,7 +8,7 @@ import { describeWithRedis, Proxy, RedisServer } from '../storage/redis-server.j
 import { LightServer, S3Front, S3RVER_KEYS, type Fault as S3Fault } from '../storage/s3-front.js';
 import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
-import { environmentOf, s3Url } from './places.js';
+import { getS3Environment, s3Url } from './storage-backends.js';
 
 const REFRESH_INTERVAL = 200;
 /** Milliseconds within which the command line says what it can't reach. */
@@ -289,7 +289,7 @@ describe('a fleet on S3', () => {
   beforeAll(async () => {
     light = await LightServer.start(BUCKET);
     front = await S3Front.start(light, BUCKET);
-    fleet = new Fleet(s3Url(BUCKET, front.url), environmentOf(S3RVER_KEYS.accessKeyId, S3RVER_KEYS.secretAccessKey));
+    fleet = new Fleet(s3Url(BUCKET, front.url), getS3Environment(S3RVER_KEYS.accessKeyId, S3RVER_KEYS.secretAccessKey));
     await fleet.start();
   }, 60_000);
 

@@ -6,7 +6,7 @@ import { findRedisServer, RedisServer } from '../storage/redis-server.js';
 import { LightServer, S3Front, S3RVER_KEYS } from '../storage/s3-front.js';
 
 /** Where instances keep their state together. */
-export interface Place {
+export interface Backend {
   /** For `storage` and `--storage`. */
   url: string;
   env: Record<string, string>;
@@ -15,20 +15,20 @@ export interface Place {
   close(): Promise<void>;
 }
 
-export interface KindOfPlace {
+export interface BackendKind {
   name: string;
   /** Whether it tells of changes; else instances find them when they read it anew. */
   notifies: boolean;
-  isThere: boolean;
-  open(): Promise<Place>;
+  isAvailable: boolean;
+  open(): Promise<Backend>;
 }
 
 const BUCKET = 'bucket';
 
-const file: KindOfPlace = {
+const file: BackendKind = {
   name: 'a file',
   notifies: true,
-  isThere: true,
+  isAvailable: true,
   open: async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fleet-'));
     return {
@@ -39,26 +39,26 @@ const file: KindOfPlace = {
   },
 };
 
-const redis: KindOfPlace = {
+const redis: BackendKind = {
   name: 'Redis',
   notifies: true,
-  isThere: findRedisServer() !== undefined,
+  isAvailable: findRedisServer() !== undefined,
   open: async () => {
     const server = await RedisServer.start();
-    return { url: server.url, env: {}, served: () => callsOf(server), close: () => server.stop() };
+    return { url: server.url, env: {}, served: () => countCalls(server), close: () => server.stop() };
   },
 };
 
-const light: KindOfPlace = {
+const light: BackendKind = {
   name: 's3rver behind a front',
   notifies: false,
-  isThere: true,
+  isAvailable: true,
   open: async () => {
     const server = await LightServer.start(BUCKET);
     const front = await S3Front.start(server, BUCKET);
     return {
       url: s3Url(BUCKET, front.url),
-      env: environmentOf(S3RVER_KEYS.accessKeyId, S3RVER_KEYS.secretAccessKey),
+      env: getS3Environment(S3RVER_KEYS.accessKeyId, S3RVER_KEYS.secretAccessKey),
       served: () => Promise.resolve(front.calls.length),
       close: async () => {
         await front.stop();
@@ -70,27 +70,27 @@ const light: KindOfPlace = {
 
 const { TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY_ID, TEST_S3_SECRET_ACCESS_KEY, TEST_S3_BUCKET } = process.env;
 
-const engine: KindOfPlace = {
+const engine: BackendKind = {
   name: 'the S3 engine in TEST_S3_ENDPOINT',
   notifies: false,
-  isThere: Boolean(TEST_S3_ENDPOINT),
+  isAvailable: Boolean(TEST_S3_ENDPOINT),
   open: () =>
     Promise.resolve({
       url: s3Url(TEST_S3_BUCKET!, TEST_S3_ENDPOINT!),
-      env: environmentOf(TEST_S3_ACCESS_KEY_ID!, TEST_S3_SECRET_ACCESS_KEY!),
+      env: getS3Environment(TEST_S3_ACCESS_KEY_ID!, TEST_S3_SECRET_ACCESS_KEY!),
       close: () => Promise.resolve(),
     }),
 };
 
 const KINDS = [file, redis, light, engine];
 
-/** `describe` for each kind of place that is there. Where nothing may be skipped, a missing server is a failure. */
-export function describeOnEachPlace(name: string, tests: (kind: KindOfPlace) => void): void {
+/** `describe` for each kind of backend that is there. Where nothing may be skipped, a missing server is a failure. */
+export function describeOnEachBackend(name: string, tests: (kind: BackendKind) => void): void {
   describe.each(KINDS)(`${name}: $name`, (kind) => {
-    if (kind.isThere) return tests(kind);
+    if (kind.isAvailable) return tests(kind);
     const isOptional = process.env.CI !== 'true' || kind === engine;
     if (isOptional) it.skip('is not there', () => undefined);
-    else it('is there', () => expect(kind.isThere).toBe(true));
+    else it('is there', () => expect(kind.isAvailable).toBe(true));
   });
 }
 
@@ -98,12 +98,12 @@ export function s3Url(bucket: string, endpoint: string): string {
   return `s3://${bucket}/fleet-${randomUUID()}.json?endpoint=${endpoint}&region=us-east-1`;
 }
 
-export function environmentOf(id: string, secret: string): Record<string, string> {
+export function getS3Environment(id: string, secret: string): Record<string, string> {
   return { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret };
 }
 
 /** How often Redis was asked for the state, or to change it. */
-async function callsOf(server: RedisServer): Promise<number> {
+async function countCalls(server: RedisServer): Promise<number> {
   const text = await server.ask('INFO', 'commandstats');
   const counts = [...text.matchAll(/^cmdstat_(?:get|eval|evalsha|set|hset|publish):calls=(\d+)/gm)];
   return counts.reduce((sum, [, count]) => sum + Number(count), 0);

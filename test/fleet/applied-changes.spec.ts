@@ -5,7 +5,7 @@ import { folderWith, run, type Ended } from '../cli/program.js';
 import { describeWithRedis, RedisServer } from '../storage/redis-server.js';
 import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
-import { describeOnEachPlace, type Place } from './places.js';
+import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
 // Each test starts processes, which takes its time on a busy machine.
 jest.setTimeout(90_000);
@@ -16,14 +16,14 @@ const itAsRoot = process.getuid?.() === 0 ? it : it.skip;
 const started: Instance[] = [];
 
 async function start(
-  place: Pick<Place, 'url' | 'env'>,
+  backend: Pick<Backend, 'url' | 'env'>,
   options: Partial<MaintenanceModuleOptions> = {},
   more: { env?: Record<string, string>; execArgv?: string[] } = {},
 ): Promise<Instance> {
   const instance = await Instance.start({
-    options: { storage: place.url, refreshInterval: 100, application: 'shop', ...options },
+    options: { storage: backend.url, refreshInterval: 100, application: 'shop', ...options },
     execArgv: more.execArgv ?? [],
-    env: { ...place.env, ...more.env },
+    env: { ...backend.env, ...more.env },
   });
   started.push(instance);
   return instance;
@@ -35,22 +35,22 @@ async function stopAll(): Promise<void> {
 
 const firstLine = ({ stdout }: Ended): string => stdout.split('\n', 1)[0]!;
 
-describeOnEachPlace('on and off', ({ name, open }) => {
-  let place: Place;
+describeOnEachBackend('on and off', ({ name, open }) => {
+  let backend: Backend;
 
   beforeEach(async () => {
-    place = await open();
+    backend = await open();
   });
   afterEach(async () => {
     await stopAll();
-    await place.close();
+    await backend.close();
   });
 
   const command = (...args: string[]): Promise<Ended> =>
-    run([...args, '--storage', place.url], { cwd: folderWith(), env: place.env });
+    run([...args, '--storage', backend.url], { cwd: folderWith(), env: backend.env });
 
   it('return when every instance applies the change, and say so', async () => {
-    const fleet = await Promise.all([start(place), start(place)]);
+    const fleet = await Promise.all([start(backend), start(backend)]);
     const on = await command('on');
     expect(on.code).toBe(0);
     expect(firstLine(on)).toMatch(/^Maintenance is ON\. /);
@@ -69,7 +69,7 @@ describeOnEachPlace('on and off', ({ name, open }) => {
   });
 
   it('name an instance that has not applied the change', async () => {
-    const [, frozen] = await Promise.all([start(place), start(place)]);
+    const [, frozen] = await Promise.all([start(backend), start(backend)]);
     frozen.signal('SIGSTOP');
     const on = await command('on');
     expect(on.code).toBe(0);
@@ -112,7 +112,7 @@ describeOnEachPlace('on and off', ({ name, open }) => {
   if (name !== 'a file') return;
 
   it('name an instance whose configuration answers for everything', async () => {
-    const forced = await start(place, {}, { env: { MAINTENANCE_MODE: 'false' } });
+    const forced = await start(backend, {}, { env: { MAINTENANCE_MODE: 'false' } });
     const on = await command('on');
     expect(firstLine(on)).toMatch(/^Maintenance is ON in the storage, but 1 of 1 instance has not applied it\./);
     expect(on.stdout).toMatch(
@@ -123,7 +123,7 @@ describeOnEachPlace('on and off', ({ name, open }) => {
   });
 
   it('report the same where --wait waits for the instances by itself', async () => {
-    await start(place);
+    await start(backend);
     const on = await command('on', '--wait');
     expect(on.code).toBe(0);
     expect(firstLine(on)).toMatch(/^Maintenance is ON\. /);
@@ -137,15 +137,15 @@ describe('on', () => {
   itAsRoot('says that an instance may not read the file', async () => {
     const folder = folderWith();
     chmodSync(folder, 0o777);
-    const place = { url: `file:${folder}/state.json`, env: {} };
-    const command = (...args: string[]): Promise<Ended> => run([...args, '--storage', place.url], { cwd: folder });
+    const backend = { url: `file:${folder}/state.json`, env: {} };
+    const command = (...args: string[]): Promise<Ended> => run([...args, '--storage', backend.url], { cwd: folder });
     await command('on');
     await command('off');
     const path = fileURLToPath(`file://${folder}/state.json`);
     chownSync(path, 0, 0);
     chmodSync(path, 0o600);
     const become = `data:text/javascript,process.setgid(${NOBODY});process.setuid(${NOBODY})`;
-    const instance = await start(place, {}, { execArgv: ['--import', become] });
+    const instance = await start(backend, {}, { execArgv: ['--import', become] });
     const on = await command('on');
     expect((await instance.get('/')).status).toBe(200);
     expect(on.code).toBe(0);
@@ -190,10 +190,10 @@ describeWithRedis('A state that Redis has lost', () => {
   it.each(['last-known', 'on'] as const)(
     'is told by status, where instances refuse all the same (%s)',
     async (policy) => {
-      const place = { url: server.url, env: {} };
+      const backend = { url: server.url, env: {} };
       const fleet = await Promise.all([
-        start(place, { onStorageFailure: policy }),
-        start(place, { onStorageFailure: policy }),
+        start(backend, { onStorageFailure: policy }),
+        start(backend, { onStorageFailure: policy }),
       ]);
       await loseState(...fleet);
       for (const instance of fleet) expect((await instance.get('/')).status).toBe(503);

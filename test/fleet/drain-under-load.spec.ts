@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { folderWith, run, type Ended } from '../cli/program.js';
 import { Instance } from './instance.js';
-import { describeOnEachPlace, type KindOfPlace, type Place } from './places.js';
+import { describeOnEachBackend, type BackendKind, type Backend } from './storage-backends.js';
 
 const ROUNDS = Number(process.env.DRAIN_ROUNDS || 3);
 const INSTANCES = 5;
 /** Milliseconds between two reads; long where instances learn of a change by nothing else, so that they lag behind. */
-const intervalOf = ({ notifies }: KindOfPlace): number => (notifies ? 100 : 1_000);
+const intervalOf = ({ notifies }: BackendKind): number => (notifies ? 100 : 1_000);
 /** The longest that a request takes, in milliseconds. */
 const SLOWEST = 900;
 
@@ -28,17 +28,17 @@ interface Round {
   offAt: number;
 }
 
-describeOnEachPlace('a fleet under load', (kind) => {
-  let place: Place;
+describeOnEachBackend('a fleet under load', (kind) => {
+  let backend: Backend;
   let instances: Instance[];
 
   beforeAll(async () => {
-    place = await kind.open();
-    instances = await startOn(place, kind);
+    backend = await kind.open();
+    instances = await startOn(backend, kind);
   }, 60_000);
   afterAll(async () => {
     await Promise.all(instances.map((instance) => instance.stop()));
-    await place.close();
+    await backend.close();
   });
 
   it(
@@ -61,7 +61,7 @@ describeOnEachPlace('a fleet under load', (kind) => {
         ),
       ]);
       const rounds: Round[] = [];
-      while (rounds.length < ROUNDS) rounds.push(await toggle(place, kind));
+      while (rounds.length < ROUNDS) rounds.push(await toggle(backend, kind));
       isOver = true;
       await Promise.all(clients);
 
@@ -82,10 +82,10 @@ describeOnEachPlace('a fleet under load', (kind) => {
   );
 });
 
-async function toggle(place: Place, kind: KindOfPlace): Promise<Round> {
+async function toggle(backend: Backend, kind: BackendKind): Promise<Round> {
   await pause(Math.random() * 300);
   const startedAt = Date.now();
-  const on = await command(place, 'on', '--wait', '--timeout', '20s', '--json');
+  const on = await command(backend, 'on', '--wait', '--timeout', '20s', '--json');
   const drainedAt = Date.now();
   expect([on.code, on.stdout === '' ? on.stderr : JSON.parse(on.stdout).drain]).toMatchObject([
     0,
@@ -93,7 +93,7 @@ async function toggle(place: Place, kind: KindOfPlace): Promise<Round> {
   ]);
   await pause(100);
   const offAt = Date.now();
-  expect((await command(place, 'off')).code).toBe(0);
+  expect((await command(backend, 'off')).code).toBe(0);
   // Until they are all open again.
   await pause(2 * intervalOf(kind));
   return { startedAt, drainedAt, offAt };
@@ -110,7 +110,7 @@ async function browse(instance: Instance, path: () => string, log: Logged[], isO
   }
 }
 
-function startOn({ url, env }: Place, kind: KindOfPlace): Promise<Instance[]> {
+function startOn({ url, env }: Backend, kind: BackendKind): Promise<Instance[]> {
   const options = { storage: url, refreshInterval: intervalOf(kind) };
   return Promise.all(
     Array.from({ length: INSTANCES }, (_, index) =>
@@ -119,6 +119,6 @@ function startOn({ url, env }: Place, kind: KindOfPlace): Promise<Instance[]> {
   );
 }
 
-function command({ url, env }: Place, ...args: string[]): Promise<Ended> {
+function command({ url, env }: Backend, ...args: string[]): Promise<Ended> {
   return run([...args, '--storage', url], { cwd: folderWith(), env });
 }

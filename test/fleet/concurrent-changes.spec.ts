@@ -1,6 +1,6 @@
 import type { MaintenanceState } from 'nestjs-maintenance';
 import { Instance } from './instance.js';
-import { describeOnEachPlace, type Place } from './places.js';
+import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
 const INSTANCES = 6;
 const TOGGLES = Number(process.env.FLEET_TOGGLES || 60);
@@ -21,20 +21,20 @@ interface Toggle {
   revision: number;
 }
 
-describeOnEachPlace(`${INSTANCES} instances on one storage`, ({ notifies, open }) => {
-  let place: Place;
+describeOnEachBackend(`${INSTANCES} instances on one storage`, ({ notifies, open }) => {
+  let backend: Backend;
   let fleet: Instance[] = [];
 
   beforeAll(async () => {
-    place = await open();
+    backend = await open();
     // Where the storage notifies, no poll may help within the time of a test.
     const refreshInterval = notifies ? 600_000 : REFRESH_INTERVAL;
-    fleet = await Instance.fleet(INSTANCES, { options: { storage: place.url, refreshInterval }, env: place.env });
+    fleet = await Instance.fleet(INSTANCES, { options: { storage: backend.url, refreshInterval }, env: backend.env });
   }, 60_000);
 
   afterAll(async () => {
     await Promise.all(fleet.map((instance) => instance.stop()));
-    await place.close();
+    await backend.close();
   });
 
   it(

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeWithRedis, RedisServer } from '../storage/redis-server.js';
 import { Instance, type InstanceSettings } from './instance.js';
-import { describeOnEachPlace, type Place } from './places.js';
+import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
 const REFRESH_INTERVAL = 500;
 /** Longer than the snapshot counts as fresh, whatever the instance was doing when it was suspended. */
@@ -37,21 +37,25 @@ async function wakeByRequests(instance: Instance, meanwhile: () => Promise<unkno
   return [...(await answers).map(({ status }) => status), await upgraded];
 }
 
-describeOnEachPlace('an instance that was suspended', (kind) => {
-  let place: Place;
+describeOnEachBackend('an instance that was suspended', (kind) => {
+  let backend: Backend;
 
   beforeEach(async () => {
-    place = await kind.open();
+    backend = await kind.open();
   });
   afterEach(async () => {
     await stopAll();
-    await place.close();
+    await backend.close();
   });
 
   it.each(['express', 'fastify'] as const)(
     'refuses the requests for which it is resumed, if maintenance was turned on meanwhile (%s)',
     async (adapter) => {
-      const settings = { options: { storage: place.url, refreshInterval: REFRESH_INTERVAL }, env: place.env, adapter };
+      const settings = {
+        options: { storage: backend.url, refreshInterval: REFRESH_INTERVAL },
+        env: backend.env,
+        adapter,
+      };
       const [suspended, other] = await Promise.all([start(settings), start(settings)]);
       expect((await suspended.get('/')).status).toBe(200);
       const statuses = await wakeByRequests(suspended, () => turn(other, 'on'));
@@ -61,7 +65,7 @@ describeOnEachPlace('an instance that was suspended', (kind) => {
   );
 
   it('admits the requests for which it is resumed, if maintenance was turned off meanwhile', async () => {
-    const settings = { options: { storage: place.url, refreshInterval: REFRESH_INTERVAL }, env: place.env };
+    const settings = { options: { storage: backend.url, refreshInterval: REFRESH_INTERVAL }, env: backend.env };
     const [suspended, other] = await Promise.all([start(settings), start(settings)]);
     await turn(suspended, 'on');
     const statuses = await wakeByRequests(suspended, () => turn(other, 'off'));
