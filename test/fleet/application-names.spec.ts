@@ -8,7 +8,7 @@ import { REPOSITORY, run, type Ended } from '../cli/program.js';
 import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
 
-// Each test starts processes, which takes its time on a busy machine.
+// Each test starts processes, which is slow on a busy machine.
 jest.setTimeout(90_000);
 
 const MAIN = `
@@ -46,7 +46,7 @@ function write(files: Record<string, string>): void {
   }
 }
 
-/** Makes the packages of the repository available in the folder, where others can be put beside them. */
+/** Links the packages of the repository into the folder, next to which a test can add others. */
 function linkPackages(): void {
   const modules = join(folder, 'node_modules');
   mkdirSync(modules, { recursive: true });
@@ -67,7 +67,7 @@ const command = (...args: string[]): Promise<Ended> => run([...args, '--storage'
 async function listInstances(count: number): Promise<InstanceReport[]> {
   let instances: InstanceReport[] = [];
   await until(
-    `${count} have reported`,
+    `${count} instances have reported`,
     async () => {
       instances = JSON.parse((await command('instances', '--json')).stdout).instances;
       return instances.length === count;
@@ -83,12 +83,12 @@ async function startInstance(application: string): Promise<Instance> {
   return instance;
 }
 
-describe('An instance', () => {
+describe('the application name in an instance report', () => {
   beforeEach(linkPackages);
 
-  it('reports the name and the version of its package.json', async () => {
+  it('is read from package.json together with the version', async () => {
     write({ 'package.json': '{ "name": "shop", "version": "4.12.0" }' });
-    // A package.json that only says how files are loaded names nothing.
+    // A package.json with only a `type` has no name.
     write({ 'dist/package.json': '{ "type": "module" }', 'dist/main.js': MAIN });
     startProgram('dist/main.js');
     expect(await listInstances(1)).toEqual([
@@ -99,30 +99,33 @@ describe('An instance', () => {
     expect(listed).toMatch(/^shop .* 4\.12\.0 /m);
   });
 
-  it('reports its start file where no package.json has a name', async () => {
+  it('is the start file if no package.json has a name', async () => {
     write({ 'main.mjs': MAIN });
     startProgram('main.mjs');
     expect(await listInstances(1)).toEqual([expect.objectContaining({ application: 'main.mjs' })]);
   });
 
   it.each<[string, Record<string, string>, boolean]>([
-    ['in the working directory', {}, false],
-    ['that pm2 names', { pm_exec_path: 'apps/shop/main.mjs' }, true],
-  ])('reports the application %s, not the tool that runs it', async (_where, { pm_exec_path }, isElsewhere) => {
-    write({
-      'apps/shop/package.json': '{ "name": "shop", "version": "4.12.0" }',
-      'apps/shop/main.mjs': MAIN,
-      'node_modules/runner/package.json': '{ "name": "runner", "version": "9.9.9", "type": "module" }',
-      'node_modules/runner/run.js': `await import(${JSON.stringify(`file://${join(folder, 'apps/shop/main.mjs')}`)});`,
-    });
-    startProgram('node_modules/runner/run.js', {
-      cwd: isElsewhere ? tmpdir() : join(folder, 'apps/shop'),
-      env: pm_exec_path ? { pm_exec_path: join(folder, pm_exec_path) } : {},
-    });
-    expect(await listInstances(1)).toEqual([expect.objectContaining({ application: 'shop', appVersion: '4.12.0' })]);
-  });
+    ['the working directory', {}, false],
+    ['pm_exec_path of pm2', { pm_exec_path: 'apps/shop/main.mjs' }, true],
+  ])(
+    'is that of the application in %s, not of the tool that runs it',
+    async (_where, { pm_exec_path }, isElsewhere) => {
+      write({
+        'apps/shop/package.json': '{ "name": "shop", "version": "4.12.0" }',
+        'apps/shop/main.mjs': MAIN,
+        'node_modules/runner/package.json': '{ "name": "runner", "version": "9.9.9", "type": "module" }',
+        'node_modules/runner/run.js': `await import(${JSON.stringify(`file://${join(folder, 'apps/shop/main.mjs')}`)});`,
+      });
+      startProgram('node_modules/runner/run.js', {
+        cwd: isElsewhere ? tmpdir() : join(folder, 'apps/shop'),
+        env: pm_exec_path ? { pm_exec_path: join(folder, pm_exec_path) } : {},
+      });
+      expect(await listInstances(1)).toEqual([expect.objectContaining({ application: 'shop', appVersion: '4.12.0' })]);
+    },
+  );
 
-  it('reports an application that is installed as a package', async () => {
+  it('is read from an application that is installed as a package', async () => {
     write({
       'node_modules/shop/package.json':
         '{ "name": "shop", "version": "4.12.0", "type": "module", "dependencies": { "@nestjs/core": "*" } }',
@@ -132,7 +135,7 @@ describe('An instance', () => {
     expect(await listInstances(1)).toEqual([expect.objectContaining({ application: 'shop', appVersion: '4.12.0' })]);
   });
 
-  it('reports the name that MAINTENANCE_APPLICATION gives it', async () => {
+  it('is overridden by MAINTENANCE_APPLICATION', async () => {
     write({ 'package.json': '{ "name": "company", "version": "4.12.0" }', 'main.mjs': MAIN });
     startProgram('main.mjs', { env: { MAINTENANCE_APPLICATION: 'billing' } });
     const [instance] = await listInstances(1);
@@ -141,11 +144,11 @@ describe('An instance', () => {
   });
 });
 
-describe('Two applications on one storage', () => {
-  it('are told apart by on, instances and the log of the later one', async () => {
+describe('two applications with one storage', () => {
+  it('cause a warning in on, off, instances and the log of the second one', async () => {
     await startInstance('shop');
     const later = await startInstance('billing');
-    await until('it warns', () =>
+    await until('the warning is logged', () =>
       later.log.some(
         ({ level, text }) =>
           level === 'warn' && /^Instances of 2 applications report on .*: billing, shop\./.test(text),
@@ -159,7 +162,7 @@ describe('Two applications on one storage', () => {
     expect((await command('off')).stdout).toContain(warning);
   });
 
-  it('are told apart by the files that were started, where they share a package.json', async () => {
+  it('are distinguished by their start files if they share a package.json', async () => {
     linkPackages();
     write({ 'package.json': '{ "name": "company", "type": "module" }' });
     write({ 'apps/shop/main.js': MAIN, 'apps/billing/main.js': MAIN });
@@ -173,7 +176,7 @@ describe('Two applications on one storage', () => {
     expect(listed).toContain(note);
   });
 
-  it('are not suspected where all instances have one name', async () => {
+  it('cause no warning if all instances have the same name', async () => {
     const [, later] = [await startInstance('shop'), await startInstance('shop')];
     const on = await command('on');
     expect(on.stdout).toContain('2 instances of shop apply it');

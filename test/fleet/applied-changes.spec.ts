@@ -7,10 +7,10 @@ import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
 import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
-// Each test starts processes, which takes its time on a busy machine.
+// Each test starts processes, which is slow on a busy machine.
 jest.setTimeout(90_000);
 
-const NOBODY = 65534;
+const NOBODY_UID = 65534;
 const itAsRoot = process.getuid?.() === 0 ? it : it.skip;
 
 const started: Instance[] = [];
@@ -33,9 +33,9 @@ async function stopAll(): Promise<void> {
   await Promise.all(started.splice(0).map((instance) => instance.stop()));
 }
 
-const firstLine = ({ stdout }: Ended): string => stdout.split('\n', 1)[0]!;
+const getFirstLine = ({ stdout }: Ended): string => stdout.split('\n', 1)[0]!;
 
-describeOnEachBackend('on and off', ({ name, open }) => {
+describeOnEachBackend('reports of on and off', ({ name, open }) => {
   let backend: Backend;
 
   beforeEach(async () => {
@@ -49,11 +49,11 @@ describeOnEachBackend('on and off', ({ name, open }) => {
   const command = (...args: string[]): Promise<Ended> =>
     run([...args, '--storage', backend.url], { cwd: folderWith(), env: backend.env });
 
-  it('return when every instance applies the change, and say so', async () => {
+  it('count the instances that apply the change', async () => {
     const fleet = await Promise.all([start(backend), start(backend)]);
     const on = await command('on');
     expect(on.code).toBe(0);
-    expect(firstLine(on)).toMatch(/^Maintenance is ON\. /);
+    expect(getFirstLine(on)).toMatch(/^Maintenance is ON\. /);
     expect(on.stdout).toMatch(/^ +2 instances of shop apply it$/m);
     for (const instance of fleet) expect((await instance.get('/')).status).toBe(503);
 
@@ -63,7 +63,7 @@ describeOnEachBackend('on and off', ({ name, open }) => {
 
     const off = await command('off');
     expect(off.code).toBe(0);
-    expect(firstLine(off)).toMatch(/^Maintenance is off\. /);
+    expect(getFirstLine(off)).toMatch(/^Maintenance is off\. /);
     expect(off.stdout).toMatch(/^ +2 instances of shop apply it$/m);
     for (const instance of fleet) expect((await instance.get('/')).status).toBe(200);
   });
@@ -73,7 +73,7 @@ describeOnEachBackend('on and off', ({ name, open }) => {
     frozen.signal('SIGSTOP');
     const on = await command('on');
     expect(on.code).toBe(0);
-    expect(firstLine(on)).toBe(
+    expect(getFirstLine(on)).toBe(
       'Maintenance is ON in the storage, but 1 of 2 instances has not applied it. A window was opened.',
     );
     expect(on.stdout).toMatch(
@@ -92,7 +92,7 @@ describeOnEachBackend('on and off', ({ name, open }) => {
 
     frozen.signal('SIGCONT');
     await until(
-      'it applies it',
+      'the instance applies the change',
       async () => !('disagreeing' in JSON.parse((await command('status', '--json')).stdout)),
     );
     frozen.signal('SIGSTOP');
@@ -102,7 +102,7 @@ describeOnEachBackend('on and off', ({ name, open }) => {
       instances: 2,
       disagreeing: [{ pid: frozen.pid, reason: 'behind', refuses: true }],
     });
-    // A change that is on its way is no other answer.
+    // A pending change does not affect the exit code.
     expect(await command('status')).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^Maintenance is off in the storage, but 1 of 2 instances refuses\.\n/),
@@ -111,10 +111,10 @@ describeOnEachBackend('on and off', ({ name, open }) => {
 
   if (name !== 'a file') return;
 
-  it('name an instance whose configuration answers for everything', async () => {
+  it('name an instance that is forced by its configuration', async () => {
     const forced = await start(backend, {}, { env: { MAINTENANCE_MODE: 'false' } });
     const on = await command('on');
-    expect(firstLine(on)).toMatch(/^Maintenance is ON in the storage, but 1 of 1 instance has not applied it\./);
+    expect(getFirstLine(on)).toMatch(/^Maintenance is ON in the storage, but 1 of 1 instance has not applied it\./);
     expect(on.stdout).toMatch(
       new RegExp(
         `\\(pid ${forced.pid}, .*: admits everything, whatever is stored: its configuration says so \\(MAINTENANCE_MODE\\)`,
@@ -122,19 +122,19 @@ describeOnEachBackend('on and off', ({ name, open }) => {
     );
   });
 
-  it('report the same where --wait waits for the instances by itself', async () => {
+  it('have the same first line with --wait', async () => {
     await start(backend);
     const on = await command('on', '--wait');
     expect(on.code).toBe(0);
-    expect(firstLine(on)).toMatch(/^Maintenance is ON\. /);
+    expect(getFirstLine(on)).toMatch(/^Maintenance is ON\. /);
     expect(on.stdout).toMatch(/^ +1 instance of shop reported here$/m);
   });
 });
 
-describe('on', () => {
+describe('the report of on', () => {
   afterEach(stopAll);
 
-  itAsRoot('says that an instance may not read the file', async () => {
+  itAsRoot('explains that an instance may not read the file', async () => {
     const folder = folderWith();
     chmodSync(folder, 0o777);
     const backend = { url: `file:${folder}/state.json`, env: {} };
@@ -144,18 +144,18 @@ describe('on', () => {
     const path = fileURLToPath(`file://${folder}/state.json`);
     chownSync(path, 0, 0);
     chmodSync(path, 0o600);
-    const become = `data:text/javascript,process.setgid(${NOBODY});process.setuid(${NOBODY})`;
+    const become = `data:text/javascript,process.setgid(${NOBODY_UID});process.setuid(${NOBODY_UID})`;
     const instance = await start(backend, {}, { execArgv: ['--import', become] });
     const on = await command('on');
     expect((await instance.get('/')).status).toBe(200);
     expect(on.code).toBe(0);
-    expect(firstLine(on)).toMatch(/^Maintenance is ON in the storage, but 1 of 1 instance has not applied it\./);
+    expect(getFirstLine(on)).toMatch(/^Maintenance is ON in the storage, but 1 of 1 instance has not applied it\./);
     expect(on.stdout).toMatch(
       new RegExp(`\\(pid ${instance.pid}, .*its user may not read this file \\(owner root, mode 600\\): EACCES`),
     );
   });
 
-  itAsRoot('says whose file it is where no instance reports', async () => {
+  itAsRoot('names the owner of the file if no instance has reported', async () => {
     const folder = folderWith();
     await run(['on'], { cwd: folder });
     chmodSync(`${folder}/maintenance-state.json`, 0o600);
@@ -165,7 +165,7 @@ describe('on', () => {
   });
 });
 
-describeWithRedis('A state that Redis has lost', () => {
+describeWithRedis('a state that Redis has lost', () => {
   let server: RedisServer;
 
   beforeAll(async () => {
@@ -183,54 +183,51 @@ describeWithRedis('A state that Redis has lost', () => {
     await command('on');
     await server.ask('DEL', 'maintenance_state');
     for (const instance of fleet) {
-      await until('it has noticed', async () => !(await instance.ask('status')).storage.healthy);
+      await until('the instance has noticed the loss', async () => !(await instance.ask('status')).storage.healthy);
     }
   }
 
-  it.each(['last-known', 'on'] as const)(
-    'is told by status, where instances refuse all the same (%s)',
-    async (policy) => {
-      const backend = { url: server.url, env: {} };
-      const fleet = await Promise.all([
-        start(backend, { onStorageFailure: policy }),
-        start(backend, { onStorageFailure: policy }),
-      ]);
-      await loseState(...fleet);
-      for (const instance of fleet) expect((await instance.get('/')).status).toBe(503);
+  it.each(['last-known', 'on'] as const)('is reported by status while instances still refuse (%s)', async (policy) => {
+    const backend = { url: server.url, env: {} };
+    const fleet = await Promise.all([
+      start(backend, { onStorageFailure: policy }),
+      start(backend, { onStorageFailure: policy }),
+    ]);
+    await loseState(...fleet);
+    for (const instance of fleet) expect((await instance.get('/')).status).toBe(503);
 
-      const status = await command('status');
-      expect(status).toMatchObject({ code: 3, stderr: '' });
-      expect(firstLine(status)).toBe('Maintenance is off in the storage, but 2 of 2 instances refuse.');
-      expect(status.stdout).toContain('`off` turns maintenance off for all of them');
-      expect(status.stdout).toMatch(/^ +nothing is stored there any more$/m);
-      const json = JSON.parse((await command('status', '--json')).stdout);
-      expect(json).toMatchObject({ active: false, disagreeing: [{ refuses: true }, { refuses: true }] });
-      const listed = await command('instances');
-      expect(listed).toMatchObject({ code: 0, stdout: expect.stringContaining('What was stored is gone') });
+    const status = await command('status');
+    expect(status).toMatchObject({ code: 3, stderr: '' });
+    expect(getFirstLine(status)).toBe('Maintenance is off in the storage, but 2 of 2 instances refuse.');
+    expect(status.stdout).toContain('`off` turns maintenance off for all of them');
+    expect(status.stdout).toMatch(/^ +nothing is stored there any more$/m);
+    const json = JSON.parse((await command('status', '--json')).stdout);
+    expect(json).toMatchObject({ active: false, disagreeing: [{ refuses: true }, { refuses: true }] });
+    const listed = await command('instances');
+    expect(listed).toMatchObject({ code: 0, stdout: expect.stringContaining('What was stored is gone') });
 
-      const off = await command('off');
-      expect(off.code).toBe(0);
-      expect(off.stdout).toMatch(/^ +2 instances of shop apply it$/m);
-      for (const instance of fleet) expect((await instance.get('/')).status).toBe(200);
-      expect(await command('status')).toMatchObject({
-        code: 0,
-        stdout: expect.stringMatching(/^Maintenance is off\.\n/),
-      });
-    },
-  );
+    const off = await command('off');
+    expect(off.code).toBe(0);
+    expect(off.stdout).toMatch(/^ +2 instances of shop apply it$/m);
+    for (const instance of fleet) expect((await instance.get('/')).status).toBe(200);
+    expect(await command('status')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^Maintenance is off\.\n/),
+    });
+  });
 
-  it('is told also where the reports were lost with it, since instances that notice the loss report again', async () => {
+  it('is reported by status even if the instance reports were lost as well', async () => {
     await start({ url: server.url, env: {} });
     await command('on');
     await server.ask('FLUSHALL');
-    await until('status tells it', async () => (await command('status')).code === 3, 30_000);
+    await until('status reports the loss', async () => (await command('status')).code === 3, 30_000);
   });
 
-  it('is stored again by on', async () => {
+  it('is replaced by on', async () => {
     const instance = await start({ url: server.url, env: {} });
     await loseState(instance);
     const on = await command('on');
-    expect(firstLine(on)).toBe('Maintenance is ON. A window was opened.');
+    expect(getFirstLine(on)).toBe('Maintenance is ON. A window was opened.');
     expect(on.stdout).toMatch(/^ +1 instance of shop applies it$/m);
     expect(await command('status')).toMatchObject({ code: 3, stdout: expect.stringMatching(/^Maintenance is ON\.\n/) });
   });

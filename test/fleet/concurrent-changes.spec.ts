@@ -4,13 +4,13 @@ import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
 const INSTANCES = 6;
 const TOGGLES = Number(process.env.FLEET_TOGGLES || 60);
-/** As many as are under way together; the history must hold them all. */
-const BATCH = 20;
-/** Milliseconds after which all agree where the storage notifies. */
-const BOUND = 100;
-const REFRESH_INTERVAL = 500;
+/** Number of concurrent changes; the history must have room for all of them. */
+const BATCH_SIZE = 20;
+/** Time within which all instances agree if the storage notifies of changes. */
+const MAX_DELAY_MS = 100;
+const REFRESH_INTERVAL_MS = 500;
 
-/** What came of one use of the switch. Times in milliseconds since the epoch. */
+/** Result of one change. Times in milliseconds since the epoch. */
 interface Toggle {
   name: string;
   turns: 'on' | 'off';
@@ -21,14 +21,14 @@ interface Toggle {
   revision: number;
 }
 
-describeOnEachBackend(`${INSTANCES} instances on one storage`, ({ notifies, open }) => {
+describeOnEachBackend(`concurrent changes by ${INSTANCES} instances`, ({ notifies, open }) => {
   let backend: Backend;
   let fleet: Instance[] = [];
 
   beforeAll(async () => {
     backend = await open();
-    // Where the storage notifies, no poll may help within the time of a test.
-    const refreshInterval = notifies ? 600_000 : REFRESH_INTERVAL;
+    // If the storage notifies of changes, instances must not depend on polling during the test.
+    const refreshInterval = notifies ? 600_000 : REFRESH_INTERVAL_MS;
     fleet = await Instance.fleet(INSTANCES, { options: { storage: backend.url, refreshInterval }, env: backend.env });
   }, 60_000);
 
@@ -38,22 +38,22 @@ describeOnEachBackend(`${INSTANCES} instances on one storage`, ({ notifies, open
   });
 
   it(
-    `keep each of ${TOGGLES} changes once or refuse it, and agree in time after the last`,
+    `are each stored once or rejected, and applied by all instances in time (${TOGGLES} changes)`,
     async () => {
       const late: number[] = [];
       let done = 0;
       let known = 0;
-      for (let from = 0; from < TOGGLES; from += BATCH) {
+      for (let from = 0; from < TOGGLES; from += BATCH_SIZE) {
         await Promise.all(fleet.map((instance) => instance.ask('stall')));
-        const size = Math.min(BATCH, TOGGLES - from);
+        const size = Math.min(BATCH_SIZE, TOGGLES - from);
         const toggles = await Promise.all(Array.from({ length: size }, (_, index) => toggle(from + index)));
         const state = (await fleet[0]!.ask('stored'))!;
         expectEachOnce(toggles, state, known);
         known = state.revision;
         done += toggles.filter(({ isDone }) => isDone).length;
-        late.push(await latenessAfter(toggles, state));
+        late.push(await measureLateness(toggles, state));
       }
-      // Whoever is refused has lost against others for ten seconds on end, which a slow S3 on a busy machine makes of many.
+      // A change is rejected after 10 s of conflicts, which is common with a slow S3 on a busy machine.
       expect(done).toBeGreaterThan(TOGGLES * (notifies ? 0.9 : 0.5));
       late.sort((a, b) => a - b);
       expect(late[Math.floor(late.length / 2)]).toBeLessThanOrEqual(0);
@@ -91,25 +91,25 @@ describeOnEachBackend(`${INSTANCES} instances on one storage`, ({ notifies, open
   }
 
   /**
-   * By how many milliseconds the slowest instance was later than it may be. The time for which the machine kept a process
-   * from running is not the storage's.
+   * Returns by how many milliseconds the slowest instance exceeded the allowed delay, not counting the time for which the
+   * machine did not run the process.
    */
-  async function latenessAfter(toggles: Toggle[], { revision }: MaintenanceState): Promise<number> {
+  async function measureLateness(toggles: Toggle[], { revision }: MaintenanceState): Promise<number> {
     const confirmed = Math.max(...toggles.map(({ by, revision }) => (revision > 0 ? by.appliedAt(revision)! : 0)));
     const deadline = Date.now() + 10_000;
     while (fleet.some((instance) => instance.appliedAt(revision) === undefined)) {
-      if (Date.now() > deadline) throw new Error(`revision ${revision} did not come to all instances in 10 s`);
+      if (Date.now() > deadline) throw new Error(`revision ${revision} did not reach all instances within 10 s`);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     const stalls = await Promise.all(fleet.map((instance) => instance.ask('stall')));
     const roundTrips = notifies ? [0] : await Promise.all(fleet.map((instance) => instance.ask('roundTrip')));
-    const bound = notifies ? BOUND : REFRESH_INTERVAL + Math.max(...roundTrips);
+    const bound = notifies ? MAX_DELAY_MS : REFRESH_INTERVAL_MS + Math.max(...roundTrips);
     const slowest = Math.max(...fleet.map((instance) => instance.appliedAt(revision)!));
     return slowest - confirmed - bound - Math.max(...stalls);
   }
 });
 
-/** Every change that was confirmed made one entry, none that was refused did, and no revision is missing. */
+/** Asserts that the history has one entry per confirmed change, none of a rejected one, and no gaps. */
 function expectEachOnce(toggles: Toggle[], { history, revision }: MaintenanceState, known: number): void {
   const entries = history.filter((entry) => entry.revision > known).reverse();
   const expected = Array.from({ length: revision - known }, (_, index) => known + 1 + index);
@@ -123,7 +123,7 @@ function expectEachOnce(toggles: Toggle[], { history, revision }: MaintenanceSta
   }
 }
 
-/** Whether nothing was on at some moment in between, so that there was nothing to end. */
+/** Whether maintenance was off at some moment in between, so that `off` changed nothing. */
 function wasOff(history: MaintenanceState['history'], from: number, to: number): boolean {
   const newestFirst = history.map(({ action, at }) => ({ isOff: action === 'off', at: Date.parse(at) }));
   const before = newestFirst.find(({ at }) => at <= from);

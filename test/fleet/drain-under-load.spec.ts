@@ -5,36 +5,36 @@ import { describeOnEachBackend, type BackendKind, type Backend } from './storage
 
 const ROUNDS = Number(process.env.DRAIN_ROUNDS || 3);
 const INSTANCES = 5;
-/** Milliseconds between two reads; long where instances learn of a change by nothing else, so that they lag behind. */
-const intervalOf = ({ notifies }: BackendKind): number => (notifies ? 100 : 1_000);
-/** The longest that a request takes, in milliseconds. */
-const SLOWEST = 900;
+/** Milliseconds between two reads; long for storages without notifications, so that instances lag behind. */
+const getRefreshInterval = ({ notifies }: BackendKind): number => (notifies ? 100 : 1_000);
+/** Duration of the slowest request. */
+const MAX_REQUEST_MS = 900;
 
-/** A request, from the log of its client. Times in milliseconds since the epoch. */
-interface Logged {
+/** A request as its client recorded it. Times in milliseconds since the epoch. */
+interface RecordedRequest {
   sentAt: number;
-  heardAt: number;
+  receivedAt: number;
   status: number;
-  /** When the handler was done. */
+  /** When the handler finished. */
   finishedAt?: number;
 }
 
 /** One `on --wait` and the `off` after it. */
 interface Round {
   startedAt: number;
-  /** When `on --wait` had ended. */
+  /** When `on --wait` exited. */
   drainedAt: number;
-  /** When `off` was begun. */
+  /** When `off` was started. */
   offAt: number;
 }
 
-describeOnEachBackend('a fleet under load', (kind) => {
+describeOnEachBackend('on --wait under load', (kind) => {
   let backend: Backend;
   let instances: Instance[];
 
   beforeAll(async () => {
     backend = await kind.open();
-    instances = await startOn(backend, kind);
+    instances = await startInstances(backend, kind);
   }, 60_000);
   afterAll(async () => {
     await Promise.all(instances.map((instance) => instance.stop()));
@@ -42,20 +42,20 @@ describeOnEachBackend('a fleet under load', (kind) => {
   });
 
   it(
-    `fails nobody, and admits nobody and has nobody in flight once on --wait returns (${ROUNDS} rounds)`,
+    `fails no request and leaves none admitted or in flight when it returns (${ROUNDS} rounds)`,
     async () => {
-      const log: Logged[] = [];
+      const log: RecordedRequest[] = [];
       let isOver = false;
       const clients = instances.flatMap((instance) => [
-        browse(
+        sendRequests(
           instance,
           () => 'slow/0',
           log,
           () => isOver,
         ),
-        browse(
+        sendRequests(
           instance,
-          () => `slow/${Math.round(Math.random() * SLOWEST)}`,
+          () => `slow/${Math.round(Math.random() * MAX_REQUEST_MS)}`,
           log,
           () => isOver,
         ),
@@ -67,14 +67,14 @@ describeOnEachBackend('a fleet under load', (kind) => {
 
       expect(log.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
       for (const { startedAt, drainedAt, offAt } of rounds) {
-        const meanwhile = log.filter(({ sentAt, heardAt }) => sentAt >= drainedAt && heardAt <= offAt);
+        const meanwhile = log.filter(({ sentAt, receivedAt }) => sentAt >= drainedAt && receivedAt <= offAt);
         expect(meanwhile.length).toBeGreaterThan(0);
         expect(meanwhile.filter(({ status }) => status !== 503)).toEqual([]);
         const late = log.filter(
           ({ sentAt, finishedAt = 0 }) => sentAt < drainedAt && finishedAt > drainedAt && finishedAt < offAt,
         );
         expect(late).toEqual([]);
-        // Somebody was admitted while the command ran, so that there was something to wait for.
+        // Makes sure that requests were in flight while the command ran.
         expect(log.some(({ finishedAt = 0 }) => finishedAt > startedAt && finishedAt <= drainedAt)).toBe(true);
       }
     },
@@ -94,24 +94,29 @@ async function toggle(backend: Backend, kind: BackendKind): Promise<Round> {
   await pause(100);
   const offAt = Date.now();
   expect((await command(backend, 'off')).code).toBe(0);
-  // Until they are all open again.
-  await pause(2 * intervalOf(kind));
+  // Waits until all instances admit requests again.
+  await pause(2 * getRefreshInterval(kind));
   return { startedAt, drainedAt, offAt };
 }
 
-async function browse(instance: Instance, path: () => string, log: Logged[], isOver: () => boolean): Promise<void> {
+async function sendRequests(
+  instance: Instance,
+  path: () => string,
+  log: RecordedRequest[],
+  isOver: () => boolean,
+): Promise<void> {
   while (!isOver()) {
     const sentAt = Date.now();
     const { status, body } = await instance
       .get(`/${path()}`)
       .catch((error: unknown) => ({ status: String(error) as never, body: {} }));
-    log.push({ sentAt, heardAt: Date.now(), status, finishedAt: body.finishedAt });
+    log.push({ sentAt, receivedAt: Date.now(), status, finishedAt: body.finishedAt });
     await pause(5);
   }
 }
 
-function startOn({ url, env }: Backend, kind: BackendKind): Promise<Instance[]> {
-  const options = { storage: url, refreshInterval: intervalOf(kind) };
+function startInstances({ url, env }: Backend, kind: BackendKind): Promise<Instance[]> {
+  const options = { storage: url, refreshInterval: getRefreshInterval(kind) };
   return Promise.all(
     Array.from({ length: INSTANCES }, (_, index) =>
       Instance.start({ options, adapter: index % 2 ? 'fastify' : 'express', env }),

@@ -7,14 +7,14 @@ import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
 import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
-// Each test starts processes, which takes its time on a busy machine.
+// Each test starts processes, which is slow on a busy machine.
 jest.setTimeout(90_000);
 
 const itOnLinux = process.platform === 'linux' ? it : it.skip;
-/** A pid that is free: above the limit of the kernel. */
+/** An unused pid, above the limit of the kernel. */
 const FREE_PID = 2 ** 22 + 1;
 
-describeOnEachBackend('reports of instances', ({ name, open }) => {
+describeOnEachBackend('instance reports', ({ name, open }) => {
   let backend: Backend;
   let storage: StateStorage;
   const started: Instance[] = [];
@@ -24,7 +24,7 @@ describeOnEachBackend('reports of instances', ({ name, open }) => {
     const before = { ...process.env };
     Object.assign(process.env, backend.env);
     storage = await createStorage(backend.url);
-    // The S3 client asks for its keys with the first call.
+    // The S3 client reads its credentials from the environment with the first call.
     await storage.reports!();
     process.env = before;
   });
@@ -50,30 +50,30 @@ describeOnEachBackend('reports of instances', ({ name, open }) => {
 
   async function findReport({ pid }: Instance): Promise<InstanceReport> {
     let found: InstanceReport | undefined;
-    await until('it has reported', async () => {
+    await until('the instance has reported', async () => {
       found = (await storage.reports!()).find((report) => report.pid === pid);
       return found !== undefined;
     });
     return found!;
   }
 
-  it('leave out what is no report', async () => {
+  it('are ignored if they are invalid', async () => {
     const { id, ...report } = await findReport(await start());
-    const broken: [string, object][] = [
+    const invalid: [string, object][] = [
       ['no host', { host: undefined }],
-      ['a host that is no text', { host: 7 }],
+      ['a host that is not a string', { host: 7 }],
       ['no pid', { pid: undefined }],
-      ['a pid that is no number', { pid: '7' }],
-      ['a lineage that is no text', { lineage: 7 }],
+      ['a pid that is not a number', { pid: '7' }],
+      ['a lineage that is not a string', { lineage: 7 }],
       ['no revision', { revision: undefined }],
       ['no count', { inFlight: null }],
-      ['windows that are no list', { windows: 'all' }],
-      ['windows that are none', { windows: [null] }],
-      ['work that is none', { inFlight: 1, longest: [7] }],
+      ['windows that are not a list', { windows: 'all' }],
+      ['invalid windows', { windows: [null] }],
+      ['invalid in-flight work', { inFlight: 1, longest: [7] }],
       ['no date', { seenAt: 'yesterday' }],
-      ['a version that is no text', { appVersion: { major: 1 } }],
+      ['a version that is not a string', { appVersion: { major: 1 } }],
     ];
-    for (const [what, fields] of broken) await storage.report!({ ...report, ...fields, id: what });
+    for (const [reason, fields] of invalid) await storage.report!({ ...report, ...fields, id: reason });
     const listed = await command('instances');
     expect(listed.code).toBe(0);
     expect(JSON.parse((await command('instances', '--json')).stdout).instances).toEqual([
@@ -84,7 +84,7 @@ describeOnEachBackend('reports of instances', ({ name, open }) => {
 
   if (name !== 'a file') return;
 
-  it('leave out an instance that was killed on this machine', async () => {
+  it('are ignored if the process was killed on this machine', async () => {
     const [healthy, killed] = await Promise.all([start(), start()]);
     killed.signal('SIGKILL');
     await killed.closed;
@@ -96,7 +96,7 @@ describeOnEachBackend('reports of instances', ({ name, open }) => {
     expect(listed.instances.map(({ pid }: InstanceReport) => pid)).toEqual([healthy.pid]);
   });
 
-  it('are waited for no longer when their instance is killed meanwhile', async () => {
+  it('no longer block a drain when their process is killed', async () => {
     const [healthy, frozen] = await Promise.all([start(), start()]);
     frozen.signal('SIGSTOP');
     const waiting = command('on', '--wait', '--timeout', '20s', '--json');
@@ -107,7 +107,7 @@ describeOnEachBackend('reports of instances', ({ name, open }) => {
     expect(JSON.parse(ended.stdout).drain.instances).toEqual([expect.objectContaining({ pid: healthy.pid })]);
   });
 
-  itOnLinux('leave out a process whose pid belongs to another by now', async () => {
+  itOnLinux('are ignored if another process has the same pid now', async () => {
     const healthy = await start();
     const report = await findReport(healthy);
     await storage.report!({ ...report, id: 'before', started: '1' });
@@ -116,7 +116,7 @@ describeOnEachBackend('reports of instances', ({ name, open }) => {
     ]);
   });
 
-  it('keep an instance of another machine, whose pid says nothing here', async () => {
+  it('of another machine are kept although their pid does not exist here', async () => {
     const report = await findReport(await start());
     await storage.report!({ ...report, id: 'elsewhere', machine: 'another', pid: FREE_PID });
     const ended = await command('on', '--wait', '--timeout', '1s');
@@ -124,7 +124,7 @@ describeOnEachBackend('reports of instances', ({ name, open }) => {
   });
 
   it.each(['2999-01-01T00:00:00.000Z', new Date(Date.now() + 3_600_000).toISOString()])(
-    'that are dated in the future (%s) are over when their file is as old as a report may be',
+    'dated in the future (%s) expire by the age of their file',
     async (seenAt) => {
       const healthy = await start();
       const { id, ...report } = await findReport(healthy);

@@ -1,4 +1,4 @@
-// One application of a fleet: node instance.mjs <settings as JSON>, steered over the channel to its parent.
+// One instance of an application: node instance.mjs <settings as JSON>, controlled by IPC messages of its parent.
 import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { setInterval } from 'node:timers';
@@ -9,7 +9,7 @@ import { MaintenanceModule, MaintenanceScope, MaintenanceService, StateStorage }
 
 const { options, adapter, lease, tellsDelays, leaks } = JSON.parse(process.argv[2]);
 
-/** When work was done, whether or not somebody waited for it. */
+/** When slow handlers finished, with or without a connected client. */
 const finished = [];
 
 class ShopController {
@@ -49,7 +49,7 @@ class OperatorGuard {
 }
 
 const kept = [];
-/** What the instance goes by at this moment. */
+/** Returns the status that the instance applies at this moment. */
 function goesBy() {
   if (leaks) kept.push(Array(128).fill(kept.length));
   const { active, revision, source, windows } = maintenance.status();
@@ -61,7 +61,7 @@ const maintenanceModule = MaintenanceModule.forRoot({
   response: { context: () => ({ goesBy: goesBy() }) },
   admin: { guards: [OperatorGuard] },
 });
-// The later of two providers counts.
+// Overrides the provider of the module: the last one counts.
 if (lease) maintenanceModule.providers.push({ provide: Symbol.for('nestjs-maintenance:lease'), useValue: lease });
 
 class AppModule {}
@@ -75,7 +75,7 @@ const line =
   (level) =>
   (text, ...rest) => {
     if (rest.at(-1) === 'Maintenance') tell({ log: { level, text } });
-    // What Nest could not answer but with a 500.
+    // Errors that Nest answers with a 500.
     if (rest.at(-1) === 'ExceptionsHandler') tell({ trouble: text.stack ?? String(text) });
   };
 const logger = { log: line('log'), warn: line('warn'), error: line('error'), fatal: line('fatal') };
@@ -90,7 +90,7 @@ const storage = app.get(StateStorage);
 
 const calls = { read: 0, write: 0, report: 0, reports: 0 };
 let pendingCalls = 0;
-// The longest round trip to the storage since the last question, in milliseconds.
+// The longest read since the last `slowestRead` command, in milliseconds.
 let slowestRead = 0;
 for (const name of Object.keys(calls)) {
   const call = storage[name]?.bind(storage);
@@ -105,7 +105,7 @@ for (const name of Object.keys(calls)) {
       pendingCalls--;
       const took = performance.now() - before;
       if (name === 'read') slowestRead = Math.max(slowestRead, took);
-      if (name === 'read' && tellsDelays && took > LONG) tell({ read: { from: Date.now() - took, to: Date.now() } });
+      if (name === 'read' && tellsDelays && took > LONG_MS) tell({ read: { from: Date.now() - took, to: Date.now() } });
     }
   };
 }
@@ -117,18 +117,18 @@ process.on('warning', ({ name, message }) => tell({ warning: { name, message } }
 const delay = monitorEventLoopDelay({ resolution: 2 });
 delay.enable();
 
-/** Tells of what took longer than this many milliseconds. */
-const LONG = 10;
+/** Threshold for reporting stalls and long reads. */
+const LONG_MS = 10;
 if (tellsDelays) {
   let last = Date.now();
   setInterval(() => {
     const now = Date.now();
-    if (now - last > 2 * LONG) tell({ delay: { from: last, to: now } });
+    if (now - last > 2 * LONG_MS) tell({ delay: { from: last, to: now } });
     last = now;
-  }, LONG).unref();
+  }, LONG_MS).unref();
 }
 
-// Work in a window of its own, which goes on until it is told to end, whatever its signal says.
+// A task for during() that ignores its signal and runs until the command `endWork`.
 const work = { aborted: null, outcome: null };
 let endWork;
 
@@ -164,7 +164,7 @@ const commands = {
   },
   // Needs --expose-gc.
   vitals: async () => {
-    // The sockets and timers of a call come and go: with S3, those of one call look like a leak of five handles.
+    // Sockets and timers of a pending call are not leaks: with S3, one call uses five handles.
     for (let quietLooks = 0; quietLooks < 2; quietLooks = pendingCalls > 0 ? 0 : quietLooks + 1) await pause(5);
     globalThis.gc();
     globalThis.gc();
@@ -176,12 +176,12 @@ const commands = {
       handles,
       descriptors: readdirSync('/proc/self/fd').length,
       listeners: emitters
-        // proper-lockfile listens for each signal from the first write on.
+        // proper-lockfile adds a listener for each signal with the first write.
         .flatMap((emitter) => emitter.eventNames().map((name) => (/^SIG/.test(name) ? 0 : emitter.listenerCount(name))))
         .reduce((sum, count) => sum + count, 0),
     };
   },
-  // The longest time for which this process did not come to do anything since the last question, in milliseconds.
+  // The longest block of the event loop since the last `stall` command, in milliseconds.
   stall: () => {
     const longest = delay.max / 1e6;
     delay.reset();
@@ -199,7 +199,7 @@ process.on('message', async ({ id, command }) => {
 process.on('disconnect', () => process.exit(0));
 process.on('SIGTERM', () => void app.close().then(() => process.exit(0)));
 
-// A socket that no gateway takes.
+// Accepts upgrades without a gateway.
 app.getHttpServer().on('upgrade', (_request, socket) => socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
 await app.listen(0, '127.0.0.1');
 tell({ port: app.getHttpServer().address().port });

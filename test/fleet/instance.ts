@@ -8,14 +8,14 @@ import type { LeaseTimes } from '../../libs/maintenance/src/leases/lease-times.j
 export interface InstanceSettings {
   options: Omit<MaintenanceModuleOptions, 'exempt' | 'response'>;
   adapter?: 'express' | 'fastify';
-  /** The times of leases, where they are to be shorter than those of an application. */
+  /** Lease times that are shorter than those of an application. */
   lease?: LeaseTimes;
   env?: Record<string, string>;
   /** Options of Node itself. */
   execArgv?: string[];
-  /** Whether it tells when its process did not come to do anything, and of long reads: see {@link Instance.stalls}. */
+  /** Whether the instance reports stalls of its process and long reads: see {@link Instance.stalls}. */
   tellsDelays?: boolean;
-  /** Whether it keeps 1 KiB of each request to `/`, as no application should. */
+  /** Whether the instance leaks 1 KiB with each request to `/`. */
   leaks?: boolean;
 }
 
@@ -24,23 +24,23 @@ export interface LogLine {
   text: string;
 }
 
-/** The moment at which an instance began to go by a revision, in milliseconds since the epoch. */
+/** The moment at which an instance applied a revision, in milliseconds since the epoch. */
 interface Seen {
   revision: number;
   at: number;
 }
 
-/** A stretch of time, in milliseconds since the epoch. */
+/** A period of time, in milliseconds since the epoch. */
 export interface Span {
   from: number;
   to: number;
 }
 
-/** What a process holds after a collection of garbage, while no call to the storage is pending. */
+/** Resources of a process after a garbage collection, while no call to the storage is pending. */
 export interface Vitals {
   /** Bytes. */
   heap: number;
-  /** How many of each kind keep the process alive. */
+  /** Number of active handles of each kind. */
   handles: Record<string, number>;
   /** Open files and sockets. */
   descriptors: number;
@@ -57,7 +57,7 @@ export interface Answer {
 
 interface Answers {
   beginWork: void;
-  /** When its signal aborted, in milliseconds since the epoch, and why; `null`: it has not. */
+  /** When the signal of the task aborted, in milliseconds since the epoch, and why; `null` if it has not. */
   aborted: { at: number; reason: string } | null;
   endWork: string;
   status: MaintenanceStatus;
@@ -75,18 +75,18 @@ interface Pending {
   reject: (error: Error) => void;
 }
 
-/** An application on the built package, in a process of its own. */
+/** An application with the built package in a separate process. */
 export class Instance {
   readonly seen: Seen[] = [];
   readonly log: LogLine[] = [];
-  /** Errors that ended in a 500. */
+  /** Errors that caused a 500. */
   readonly troubles: string[] = [];
-  /** Of Node, such as that of a listener too many. */
+  /** Warnings of Node, such as that of a listener leak. */
   readonly warnings: { name: string; message: string }[] = [];
-  /** When its process did not come to do anything, and when a read was under way, where it tells. */
+  /** Periods in which the event loop was blocked; recorded only with `tellsDelays`, like the long reads. */
   readonly stalls: Span[] = [];
   readonly longReads: Span[] = [];
-  // All sockets in turn, so that none is idle for so long that the server closes it under a request.
+  // Uses all sockets in turn, so that the server does not close an idle one while a request is sent.
   readonly agent = new Agent({ keepAlive: true, maxSockets: 32, scheduling: 'fifo' });
   #port = 0;
   #errors = '';
@@ -95,11 +95,11 @@ export class Instance {
 
   private constructor(
     private readonly child: ChildProcess,
-    /** Exit code and signal, when it has ended. */
+    /** Resolves with exit code and signal when the process has ended. */
     readonly closed: Promise<[number | null, NodeJS.Signals | null]>,
   ) {}
 
-  /** Starts one, and waits until it listens. */
+  /** Starts an instance and waits until it listens. */
   static async start({ env, execArgv = [], ...settings }: InstanceSettings): Promise<Instance> {
     const ours = Object.entries(process.env).filter(([name]) => !/^(MAINTENANCE|AWS|NODE_OPTIONS)/.test(name));
     const child = fork(join(__dirname, 'instance.mjs'), [JSON.stringify(settings)], {
@@ -111,7 +111,7 @@ export class Instance {
     child.stderr!.on('data', (data) => (instance.#errors += data));
     await new Promise<void>((resolve, reject) => {
       child.on('message', (message) => {
-        instance.#hear(message as Record<string, unknown>);
+        instance.#onMessage(message as Record<string, unknown>);
         if (instance.#port) resolve();
       });
       child.on('close', () => {
@@ -123,7 +123,7 @@ export class Instance {
     return instance;
   }
 
-  /** Starts some, all with the same settings. */
+  /** Starts several instances with the same settings. */
   static fleet(size: number, settings: InstanceSettings): Promise<Instance[]> {
     return Promise.all(Array.from({ length: size }, () => Instance.start(settings)));
   }
@@ -140,7 +140,7 @@ export class Instance {
     return this.#send('GET', path);
   }
 
-  /** Asks for a WebSocket, and returns the status of the answer. */
+  /** Requests a WebSocket upgrade and returns the status of the response. */
   upgrade(path: string): Promise<number> {
     return new Promise((resolve, reject) => {
       const headers = { connection: 'Upgrade', upgrade: 'websocket' };
@@ -151,7 +151,7 @@ export class Instance {
     });
   }
 
-  /** Turns maintenance on or off over HTTP, as somebody with this name. */
+  /** Turns maintenance on or off over HTTP as an operator with this name. */
   turn(where: 'on' | 'off', operator: string, body: object = {}): Promise<Answer> {
     return this.#send('POST', `/maintenance-mode/${where}`, JSON.stringify(body), {
       'content-type': 'application/json',
@@ -159,7 +159,7 @@ export class Instance {
     });
   }
 
-  /** Sends a request, and goes away before it is answered. */
+  /** Sends a request and disconnects before the response. */
   abandon(path: string, afterMilliseconds: number): Promise<void> {
     return new Promise((resolve) => {
       const sent = request({ host: '127.0.0.1', port: this.#port, path, timeout: afterMilliseconds }, () => undefined);
@@ -169,7 +169,7 @@ export class Instance {
     });
   }
 
-  /** What it has printed on stderr. */
+  /** Returns the stderr of the process. */
   get errors(): string {
     return this.#errors;
   }
@@ -182,7 +182,7 @@ export class Instance {
     this.child.kill(signal);
   }
 
-  /** When it began to go by this revision or a later one; `undefined` where it does not. */
+  /** Returns when the instance applied this revision or a later one; `undefined` if it has not. */
   appliedAt(revision: number): number | undefined {
     return this.seen.find((seen) => seen.revision >= revision)?.at;
   }
@@ -194,7 +194,7 @@ export class Instance {
     await this.closed;
   }
 
-  #hear({ port, seen, log, trouble, warning, delay, read, id, value, error }: Record<string, unknown>): void {
+  #onMessage({ port, seen, log, trouble, warning, delay, read, id, value, error }: Record<string, unknown>): void {
     if (port) this.#port = port as number;
     if (seen) this.seen.push(seen as Seen);
     if (log) this.log.push(log as LogLine);

@@ -6,40 +6,40 @@ import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
 import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
-/** A twentieth of those of an application; with LEASE=real the very same. */
+/** A twentieth of the times of an application; with LEASE=real the same times. */
 const TIMES: LeaseTimes =
   process.env.LEASE === 'real'
     ? LEASE_TIMES
     : { durationMs: 3_000, renewIntervalMs: 1_000, retryDelayMs: 100, safetyMarginMs: 750, shutdownTimeoutMs: 500 };
-/** What a busy machine may take for a request and a look at the clock, in milliseconds. */
-const SLACK = 1_000;
-const PATIENCE = 2 * TIMES.durationMs + 8_000;
+/** Time that a request and reading the clock may take on a busy machine. */
+const MAX_REQUEST_MS = 1_000;
+const TIMEOUT_MS = 2 * TIMES.durationMs + 8_000;
 
-function settingsOn({ url, env }: Pick<Backend, 'url' | 'env'>) {
+function createSettings({ url, env }: Pick<Backend, 'url' | 'env'>) {
   return { options: { storage: url, refreshInterval: 200 }, env, lease: TIMES };
 }
 
-async function windowsSeenBy(instance: Instance): Promise<StoredWindow[]> {
+async function readWindows(instance: Instance): Promise<StoredWindow[]> {
   return (await instance.ask('stored'))?.windows ?? [];
 }
 
-async function leaseSeenBy(instance: Instance): Promise<number> {
-  const [window] = await windowsSeenBy(instance);
+async function readLeaseEnd(instance: Instance): Promise<number> {
+  const [window] = await readWindows(instance);
   return Date.parse(window!.leaseUntil!);
 }
 
-async function isClosed(instance: Instance): Promise<boolean> {
+async function isInMaintenance(instance: Instance): Promise<boolean> {
   return (await instance.get('/')).status === 503;
 }
 
-describeOnEachBackend('work in a window of its own', (kind) => {
+describeOnEachBackend('during() with a lease', (kind) => {
   let backend: Backend;
   let owner: Instance;
   let other: Instance;
 
   beforeEach(async () => {
     backend = await kind.open();
-    [owner, other] = (await Instance.fleet(2, settingsOn(backend))) as [Instance, Instance];
+    [owner, other] = (await Instance.fleet(2, createSettings(backend))) as [Instance, Instance];
   }, 60_000);
   afterEach(async () => {
     owner.signal('SIGCONT');
@@ -47,59 +47,59 @@ describeOnEachBackend('work in a window of its own', (kind) => {
     await backend.close();
   });
 
-  async function begins(): Promise<void> {
+  async function startWork(): Promise<void> {
     await owner.ask('beginWork');
-    await until('the other instance is closed', () => isClosed(other));
+    await until('the other instance is in maintenance', () => isInMaintenance(other));
   }
 
   it(
-    'is over with the lease when its process is killed, and not before',
+    'ends its window when the lease of a killed process expires, not earlier',
     async () => {
-      await begins();
-      const first = await leaseSeenBy(other);
-      await until('the lease was renewed', async () => (await leaseSeenBy(other)) > first, PATIENCE);
+      await startWork();
+      const first = await readLeaseEnd(other);
+      await until('the lease was renewed', async () => (await readLeaseEnd(other)) > first, TIMEOUT_MS);
       owner.signal('SIGKILL');
       const killedAt = Date.now();
-      const end = await leaseSeenBy(other);
+      const end = await readLeaseEnd(other);
       expect(end).toBeLessThanOrEqual(killedAt + TIMES.durationMs);
       let closedAt = 0;
       await until(
         'requests are admitted again',
         async () => {
           const askedAt = Date.now();
-          if (!(await isClosed(other))) return true;
+          if (!(await isInMaintenance(other))) return true;
           closedAt = askedAt;
           return false;
         },
-        PATIENCE,
+        TIMEOUT_MS,
       );
       expect(Date.now()).toBeGreaterThanOrEqual(end);
       expect(closedAt).toBeLessThan(end);
-      expect(Date.now()).toBeLessThan(end + SLACK);
+      expect(Date.now()).toBeLessThan(end + MAX_REQUEST_MS);
     },
-    PATIENCE * 2,
+    TIMEOUT_MS * 2,
   );
 
   it(
-    'is told so when its process stood still for longer than the lease, and its window stays over',
+    'aborts the task of a process that was suspended longer than its lease and does not restart the window',
     async () => {
-      await begins();
+      await startWork();
       owner.signal('SIGSTOP');
-      await until('requests are admitted again', async () => !(await isClosed(other)), PATIENCE);
+      await until('requests are admitted again', async () => !(await isInMaintenance(other)), TIMEOUT_MS);
       owner.signal('SIGCONT');
       await until('the signal aborts', async () => (await owner.ask('aborted')) !== null);
       expect((await owner.ask('aborted'))!.reason).toMatch(/stood still/);
-      // After this nothing of the owner's is under way.
+      // After this command, the owner has no pending operations.
       await owner.ask('endWork');
-      expect(await isClosed(other)).toBe(false);
+      expect(await isInMaintenance(other)).toBe(false);
       const now = Date.now();
-      expect((await windowsSeenBy(other)).filter(({ leaseUntil }) => Date.parse(leaseUntil!) > now)).toEqual([]);
+      expect((await readWindows(other)).filter(({ leaseUntil }) => Date.parse(leaseUntil!) > now)).toEqual([]);
     },
-    PATIENCE * 2,
+    TIMEOUT_MS * 2,
   );
 
-  it('is told when somebody turns its window off, which stays off', async () => {
-    await begins();
+  it('aborts the task when its window is turned off', async () => {
+    await startWork();
     const off = await run(['off', '--storage', backend.url], { cwd: folderWith(), env: backend.env });
     expect(off.code).toBe(0);
     await until('the signal aborts', async () => (await owner.ask('aborted')) !== null);
@@ -107,49 +107,49 @@ describeOnEachBackend('work in a window of its own', (kind) => {
     const { revision } = (await other.ask('stored'))!;
     await owner.ask('endWork');
     expect(await other.ask('stored')).toMatchObject({ revision, windows: [] });
-    await until('requests are admitted again', async () => !(await isClosed(other)));
+    await until('requests are admitted again', async () => !(await isInMaintenance(other)));
   });
 
   it(
-    'closes its own window only, where two overlap',
+    'ends only its own window if two overlap',
     async () => {
-      await begins();
+      await startWork();
       await other.ask('beginWork');
-      const both = await windowsSeenBy(other);
+      const both = await readWindows(other);
       expect(both).toHaveLength(2);
       await owner.ask('endWork');
-      expect((await windowsSeenBy(owner)).map(({ id }) => id)).toEqual([both[1]!.id]);
-      const lease = await leaseSeenBy(owner);
-      await until('the other lease was renewed', async () => (await leaseSeenBy(owner)) > lease, PATIENCE);
-      expect([await isClosed(owner), await isClosed(other)]).toEqual([true, true]);
+      expect((await readWindows(owner)).map(({ id }) => id)).toEqual([both[1]!.id]);
+      const lease = await readLeaseEnd(owner);
+      await until('the other lease was renewed', async () => (await readLeaseEnd(owner)) > lease, TIMEOUT_MS);
+      expect([await isInMaintenance(owner), await isInMaintenance(other)]).toEqual([true, true]);
       await other.ask('endWork');
-      expect(await windowsSeenBy(owner)).toEqual([]);
-      await until('requests are admitted again', async () => !(await isClosed(owner)));
+      expect(await readWindows(owner)).toEqual([]);
+      await until('requests are admitted again', async () => !(await isInMaintenance(owner)));
     },
-    PATIENCE * 2,
+    TIMEOUT_MS * 2,
   );
 });
 
-describeWithRedis('work in a window of its own, whose storage', () => {
+describeWithRedis('during() with a failing storage', () => {
   it.each([
-    ['is gone', 'SIGKILL', /can't be reached|closed the connection/],
-    ['does not answer', 'SIGSTOP', /no answer|not answered|closed the connection/],
+    ['is killed', 'SIGKILL', /can't be reached|closed the connection/],
+    ['does not respond', 'SIGSTOP', /no answer|not answered|closed the connection/],
   ] as const)(
-    '%s, is told before the lease runs out',
+    'aborts the task before its lease expires if the storage %s',
     async (_what, signal, says) => {
       const server = await RedisServer.start();
-      const owner = await Instance.start(settingsOn({ url: server.url, env: {} }));
+      const owner = await Instance.start(createSettings({ url: server.url, env: {} }));
       try {
         await owner.ask('beginWork');
-        const first = await leaseSeenBy(owner);
-        await until('the lease was renewed', async () => (await leaseSeenBy(owner)) > first, PATIENCE);
-        const end = await leaseSeenBy(owner);
+        const first = await readLeaseEnd(owner);
+        await until('the lease was renewed', async () => (await readLeaseEnd(owner)) > first, TIMEOUT_MS);
+        const end = await readLeaseEnd(owner);
         server.signal(signal);
         const brokenAt = Date.now();
-        await until('the signal aborts', async () => (await owner.ask('aborted')) !== null, PATIENCE);
+        await until('the signal aborts', async () => (await owner.ask('aborted')) !== null, TIMEOUT_MS);
         const { at, reason } = (await owner.ask('aborted'))!;
         expect(reason).toMatch(says);
-        // A renewal may have come in between.
+        // The lease may have been renewed in between.
         const over = Date.parse(/is over at (\S+):/.exec(reason)![1]!);
         expect(over).toBeGreaterThanOrEqual(end);
         expect(over).toBeLessThanOrEqual(brokenAt + TIMES.durationMs);
@@ -165,6 +165,6 @@ describeWithRedis('work in a window of its own, whose storage', () => {
         await owner.stop();
       }
     },
-    PATIENCE * 3,
+    TIMEOUT_MS * 3,
   );
 });

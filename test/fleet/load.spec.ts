@@ -5,27 +5,27 @@ import { describeOnEachBackend, type BackendKind, type Backend } from './storage
 const TOGGLES = Number(process.env.LOAD_TOGGLES || 12);
 const REQUESTS = Number(process.env.LOAD_REQUESTS || 2_000);
 const CONNECTIONS = 4;
-/** Milliseconds for which an answer may be behind where the storage notifies. How fast it is on a quiet machine, `bench/` tells. */
-const BOUND = 300;
-const REFRESH_INTERVAL = 100;
+/** Allowed delay of a response if the storage notifies of changes. `bench/` measures the delay on an idle machine. */
+const MAX_DELAY_MS = 300;
+const REFRESH_INTERVAL_MS = 100;
 
-/** A change that somebody else has made. Times in milliseconds since the epoch. */
+/** A change made by another instance. Times in milliseconds since the epoch. */
 interface Change {
-  /** What the page says while it is on; `null` while it is off. */
+  /** Message of the window; `null` if maintenance was turned off. */
   message: string | null;
   revision: number;
   sentAt: number;
   confirmedAt: number;
 }
 
-/** An answer that came meanwhile. */
-interface Heard {
+/** A response during the changes. */
+interface ReceivedResponse {
   sentAt: number;
-  heardAt: number;
+  receivedAt: number;
   status: number;
-  /** What a refusal says. */
+  /** Message of a refusal. */
   message?: string;
-  /** What an answer of the application itself goes by. */
+  /** Revision that an admitted request reports. */
   revision?: number;
 }
 
@@ -35,7 +35,7 @@ describeOnEachBackend('an application under full load', (kind) => {
 
   beforeAll(async () => {
     backend = await kind.open();
-    switcher = await startOn(backend, kind);
+    switcher = await startInstance(backend, kind);
   }, 60_000);
 
   afterAll(async () => {
@@ -44,34 +44,37 @@ describeOnEachBackend('an application under full load', (kind) => {
   });
 
   it(
-    `fails no request and answers nothing out of date while another instance makes ${TOGGLES} changes`,
+    `fails no request and sends no outdated response while another instance makes ${TOGGLES} changes`,
     async () => {
-      const loaded = await Promise.all([startOn(backend, kind, 'express'), startOn(backend, kind, 'fastify')]);
+      const loaded = await Promise.all([
+        startInstance(backend, kind, 'express'),
+        startInstance(backend, kind, 'fastify'),
+      ]);
       try {
         const changes = [await change(null)];
-        // What was confirmed before it began an instance knows after one read.
+        // After one read, an instance knows all changes that were confirmed before.
         await Promise.all(loaded.map((instance) => instance.ask('roundTrip')));
         await Promise.all(loaded.flatMap((instance) => [instance.ask('stall'), instance.ask('slowestRead')]));
         let isOver = false;
         const load = loaded.map(async (instance) => {
-          const heard: Heard[] = [];
-          await inParallel(async () => {
-            while (!isOver) heard.push(await browse(instance));
+          const received: ReceivedResponse[] = [];
+          await runOnEachConnection(async () => {
+            while (!isOver) received.push(await sendRequest(instance));
           });
-          return heard;
+          return received;
         });
         for (let index = 0; index < TOGGLES; index++) {
-          await pause(Math.random() * 2 * (kind.notifies ? BOUND : REFRESH_INTERVAL));
+          await pause(Math.random() * 2 * (kind.notifies ? MAX_DELAY_MS : REFRESH_INTERVAL_MS));
           changes.push(await change(index % 2 === 0 ? `change ${index}` : null));
         }
         isOver = true;
 
-        for (const [index, heard] of (await Promise.all(load)).entries()) {
+        for (const [index, received] of (await Promise.all(load)).entries()) {
           const stall = await loaded[index]!.ask('stall');
-          const bound = kind.notifies ? BOUND : REFRESH_INTERVAL + (await loaded[index]!.ask('slowestRead'));
-          expect(heard.length).toBeGreaterThan(TOGGLES * 10);
-          expect(new Set(heard.map(({ status }) => status))).toEqual(new Set([200, 503]));
-          expect(heard.filter((answer) => !isCurrent(answer, changes, bound + stall))).toEqual([]);
+          const bound = kind.notifies ? MAX_DELAY_MS : REFRESH_INTERVAL_MS + (await loaded[index]!.ask('slowestRead'));
+          expect(received.length).toBeGreaterThan(TOGGLES * 10);
+          expect(new Set(received.map(({ status }) => status))).toEqual(new Set([200, 503]));
+          expect(received.filter((answer) => !isCurrent(answer, changes, bound + stall))).toEqual([]);
         }
       } finally {
         await Promise.all(loaded.map((instance) => instance.stop()));
@@ -80,23 +83,23 @@ describeOnEachBackend('an application under full load', (kind) => {
     60_000 + TOGGLES * 2_000,
   );
 
-  it(`calls the storage on behalf of none of ${REQUESTS} requests`, async () => {
+  it(`does not call the storage for any of ${REQUESTS} requests`, async () => {
     const quiet = await Instance.start({
       options: { storage: backend.url, refreshInterval: 600_000 },
       env: backend.env,
     });
     try {
-      for (const message of ['closed', null]) {
+      for (const message of ['on', null]) {
         await change(message);
         await quiet.ask('roundTrip');
         const before = { calls: await quiet.ask('calls'), served: await backend.served?.() };
-        await inParallel(async () => {
+        await runOnEachConnection(async () => {
           for (let sent = 0; sent < REQUESTS / CONNECTIONS; sent++) {
             expect((await quiet.get('/')).status).toBe(message === null ? 200 : 503);
           }
         });
         expect(await quiet.ask('calls')).toEqual(before.calls);
-        // The switcher's own polls are on the bill of the server.
+        // Without notifications, the server also counts the polls of the switcher.
         if (kind.notifies) expect(await backend.served?.()).toBe(before.served);
       }
     } finally {
@@ -114,28 +117,34 @@ describeOnEachBackend('an application under full load', (kind) => {
   }
 });
 
-function startOn(backend: Backend, { notifies }: BackendKind, adapter?: 'express' | 'fastify'): Promise<Instance> {
-  const refreshInterval = notifies ? 600_000 : REFRESH_INTERVAL;
+function startInstance(
+  backend: Backend,
+  { notifies }: BackendKind,
+  adapter?: 'express' | 'fastify',
+): Promise<Instance> {
+  const refreshInterval = notifies ? 600_000 : REFRESH_INTERVAL_MS;
   return Instance.start({ options: { storage: backend.url, refreshInterval }, env: backend.env, adapter });
 }
 
-/** Does it on each of the connections. */
-async function inParallel(work: () => Promise<void>): Promise<void> {
+/** Runs the function once per connection. */
+async function runOnEachConnection(work: () => Promise<void>): Promise<void> {
   await Promise.all(Array.from({ length: CONNECTIONS }, work));
 }
 
-async function browse(instance: Instance): Promise<Heard> {
+async function sendRequest(instance: Instance): Promise<ReceivedResponse> {
   const sentAt = Date.now();
   const { status, body } = await instance.get('/');
-  return { sentAt, heardAt: Date.now(), status, message: body.detail, revision: body.revision };
+  return { sentAt, receivedAt: Date.now(), status, message: body.detail, revision: body.revision };
 }
 
-/** Whether what the answer goes by held at some moment while it was under way, or at most `bound` before. */
-function isCurrent(answer: Heard, changes: Change[], bound: number): boolean {
+/** Whether the response reflects a state that was current during the request or at most `bound` ms earlier. */
+function isCurrent(answer: ReceivedResponse, changes: Change[], bound: number): boolean {
   const index = changes.findLastIndex(({ message, revision }) =>
     answer.status === 503 ? message === answer.message : message === null && revision <= answer.revision!,
   );
   if (index < 0) return false;
   const next = changes[index + 1];
-  return changes[index]!.sentAt <= answer.heardAt && (next === undefined || next.confirmedAt + bound >= answer.sentAt);
+  return (
+    changes[index]!.sentAt <= answer.receivedAt && (next === undefined || next.confirmedAt + bound >= answer.sentAt)
+  );
 }

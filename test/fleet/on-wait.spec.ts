@@ -4,7 +4,7 @@ import { describeWithRedis, Proxy, RedisServer } from '../storage/redis-server.j
 import { until } from '../tools/waiting.js';
 import { Instance, type InstanceSettings } from './instance.js';
 
-const REFRESH_INTERVAL = 100;
+const REFRESH_INTERVAL_MS = 100;
 
 describeWithRedis('on --wait', () => {
   let server: RedisServer;
@@ -19,8 +19,8 @@ describeWithRedis('on --wait', () => {
   });
   afterAll(() => server.stop());
 
-  async function start(settings: Partial<InstanceSettings> = {}, url = server.url): Promise<Instance> {
-    const options = { storage: url, refreshInterval: REFRESH_INTERVAL, ...settings.options };
+  async function startInstance(settings: Partial<InstanceSettings> = {}, url = server.url): Promise<Instance> {
+    const options = { storage: url, refreshInterval: REFRESH_INTERVAL_MS, ...settings.options };
     const instance = await Instance.start({ ...settings, options });
     started.push(instance);
     return instance;
@@ -33,15 +33,15 @@ describeWithRedis('on --wait', () => {
   const wait = (timeout: string, ...more: string[]): Promise<Ended> =>
     command('on', '--wait', '--timeout', timeout, ...more);
 
-  it('names an instance that is frozen', async () => {
-    const [healthy, hurt] = await Promise.all([start(), start()]);
-    hurt.signal('SIGSTOP');
+  it('times out and names a frozen instance', async () => {
+    const [healthy, frozen] = await Promise.all([startInstance(), startInstance()]);
+    frozen.signal('SIGSTOP');
     const ended = await wait('2s');
     expect(ended.code).toBe(4);
-    expect(ended.stdout).toMatch(new RegExp(`^held by .*\\(pid ${hurt.pid}, id \\w+\\): has not applied it`, 'm'));
+    expect(ended.stdout).toMatch(new RegExp(`^held by .*\\(pid ${frozen.pid}, id \\w+\\): has not applied it`, 'm'));
     expect(ended.stderr).toMatch(
       new RegExp(
-        `^error: --wait timed out after 2 s; 1 of 2 instances held it up: \\S+ \\(pid ${hurt.pid}\\)\\. Maintenance stays on\\.$`,
+        `^error: --wait timed out after 2 s; 1 of 2 instances held it up: \\S+ \\(pid ${frozen.pid}\\)\\. Maintenance stays on\\.$`,
         'm',
       ),
     );
@@ -49,8 +49,8 @@ describeWithRedis('on --wait', () => {
     expect((await healthy.get('/')).status).toBe(503);
   });
 
-  it('returns when a frozen instance goes on', async () => {
-    const [, frozen] = await Promise.all([start(), start()]);
+  it('returns when a frozen instance resumes', async () => {
+    const [, frozen] = await Promise.all([startInstance(), startInstance()]);
     frozen.signal('SIGSTOP');
     const waiting = wait('20s', '--json');
     await pause(2_500);
@@ -63,22 +63,22 @@ describeWithRedis('on --wait', () => {
     expect((await frozen.get('/')).status).toBe(503);
   });
 
-  it('names an instance that is cut off from the storage', async () => {
+  it('times out and names an instance that is disconnected from the storage', async () => {
     const proxy = await Proxy.to(server.port);
-    const [, lonely] = await Promise.all([start(), start({}, proxy.url)]);
+    const [, disconnected] = await Promise.all([startInstance(), startInstance({}, proxy.url)]);
     await until(
-      'it has reported',
+      'both instances have reported',
       async () => JSON.parse((await command('instances', '--json')).stdout).instances.length === 2,
     );
     await proxy.close();
     const ended = await wait('2s');
-    expect([ended.code, ended.stderr]).toEqual([4, expect.stringContaining(`(pid ${lonely.pid})`)]);
-    // It may serve on, and so it does.
-    expect((await lonely.get('/')).status).toBe(200);
+    expect([ended.code, ended.stderr]).toEqual([4, expect.stringContaining(`(pid ${disconnected.pid})`)]);
+    // The disconnected instance keeps serving requests.
+    expect((await disconnected.get('/')).status).toBe(200);
   });
 
-  it('names what holds it up, and how long it has taken', async () => {
-    const instance = await start();
+  it('names the requests that block the drain and their duration', async () => {
+    const instance = await startInstance();
     const slow = [instance.get('/slow/6000'), instance.get('/slow/6000')];
     await pause(300);
     const ended = await wait('2s');
@@ -88,21 +88,21 @@ describeWithRedis('on --wait', () => {
     expect(await wait('20s')).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing was changed') });
   });
 
-  it('counts an instance that joins meanwhile', async () => {
-    const first = await start();
+  it('includes an instance that starts while the command waits', async () => {
+    const first = await startInstance();
     const slow = first.get('/slow/5000');
     await pause(300);
     const waiting = wait('20s', '--json');
-    await until('it is on', async () => (await first.ask('status')).active);
-    const joined = await start();
+    await until('maintenance is on', async () => (await first.ask('status')).active);
+    const joined = await startInstance();
     expect((await joined.get('/')).status).toBe(503);
     const { drain } = JSON.parse((await waiting).stdout);
     expect((await slow).status).toBe(200);
     expect(drain.instances.map(({ pid }: { pid: number }) => pid).sort()).toEqual([first.pid, joined.pid].sort());
   });
 
-  it('does not wait for an instance that has ended in good order', async () => {
-    const [, leaving] = await Promise.all([start(), start()]);
+  it('does not wait for an instance that has shut down gracefully', async () => {
+    const [, leaving] = await Promise.all([startInstance(), startInstance()]);
     await leaving.stop();
     expect(await wait('5s')).toMatchObject({
       code: 0,
@@ -110,9 +110,9 @@ describeWithRedis('on --wait', () => {
     });
   });
 
-  it('waits for a handler whose client has gone away', async () => {
+  it('waits for a handler whose client has disconnected', async () => {
     for (const adapter of ['express', 'fastify'] as const) {
-      const instance = await start({ adapter, options: {} });
+      const instance = await startInstance({ adapter, options: {} });
       await instance.abandon('/slow/4000', 200);
       const ended = await wait('20s');
       const drainedAt = Date.now();
@@ -123,8 +123,8 @@ describeWithRedis('on --wait', () => {
     }
   });
 
-  it('waits for no request that the window does not close', async () => {
-    const instance = await start();
+  it('does not wait for requests that the window does not cover', async () => {
+    const instance = await startInstance();
     const slow = instance.get('/slow/5000');
     await pause(300);
     expect((await wait('2s', '--scope', 'payments')).code).toBe(0);
@@ -132,19 +132,19 @@ describeWithRedis('on --wait', () => {
     expect((await slow).status).toBe(200);
   });
 
-  it('names an instance whose configuration keeps it open', async () => {
-    const [, open] = await Promise.all([start(), start({ env: { MAINTENANCE_MODE: 'false' } })]);
+  it('times out and names an instance with maintenance forced off', async () => {
+    const [, open] = await Promise.all([startInstance(), startInstance({ env: { MAINTENANCE_MODE: 'false' } })]);
     const ended = await wait('2s');
     expect(ended.code).toBe(4);
     expect(ended.stdout).toMatch(new RegExp(`\\(pid ${open.pid}, .*\\): is kept open by its configuration`));
   });
 
-  it('fails when maintenance is turned off meanwhile', async () => {
-    const instance = await start();
+  it('fails if maintenance is turned off while it waits', async () => {
+    const instance = await startInstance();
     const slow = instance.get('/slow/4000');
     await pause(300);
     const waiting = wait('20s');
-    await until('it is on', async () => (await instance.ask('status')).active);
+    await until('maintenance is on', async () => (await instance.ask('status')).active);
     await instance.turn('off', 'ann');
     const ended = await waiting;
     expect(ended.code).toBe(1);
@@ -152,18 +152,18 @@ describeWithRedis('on --wait', () => {
     await slow;
   });
 
-  it('does not return where no instance reports, and says so', async () => {
+  it('times out with a warning if no instance has reported', async () => {
     const ended = await wait('1s');
     expect([ended.code, ended.stdout]).toEqual([4, expect.stringContaining('warning: no instance has reported here.')]);
     expect(ended.stderr).toContain('no instance has reported here');
   });
 
-  it('rides out a storage that is away for a time', async () => {
-    const instance = await start();
+  it('tolerates a temporary storage outage', async () => {
+    const instance = await startInstance();
     const slow = instance.get('/slow/3000');
     await pause(300);
     const waiting = wait('25s');
-    await until('it is on', async () => (await instance.ask('status')).active);
+    await until('maintenance is on', async () => (await instance.ask('status')).active);
     server.signal('SIGSTOP');
     await pause(4_000);
     server.signal('SIGCONT');
@@ -174,12 +174,12 @@ describeWithRedis('on --wait', () => {
   it.each([
     [['--at', '2999-01-01T00:00Z'], 2, /^error: --wait waits for what is on now, and --at plans something for later\./],
     [['--every', '0 3 * * 0', '--for', '1h'], 2, /^error: --wait waits for what is on now, and --every/],
-  ])('is refused with %j', async (more, code, says) => {
+  ])('rejects %j with exit code 2', async (more, code, says) => {
     expect(await wait('1s', ...more)).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(says) });
     expect((await command('status')).code).toBe(0);
   });
 
-  it('is what --timeout is for', async () => {
+  it('is required by --timeout', async () => {
     expect(await command('on', '--timeout', '5s')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('add --wait'),

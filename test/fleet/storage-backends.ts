@@ -5,19 +5,19 @@ import { join } from 'node:path';
 import { findRedisServer, RedisServer } from '../storage/redis-server.js';
 import { LightServer, S3Front, S3RVER_KEYS } from '../storage/s3-front.js';
 
-/** Where instances keep their state together. */
+/** A storage that several instances share. */
 export interface Backend {
-  /** For `storage` and `--storage`. */
+  /** Value for the option `storage` and for `--storage`. */
   url: string;
   env: Record<string, string>;
-  /** How many calls have come to the server for the state; missing where there is none that could count. */
+  /** Number of calls for the state that the server received; missing if the backend cannot count them. */
   served?: () => Promise<number>;
   close(): Promise<void>;
 }
 
 export interface BackendKind {
   name: string;
-  /** Whether it tells of changes; else instances find them when they read it anew. */
+  /** Whether the storage notifies of changes; otherwise instances detect them by polling. */
   notifies: boolean;
   isAvailable: boolean;
   open(): Promise<Backend>;
@@ -50,7 +50,7 @@ const redis: BackendKind = {
 };
 
 const light: BackendKind = {
-  name: 's3rver behind a front',
+  name: 's3rver behind a proxy',
   notifies: false,
   isAvailable: true,
   open: async () => {
@@ -84,13 +84,13 @@ const engine: BackendKind = {
 
 const KINDS = [file, redis, light, engine];
 
-/** `describe` for each kind of backend that is there. Where nothing may be skipped, a missing server is a failure. */
+/** Runs `describe` for each available backend. In CI, a missing server is a failure instead of a skipped test. */
 export function describeOnEachBackend(name: string, tests: (kind: BackendKind) => void): void {
   describe.each(KINDS)(`${name}: $name`, (kind) => {
     if (kind.isAvailable) return tests(kind);
     const isOptional = process.env.CI !== 'true' || kind === engine;
-    if (isOptional) it.skip('is not there', () => undefined);
-    else it('is there', () => expect(kind.isAvailable).toBe(true));
+    if (isOptional) it.skip('is not available', () => undefined);
+    else it('is available', () => expect(kind.isAvailable).toBe(true));
   });
 }
 
@@ -102,7 +102,7 @@ export function getS3Environment(id: string, secret: string): Record<string, str
   return { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret };
 }
 
-/** How often Redis was asked for the state, or to change it. */
+/** Returns how often Redis has read or changed the state. */
 async function countCalls(server: RedisServer): Promise<number> {
   const text = await server.ask('INFO', 'commandstats');
   const counts = [...text.matchAll(/^cmdstat_(?:get|eval|evalsha|set|hset|publish):calls=(\d+)/gm)];

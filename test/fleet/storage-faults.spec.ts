@@ -10,31 +10,31 @@ import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
 import { getS3Environment, s3Url } from './storage-backends.js';
 
-const REFRESH_INTERVAL = 200;
-/** Milliseconds within which the command line says what it can't reach. */
-const CLI_BOUND = 10_000;
-/** Longer than the time-outs of the storages, and than the longest pause between two tries that a test lets come up. */
-const PATIENCE = 25_000;
+const REFRESH_INTERVAL_MS = 200;
+/** Time within which the command line reports an unreachable storage. */
+const CLI_TIMEOUT_MS = 10_000;
+/** Longer than the timeouts of the storages and the longest pause between two retries in a test. */
+const TIMEOUT_MS = 25_000;
 
-/** Answers to `/` and `/payments` where the payments alone are closed. */
-const PAYMENTS_CLOSED = [200, 503];
-const OPEN = [200, 200];
-const CLOSED = [503, 503];
+/** Statuses of `/` and `/payments` during a window on the payments. */
+const PAYMENTS_REFUSED = [200, 503];
+const ADMITTED = [200, 200];
+const REFUSED = [503, 503];
 
-/** What goes wrong. */
+/** A fault of the storage and its expected effects. */
 interface Fault {
   breaks: () => unknown;
-  /** Puts it right again; all that a test does for that. */
+  /** Repairs the storage. */
   mends: () => unknown;
-  /** What the one line in the log says. */
+  /** The only line in the log. */
   logs: RegExp;
-  /** What `status` on the command line ends with meanwhile: code, and what it says on stderr. */
-  status: [code: number, says: RegExp];
-  /** The same of `off`. */
-  off: [code: number, says: RegExp];
+  /** Exit code and stderr of `status` during the fault. */
+  status: [code: number, message: RegExp];
+  /** Exit code and stderr of `off` during the fault. */
+  off: [code: number, message: RegExp];
 }
 
-/** Three instances on one storage, one for each `onStorageFailure`, and a command line. */
+/** Three instances with one storage, one for each `onStorageFailure`, and a command line. */
 class Fleet {
   instances: Instance[] = [];
   readonly #folder = folderWith();
@@ -48,33 +48,33 @@ class Fleet {
     this.instances = await Promise.all(
       (['last-known', 'on', 'off'] as const).map((onStorageFailure) =>
         Instance.start({
-          options: { storage: this.url, refreshInterval: REFRESH_INTERVAL, onStorageFailure },
+          options: { storage: this.url, refreshInterval: REFRESH_INTERVAL_MS, onStorageFailure },
           env: this.env,
         }),
       ),
     );
   }
 
-  /** Closes the payments from the command line. */
-  async closePayments(): Promise<void> {
+  /** Turns maintenance on for the payments by the command line. */
+  async enableForPayments(): Promise<void> {
     await this.command('off', '--all');
     const { code, stderr } = await this.command('on', '--scope', 'payments');
     expect([code, withoutWarnings(stderr)]).toEqual([0, '']);
-    await this.answers([PAYMENTS_CLOSED, PAYMENTS_CLOSED, PAYMENTS_CLOSED]);
+    await this.waitForStatuses([PAYMENTS_REFUSED, PAYMENTS_REFUSED, PAYMENTS_REFUSED]);
     this.instances.forEach((instance) => (instance.log.length = 0));
   }
 
   async command(...args: string[]): Promise<Ended> {
     const started = performance.now();
     const ended = await run([...args, '--storage', this.url], { cwd: this.#folder, env: this.env });
-    expect(performance.now() - started).toBeLessThan(CLI_BOUND);
+    expect(performance.now() - started).toBeLessThan(CLI_TIMEOUT_MS);
     return ended;
   }
 
-  /** Waits until each instance gives these answers to `/` and `/payments`. */
-  async answers(expected: number[][]): Promise<void> {
+  /** Waits until each instance responds with these statuses to `/` and `/payments`. */
+  async waitForStatuses(expected: number[][]): Promise<void> {
     let found: number[][] = [];
-    for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; await pause(10)) {
+    for (const deadline = Date.now() + TIMEOUT_MS; Date.now() < deadline; await pause(10)) {
       found = await Promise.all(
         this.instances.map((instance) =>
           Promise.all(['/', '/payments'].map(async (path) => (await instance.get(path)).status)),
@@ -85,9 +85,9 @@ class Fleet {
     expect(found).toEqual(expected);
   }
 
-  /** Waits until the storage works for every instance, or for none. */
-  async finds(isHealthy: boolean): Promise<void> {
-    for (const deadline = Date.now() + PATIENCE; ; await pause(10)) {
+  /** Waits until the storage is healthy for every instance, or for none. */
+  async waitForHealth(isHealthy: boolean): Promise<void> {
+    for (const deadline = Date.now() + TIMEOUT_MS; ; await pause(10)) {
       const statuses = await Promise.all(this.instances.map((instance) => instance.ask('status')));
       if (statuses.every(({ storage }) => storage.healthy === isHealthy)) return;
       if (Date.now() > deadline)
@@ -97,8 +97,8 @@ class Fleet {
     }
   }
 
-  /** What each instance has logged of the storage since the payments were closed. */
-  linesOfStorage(): string[][] {
+  /** Returns what each instance has logged about the storage since the window started. */
+  getStorageLines(): string[][] {
     return this.instances.map(({ log }) =>
       log.map(({ text }) => text).filter((text) => text.startsWith('The storage')),
     );
@@ -109,39 +109,39 @@ class Fleet {
   }
 }
 
-/** The state is there again when the fault is over, untouched by the commands that failed meanwhile. */
-async function survives(fleet: Fleet, { breaks, mends, logs, status, off }: Fault): Promise<void> {
-  await fleet.closePayments();
+/** Asserts that the state survives the fault and the failed commands during it. */
+async function expectSurvival(fleet: Fleet, { breaks, mends, logs, status, off }: Fault): Promise<void> {
+  await fleet.enableForPayments();
   await breaks();
-  await fleet.finds(false);
-  await fleet.answers([PAYMENTS_CLOSED, CLOSED, OPEN]);
-  for (const [command, [code, says]] of [
+  await fleet.waitForHealth(false);
+  await fleet.waitForStatuses([PAYMENTS_REFUSED, REFUSED, ADMITTED]);
+  for (const [command, [code, message]] of [
     ['status', status],
     ['off', off],
   ] as const) {
     const ended = await fleet.command(command);
     expect([command, ended.code]).toEqual([command, code]);
-    expect(withoutWarnings(ended.stderr)).toMatch(says);
+    expect(withoutWarnings(ended.stderr)).toMatch(message);
   }
-  await fleet.answers([PAYMENTS_CLOSED, CLOSED, OPEN]);
+  await fleet.waitForStatuses([PAYMENTS_REFUSED, REFUSED, ADMITTED]);
   await mends();
-  await fleet.finds(true);
-  await fleet.answers([PAYMENTS_CLOSED, PAYMENTS_CLOSED, PAYMENTS_CLOSED]);
-  for (const lines of fleet.linesOfStorage()) {
+  await fleet.waitForHealth(true);
+  await fleet.waitForStatuses([PAYMENTS_REFUSED, PAYMENTS_REFUSED, PAYMENTS_REFUSED]);
+  for (const lines of fleet.getStorageLines()) {
     expect(lines).toEqual([expect.stringMatching(logs), expect.stringMatching(/ works again\.$/)]);
   }
 }
 
-/** The SDK warns of old versions of Node on its own account. */
+/** Removes warnings of the AWS SDK about old versions of Node. */
 function withoutWarnings(stderr: string): string {
   return stderr.replace(/^\(node:\d+\)[^]*?\n\(Use `node --trace-warnings[^\n]*\n/gm, '');
 }
 
-function failing(pattern: RegExp): Pick<Fault, 'status' | 'off'> {
+function expectFailure(pattern: RegExp): Pick<Fault, 'status' | 'off'> {
   return { status: [1, pattern], off: [1, pattern] };
 }
 
-describeWithRedis('a fleet on Redis', () => {
+describeWithRedis('instances with a Redis storage', () => {
   const USER = ['on', '~maintenance_state', '~{maintenance_state}:*', '&*', '+@all'];
   let server: RedisServer;
   let replica: RedisServer;
@@ -165,41 +165,41 @@ describeWithRedis('a fleet on Redis', () => {
     await replica.stop();
   });
 
-  it('that stands still', async () => {
-    await survives(fleet, {
+  it('keep serving while Redis is suspended', async () => {
+    await expectSurvival(fleet, {
       breaks: () => server.signal('SIGSTOP'),
       mends: () => server.signal('SIGCONT'),
       logs: /^The storage redis:\S+ fails, so .*no answer within 3 s/,
-      ...failing(/^error: redis:\/\/127\.0\.0\.1:\d+\S+ gave no answer within 3 s/),
+      ...expectFailure(/^error: redis:\/\/127\.0\.0\.1:\d+\S+ gave no answer within 3 s/),
     });
   }, 90_000);
 
-  it('that cuts each answer off', async () => {
-    await survives(fleet, {
+  it('keep serving while Redis cuts off each response', async () => {
+    await expectSurvival(fleet, {
       breaks: () => proxy.cutAnswers(3),
       mends: () => proxy.cutAnswers(null),
       logs: /^The storage redis:\S+ fails, so .*(?:closed the connection|can't be reached)/,
-      ...failing(/^error: redis:\/\/127\.0\.0\.1:\d+\S+ (?:has closed the connection|can't be reached)/),
+      ...expectFailure(/^error: redis:\/\/127\.0\.0\.1:\d+\S+ (?:has closed the connection|can't be reached)/),
     });
   }, 90_000);
 
-  it('whose password was changed', async () => {
-    await survives(fleet, {
+  it('keep serving while the password of Redis is wrong', async () => {
+    await expectSurvival(fleet, {
       breaks: async () => {
         await server.ask('ACL', 'SETUSER', 'shop', 'resetpass', '>second');
         await server.ask('CLIENT', 'KILL', 'USER', 'shop');
       },
       mends: () => server.ask('ACL', 'SETUSER', 'shop', 'resetpass', '>first'),
       logs: /^The storage redis:\S+ fails, so .*WRONGPASS|closed the connection/,
-      ...failing(/^error: redis:\/\/127\.0\.0\.1:\d+\S+ can't be read: WRONGPASS/),
+      ...expectFailure(/^error: redis:\/\/127\.0\.0\.1:\d+\S+ can't be read: WRONGPASS/),
     });
   }, 90_000);
 
-  it('whose key holds garbage, until `off` replaces it', async () => {
-    await fleet.closePayments();
+  it('apply onStorageFailure to a corrupt key until `off` replaces it', async () => {
+    await fleet.enableForPayments();
     await server.ask('SET', 'maintenance_state', 'garbage');
-    await fleet.finds(false);
-    await fleet.answers([PAYMENTS_CLOSED, CLOSED, OPEN]);
+    await fleet.waitForHealth(false);
+    await fleet.waitForStatuses([PAYMENTS_REFUSED, REFUSED, ADMITTED]);
     expect(await fleet.command('status')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('holds no maintenance state'),
@@ -208,28 +208,32 @@ describeWithRedis('a fleet on Redis', () => {
       code: 0,
       stdout: expect.stringContaining('was corrupt, and has been replaced'),
     });
-    await fleet.finds(true);
-    await fleet.answers([OPEN, OPEN, OPEN]);
+    await fleet.waitForHealth(true);
+    await fleet.waitForStatuses([ADMITTED, ADMITTED, ADMITTED]);
   }, 90_000);
 
   it.each(['on', 'off'] as const)(
-    'that comes back empty, until `%s` on the command line: a new lineage wins',
+    'apply onStorageFailure to an emptied Redis until `%s` starts a new lineage',
     async (where) => {
-      await fleet.closePayments();
+      await fleet.enableForPayments();
       const before = await fleet.instances[0]!.ask('stored');
       await server.ask('FLUSHALL');
-      await fleet.finds(false);
-      await fleet.answers([PAYMENTS_CLOSED, CLOSED, OPEN]);
-      // The reports were lost too, until the instances that have noticed it report again.
-      await until('status tells that instances refuse', async () => (await fleet.command('status')).code === 3, 30_000);
+      await fleet.waitForHealth(false);
+      await fleet.waitForStatuses([PAYMENTS_REFUSED, REFUSED, ADMITTED]);
+      // The reports were lost as well; instances report again once they have noticed.
+      await until(
+        'status reports that instances refuse',
+        async () => (await fleet.command('status')).code === 3,
+        30_000,
+      );
       expect((await fleet.command('status')).stdout).toContain('nothing is stored there any more');
       expect(await fleet.command(where)).toMatchObject({ code: 0 });
-      await fleet.finds(true);
-      await fleet.answers(Array(3).fill(where === 'on' ? CLOSED : OPEN));
+      await fleet.waitForHealth(true);
+      await fleet.waitForStatuses(Array(3).fill(where === 'on' ? REFUSED : ADMITTED));
       const after = await fleet.instances[0]!.ask('stored');
       expect(after!.revision).toBe(1);
       expect(after!.lineage).not.toBe(before!.lineage);
-      for (const lines of fleet.linesOfStorage()) {
+      for (const lines of fleet.getStorageLines()) {
         expect(lines).toEqual([
           expect.stringMatching(/ is gone, and was there before/),
           expect.stringMatching(/ works again\.$/),
@@ -239,10 +243,10 @@ describeWithRedis('a fleet on Redis', () => {
     90_000,
   );
 
-  it('that is stopped', async () => {
-    await fleet.closePayments();
+  it('keep serving while Redis is stopped', async () => {
+    await fleet.enableForPayments();
     const state = await server.ask('GET', 'maintenance_state');
-    await survives(fleet, {
+    await expectSurvival(fleet, {
       breaks: () => server.kill(),
       mends: async () => {
         await server.restart();
@@ -250,17 +254,17 @@ describeWithRedis('a fleet on Redis', () => {
         await server.ask('SET', 'maintenance_state', state);
       },
       logs: /^The storage redis:\S+ fails, so .*(?:closed the connection|can't be reached)/,
-      ...failing(/^error: redis:\/\/127\.0\.0\.1:\d+\S+ (?:has closed the connection|can't be reached)/),
+      ...expectFailure(/^error: redis:\/\/127\.0\.0\.1:\d+\S+ (?:has closed the connection|can't be reached)/),
     });
   }, 90_000);
 
-  it('whose master is replaced by its replica', async () => {
+  it('recover from a failover to a replica', async () => {
     await replica.ask('REPLICAOF', '127.0.0.1', String(server.port));
-    await survives(fleet, {
+    await expectSurvival(fleet, {
       breaks: async () => {
         const state = await server.ask('GET', 'maintenance_state');
         for (
-          const deadline = Date.now() + PATIENCE;
+          const deadline = Date.now() + TIMEOUT_MS;
           (await replica.ask('GET', 'maintenance_state')) !== state;
           await pause(20)
         ) {
@@ -273,14 +277,14 @@ describeWithRedis('a fleet on Redis', () => {
         proxy.target = replica.port;
       },
       logs: /^The storage redis:\S+ fails, so .*(?:closed the connection|can't be reached)/,
-      ...failing(/^error: redis:\/\/127\.0\.0\.1:\d+\S+ (?:has closed the connection|can't be reached)/),
+      ...expectFailure(/^error: redis:\/\/127\.0\.0\.1:\d+\S+ (?:has closed the connection|can't be reached)/),
     });
     expect(await fleet.command('off')).toMatchObject({ code: 0 });
-    await fleet.answers([OPEN, OPEN, OPEN]);
+    await fleet.waitForStatuses([ADMITTED, ADMITTED, ADMITTED]);
   }, 90_000);
 });
 
-describe('a fleet on S3', () => {
+describe('instances with an S3 storage', () => {
   const BUCKET = 'bucket';
   let light: LightServer;
   let front: S3Front;
@@ -305,75 +309,75 @@ describe('a fleet on S3', () => {
   });
   const faults: [string, () => Fault][] = [
     [
-      'that stands still',
+      'is suspended',
       () => ({
         breaks: () => light.signal('SIGSTOP'),
         mends: () => light.signal('SIGCONT'),
         logs: /^The storage s3:.* fails, so .*no answer within 3 s/,
-        ...failing(/^error: s3:\/\/bucket\/fleet-\S+ at http:\S+ could not be read: no answer within 3 s/),
+        ...expectFailure(/^error: s3:\/\/bucket\/fleet-\S+ at http:\S+ could not be read: no answer within 3 s/),
       }),
     ],
     [
-      'that cuts each answer off',
+      'cuts off each response',
       () => ({
         ...always('cut'),
         logs: /^The storage s3:.* fails, so .*the connection was cut/,
-        ...failing(/^error: s3:\S+ at http:\S+ could not be read: the connection was cut/),
+        ...expectFailure(/^error: s3:\S+ at http:\S+ could not be read: the connection was cut/),
       }),
     ],
     [
-      'that resets each connection',
+      'resets each connection',
       () => ({
         ...always('reset'),
         logs: /^The storage s3:.* fails, so .*the connection was cut/,
-        ...failing(/^error: s3:\S+ at http:\S+ could not be read: the connection was cut/),
+        ...expectFailure(/^error: s3:\S+ at http:\S+ could not be read: the connection was cut/),
       }),
     ],
     [
-      'whose keys were changed',
+      'rejects the access key',
       () => ({
         ...always({ status: 403, body: '<Error><Code>InvalidAccessKeyId</Code></Error>' }),
         logs: /^The storage s3:.* fails, so .*the access key is not known/,
-        ...failing(/^error: s3:\S+ at http:\S+ could not be read: the access key is not known/),
+        ...expectFailure(/^error: s3:\S+ at http:\S+ could not be read: the access key is not known/),
       }),
     ],
     [
-      'that is overloaded',
+      'is overloaded',
       () => ({
         ...always({ status: 503, body: '<Error><Code>ServiceUnavailable</Code></Error>' }),
         logs: /^The storage s3:.* fails, so .*HTTP 503/,
-        ...failing(/^error: s3:\S+ at http:\S+ could not be read: the server answers HTTP 503/),
+        ...expectFailure(/^error: s3:\S+ at http:\S+ could not be read: the server answers HTTP 503/),
       }),
     ],
   ];
-  it.each(faults)('%s', async (_title, fault) => survives(fleet, fault()), 90_000);
+  it.each(faults)('keep serving while S3 %s', async (_title, fault) => expectSurvival(fleet, fault()), 90_000);
 
-  it('whose object is deleted by hand is open', async () => {
-    await fleet.closePayments();
-    await rm(light.fileOf(pathOf(fleet)));
-    front.notice(pathOf(fleet), 'removed');
-    await fleet.answers([OPEN, OPEN, OPEN]);
+  it('admit everything after the object was deleted', async () => {
+    await fleet.enableForPayments();
+    await rm(light.fileOf(getObjectPath(fleet)));
+    front.notice(getObjectPath(fleet), 'removed');
+    await fleet.waitForStatuses([ADMITTED, ADMITTED, ADMITTED]);
     expect(await fleet.command('status')).toMatchObject({ code: 0 });
-    expect(fleet.linesOfStorage()).toEqual([[], [], []]);
-    await fleet.closePayments();
+    expect(fleet.getStorageLines()).toEqual([[], [], []]);
+    await fleet.enableForPayments();
   }, 90_000);
 
-  it('whose object is replaced by garbage, until `on` replaces that', async () => {
-    await fleet.closePayments();
-    await writeFile(light.fileOf(pathOf(fleet)), 'garbage');
-    front.notice(pathOf(fleet), 'changed');
-    await fleet.finds(false);
-    await fleet.answers([PAYMENTS_CLOSED, CLOSED, OPEN]);
+  it('apply onStorageFailure to a corrupt object until `on` replaces it', async () => {
+    await fleet.enableForPayments();
+    await writeFile(light.fileOf(getObjectPath(fleet)), 'garbage');
+    front.notice(getObjectPath(fleet), 'changed');
+    await fleet.waitForHealth(false);
+    await fleet.waitForStatuses([PAYMENTS_REFUSED, REFUSED, ADMITTED]);
     expect(await fleet.command('status')).toMatchObject({ code: 1 });
     expect(await fleet.command('on')).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('was corrupt, and has been replaced'),
     });
-    await fleet.answers([CLOSED, CLOSED, CLOSED]);
+    await fleet.waitForStatuses([REFUSED, REFUSED, REFUSED]);
   }, 90_000);
 });
 
-describe('a fleet on a file', () => {
+describe('instances with a file storage', () => {
   let folder: string;
   let path: string;
   let fleet: Fleet;
@@ -390,33 +394,33 @@ describe('a fleet on a file', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('that is deleted by hand is open', async () => {
-    await fleet.closePayments();
+  it('admit everything after the file was deleted', async () => {
+    await fleet.enableForPayments();
     await rm(path);
-    await fleet.answers([OPEN, OPEN, OPEN]);
+    await fleet.waitForStatuses([ADMITTED, ADMITTED, ADMITTED]);
     expect(await fleet.command('status')).toMatchObject({ code: 0 });
-    expect(fleet.linesOfStorage()).toEqual([[], [], []]);
+    expect(fleet.getStorageLines()).toEqual([[], [], []]);
   }, 90_000);
 
-  it('that is replaced by garbage, until `off` replaces that', async () => {
-    await fleet.closePayments();
+  it('apply onStorageFailure to a corrupt file until `off` replaces it', async () => {
+    await fleet.enableForPayments();
     await writeFile(path, 'garbage');
-    await fleet.finds(false);
-    await fleet.answers([PAYMENTS_CLOSED, CLOSED, OPEN]);
+    await fleet.waitForHealth(false);
+    await fleet.waitForStatuses([PAYMENTS_REFUSED, REFUSED, ADMITTED]);
     expect(await fleet.command('status')).toMatchObject({ code: 1 });
     expect(await fleet.command('off')).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('was corrupt, and has been replaced'),
     });
-    await fleet.finds(true);
-    await fleet.answers([OPEN, OPEN, OPEN]);
-    for (const lines of fleet.linesOfStorage()) {
+    await fleet.waitForHealth(true);
+    await fleet.waitForStatuses([ADMITTED, ADMITTED, ADMITTED]);
+    for (const lines of fleet.getStorageLines()) {
       expect(lines).toEqual([expect.stringMatching(/ fails, so /), expect.stringMatching(/ works again\.$/)]);
     }
   }, 90_000);
 });
 
-/** Of the object, as S3 knows it. */
-function pathOf({ url }: Fleet): string {
+/** Returns the path of the object in S3. */
+function getObjectPath({ url }: Fleet): string {
   return `/${url.slice('s3://'.length).split('?')[0]}`;
 }

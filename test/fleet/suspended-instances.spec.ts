@@ -3,9 +3,9 @@ import { describeWithRedis, RedisServer } from '../storage/redis-server.js';
 import { Instance, type InstanceSettings } from './instance.js';
 import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
-const REFRESH_INTERVAL = 500;
-/** Longer than the snapshot counts as fresh, whatever the instance was doing when it was suspended. */
-const SUSPENSION = 8_000;
+const REFRESH_INTERVAL_MS = 500;
+/** Longer than a snapshot counts as fresh. */
+const SUSPENSION_MS = 8_000;
 
 const started: Instance[] = [];
 async function stopAll(): Promise<void> {
@@ -22,22 +22,22 @@ async function turn(instance: Instance, where: 'on' | 'off'): Promise<void> {
   expect(await instance.turn(where, 'operator')).toMatchObject({ status: 200, body: { active: where === 'on' } });
 }
 
-/** Suspends the instance, as a serverless platform does between two requests, and resumes it for requests that wait by then. */
-async function wakeByRequests(instance: Instance, meanwhile: () => Promise<unknown>): Promise<number[]> {
+/** Suspends the instance, as a serverless platform does between requests, and resumes it for waiting requests. */
+async function suspendAndResume(instance: Instance, meanwhile: () => Promise<unknown>): Promise<number[]> {
   instance.signal('SIGSTOP');
   await meanwhile();
-  await pause(SUSPENSION);
-  // The connections that it kept have timed out by now, and it ends them when it goes on.
+  await pause(SUSPENSION_MS);
+  // The keep-alive connections have timed out by now; the instance closes them when it resumes.
   instance.agent.destroy();
   const answers = Promise.all([instance.get('/'), instance.get('/payments')]);
   const upgraded = instance.upgrade('/live');
-  // All stand in the queue of its socket before it goes on.
+  // Gives all requests time to reach the queue of its socket before it resumes.
   await pause(300);
   instance.signal('SIGCONT');
   return [...(await answers).map(({ status }) => status), await upgraded];
 }
 
-describeOnEachBackend('an instance that was suspended', (kind) => {
+describeOnEachBackend('a suspended instance', (kind) => {
   let backend: Backend;
 
   beforeEach(async () => {
@@ -49,44 +49,44 @@ describeOnEachBackend('an instance that was suspended', (kind) => {
   });
 
   it.each(['express', 'fastify'] as const)(
-    'refuses the requests for which it is resumed, if maintenance was turned on meanwhile (%s)',
+    'refuses the requests that resume it if maintenance was turned on while it was suspended (%s)',
     async (adapter) => {
       const settings = {
-        options: { storage: backend.url, refreshInterval: REFRESH_INTERVAL },
+        options: { storage: backend.url, refreshInterval: REFRESH_INTERVAL_MS },
         env: backend.env,
         adapter,
       };
       const [suspended, other] = await Promise.all([start(settings), start(settings)]);
       expect((await suspended.get('/')).status).toBe(200);
-      const statuses = await wakeByRequests(suspended, () => turn(other, 'on'));
+      const statuses = await suspendAndResume(suspended, () => turn(other, 'on'));
       expect(statuses).toEqual([503, 503, 503]);
     },
     60_000,
   );
 
-  it('admits the requests for which it is resumed, if maintenance was turned off meanwhile', async () => {
-    const settings = { options: { storage: backend.url, refreshInterval: REFRESH_INTERVAL }, env: backend.env };
+  it('admits the requests that resume it if maintenance was turned off while it was suspended', async () => {
+    const settings = { options: { storage: backend.url, refreshInterval: REFRESH_INTERVAL_MS }, env: backend.env };
     const [suspended, other] = await Promise.all([start(settings), start(settings)]);
     await turn(suspended, 'on');
-    const statuses = await wakeByRequests(suspended, () => turn(other, 'off'));
+    const statuses = await suspendAndResume(suspended, () => turn(other, 'off'));
     expect(statuses).toEqual([200, 200, 101]);
   }, 60_000);
 });
 
-describeWithRedis('an instance that was suspended and whose storage is silent', () => {
+describeWithRedis('a suspended instance with an unresponsive storage', () => {
   it.each([
     ['on', 503],
     ['off', 200],
     ['last-known', 200],
   ] as const)(
-    'answers by onStorageFailure: %s',
+    'applies onStorageFailure when it resumes: %s',
     async (onStorageFailure, status) => {
       const server = await RedisServer.start();
       try {
         const suspended = await start({
-          options: { storage: server.url, refreshInterval: REFRESH_INTERVAL, onStorageFailure },
+          options: { storage: server.url, refreshInterval: REFRESH_INTERVAL_MS, onStorageFailure },
         });
-        const statuses = await wakeByRequests(suspended, async () => server.signal('SIGSTOP'));
+        const statuses = await suspendAndResume(suspended, async () => server.signal('SIGSTOP'));
         expect(statuses).toEqual([status, status, status === 200 ? 101 : 503]);
         expect((await suspended.ask('status')).storage).toMatchObject({ healthy: false });
       } finally {
