@@ -28,7 +28,8 @@ export default defineConfig({
   outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
   outputOptions: {
     chunkFileNames: ({ name }) => `chunks/${name.split('~', 1)[0]}-[hash].js`,
-    // Node loads a dozen files faster than two hundred. Small modules that entry points share are merged into larger chunks.
+    // Node loads a dozen files faster than two hundred, so what entry points share is merged into larger chunks. From a
+    // threshold of 5 kB on, the storages and the test kit would load Nest, which they don't need.
     codeSplitting: {
       groups: [
         {
@@ -36,7 +37,7 @@ export default defineConfig({
           test: /(?<!\.d)\.ts$/,
           minShareCount: 2,
           entriesAware: true,
-          entriesAwareMergeThreshold: 5_000,
+          entriesAwareMergeThreshold: 2_000,
         },
       ],
     },
