@@ -45,8 +45,6 @@ export default defineConfig({
     comments: { jsdoc: false },
     // Jest can't run `import()` in CommonJS.
     dynamicImportInCjs: false,
-    // Nest prints class names in logs and errors.
-    keepNames: true,
     strict: true,
   },
 });
