@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { BIN, folderWith, PACKAGE, REPOSITORY, run, type Ended, type RunOptions } from './program.js';
 
 const FILE = 'maintenance-state.json';
-const NOBODY = 65534;
+const NOBODY_UID = 65534;
 const isRoot = process.getuid?.() === 0;
 const itOnLinux = process.platform === 'linux' ? it.concurrent : it.skip;
 const itAsRoot = isRoot ? it.concurrent : it.skip;
@@ -25,17 +25,17 @@ const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const iso = expect.stringMatching(ISO) as string;
 const me = `${userInfo().username}@${hostname()}`;
 
-/** Runs commands in one folder, one after the other. */
-function at(cwd: string, options: Omit<RunOptions, 'cwd'> = {}) {
+/** Returns a function that runs commands in one folder. */
+function runIn(cwd: string, options: Omit<RunOptions, 'cwd'> = {}) {
   return (...args: string[]): Promise<Ended> => run(args, { cwd, ...options });
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
-function jsonOf({ stdout }: Ended): any {
+function parseJson({ stdout }: Ended): any {
   return JSON.parse(stdout);
 }
 
-/** A failure as an operator should meet it: on stderr, short, without a stack trace; nothing on stdout. */
+/** Asserts that a command failed with a short message on stderr, without a stack trace, and with nothing on stdout. */
 function expectFailure(ended: Ended, code: number, ...sentences: (string | RegExp)[]): void {
   expect(ended).toMatchObject({ code, stdout: '' });
   expect(ended.stderr).toMatch(/^error: /);
@@ -47,10 +47,10 @@ function expectFailure(ended: Ended, code: number, ...sentences: (string | RegEx
   }
 }
 
-describe('on, status, off', () => {
-  it.concurrent('turn maintenance on and off, and name the storage in full', async () => {
+describe('on, status and off', () => {
+  it.concurrent('turn maintenance on and off and print the full path of the storage', async () => {
     const folder = folderWith();
-    const command = at(folder);
+    const command = runIn(folder);
     const storage = `storage  file ${join(folder, FILE)}`;
 
     const before = await command('status');
@@ -78,9 +78,9 @@ describe('on, status, off', () => {
     expect((await command('status')).code).toBe(0);
   });
 
-  it.concurrent('print one JSON document on request', async () => {
+  it.concurrent('print one JSON document with --json', async () => {
     const folder = folderWith();
-    const command = at(folder);
+    const command = runIn(folder);
     const storage = { kind: 'file', location: join(folder, FILE), healthy: true, lastReadAt: iso };
 
     const on = await command('on', '--json', '--mode', 'read-only', '--retry-after', '120', '--for', '90s');
@@ -97,25 +97,25 @@ describe('on, status, off', () => {
     };
     const windows = { active: [window], planned: [] };
     const source = 'storage';
-    // Nobody has reported there.
+    // No instance uses this storage.
     const instances = 0;
-    expect(jsonOf(on)).toEqual({ active: true, source, revision: 1, windows, storage, changed: true, instances });
-    const [opened] = jsonOf(on).windows.active;
-    expect(Date.parse(opened.endsAt) - Date.parse(opened.startsAt)).toBe(90_000);
+    expect(parseJson(on)).toEqual({ active: true, source, revision: 1, windows, storage, changed: true, instances });
+    const [createdWindow] = parseJson(on).windows.active;
+    expect(Date.parse(createdWindow.endsAt) - Date.parse(createdWindow.startsAt)).toBe(90_000);
 
     const status = await command('status', '--json');
     expect(status).toMatchObject({ code: 3, stderr: '' });
-    expect(jsonOf(status)).toEqual({
+    expect(parseJson(status)).toEqual({
       active: true,
       source: 'storage',
       revision: 1,
-      windows: { active: [opened], planned: [] },
+      windows: { active: [createdWindow], planned: [] },
       storage,
     });
 
     const off = await command('off', '--json');
     const none = { active: [], planned: [] };
-    expect(jsonOf(off)).toEqual({
+    expect(parseJson(off)).toEqual({
       active: false,
       source: 'storage',
       revision: 2,
@@ -126,32 +126,32 @@ describe('on, status, off', () => {
     });
   });
 
-  it.concurrent('say that nothing was changed, and exit with 0', async () => {
-    const command = at(folderWith());
+  it.concurrent('report that nothing was changed and exit with 0', async () => {
+    const command = runIn(folderWith());
     const off = await command('off');
     expect(off).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing was on.') });
     await command('on', '--message', 'Hi');
     const on = await command('on', '--message', 'Hi');
     expect(on).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing was changed') });
-    expect(jsonOf(await command('on', '--json'))).toMatchObject({ changed: false, revision: 1 });
-    expect(jsonOf(await command('off', '--json', '--scope', 'payments'))).toMatchObject({
+    expect(parseJson(await command('on', '--json'))).toMatchObject({ changed: false, revision: 1 });
+    expect(parseJson(await command('off', '--json', '--scope', 'payments'))).toMatchObject({
       changed: false,
       revision: 1,
     });
   });
 
-  it.concurrent('change the window that is on', async () => {
-    const command = at(folderWith());
-    const [first] = jsonOf(await command('on', '--json', '--message', 'One')).windows.active;
+  it.concurrent('change the active window', async () => {
+    const command = runIn(folderWith());
+    const [first] = parseJson(await command('on', '--json', '--message', 'One')).windows.active;
     const report = await command('on', '--json', '--until', '2999-01-01T00:00Z');
-    expect(jsonOf(report)).toMatchObject({
+    expect(parseJson(report)).toMatchObject({
       changed: true,
       windows: { active: [{ id: first.id, message: 'One', endsAt: '2999-01-01T00:00:00.000Z' }] },
     });
   });
 
-  it.concurrent('plan a window, which off leaves alone and off --all cancels', async () => {
-    const command = at(folderWith());
+  it.concurrent('plan a window that only off --all cancels', async () => {
+    const command = runIn(folderWith());
     const on = await command('on', '--at', '2999-01-01T03:00+01:00', '--for', '1h30m', '--scope', 'payments');
     expect(on).toMatchObject({
       code: 0,
@@ -159,7 +159,7 @@ describe('on, status, off', () => {
     });
     const status = await command('status', '--json');
     expect(status.code).toBe(0);
-    expect(jsonOf(status).windows.planned).toMatchObject([
+    expect(parseJson(status).windows.planned).toMatchObject([
       { scope: 'payments', startsAt: '2999-01-01T02:00:00.000Z', endsAt: '2999-01-01T03:30:00.000Z' },
     ]);
     const off = await command('off');
@@ -167,19 +167,19 @@ describe('on, status, off', () => {
     const cancelled = await command('off', '--all');
     expect(cancelled.stdout).toMatch(/^Maintenance is off\. One window was cancelled\.\n/);
     expect(cancelled.stdout).toContain('was planned for 2999-01-01T02:00:00Z');
-    expect(jsonOf(await command('status', '--json')).windows.planned).toEqual([]);
+    expect(parseJson(await command('status', '--json')).windows.planned).toEqual([]);
   });
 
-  it.concurrent('take local times with their zone', async () => {
-    const command = at(folderWith());
+  it.concurrent('accept local times with --tz', async () => {
+    const command = runIn(folderWith());
     const local = ['--at', '2999-07-01T02:00', '--until', '2999-07-01T04:30:00', '--tz', 'America/New_York'];
-    expect(jsonOf(await command('on', '--json', ...local)).windows.planned).toMatchObject([
+    expect(parseJson(await command('on', '--json', ...local)).windows.planned).toMatchObject([
       { startsAt: '2999-07-01T06:00:00.000Z', endsAt: '2999-07-01T08:30:00.000Z' },
     ]);
   });
 
-  it.concurrent('plan a window that comes again and again, until off names it', async () => {
-    const command = at(folderWith());
+  it.concurrent('plan a recurring window and cancel it with off --id', async () => {
+    const command = runIn(folderWith());
     const planned = await command(
       'on',
       '--every',
@@ -195,7 +195,7 @@ describe('on, status, off', () => {
     expect(planned.stdout).toMatch(/^Maintenance is off\. A recurring window was planned\.\n/);
     expect(planned.stdout).toContain('every 0 3 * * 0 (Europe/Rome), for 1 h 30 min');
 
-    const [next, ...others] = jsonOf(await command('status', '--json')).windows.planned;
+    const [next, ...others] = parseJson(await command('status', '--json')).windows.planned;
     expect(others).toEqual([]);
     expect(next.recurrence).toEqual({ cron: '0 3 * * 0', timeZone: 'Europe/Rome', duration: 5_400_000 });
     expect(Date.parse(next.endsAt) - Date.parse(next.startsAt)).toBe(5_400_000);
@@ -213,29 +213,29 @@ describe('on, status, off', () => {
         `history  \\S+Z  cancelled  by ${me} \\(cli\\), revision 2\n.*every 0 3.*\n +\\S+Z  planned    by ${me}`,
       ),
     );
-    expect(jsonOf(await command('status', '--json')).windows.planned).toEqual([]);
+    expect(parseJson(await command('status', '--json')).windows.planned).toEqual([]);
   });
 
-  it.concurrent('end one occurrence, and leave the series', async () => {
-    const command = at(folderWith());
-    // Every year, and as long as one.
+  it.concurrent('end the current occurrence of a recurring window', async () => {
+    const command = runIn(folderWith());
+    // Repeats every year and lasts almost a year.
     const yearly = ['--every', '0 0 1 1 *', '--for', '364d23h59m59s'];
     const on = await command('on', '--at', '2020-01-01T00:00Z', ...yearly);
     expect(on.stdout).toMatch(/^Maintenance is ON\. A recurring window was opened\.\n/);
     const status = await command('status', '--json');
     expect(status.code).toBe(3);
-    const [active] = jsonOf(status).windows.active;
+    const [active] = parseJson(status).windows.active;
     const off = await command('off', '--json');
-    expect(jsonOf(off)).toMatchObject({ changed: true, windows: { active: [], planned: [{ id: active.id }] } });
+    expect(parseJson(off)).toMatchObject({ changed: true, windows: { active: [], planned: [{ id: active.id }] } });
   });
 
-  it.concurrent('end the windows of one scope, or one window', async () => {
-    const command = at(folderWith());
+  it.concurrent('end the windows of one scope or one window by id', async () => {
+    const command = runIn(folderWith());
     await command('on', '--scope', 'payments');
     await command('on', '--scope', 'search');
     const status = await command('status');
     expect(status.stdout).toMatch(/^Maintenance is ON for payments, search\./);
-    const off = jsonOf(await command('off', '--scope', 'payments', '--json'));
+    const off = parseJson(await command('off', '--scope', 'payments', '--json'));
     expect(off.windows.active).toMatchObject([{ scope: 'search' }]);
     const { id } = off.windows.active[0];
     expectFailure(await command('off', '--id', 'nope'), 1, 'No window has the id "nope"', `${id} (on, scope search)`);
@@ -244,15 +244,15 @@ describe('on, status, off', () => {
     expect(nothing).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing was on.') });
   });
 
-  it.concurrent('keep both of two changes made at once', async () => {
-    const command = at(folderWith());
+  it.concurrent('keep both of two concurrent changes', async () => {
+    const command = runIn(folderWith());
     const both = await Promise.all([command('on', '--scope', 'a'), command('on', '--scope', 'b')]);
     expect(both.map(({ code }) => code)).toEqual([0, 0]);
-    expect(jsonOf(await command('status', '--json'))).toMatchObject({ revision: 2, windows: { active: [{}, {}] } });
+    expect(parseJson(await command('status', '--json'))).toMatchObject({ revision: 2, windows: { active: [{}, {}] } });
   });
 
-  it.concurrent('write the history, and status --history prints it', async () => {
-    const command = at(folderWith());
+  it.concurrent('record changes that status --history prints', async () => {
+    const command = runIn(folderWith());
     await command('on', '--scope', 'payments', '--message', 'Hi');
     await command('off');
     const status = await command('status', '--history');
@@ -262,22 +262,22 @@ describe('on, status, off', () => {
         `history  \\S+Z  ended      by ${me} \\(cli\\), revision 2\n +scope payments.*"Hi".*\n +\\S+Z  started    by ${me}`,
       ),
     );
-    const { history } = jsonOf(await command('status', '--history', '--json'));
+    const { history } = parseJson(await command('status', '--history', '--json'));
     expect(history).toMatchObject([
       { revision: 2, action: 'off', by: me, via: 'cli' },
       { revision: 1, action: 'on', by: me, via: 'cli', windows: [{ scope: 'payments', message: 'Hi' }] },
     ]);
   });
 
-  itAsRoot('name a user who has no name', async () => {
+  itAsRoot('record the uid of a user without a name', async () => {
     const folder = folderWith();
     chmodSync(folder, 0o777);
-    const on = await at(folder, { uid: 54321 })('on', '--json');
-    expect(jsonOf(on).windows.active[0].createdBy).toBe(`uid 54321@${hostname()}`);
+    const on = await runIn(folder, { uid: 54321 })('on', '--json');
+    expect(parseJson(on).windows.active[0].createdBy).toBe(`uid 54321@${hostname()}`);
   });
 });
 
-describe('wrong usage', () => {
+describe('invalid usage of the command line', () => {
   it.concurrent.each([
     [['unknown'], "unknown command 'unknown'"],
     [['maintenance', 'on'], "unknown command 'maintenance'"],
@@ -308,20 +308,20 @@ describe('wrong usage', () => {
     [['off', '--id', ' '], 'Write a name'],
     [['status', '--storage', '/var/lib/state.json'], /write file:path \(such as file:.*s3:.*redis:/],
     [['on', '--storage', 'file:'], 'names no file'],
-  ])('%j exits with 2 and says what would be right', async (args, sentence) => {
+  ])('exits with 2 and a hint: %j', async (args, sentence) => {
     const folder = folderWith();
-    const ended = await at(folder)(...args);
+    const ended = await runIn(folder)(...args);
     expectFailure(ended, 2, sentence);
     expect(readdirSync(folder)).toEqual(['package.json']);
   });
 
-  it.concurrent('without a command prints the help to stderr and exits with 2', async () => {
-    const ended = await at(folderWith())();
+  it.concurrent('prints the help to stderr and exits with 2 without a command', async () => {
+    const ended = await runIn(folderWith())();
     expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('Usage: nestjs-maintenance') });
   });
 });
 
-describe('help', () => {
+describe('help and version', () => {
   const { version } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')) as { version: string };
 
   it.concurrent.each([
@@ -330,48 +330,52 @@ describe('help', () => {
     [['on', '--help'], '--retry-after <seconds>'],
     [['status', '--help'], '3 it is on'],
     [['--version'], version],
-  ])('%j exits with 0', async (args, text) => {
-    const ended = await at(folderWith({ '.env': 'MAINTENANCE_MODE=unusable' }))(...args);
+  ])('are printed with exit code 0 whatever the environment: %j', async (args, text) => {
+    const ended = await runIn(folderWith({ '.env': 'MAINTENANCE_MODE=unusable' }))(...args);
     expect(ended).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining(text) });
   });
 });
 
-describe('the storage', () => {
+describe('the storage of the command line', () => {
   const ON = '1';
 
-  /** The file that `status` reads. */
-  async function storageOf(cwd: string, env: Record<string, string> = {}, ...args: string[]): Promise<string> {
-    return jsonOf(await run(['status', '--json', ...args], { cwd, env })).storage.location;
+  /** Returns the path of the file that `status` reads. */
+  async function findStorage(cwd: string, env: Record<string, string> = {}, ...args: string[]): Promise<string> {
+    return parseJson(await run(['status', '--json', ...args], { cwd, env })).storage.location;
   }
 
-  it.concurrent('is a file beside the nearest package.json above', async () => {
+  it.concurrent('is a file next to the nearest package.json', async () => {
     const folder = folderWith({ 'src/deep/index.js': '', [FILE]: ON });
-    expect(await at(join(folder, 'src/deep'))('status')).toMatchObject({ code: 3 });
-    expect(await storageOf(join(folder, 'src/deep'))).toBe(join(folder, FILE));
+    expect(await runIn(join(folder, 'src/deep'))('status')).toMatchObject({ code: 3 });
+    expect(await findStorage(join(folder, 'src/deep'))).toBe(join(folder, FILE));
   });
 
-  it.concurrent('is what MAINTENANCE_STORAGE says, unless --storage says something else', async () => {
+  it.concurrent('is set by MAINTENANCE_STORAGE and overridden by --storage', async () => {
     const folder = folderWith();
     const env = { MAINTENANCE_STORAGE: 'file:data/state.json' };
-    expect(await storageOf(folder, env)).toBe(join(folder, 'data/state.json'));
-    expect(await storageOf(folder, env, '--storage', 'file:other.json')).toBe(join(folder, 'other.json'));
+    expect(await findStorage(folder, env)).toBe(join(folder, 'data/state.json'));
+    expect(await findStorage(folder, env, '--storage', 'file:other.json')).toBe(join(folder, 'other.json'));
   });
 
-  it.concurrent('is found in .env, as the application would', async () => {
+  it.concurrent('is read from .env as the application does', async () => {
     const folder = folderWith({ '.env': '\ufeffMAINTENANCE_STORAGE="file:a.json" # where\r\nOTHER=1\r\n' });
-    expect(await storageOf(folder)).toBe(join(folder, 'a.json'));
-    expect(await storageOf(folder, { MAINTENANCE_STORAGE: 'file:b.json' })).toBe(join(folder, 'b.json'));
-    expect(await storageOf(folder, { MAINTENANCE_STORAGE: '' })).toBe(join(folder, FILE));
+    expect(await findStorage(folder)).toBe(join(folder, 'a.json'));
+    expect(await findStorage(folder, { MAINTENANCE_STORAGE: 'file:b.json' })).toBe(join(folder, 'b.json'));
+    expect(await findStorage(folder, { MAINTENANCE_STORAGE: '' })).toBe(join(folder, FILE));
   });
 
-  itAsRoot('is not guessed where .env can not be read', async () => {
+  itAsRoot('is not guessed if .env cannot be read', async () => {
     const folder = folderWith({ '.env': 'MAINTENANCE_STORAGE=file:a.json' });
     chmodSync(join(folder, '.env'), 0o600);
-    expectFailure(await at(folder, { uid: NOBODY })('status'), 1, `${join(folder, '.env')} may name the storage`);
+    expectFailure(
+      await runIn(folder, { uid: NOBODY_UID })('status'),
+      1,
+      `${join(folder, '.env')} may name the storage`,
+    );
   });
 
-  it.concurrent('that the environment names wrongly is named, without credentials', async () => {
-    const ended = await at(folderWith(), { env: { MAINTENANCE_STORAGE: 'ftp://ann:secret@host/x' } })('off');
+  it.concurrent('is named without credentials if MAINTENANCE_STORAGE is invalid', async () => {
+    const ended = await runIn(folderWith(), { env: { MAINTENANCE_STORAGE: 'ftp://ann:secret@host/x' } })('off');
     expectFailure(ended, 1, "MAINTENANCE_STORAGE can't be used", 'file:path');
     expect(ended.stderr).not.toContain('secret');
   });
@@ -384,31 +388,34 @@ describe('the storage', () => {
     ['without slashes', ['redis:ann:secret@host'], /redis:\*\*\*@host/],
     ['without a scheme', ['ann:secret@host:6379/0'], /\*\*\*@host:6379/],
     ['with a quote', ["s3://ann:'secret@bucket/key"], /s3:\/\/\*\*\*@bucket/],
-  ])('that is named wrongly, %s, does not show the password', async (_title, args, sentence) => {
-    const ended = await at(folderWith())('on', '--storage', ...args);
+  ])('is named without the password if --storage is invalid: %s', async (_title, args, sentence) => {
+    const ended = await runIn(folderWith())('on', '--storage', ...args);
     expectFailure(ended, 2, sentence);
     expect(ended.stderr).not.toContain('secret');
   });
 
-  itAsRoot('that only root may read is said to be so, where no instance has reported', async () => {
-    const folder = folderWith();
-    const on = await at(folder)('on');
-    expect(on.stdout).toContain('may not read this file (owner root, mode 600)');
-    const status = await run(['status'], { cwd: folder, uid: NOBODY });
-    expectFailure(status, 1, `may not read ${join(folder, FILE)} (owner root, mode 600)`);
-    chmodSync(join(folder, FILE), 0o644);
-    expect((await at(folder)('on', '--message', 'Back soon')).stdout).not.toContain('may not read this file');
-    expect((await run(['status'], { cwd: folder, uid: NOBODY })).code).toBe(3);
-  });
+  itAsRoot(
+    'is reported as unreadable for other users if only root may read it and no instance has reported',
+    async () => {
+      const folder = folderWith();
+      const on = await runIn(folder)('on');
+      expect(on.stdout).toContain('may not read this file (owner root, mode 600)');
+      const status = await run(['status'], { cwd: folder, uid: NOBODY_UID });
+      expectFailure(status, 1, `may not read ${join(folder, FILE)} (owner root, mode 600)`);
+      chmodSync(join(folder, FILE), 0o644);
+      expect((await runIn(folder)('on', '--message', 'Back soon')).stdout).not.toContain('may not read this file');
+      expect((await run(['status'], { cwd: folder, uid: NOBODY_UID })).code).toBe(3);
+    },
+  );
 
   it.concurrent.each([
-    ['a manifest', 'package.json', '{ "name": "shop" }', 'it is JSON with other members'],
-    ['a text', 'README.md', '# Shop\n', 'it is text'],
-    ['bytes', 'logo.png', '\u0089PNG\0', 'it is binary data'],
-    ['more than a state may have', 'dump.sql', 'x'.repeat(1024 * 1024 + 1), 'it is larger than 1048576 bytes'],
-  ])('that never was a state is not replaced without --force: %s', async (_title, file, content, reason) => {
+    ['a package.json', 'package.json', '{ "name": "shop" }', 'it is JSON with other members'],
+    ['a text file', 'README.md', '# Shop\n', 'it is text'],
+    ['a binary file', 'logo.png', '\u0089PNG\0', 'it is binary data'],
+    ['a file larger than a state', 'dump.sql', 'x'.repeat(1024 * 1024 + 1), 'it is larger than 1048576 bytes'],
+  ])('is not replaced without --force if it is not a state: %s', async (_title, file, content, reason) => {
     const folder = folderWith({ [file]: content });
-    const command = at(folder);
+    const command = runIn(folder);
     const storage = ['--storage', `file:${file}`];
     for (const change of ['on', 'off']) {
       expectFailure(await command(change, ...storage), 1, join(folder, file), reason, 'off --force');
@@ -425,16 +432,16 @@ describe('the storage', () => {
     expect(await command('off', '--force', ...storage)).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it.concurrent('that is a folder, or in a folder that does not exist, is refused even with --force', async () => {
+  it.concurrent('is rejected even with --force if it is a folder or its folder does not exist', async () => {
     const folder = folderWith({ 'data/x': '' });
-    const command = at(folder);
+    const command = runIn(folder);
     expectFailure(await command('on', '--force', '--storage', 'file:data'), 1, 'is a folder');
     const missing = ['--storage', 'file:dta/state.json'];
     expectFailure(await command('on', '--force', ...missing), 1, `the folder ${join(folder, 'dta')} does not exist`);
     expect(readdirSync(folder).sort()).toEqual(['data', 'package.json']);
   });
 
-  it.concurrent('below "~" is in the home of the user; that of another user is refused', async () => {
+  it.concurrent('may start with "~" for the home of the user, but not of another user', async () => {
     const home = folderWith();
     const folder = folderWith();
     const inHome = { cwd: folder, env: { HOME: home } };
@@ -446,25 +453,28 @@ describe('the storage', () => {
     expect(readdirSync(folder)).toEqual(['package.json']);
   });
 
-  it.concurrent('whose revision is the last that there is begins another lineage', async () => {
+  it.concurrent('starts a new lineage after the last possible revision', async () => {
     const startsAt = '2026-01-01T00:00:00.000Z';
     const window = { id: 'w', scope: '*', mode: 'full', startsAt, endsAt: null, createdAt: startsAt };
     const state = { format: 1, lineage: 'old', revision: Number.MAX_SAFE_INTEGER, windows: [window], history: [] };
     const folder = folderWith({ [FILE]: JSON.stringify(state) });
-    expect(await at(folder)('off')).toMatchObject({ code: 0, stderr: '' });
+    expect(await runIn(folder)('off')).toMatchObject({ code: 0, stderr: '' });
     const after = JSON.parse(readFileSync(join(folder, FILE), 'utf8')) as { lineage: string };
     expect(after).toMatchObject({ revision: 1, windows: [] });
     expect(after.lineage).not.toBe('old');
   });
 
-  it.concurrent('that is corrupt is reported, and replaced by on and by off', async () => {
+  it.concurrent('is replaced by on and off if it is corrupt', async () => {
     const folder = folderWith({ [FILE]: '{"format":1', 'off.json': '{\n  "form' });
-    const command = at(folder);
+    const command = runIn(folder);
     const location = join(folder, FILE);
     expectFailure(await command('status'), 1, `${location} holds no maintenance state`, '`on` or `off` replaces it');
     const json = await command('status', '--json');
     expect(json).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: /) });
-    expect(jsonOf(json)).toMatchObject({ source: 'fallback', storage: { healthy: false, error: expect.any(String) } });
+    expect(parseJson(json)).toMatchObject({
+      source: 'fallback',
+      storage: { healthy: false, error: expect.any(String) },
+    });
 
     const on = await command('on');
     expect(on).toMatchObject({
@@ -476,15 +486,15 @@ describe('the storage', () => {
 
     const off = await command('off', '--json', '--storage', 'file:off.json');
     expect(off).toMatchObject({ code: 0, stderr: '' });
-    expect(jsonOf(off)).toMatchObject({ active: false, changed: true, replacedCorrupt: true });
+    expect(parseJson(off)).toMatchObject({ active: false, changed: true, replacedCorrupt: true });
     expect((await command('status', '--storage', 'file:off.json')).code).toBe(0);
   });
 
-  it.concurrent('that can not be written fails on and off', async () => {
+  it.concurrent('makes on and off fail if it cannot be written', async () => {
     const folder = folderWith({ [FILE]: ON });
     chmodSync(join(folder, FILE), 0o644);
     chmodSync(folder, 0o555);
-    const command = at(folder, isRoot ? { uid: NOBODY } : {});
+    const command = runIn(folder, isRoot ? { uid: NOBODY_UID } : {});
     const location = join(folder, FILE);
     expectFailure(await command('on', '--scope', 'a'), 1, 'EACCES', `storage: file ${location}`);
     expectFailure(await command('off', '--json'), 1, 'EACCES', folder);
@@ -493,21 +503,21 @@ describe('the storage', () => {
     chmodSync(folder, 0o755);
   });
 
-  it.concurrent('that is a folder fails every command', async () => {
-    const command = at(folderWith());
+  it.concurrent('makes every command fail if it is a folder', async () => {
+    const command = runIn(folderWith());
     for (const name of ['status', 'on', 'off']) {
       expectFailure(await command(name, '--storage', 'file:.'), 1, 'is a folder');
     }
   });
 });
 
-describe('maintenance that is forced', () => {
+describe('forced maintenance', () => {
   it.concurrent.each([
     ['true', 'ON', 3],
     ['off', 'off', 0],
-  ])('by MAINTENANCE_MODE=%s can not be switched, and status says so', async (mode, shown, code) => {
+  ])('cannot be changed and is reported by status: MAINTENANCE_MODE=%s', async (mode, shown, code) => {
     const folder = folderWith({ '.env': `MAINTENANCE_MODE=${mode}` });
-    const command = at(folder);
+    const command = runIn(folder);
     for (const name of ['on', 'off']) {
       expectFailure(
         await command(name),
@@ -519,39 +529,39 @@ describe('maintenance that is forced', () => {
     expect(existsSync(join(folder, FILE))).toBe(false);
     const status = await command('status');
     expect(status).toMatchObject({ code, stdout: expect.stringContaining(`Maintenance is forced ${shown}`) });
-    const json = jsonOf(await command('status', '--json', '--storage', 'file:.'));
+    const json = parseJson(await command('status', '--json', '--storage', 'file:.'));
     expect(json).toMatchObject({ active: code === 3, source: 'configuration', storage: { healthy: false } });
   });
 
-  it.concurrent('by a word that is neither is refused; other settings do not matter here', async () => {
+  it.concurrent('rejects an invalid MAINTENANCE_MODE but ignores other variables', async () => {
     const folder = folderWith();
-    expectFailure(await at(folder, { env: { MAINTENANCE_MODE: 'maybe' } })('off'), 1, 'MAINTENANCE_MODE', '"maybe"');
-    expect(await at(folder, { env: { MAINTENANCE_EXEMPT_PROBES: 'maybe' } })('off')).toMatchObject({
+    expectFailure(await runIn(folder, { env: { MAINTENANCE_MODE: 'maybe' } })('off'), 1, 'MAINTENANCE_MODE', '"maybe"');
+    expect(await runIn(folder, { env: { MAINTENANCE_EXEMPT_PROBES: 'maybe' } })('off')).toMatchObject({
       code: 0,
       stderr: '',
     });
   });
 });
 
-describe('the terminal', () => {
+describe('the output of the command line', () => {
   it.concurrent.each([
-    ['an option', ['on', '--x\u001b[2J']],
-    ['a value', ['on', '--mode', 'a\u001b[31mb\u009bc\nMaintenance is off.']],
-    ['a command', ['o\u001b[31mn']],
-  ])('gets no control character of %s that is wrong', async (_title, args) => {
-    const ended = await at(folderWith())(...args);
+    ['an invalid option', ['on', '--x\u001b[2J']],
+    ['an invalid value', ['on', '--mode', 'a\u001b[31mb\u009bc\nMaintenance is off.']],
+    ['an unknown command', ['o\u001b[31mn']],
+  ])('escapes control characters of %s', async (_title, args) => {
+    const ended = await runIn(folderWith())(...args);
     expectFailure(ended, 2, /^error: .*\\u001b/);
     // eslint-disable-next-line no-control-regex
     expect(ended.stderr).toMatch(/^[^\u0000-\u001f\u007f-\u009f]+\n$/);
   });
 
-  it.concurrent('is told what may have been meant, on one line', async () => {
-    const ended = await at(folderWith())('on', '--scop', 'x');
+  it.concurrent('suggests a similar option on one line', async () => {
+    const ended = await runIn(folderWith())('on', '--scop', 'x');
     expectFailure(ended, 2, "error: unknown option '--scop' (Did you mean --scope?)\n");
   });
 
-  it.concurrent('gets no control character of what is stored', async () => {
-    const command = at(folderWith());
+  it.concurrent('escapes control characters of stored texts', async () => {
+    const command = runIn(folderWith());
     const message = 'a\u001b[2Jb\u009b31m\u202ec\nd';
     const on = await command('on', '--message', message, '--scope', 'x\u0007');
     const status = await command('status', '--history');
@@ -560,26 +570,26 @@ describe('the terminal', () => {
       // eslint-disable-next-line no-control-regex
       expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
     }
-    expect(jsonOf(await command('status', '--json')).windows.active[0].message).toBe(message);
+    expect(parseJson(await command('status', '--json')).windows.active[0].message).toBe(message);
   });
 
-  it.concurrent('may go away before the command is done', async () => {
-    const command = at(folderWith(), { stdout: 'closed' });
+  it.concurrent('may be closed before the command has finished', async () => {
+    const command = runIn(folderWith(), { stdout: 'closed' });
     expect(await command('on')).toMatchObject({ code: 0, stderr: '' });
     expect(await command('status', '--history')).toMatchObject({ code: 3, stderr: '' });
     expect(await command('--help')).toMatchObject({ code: 0, stderr: '' });
   });
 
-  itOnLinux('that takes nothing more makes the command fail', async () => {
+  itOnLinux('makes the command fail if it cannot be written', async () => {
     const full = openSync('/dev/full', 'w');
-    const ended = await at(folderWith(), { stdout: full })('status');
+    const ended = await runIn(folderWith(), { stdout: full })('status');
     closeSync(full);
     expectFailure(ended, 1, 'could not write the output');
   });
 });
 
-describe('without a package that it needs', () => {
-  /** A copy of the package with these of its dependencies. */
+describe('a missing dependency of the command line', () => {
+  /** Copies the package into a folder with only these of its dependencies. */
   function installWith(...names: string[]): string {
     const folder = folderWith();
     const home = join(folder, 'node_modules/nestjs-maintenance');
@@ -596,9 +606,9 @@ describe('without a package that it needs', () => {
   it.concurrent.each([
     ['nest-commander', ['@nestjs', 'valibot'], 'run `npm install nest-commander` first'],
     ['@nestjs/common', ['nest-commander', 'valibot'], 'run `npm install nest-commander @nestjs/common` first'],
-  ])('%s: says what to install', async (missing, others, sentence) => {
+  ])('is named with the command that installs it: %s', async (missing, others, sentence) => {
     const folder = installWith(...others);
-    const ended = await at(folder, { program: ['node_modules/nestjs-maintenance/bin/nestjs-maintenance.js'] })(
+    const ended = await runIn(folder, { program: ['node_modules/nestjs-maintenance/bin/nestjs-maintenance.js'] })(
       'status',
     );
     expectFailure(ended, 1, `needs the package ${missing}`, sentence);
@@ -610,9 +620,9 @@ describe("an application's own program", () => {
   const shop = [join(REPOSITORY, 'apps/cli/dist/main.js')];
   const fixture = [join(REPOSITORY, 'test/cli/fixtures/program.mjs')];
 
-  it.concurrent('has the commands below maintenance, beside its own', async () => {
+  it.concurrent('has our commands below maintenance, next to its own', async () => {
     const folder = folderWith();
-    const command = at(folder, { program: shop });
+    const command = runIn(folder, { program: shop });
     const on = await command('maintenance', 'on', '--for', '30m');
     expect(on).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining(join(folder, FILE)) });
     expect(await command('orders:count')).toMatchObject({
@@ -621,10 +631,10 @@ describe("an application's own program", () => {
     });
     const status = await command('maintenance', 'status', '--json');
     expect(status).toMatchObject({ code: 3, stderr: '' });
-    expect(jsonOf(status).windows.active).toMatchObject([{ scope: '*', createdBy: me }]);
+    expect(parseJson(status).windows.active).toMatchObject([{ scope: '*', createdBy: me }]);
     expect(await command('maintenance', 'off')).toMatchObject({ code: 0, stderr: '' });
-    // It serves nobody, and must not be counted among those who do.
-    expect(jsonOf(await command('maintenance', 'instances', '--json'))).toMatchObject({ instances: [] });
+    // The program serves no requests and must not be listed as an instance.
+    expect(parseJson(await command('maintenance', 'instances', '--json'))).toMatchObject({ instances: [] });
   });
 
   it.concurrent.each([
@@ -633,7 +643,7 @@ describe("an application's own program", () => {
     [['maintenance', 'on', 'extra'], 'too many arguments'],
     [['maintenance', 'on', '--for', '30'], '30m'],
     [['maintenance', 'on', '--until', '2020-01-01T00:00Z'], 'in the past'],
-  ])('%j: leaves the exit code for wrong usage to commander, or to the program', async (args, text) => {
+  ])('leaves the exit code for invalid usage to commander or to the program: %j', async (args, text) => {
     const cwd = folderWith();
     const byCommander = await run(args, { cwd, program: shop });
     expect(byCommander).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(text) });
@@ -641,8 +651,8 @@ describe("an application's own program", () => {
     expect(byProgram).toMatchObject({ code: 64, stdout: '', stderr: expect.stringContaining(text) });
   });
 
-  it.concurrent('shows help', async () => {
-    const command = at(folderWith(), { program: fixture });
+  it.concurrent('prints the help of our commands', async () => {
+    const command = runIn(folderWith(), { program: fixture });
     expect(await command('maintenance', 'on', '--help')).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('--for'),
@@ -653,41 +663,41 @@ describe("an application's own program", () => {
     });
   });
 
-  it.concurrent('keeps a command of its own that has the name of ours', async () => {
-    const ended = await at(folderWith(), { program: fixture })('status', '--colour', 'red');
+  it.concurrent('keeps its own command of the same name', async () => {
+    const ended = await runIn(folderWith(), { program: fixture })('status', '--colour', 'red');
     expect(ended).toMatchObject({ code: 0, stdout: 'own {"colour":"red"}\n' });
   });
 
-  it.concurrent('works on the storage of its MaintenanceModule, unless --storage names another', async () => {
+  it.concurrent('uses the storage of its MaintenanceModule unless --storage is set', async () => {
     const folder = folderWith();
     const options = { storage: 'file:own.json' };
     const env = { PROGRAM_OPTIONS: JSON.stringify(options), MAINTENANCE_STORAGE: 'file:environment.json' };
-    const command = at(folder, { program: fixture, env });
-    expect(jsonOf(await command('maintenance', 'on', '--json'))).toMatchObject({
+    const command = runIn(folder, { program: fixture, env });
+    expect(parseJson(await command('maintenance', 'on', '--json'))).toMatchObject({
       storage: { location: join(folder, 'own.json') },
     });
     const named = await command('maintenance', 'status', '--json', '--storage', 'file:named.json');
-    expect(jsonOf(named)).toMatchObject({ active: false, storage: { location: join(folder, 'named.json') } });
+    expect(parseJson(named)).toMatchObject({ active: false, storage: { location: join(folder, 'named.json') } });
   });
 
-  it.concurrent('works on what the environment says where it has no MaintenanceModule', async () => {
+  it.concurrent('uses MAINTENANCE_STORAGE without a MaintenanceModule', async () => {
     const folder = folderWith({ '.env': 'MAINTENANCE_STORAGE=file:not-loaded.json' });
     const env = { MAINTENANCE_STORAGE: 'file:environment.json' };
-    const status = await at(folder, { program: fixture, env })('maintenance', 'status', '--json');
-    expect(jsonOf(status).storage.location).toBe(join(folder, 'environment.json'));
-    const byDefault = await at(folder, { program: fixture })('maintenance', 'status', '--json');
-    expect(jsonOf(byDefault).storage.location).toBe(join(folder, FILE));
+    const status = await runIn(folder, { program: fixture, env })('maintenance', 'status', '--json');
+    expect(parseJson(status).storage.location).toBe(join(folder, 'environment.json'));
+    const byDefault = await runIn(folder, { program: fixture })('maintenance', 'status', '--json');
+    expect(parseJson(byDefault).storage.location).toBe(join(folder, FILE));
   });
 
-  it.concurrent('obeys the option `enabled` of its MaintenanceModule', async () => {
+  it.concurrent('applies the option `enabled` of its MaintenanceModule', async () => {
     const env = { PROGRAM_OPTIONS: '{"enabled":true}', MAINTENANCE_MODE: 'off' };
-    const command = at(folderWith(), { program: fixture, env });
+    const command = runIn(folderWith(), { program: fixture, env });
     expectFailure(await command('maintenance', 'off'), 1, 'forced on');
     expect((await command('maintenance', 'status')).code).toBe(3);
   });
 });
 
-it('is executable', () => {
+it('installs an executable bin', () => {
   expect(readFileSync(BIN, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
   accessSync(BIN, constants.X_OK);
 });

@@ -8,8 +8,8 @@ export const REPOSITORY = resolve(__dirname, '../..');
 export const PACKAGE = join(REPOSITORY, 'libs/maintenance');
 export const BIN = join(PACKAGE, 'bin/nestjs-maintenance.js');
 
-/** Longer than any command takes on a busy machine: one that does not end by itself is killed, and fails the test. */
-const PATIENCE = 25_000;
+/** Longer than any command takes on a busy machine: a command that does not end is killed and fails the test. */
+const COMMAND_TIMEOUT_MS = 25_000;
 
 export interface Ended {
   code: number | null;
@@ -20,22 +20,22 @@ export interface Ended {
 export interface RunOptions {
   cwd: string;
   env?: Record<string, string>;
-  /** What node runs. */
+  /** Arguments of node: the program to run. */
   program?: string[];
-  /** Another user, who runs the command line itself. */
+  /** Runs the command line as another user. */
   uid?: number;
-  /** A file for stdout instead of a pipe; `'closed'`: a pipe whose reader has gone. */
+  /** A file descriptor for stdout instead of a pipe; `'closed'`: a pipe without a reader. */
   stdout?: number | 'closed';
 }
 
-/** Runs the command line as a process of its own. */
+/** Runs the command line in a separate process. */
 export function run(args: string[], { cwd, env, program, uid, stdout }: RunOptions): Promise<Ended> {
   const { node, bin } = uid === undefined ? { node: process.execPath, bin: BIN } : getProgramFor(uid);
   const child = spawn(node, [...(program ?? [bin]), ...args], {
     cwd,
     env: { PATH: process.env.PATH, HOME: cwd, ...env },
     stdio: ['ignore', typeof stdout === 'number' ? stdout : 'pipe', 'pipe'],
-    timeout: PATIENCE,
+    timeout: COMMAND_TIMEOUT_MS,
     killSignal: 'SIGKILL',
     ...(uid !== undefined && { uid, gid: uid }),
   });
@@ -54,7 +54,7 @@ const root = mkdtempSync(join(tmpdir(), 'maintenance-cli-'));
 chmodSync(root, 0o755);
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-/** The folder of an application, with these files; one of its own for each test. */
+/** Creates the folder of an application with these files. */
 export function folderWith(files: Record<string, string> = {}): string {
   const folder = mkdtempSync(join(root, 'app-'));
   chmodSync(folder, 0o755);

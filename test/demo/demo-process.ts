@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 const MAIN = join(__dirname, '../../apps/demo/dist/main.js');
 const TOKEN = 'demo-token-known-to-all';
 
-/** The built demo in a process of its own, on a free port. */
+/** The built demo in a separate process on a free port. */
 export class DemoProcess {
   private readonly child: ChildProcess;
   private readonly closed: Promise<unknown>;
@@ -20,7 +20,7 @@ export class DemoProcess {
     this.closed = once(this.child, 'close');
   }
 
-  /** Waits for the line that names the address; resolves with the exit code where it does not come. */
+  /** Waits for the line with the URL; resolves with the exit code if the process ends before. */
   async start(): Promise<number | null> {
     const found = new Promise<void>((resolve) => {
       for (const input of [this.child.stdout!, this.child.stderr!]) {
@@ -40,7 +40,7 @@ export class DemoProcess {
     await this.closed;
   }
 
-  /** All that it has printed. */
+  /** Returns everything that the process has printed. */
   get printed(): string {
     return this.output;
   }
@@ -54,7 +54,7 @@ export class DemoProcess {
     return this.fetch(path, { method: 'POST', headers: { ...type, ...headers }, body: JSON.stringify(body) });
   }
 
-  /** What a browser would show. */
+  /** Requests a page as a browser does. */
   async page(path: string, init: RequestInit = {}): Promise<{ status: number; html: string }> {
     const response = await this.fetch(path, { ...init, headers: { accept: 'text/html', ...init.headers } });
     expect(response.headers.get('content-type')).toContain('text/html');

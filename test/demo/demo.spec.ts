@@ -13,10 +13,10 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe.each(['express', 'fastify'])('the demo on %s', (adapter) => {
+describe.each(['express', 'fastify'])('the demo application (%s)', (adapter) => {
   let demo: DemoProcess;
 
-  const statusOf = async (path: string, init?: RequestInit): Promise<number> => (await demo.fetch(path, init)).status;
+  const getStatus = async (path: string, init?: RequestInit): Promise<number> => (await demo.fetch(path, init)).status;
   const form = (body: string): RequestInit => ({
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
@@ -31,13 +31,13 @@ describe.each(['express', 'fastify'])('the demo on %s', (adapter) => {
   afterEach(() => demo.turn('off', { all: true }));
   afterAll(() => demo.stop());
 
-  it('says where it is and how to close it', () => {
+  it('prints its URL, its state file and how to turn maintenance on', () => {
     expect(demo.printed).toContain(`(${adapter})`);
     expect(demo.printed).toContain(`State:            ${join(folder, adapter)}.json`);
     expect(demo.printed).toContain('npm run maintenance -- on');
   });
 
-  it('sells while it is open', async () => {
+  it('serves all routes while maintenance is off', async () => {
     const { status, html } = await demo.page('/');
     expect([status, html.includes('Teapot'), html.includes('banner')]).toEqual([200, true, false]);
     expect(await (await demo.fetch('/api/products/1')).json()).toMatchObject({ name: 'Teapot' });
@@ -48,23 +48,23 @@ describe.each(['express', 'fastify'])('the demo on %s', (adapter) => {
     expect(await (await demo.post('/api/payments', { order: number })).json()).toMatchObject({ isPaid: true });
     expect((await demo.page('/orders', form('product=1'))).html).toContain('Thank you');
     expect((await demo.page('/pay', form(`order=${number}`))).html).toContain('is paid');
-    expect(await statusOf('/assets/teapot.svg')).toBe(200);
-    expect(await statusOf('/assets/none.svg')).toBe(404);
+    expect(await getStatus('/assets/teapot.svg')).toBe(200);
+    expect(await getStatus('/assets/none.svg')).toBe(404);
     expect((await demo.post('/api/orders', { product: 9 })).status).toBe(404);
     expect((await demo.post('/api/orders', { product: 1, quantity: 0 })).status).toBe(400);
   });
 
-  it('has one route that is closed for good', async () => {
-    expect(await statusOf('/api/reports/turnover')).toBe(503);
+  it('has a route with @ForceMaintenance()', async () => {
+    expect(await getStatus('/api/reports/turnover')).toBe(503);
   });
 
-  it('asks for the token', async () => {
+  it('requires the token for the admin endpoints', async () => {
     const response = await demo.post('/maintenance-mode/on', {});
     expect(response.status).toBe(401);
     expect(response.headers.get('www-authenticate')).toMatch(/^Bearer /);
   });
 
-  it('refuses and admits while it is closed', async () => {
+  it('refuses requests except exempt ones during a full window', async () => {
     const endsAt = new Date(Date.now() + 600_000).toISOString();
     await demo.turn('on', { message: 'Back at <four>', endsAt });
     const json = await demo.fetch('/api/products');
@@ -76,14 +76,14 @@ describe.each(['express', 'fastify'])('the demo on %s', (adapter) => {
     const page = await demo.page('/');
     expect([page.status, page.html.includes('Back at &lt;four&gt;')]).toEqual([503, true]);
 
-    expect(await statusOf('/assets/teapot.svg')).toBe(503);
-    expect(await statusOf('/nothing')).toBe(503);
-    expect(await statusOf('/api/orders', { ...form('{'), headers: { 'content-type': 'application/json' } })).toBe(503);
-    expect(await statusOf('/api/reports/turnover')).toBe(503);
+    expect(await getStatus('/assets/teapot.svg')).toBe(503);
+    expect(await getStatus('/nothing')).toBe(503);
+    expect(await getStatus('/api/orders', { ...form('{'), headers: { 'content-type': 'application/json' } })).toBe(503);
+    expect(await getStatus('/api/reports/turnover')).toBe(503);
 
-    expect(await statusOf('/health')).toBe(200);
-    expect(await statusOf('/webhooks/courier', { method: 'POST' })).toBe(202);
-    expect(await statusOf('/assets/shop.css')).toBe(200);
+    expect(await getStatus('/health')).toBe(200);
+    expect(await getStatus('/webhooks/courier', { method: 'POST' })).toBe(202);
+    expect(await getStatus('/assets/shop.css')).toBe(200);
     const status = await demo.page('/status');
     expect(status.status).toBe(200);
     expect(status.html).toContain('<strong>The shop is closed</strong>');
@@ -94,7 +94,7 @@ describe.each(['express', 'fastify'])('the demo on %s', (adapter) => {
     expect((await demo.page('/status')).html).not.toContain('banner');
   });
 
-  it('can be read while it is read-only', async () => {
+  it('admits reads during a read-only window', async () => {
     await demo.turn('on', { mode: 'read-only' });
     expect((await demo.page('/')).html).toContain('<strong>The shop is read-only</strong>');
     expect((await demo.post('/api/products/search', { words: 'ash' })).status).toBe(200);
@@ -102,15 +102,15 @@ describe.each(['express', 'fastify'])('the demo on %s', (adapter) => {
     expect(await demo.page('/orders', form('product=1'))).toMatchObject({ status: 503 });
   });
 
-  it('can close the payments alone', async () => {
+  it('refuses only payments during a window on the payments', async () => {
     await demo.turn('on', { scope: 'payments' });
     expect((await demo.page('/')).html).toContain('<strong>The part “payments” is closed</strong>');
-    expect(await statusOf('/api/payments/methods')).toBe(503);
-    expect(await statusOf('/pay', form('order=1001'))).toBe(503);
+    expect(await getStatus('/api/payments/methods')).toBe(503);
+    expect(await getStatus('/pay', form('order=1001'))).toBe(503);
     expect((await demo.post('/api/orders', { product: 1 })).status).toBe(201);
   });
 
-  it('announces what is planned', async () => {
+  it('announces a planned window', async () => {
     await demo.turn('on', { startsAt: '2099-12-01T02:00Z', endsAt: '2099-12-01T03:00Z', message: 'New till' });
     const { status, html } = await demo.page('/');
     expect(status).toBe(200);
@@ -119,7 +119,7 @@ describe.each(['express', 'fastify'])('the demo on %s', (adapter) => {
   });
 });
 
-describeOnEachBackend('three demos with one switch', ({ notifies, open }) => {
+describeOnEachBackend('three demo instances with one storage', ({ notifies, open }) => {
   let backend: Backend;
   let demos: DemoProcess[];
 
@@ -136,7 +136,7 @@ describeOnEachBackend('three demos with one switch', ({ notifies, open }) => {
     await backend.close();
   });
 
-  it('follow the command line', async () => {
+  it('apply changes of the command line', async () => {
     const cwd = folderWith();
     const env = { MAINTENANCE_STORAGE: backend.url, ...backend.env };
     for (const [command, expected] of [
@@ -144,7 +144,7 @@ describeOnEachBackend('three demos with one switch', ({ notifies, open }) => {
       ['off', 200],
     ] as const) {
       expect(await run([command], { cwd, env })).toMatchObject({ code: 0 });
-      // As the README has it: at once where the storage notifies, else with the next read.
+      // As documented: immediately if the storage notifies of changes, otherwise with the next read.
       const deadline = Date.now() + (notifies ? 1_000 : 6_000);
       const statuses = (): Promise<number[]> => Promise.all(demos.map(async (demo) => (await demo.fetch('/')).status));
       while ((await statuses()).some((status) => status !== expected) && Date.now() < deadline);
@@ -156,7 +156,7 @@ describeOnEachBackend('three demos with one switch', ({ notifies, open }) => {
 it.each([
   [{ ADAPTER: 'koa' }, 'ADAPTER must be express or fastify, not "koa".\n'],
   [{ PORT: '70000' }, 'PORT must be 0 to 65535, not "70000".\n'],
-])('does not start with %j', async (environment, sentence) => {
+])('the demo does not start with %j', async (environment, sentence) => {
   const demo = new DemoProcess(environment);
   expect(await demo.start()).toBe(1);
   expect(demo.printed).toBe(sentence);

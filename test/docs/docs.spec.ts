@@ -5,7 +5,7 @@ import ts from 'typescript';
 
 const ROOT = resolve(__dirname, '../..');
 
-/** The guides whose blocks are whole modules. */
+/** The guides whose code blocks are complete modules. */
 const GUIDES = [
   'admin',
   'background',
@@ -38,7 +38,7 @@ const blocks: Block[] = GUIDES.flatMap((guide) => {
   }));
 });
 
-// Below the repository's own node_modules, so that its packages are found.
+// The folder links to the node_modules of the repository, so that its packages are found.
 const folder = mkdtempSync(join(tmpdir(), 'docs-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -49,8 +49,8 @@ beforeAll(() => {
   writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }');
   mkdirSync(join(folder, 'src'));
   const files = blocks.map((block) => {
-    const path = join(folder, 'src', `${nameOf(block)}.ts`);
-    // A block without imports is a module of its own all the same.
+    const path = join(folder, 'src', `${getName(block)}.ts`);
+    // A block without imports must be a module as well.
     writeFileSync(path, `${block.code}\nexport {};\n`);
     return path;
   });
@@ -81,14 +81,14 @@ beforeAll(() => {
   }
 }, 120_000);
 
-function nameOf({ guide, number }: Block): string {
+function getName({ guide, number }: Block): string {
   return `${guide}-${number}`;
 }
 
-it('finds code in every guide', () => {
+it('every guide in docs/ contains code blocks', () => {
   expect([...new Set(blocks.map(({ guide }) => guide))]).toEqual(GUIDES);
 });
 
-it.each(blocks.map((block) => [nameOf(block), block] as const))('%s compiles', (name) => {
+it.each(blocks.map((block) => [getName(block), block] as const))('the code block %s in docs/ compiles', (name) => {
   expect(problems.get(join(folder, 'src', `${name}.ts`))).toEqual([]);
 });

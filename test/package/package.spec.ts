@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const ROOT = resolve(__dirname, '../..');
 
-/** A fresh application in plain JavaScript: decorators are functions. */
-const application = (imports: string): string => `${imports}
+/** Returns a new application in plain JavaScript, with decorators called as functions. */
+const createApplication = (imports: string): string => `${imports}
 class CatsController {
   list() { return ['Tom']; }
 }
@@ -38,11 +38,11 @@ void (async () => {
 `;
 
 const SOURCES = {
-  esm: application(`import 'reflect-metadata';
+  esm: createApplication(`import 'reflect-metadata';
 import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MaintenanceModule, MaintenanceService } from 'nestjs-maintenance';`),
-  cjs: application(`require('reflect-metadata');
+  cjs: createApplication(`require('reflect-metadata');
 const { Controller, Get, Module } = require('@nestjs/common');
 const { NestFactory } = require('@nestjs/core');
 const { MaintenanceModule, MaintenanceService } = require('nestjs-maintenance');`),
@@ -63,8 +63,8 @@ const storage: StateStorage = new MemoryStateStorage();
 export class AppModule {}
 `;
 
-/** Chunks of the package that load with the packages that they are for. */
-const OPTIONAL = ['event-streams', 'graphql', 'microservices', 'queues', 'schedules', 'sockets'];
+/** Chunks of the package that are loaded only with the packages they integrate. */
+const OPTIONAL_CHUNKS = ['event-streams', 'graphql', 'microservices', 'queues', 'schedules', 'sockets'];
 
 const NEST = { 11: { nest: '^11.2.10', config: '^4.0.4' }, 12: { nest: '^12.5.1', config: '^12.0.1' } };
 
@@ -106,7 +106,7 @@ async function install(major: 11 | 12, type: 'module' | 'commonjs'): Promise<str
   return folder;
 }
 
-async function compiles(folder: string, options: Record<string, string>): Promise<void> {
+async function expectCompiles(folder: string, options: Record<string, string>): Promise<void> {
   writeFileSync(join(folder, 'typed.ts'), TYPED);
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
@@ -133,7 +133,7 @@ it.each([
   ['CommonJS on Nest 12', 12, 'commonjs', 'cjs'],
   ['CommonJS on Nest 11', 11, 'commonjs', 'cjs'],
 ] as const)(
-  'a fresh application, %s, starts with the packed package and nothing optional',
+  'the packed package works in a new application without optional peers (%s)',
   async (_name, major, type, source) => {
     const folder = await install(major, type);
     expect(readdirSync(join(folder, 'node_modules'))).not.toContain('nest-commander');
@@ -141,17 +141,17 @@ it.each([
     const { stdout } = await run(process.execPath, ['main.js'], { cwd: folder });
     const { seen, chunks } = JSON.parse(stdout);
     expect(seen).toEqual([[200], [503], [503, true], [200]]);
-    // What is only for some applications is there, and none of it is loaded. Of ES modules nobody can tell.
+    // Optional chunks are installed but not loaded. Loaded ES modules cannot be listed.
     const all = readdirSync(join(folder, 'node_modules/nestjs-maintenance/dist/cjs/chunks')).join();
-    for (const part of OPTIONAL) expect(all).toContain(part);
+    for (const part of OPTIONAL_CHUNKS) expect(all).toContain(part);
     if (source === 'cjs') expect(chunks).toContain('shared');
-    expect(chunks.filter((chunk: string) => OPTIONAL.includes(chunk))).toEqual([]);
-    // Beside the application's own package.json, as the documentation says.
+    expect(chunks.filter((chunk: string) => OPTIONAL_CHUNKS.includes(chunk))).toEqual([]);
+    // The state file is next to the package.json of the application, as documented.
     expect(readdirSync(folder)).toContain('maintenance-state.json');
 
-    await compiles(folder, { module: 'nodenext', moduleResolution: 'nodenext' });
+    await expectCompiles(folder, { module: 'nodenext', moduleResolution: 'nodenext' });
     if (type === 'commonjs' && major === 11) {
-      await compiles(folder, { module: 'commonjs', moduleResolution: 'node10', ignoreDeprecations: '6.0' });
+      await expectCompiles(folder, { module: 'commonjs', moduleResolution: 'node10', ignoreDeprecations: '6.0' });
     }
 
     const bin = spawn(
@@ -159,10 +159,10 @@ it.each([
       [join(folder, 'node_modules/nestjs-maintenance/bin/nestjs-maintenance.js'), 'status'],
       { cwd: folder },
     );
-    let complaint = '';
-    bin.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
+    let stderr = '';
+    bin.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     const code = await new Promise((done) => bin.on('close', done));
-    expect([code, complaint]).toEqual([1, expect.stringContaining('npm install nest-commander')]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('npm install nest-commander')]);
   },
   240_000,
 );

@@ -10,7 +10,7 @@ import { until } from '../tools/waiting.js';
 const run = promisify(execFile);
 const ROOT = resolve(__dirname, '../..');
 const YARN = createRequire(join(ROOT, 'package.json')).resolve('@yarnpkg/cli-dist/bin/yarn.js');
-const PATIENCE = 120_000;
+const TIMEOUT_MS = 120_000;
 
 interface Ended {
   code: number;
@@ -45,7 +45,7 @@ void (async () => {
 
 let project: string;
 
-/** Runs Yarn in the project, without a network: everything comes from the repository. */
+/** Runs Yarn in the project without a network: all packages come from the repository. */
 async function yarn(...args: string[]): Promise<Ended> {
   const env = {
     PATH: process.env.PATH,
@@ -69,7 +69,7 @@ beforeAll(async () => {
   const pack = ['pack', '-w', 'nestjs-maintenance', '--ignore-scripts', '--pack-destination', project];
   await run('npm', pack, { cwd: ROOT });
   const tarball = readdirSync(project).find((name) => name.endsWith('.tgz'))!;
-  // The packages that Yarn would fetch are linked to those of the repository, which find what they need there.
+  // Links to the packages of the repository replace those that Yarn would fetch.
   const link = (name: string): string => `link:${join(ROOT, 'node_modules', name)}`;
   const manifest = createRequire(__filename)(join(ROOT, 'libs/maintenance/package.json')) as Manifest;
   const peers = ['@nestjs/common', '@nestjs/core', '@nestjs/platform-express', '@nestjs/config'];
@@ -90,14 +90,14 @@ beforeAll(async () => {
   writeFileSync(join(project, 'yarn.lock'), '');
   const installed = await yarn('install');
   if (installed.code !== 0) throw new Error(installed.output);
-}, PATIENCE);
+}, TIMEOUT_MS);
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
 it(
-  'turns maintenance on and off in a project of Yarn with its default linker, by command and by the service',
+  "command line and service turn maintenance on and off with Yarn Plug'n'Play",
   async () => {
-    // That this is Plug'n'Play, and that it leaves out what a file handle has elsewhere.
+    // Makes sure that this is Plug'n'Play, whose file handles do not implement sync().
     const sync = "fs.promises.open('f', 'w').then((file) => file.sync()).catch((error) => console.log(error.message))";
     expect((await yarn('node', '-e', sync)).output).toMatch(/not implemented/i);
 
@@ -116,13 +116,17 @@ it(
       stream.setEncoding('utf8').on('data', (text: string) => (output += text));
     }
     const closed = once(application, 'close');
-    await until('it has been on and off', () => output.includes('statuses') || application.exitCode !== null, PATIENCE);
+    await until(
+      'maintenance was on and off',
+      () => output.includes('statuses') || application.exitCode !== null,
+      TIMEOUT_MS,
+    );
     const { output: instances } = await yarn('nestjs-maintenance', 'instances', '--json');
     application.stdin.end();
     await closed;
-    // No warning, such as that reports can't be written, either.
+    // The output must not contain warnings, such as that reports cannot be written.
     expect(output.trim().split('\n')).toEqual(['listening', '{"statuses":[404,503,404]}']);
     expect(JSON.parse(instances)).toMatchObject({ instances: [{ pid: application.pid }] });
   },
-  PATIENCE,
+  TIMEOUT_MS,
 );

@@ -14,7 +14,7 @@ const TOKEN = 'a-token-of-sixteen-chars';
 const nginx = findProgram(process.env.NGINX, ['nginx', '/usr/sbin/nginx']);
 const isRequired = process.env.CI === 'true';
 if (!nginx) process.stderr.write('skipped: nginx not found, install with apt-get install nginx\n');
-/** The configuration that the guide shows, of an upstream of two processes. */
+/** The configuration in the guide, for an upstream with two processes. */
 const DOCUMENTED = /```nginx\n([^]*?)```/.exec(
   readFileSync(resolve(__dirname, '../../docs/deployment.md'), 'utf8'),
 )![1]!;
@@ -40,11 +40,11 @@ class ShopController {
   }
 }
 
-it('finds nginx where nothing may be skipped', () => {
+it('finds nginx in CI', () => {
   if (isRequired) expect(nginx).toBeDefined();
 });
 
-(nginx ? describe.each(ADAPTERS) : describe.skip.each(ADAPTERS))('behind nginx, on %s', (adapter) => {
+(nginx ? describe.each(ADAPTERS) : describe.skip.each(ADAPTERS))('an application behind nginx (%s)', (adapter) => {
   const folder = mkdtempSync(join(tmpdir(), 'nginx-'));
   let processes: Running[];
   let proxy: ChildProcess | undefined;
@@ -67,8 +67,8 @@ it('finds nginx where nothing may be skipped', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Starts nginx with this configuration, in which it listens on 80 and the processes on 3000 and 3001. */
-  async function serve(configuration: string): Promise<void> {
+  /** Starts nginx with this configuration, with the ports 80, 3000 and 3001 replaced by those of the test. */
+  async function startNginx(configuration: string): Promise<void> {
     port = await freePort();
     const http = configuration
       .replace(/listen 80\b/, `listen 127.0.0.1:${port}`)
@@ -89,11 +89,11 @@ it('finds nginx where nothing may be skipped', () => {
     started.stderr.on('data', (data: Buffer) => (errors += data.toString()));
     await until('nginx answers', async () => {
       if (started.exitCode !== null) throw new Error(errors);
-      return (await ask('/health').catch(() => null))?.status === 200;
+      return (await send('/health').catch(() => null))?.status === 200;
     });
   }
 
-  function ask(path: string, method = 'GET'): Promise<Reply> {
+  function send(path: string, method = 'GET'): Promise<Reply> {
     const headers: Record<string, string> = method === 'POST' ? { authorization: `Bearer ${TOKEN}` } : {};
     return call(port, path, { method, headers });
   }
@@ -101,49 +101,49 @@ it('finds nginx where nothing may be skipped', () => {
   async function enable(): Promise<void> {
     const [first, second] = processes as [Running, Running];
     await first.maintenance.enable({ message: 'Back at four' });
-    await until('both refuse', () => second.maintenance.status().active);
+    await until('both processes refuse', () => second.maintenance.status().active);
   }
 
-  async function expectAnswers(): Promise<void> {
-    for (let visits = 0; visits < 4; visits++) {
-      const reply = await ask('/browse');
+  async function expectOwnResponses(): Promise<void> {
+    for (let requests = 0; requests < 4; requests++) {
+      const reply = await send('/browse');
       expect(reply).toMatchObject({ status: 503, headers: { 'retry-after': '3600' } });
       expect(reply.text).toContain('Back at four');
     }
-    expect((await ask('/health')).status).toBe(200);
-    expect((await ask('/maintenance-mode/off', 'POST')).status).toBe(200);
+    expect((await send('/health')).status).toBe(200);
+    expect((await send('/maintenance-mode/off', 'POST')).status).toBe(200);
   }
 
-  it('visitors get our answer with the configuration of the guide', async () => {
-    await serve(DOCUMENTED);
+  it('sends its 503 to clients with the configuration in the guide', async () => {
+    await startNginx(DOCUMENTED);
     await enable();
-    await expectAnswers();
+    await expectOwnResponses();
   });
 
-  it('visitors get our answer with http_503 if nginx counts no failures', async () => {
+  it('sends its 503 to clients with http_503 and max_fails=0', async () => {
     const [upstreams, rest] = [DOCUMENTED.replace(/(:300[01]);/g, '$1 max_fails=0;'), 'error timeout http_503;'];
-    await serve(upstreams.replace(/error timeout;/, rest));
+    await startNginx(upstreams.replace(/error timeout;/, rest));
     await enable();
-    await expectAnswers();
+    await expectOwnResponses();
   });
 
-  it('nginx answers everything with 502 where it counts our answers as failures', async () => {
-    await serve(DOCUMENTED.replace(/error timeout;/, 'error timeout http_503;'));
+  it('is replaced by a 502 of nginx if nginx counts its 503 as failures', async () => {
+    await startNginx(DOCUMENTED.replace(/error timeout;/, 'error timeout http_503;'));
     await enable();
-    expect((await ask('/browse')).status).toBe(503);
-    expect((await ask('/browse')).status).toBe(502);
-    expect((await ask('/health')).status).toBe(502);
-    expect((await ask('/maintenance-mode/off', 'POST')).status).toBe(502);
+    expect((await send('/browse')).status).toBe(503);
+    expect((await send('/browse')).status).toBe(502);
+    expect((await send('/health')).status).toBe(502);
+    expect((await send('/maintenance-mode/off', 'POST')).status).toBe(502);
   });
 
   it.each([
     ['/auth', 500],
     ['/auth/exempt', 503],
-  ])('auth_request to %s leads to %i', async (path, status) => {
+  ])('is the target of auth_request to %s, which causes status %i', async (path, status) => {
     const auth = `auth_request /check; location = /check { internal; proxy_pass http://shop${path}; } location / {`;
-    await serve(DOCUMENTED.replace('location / {', auth).replace(/server_name .*;/, ''));
+    await startNginx(DOCUMENTED.replace('location / {', auth).replace(/server_name .*;/, ''));
     await enable();
-    const reply = await ask('/browse');
+    const reply = await send('/browse');
     expect(reply.status).toBe(status);
     if (status === 503) expect(reply.text).toContain('Back at four');
   });

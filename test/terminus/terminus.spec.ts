@@ -18,53 +18,56 @@ class HealthController {
   }
 }
 
-it.each(ADAPTERS)('the health check on %s tells how the storage is, not whether maintenance is on', async (adapter) => {
-  const storage = new MemoryStateStorage();
-  const { maintenance, call, close } = await start(adapter, {
-    options: { storage },
-    imports: [TerminusModule.forRoot({ logger: false })],
-    controllers: [HealthController],
-    providers: [MaintenanceHealthIndicator],
-  });
-  await maintenance.enable();
-  const up = await call('/health');
-  expect(up.status).toBe(200);
-  expect(up.json()).toMatchObject({
-    status: 'ok',
-    info: {
-      maintenance: {
-        status: 'up',
-        active: true,
-        source: 'storage',
-        storage: expect.stringContaining('memory') as string,
+it.each(ADAPTERS)(
+  'MaintenanceHealthIndicator reports the health of the storage, not whether maintenance is on (%s)',
+  async (adapter) => {
+    const storage = new MemoryStateStorage();
+    const { maintenance, call, close } = await start(adapter, {
+      options: { storage },
+      imports: [TerminusModule.forRoot({ logger: false })],
+      controllers: [HealthController],
+      providers: [MaintenanceHealthIndicator],
+    });
+    await maintenance.enable();
+    const up = await call('/health');
+    expect(up.status).toBe(200);
+    expect(up.json()).toMatchObject({
+      status: 'ok',
+      info: {
+        maintenance: {
+          status: 'up',
+          active: true,
+          source: 'storage',
+          storage: expect.stringContaining('memory') as string,
+        },
+        again: {},
       },
-      again: {},
-    },
-  });
+    });
 
-  storage.fail(new Error('redis://user:secret@host is gone'));
-  await maintenance.refresh();
-  const down = await call('/health');
-  expect(down.status).toBe(503);
-  expect(down.json()).toMatchObject({
-    error: {
-      maintenance: {
-        status: 'down',
-        active: true,
-        source: 'last-known',
-        error: expect.stringContaining('is gone') as string,
+    storage.fail(new Error('redis://user:secret@host is gone'));
+    await maintenance.refresh();
+    const down = await call('/health');
+    expect(down.status).toBe(503);
+    expect(down.json()).toMatchObject({
+      error: {
+        maintenance: {
+          status: 'down',
+          active: true,
+          source: 'last-known',
+          error: expect.stringContaining('is gone') as string,
+        },
       },
-    },
-  });
-  expect(down.text).not.toContain('secret');
+    });
+    expect(down.text).not.toContain('secret');
 
-  storage.fail(null);
-  await maintenance.refresh();
-  expect((await call('/health')).status).toBe(200);
-  await close();
-});
+    storage.fail(null);
+    await maintenance.refresh();
+    expect((await call('/health')).status).toBe(200);
+    await close();
+  },
+);
 
-it.each(ADAPTERS)('a handler with @HealthCheck() on %s is a probe, whatever its path', async (adapter) => {
+it.each(ADAPTERS)('a handler with @HealthCheck() is admitted like a probe whatever its path (%s)', async (adapter) => {
   @Controller('internal')
   class InternalController {
     @Inject(HealthCheckService) private readonly health!: HealthCheckService;
