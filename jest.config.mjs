@@ -13,7 +13,7 @@ const swc = [
 const common = {
   testEnvironment: 'node',
   transform: { '^.+\\.(t|j|mj|cj)s$': swc },
-  // Nest 12 is published as ES modules only, which Jest on Node 20 has to translate. Playwright's large bundle is CommonJS.
+  // Nest 12 is published as ES modules only, which Jest on Node 20 has to translate. Playwright is CommonJS.
   transformIgnorePatterns: ['/node_modules/(playwright-core|@axe-core|axe-core)/'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': ['$1.ts', '$1.js', '$1'] },
 };

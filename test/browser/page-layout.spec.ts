@@ -14,7 +14,7 @@ const updatesPictures = Boolean(process.env.UPDATE_PICTURES);
 const seconds = (count: number): number => Date.now() + count * 1000;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Returns the contrast ratio of each text (WCAG 2.2, success criterion 1.4.3), and fails where axe finds it too low or cannot tell. */
+/** Returns the contrast of each text (WCAG 2.2, success criterion 1.4.3); fails where axe rejects or skips any. */
 async function measureContrast(page: Page): Promise<number[]> {
   const results = await new AxeBuilder({ page }).withRules('color-contrast').analyze();
   expect(results.violations).toEqual([]);

@@ -1,5 +1,5 @@
 import { chromium, type Page } from 'playwright-core';
-import { freePort } from '../tools/programs.js';
+import getPort from 'get-port';
 import { describeWithChromium, launchChromium } from './chromium.js';
 import { getText, PageFixture } from './page-fixture.js';
 import { sendHtml, type PageServer } from './page-server.js';
@@ -95,8 +95,8 @@ describeWithChromium('the built-in page', () => {
 
     it('returns at once when its tab is shown again, and requests nothing while it is hidden', async () => {
       const { server } = fixture;
-      // Playwright makes every page believe that it is visible, except in the default context of a browser that it did not start.
-      const port = await freePort();
+      // Playwright emulates focus, so that no page is ever hidden, except in a browser to which it connects.
+      const port = await getPort();
       const started = await launchChromium([`--remote-debugging-port=${port}`]);
       try {
         const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { noDefaults: true });

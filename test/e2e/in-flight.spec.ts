@@ -41,8 +41,8 @@ import {
   type Observable,
 } from 'rxjs';
 import { execute, type ExecutionArgs } from 'graphql';
+import getPort from 'get-port';
 import { until } from '../tools/waiting.js';
-import { freePort } from '../tools/programs.js';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
 import { createGraphqlModule } from './graphql/cats.js';
 import { SubscriptionClient, CURRENT, LEGACY, type Message } from './graphql/subscription-client.js';
@@ -269,7 +269,7 @@ describe.each(KINDS)('in-flight gRPC calls (%s)', (kind) => {
   let client: GrpcClient;
 
   beforeEach(async () => {
-    const url = `127.0.0.1:${await freePort()}`;
+    const url = `127.0.0.1:${await getPort()}`;
     const server = { transport: Transport.GRPC as const, options: { package: 'shop', protoPath: PROTO, url } };
     const running = await startRpc(kind, server, { controllers: [GrpcHandlers] });
     ({ maintenance } = running);

@@ -9,8 +9,8 @@ import type { ExecutionContext } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
 import { Clock, type EnableOptions, type MaintenanceStatus, type Refusal } from 'nestjs-maintenance';
 import { filter, firstValueFrom, lastValueFrom, timeout, type Observable } from 'rxjs';
+import getPort from 'get-port';
 import { findRedisServer, RedisServer } from '../storage/redis-server.js';
-import { freePort } from '../tools/programs.js';
 import {
   eventually,
   KINDS,
@@ -201,7 +201,7 @@ describe.each(KINDS)('gRPC calls (%s)', (kind) => {
   let running: RpcRunning;
   let client: GrpcClient;
   beforeAll(async () => {
-    const url = `127.0.0.1:${await freePort()}`;
+    const url = `127.0.0.1:${await getPort()}`;
     running = await startRpc(
       kind,
       { transport: Transport.GRPC, options: { package: 'shop', protoPath: PROTO, url } },

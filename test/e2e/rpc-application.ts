@@ -12,7 +12,7 @@ import {
   type MaintenanceModuleExtras,
   type MaintenanceModuleOptions,
 } from 'nestjs-maintenance';
-import { freePort } from '../tools/programs.js';
+import getPort from 'get-port';
 import type { Adapter } from './application.js';
 import { Journal, PerRequest } from './rpc-handlers.js';
 
@@ -111,7 +111,7 @@ async function startHybrid(
 }
 
 export async function tcp(): Promise<MicroserviceOptions & { transport: Transport.TCP }> {
-  return { transport: Transport.TCP, options: { host: '127.0.0.1', port: await freePort() } };
+  return { transport: Transport.TCP, options: { host: '127.0.0.1', port: await getPort() } };
 }
 
 /** Retries until the check no longer throws, for 5 s at most. */

@@ -10,7 +10,7 @@ import {
   SkipMaintenance,
   type EnableOptions,
 } from 'nestjs-maintenance';
-import { freePort } from '../tools/programs.js';
+import getPort from 'get-port';
 import { ADAPTERS, start, type Adapter, type Running, type Setup } from './application.js';
 import {
   ioPeer,
@@ -166,7 +166,7 @@ describe.each(ADAPTERS)('gateways during a full window (%s)', (adapter) => {
   it.each(ENDPOINTS)(
     'notify and close open sockets, refuse new ones and accept them again afterwards: $name',
     async (endpoint) => {
-      const own = endpoint.isOwnPort ? await freePort() : 0;
+      const own = endpoint.isOwnPort ? await getPort() : 0;
       const running = await startWith(adapter, endpoint.library, [createGateway(endpoint.options, own)]);
       const port = own || running.port;
       const join = () =>

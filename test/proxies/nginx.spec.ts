@@ -7,7 +7,8 @@ import { Controller, Get } from '@nestjs/common';
 import { SkipMaintenance } from 'nestjs-maintenance';
 import { ADAPTERS, start, type Running } from '../e2e/application.js';
 import { call, type Reply } from '../e2e/client.js';
-import { findProgram, freePort } from '../tools/programs.js';
+import getPort from 'get-port';
+import { findProgram } from '../tools/programs.js';
 import { until } from '../tools/waiting.js';
 
 const TOKEN = 'a-token-of-sixteen-chars';
@@ -69,7 +70,7 @@ it('finds nginx in CI', () => {
 
   /** Starts nginx with this configuration, with the ports 80, 3000 and 3001 replaced by those of the test. */
   async function startNginx(configuration: string): Promise<void> {
-    port = await freePort();
+    port = await getPort();
     const http = configuration
       .replace(/listen 80\b/, `listen 127.0.0.1:${port}`)
       .replace(/127\.0\.0\.1:300([01])/g, (_address, index: string) => `127.0.0.1:${processes[Number(index)]!.port}`);

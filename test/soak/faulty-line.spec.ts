@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { timeOf, until } from '../tools/waiting.js';
+import { measureTime, until } from '../tools/waiting.js';
 import { FaultyLine } from './faulty-line.js';
 
 /** Says everything back, and what it has heard. */
@@ -75,7 +75,7 @@ describe('a faulty line', () => {
   it('delays in both directions, and keeps the order', async () => {
     const caller = await Caller.on(line);
     line.delay(100);
-    expect(await timeOf(() => caller.says('late'))).toBeGreaterThanOrEqual(190);
+    expect(await measureTime(() => caller.says('late'))).toBeGreaterThanOrEqual(190);
     caller.socket.write('a');
     await line.heal();
     caller.socket.write('b');

@@ -30,7 +30,7 @@ import { describeStateStorage } from '../../libs/maintenance/src/testing/describ
 import { MemoryStateStorage } from '../../libs/maintenance/src/testing/memory-state-storage.js';
 import { isLocalCache } from '../../libs/maintenance/src/storage/cache/application-cache.js';
 import { describeWithRedis, RedisServer } from './redis-server.js';
-import { timeOf, until } from '../tools/waiting.js';
+import { measureTime, until } from '../tools/waiting.js';
 import { LightServer, S3Front, S3RVER_KEYS } from './s3-front.js';
 
 const KEY = 'maintenance_mode_state';
@@ -227,11 +227,11 @@ describe('the contract of a storage', () => {
       const storage = new CachedStateStorage(inner, createCache({ stores: [keyv] }), { patience: 300 });
       await storage.read();
       own.signal('SIGSTOP');
-      expect(await timeOf(() => storage.read())).toBeLessThan(1_500);
+      expect(await measureTime(() => storage.read())).toBeLessThan(1_500);
       // The next ones do not even wait.
-      expect(await timeOf(() => storage.read())).toBeLessThan(250);
+      expect(await measureTime(() => storage.read())).toBeLessThan(250);
       const { version } = (await storage.read())!;
-      expect(await timeOf(() => storage.write(stateOf(2), version))).toBeLessThan(250);
+      expect(await measureTime(() => storage.write(stateOf(2), version))).toBeLessThan(250);
       expect(revisionOf(await storage.read())).toBe(2);
       own.signal('SIGCONT');
       const isSaving = async (): Promise<boolean> => {
@@ -676,7 +676,7 @@ describe('a cache that fails', () => {
       const inner = new Counted();
       const storage = new CachedStateStorage(inner, cache, { patience: 100, ttl });
       expect(
-        await timeOf(async () => {
+        await measureTime(async () => {
           await expect(storage.read()).resolves.toBeNull();
           const version = await storage.write(stateOf(1), null);
           for (let round = 0; round < 20; round++) expect(await storage.read()).toEqual({ state: stateOf(1), version });

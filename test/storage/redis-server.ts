@@ -5,7 +5,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'redis';
-import { findProgram, freePort } from '../tools/programs.js';
+import getPort from 'get-port';
+import { findProgram } from '../tools/programs.js';
 import { ServerProcess } from '../tools/server-process.js';
 
 /** Path of the program: `REDIS_SERVER`, else the first that `PATH` has; `undefined` where none is installed. */
@@ -37,7 +38,7 @@ export class RedisServer extends ServerProcess {
 
   /** @param settings - as on the command line of `redis-server` */
   static async start(...settings: string[]): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), settings, await mkdtemp(join(tmpdir(), 'redis-')));
+    const server = new RedisServer(await getPort(), settings, await mkdtemp(join(tmpdir(), 'redis-')));
     await server.restart();
     return server;
   }

@@ -14,7 +14,7 @@ import { StateWriter } from '../../libs/maintenance/src/storage/state-writer.js'
 import { createStorage } from '../../libs/maintenance/src/storage/create-storage.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
 import { describeWithRedis, Proxy, RedisServer } from './redis-server.js';
-import { timeOf, until } from '../tools/waiting.js';
+import { measureTime, until } from '../tools/waiting.js';
 import { failureOf } from './failure-of.js';
 
 const TIMEOUT = 600;
@@ -383,7 +383,7 @@ describeWithRedis('RedisStateStorage', () => {
       await late.kill();
       const storage = storageOf({ url: late.url, timeout: 10_000 });
       let calls = 0;
-      expect(await timeOf(() => storage.watch(() => calls++))).toBeLessThan(SLACK);
+      expect(await measureTime(() => storage.watch(() => calls++))).toBeLessThan(SLACK);
       await late.restart();
       await until('the watch calls back', () => calls > 0);
       const before = calls;
@@ -449,7 +449,7 @@ describeWithRedis('RedisStateStorage', () => {
       const { port } = mute.address() as AddressInfo;
       const storage = storageOf({ url: `redis://127.0.0.1:${port}` });
       for (const work of [() => failureOf(storage.read()), () => storage.watch(() => undefined)]) {
-        const time = await timeOf(work);
+        const time = await measureTime(work);
         expect(time).toBeGreaterThan(TIMEOUT - 20);
         expect(time).toBeLessThan(TIMEOUT + SLACK);
       }
@@ -829,7 +829,7 @@ describeWithRedis('RedisStateStorage', () => {
       await storage.watch(() => calls++);
       const version = await storage.write(stateOf(1), null);
       node.signal('SIGSTOP');
-      const time = await timeOf(() => failureOf(storage.read()));
+      const time = await measureTime(() => failureOf(storage.read()));
       expect(time).toBeLessThan(TIMEOUT + SLACK);
       node.signal('SIGCONT');
       await until('it answers', () => storage.read().then(Boolean, () => false));

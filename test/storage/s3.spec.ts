@@ -7,13 +7,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { inspect, promisify } from 'node:util';
+import getPort from 'get-port';
 import { S3StateStorage, type S3StateStorageOptions } from '../../libs/maintenance/src/s3.js';
 import type { HistoryEntry, MaintenanceState } from '../../libs/maintenance/src/core/maintenance-state.js';
 import type { MaintenanceStorageError } from '../../libs/maintenance/src/errors/maintenance-storage.error.js';
 import type { StateStorage } from '../../libs/maintenance/src/storage/state-storage.js';
 import { createStorage } from '../../libs/maintenance/src/storage/create-storage.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
-import { freePort } from '../tools/programs.js';
 import { LightServer, S3Front, S3RVER_KEYS, type Fault, type S3Call } from './s3-front.js';
 import { failureOf } from './failure-of.js';
 
@@ -488,7 +488,7 @@ describe('S3StateStorage, when S3 fails', () => {
   });
 
   it('says that nobody listens', async () => {
-    const error = await failureOf(another({ endpoint: `http://127.0.0.1:${await freePort()}` }).read());
+    const error = await failureOf(another({ endpoint: `http://127.0.0.1:${await getPort()}` }).read());
     expect(error.code).toBe('unavailable');
     expect(error.message).toMatch(
       /nobody listens there \(connect ECONNREFUSED 127\.0\.0\.1:\d+\)\. Start the server, or correct the/,
@@ -1144,7 +1144,7 @@ describe('S3StateStorage in a process of its own', () => {
   });
 
   it('says what is wrong with the network', async () => {
-    const port = await freePort();
+    const port = await getPort();
     const endpoints = [`http://127.0.0.1:${port}`, 'http://no-such-host.invalid', front.url.replace('http:', 'https:')];
     front.intercept = () => 'reset';
     const lines = await run(

@@ -2,27 +2,27 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 
-/** A server of a test's own, in a process that can be frozen, killed and started again. */
+/** A server in a process that a test can suspend, kill and restart. */
 export abstract class ServerProcess {
   #child: ChildProcess | undefined;
 
   protected constructor(
-    /** Where it keeps what it has, of its own. */
+    /** The folder with its data, removed by {@link stop}. */
     readonly folder: string,
   ) {}
 
-  /** Waits until what it prints says that it serves. */
-  protected async run(child: ChildProcess, isUp: (output: string) => boolean): Promise<void> {
+  /** Waits until the output of the process shows that it is ready. */
+  protected async run(child: ChildProcess, isReady: (output: string) => boolean): Promise<void> {
     this.#child = child;
     let output = '';
     await new Promise<void>((resolve, reject) => {
-      const hear = (data: Buffer): void => {
+      const onData = (data: Buffer): void => {
         output += data.toString();
-        if (isUp(output)) resolve();
+        if (isReady(output)) resolve();
       };
-      child.stdout!.on('data', hear);
-      child.stderr!.on('data', hear);
-      child.on('close', () => reject(new Error(`${child.spawnfile} ended: ${output}`)));
+      child.stdout!.on('data', onData);
+      child.stderr!.on('data', onData);
+      child.on('close', () => reject(new Error(`${child.spawnfile} exited: ${output}`)));
     });
   }
 

@@ -1,19 +1,24 @@
-/** Looks again and again, until it is so. */
+/**
+ * Checks a condition repeatedly, until it holds.
+ *
+ * @param expected - the condition in words, for the error
+ * @throws after `timeoutMs`
+ */
 export async function until(
-  what: string,
+  expected: string,
   condition: () => boolean | Promise<boolean>,
-  patience = 8_000,
+  timeoutMs = 8_000,
 ): Promise<void> {
-  const deadline = Date.now() + patience;
+  const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited ${patience} ms in vain until ${what}`);
+    if (Date.now() > deadline) throw new Error(`Timed out after ${timeoutMs} ms waiting until ${expected}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
 
-/** How long it takes, in milliseconds. */
-export async function timeOf(work: () => Promise<unknown>): Promise<number> {
-  const started = performance.now();
+/** Returns the duration of some work in milliseconds. */
+export async function measureTime(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
   await work();
-  return performance.now() - started;
+  return performance.now() - startedAt;
 }
