@@ -1,7 +1,7 @@
-// What the module adds to the start of an application. See README.md beside this file.
-import { APPLICATION, heard, start, stop } from './tools/pinned.mjs';
+// Measures what the module adds to the start of an application. See README.md in this folder.
+import { APPLICATION_CORE, waitForMessage, start, stop } from './tools/processes.mjs';
 import { isShort, publish } from './tools/results.mjs';
-import { median, shuffled, summary } from './tools/statistics.mjs';
+import { median, shuffle, summarize } from './tools/statistics.mjs';
 
 const ROUNDS = isShort ? 2 : 31;
 const VARIANTS = { without: 'without', config: 'with @nestjs/config alone', with: 'with the module' };
@@ -9,12 +9,12 @@ const VARIANTS = { without: 'without', config: 'with @nestjs/config alone', with
 const found = new Map(Object.keys(VARIANTS).map((variant) => [variant, []]));
 for (const variant of found.keys()) await boot(variant);
 for (let round = 0; round < ROUNDS; round++) {
-  for (const variant of shuffled(Object.keys(VARIANTS))) found.get(variant).push(await boot(variant));
+  for (const variant of shuffle(Object.keys(VARIANTS))) found.get(variant).push(await boot(variant));
 }
-// Nest itself loads some, if they are installed.
+// Nest itself loads some of them, if they are installed.
 const byNest = new Set(found.get('without').flatMap((started) => started.loaded));
 const loaded = [...new Set(found.get('with').flatMap((started) => started.loaded))].filter((name) => !byNest.has(name));
-// The page is made with Handlebars: who looks for it has to find it there.
+// Handlebars renders the page: a search that works has to find it.
 const used = await boot('used');
 
 const of = (variant, what) => found.get(variant).map((started) => started[what]);
@@ -34,21 +34,23 @@ await publish('boot', {
     { what: 'optional packages loaded, though none is used', value: loaded.length, atMost: 0 },
   ],
   samples: {
-    'ms added by the module': summary(added('with', 'time')),
-    'MiB added by the module': summary(added('with', 'memory')),
+    'ms added by the module': summarize(added('with', 'time')),
+    'MiB added by the module': summarize(added('with', 'memory')),
   },
 });
-if (loaded.length > 0) throw new Error(`loaded, though nobody uses it: ${loaded.join(', ')}`);
+if (loaded.length > 0) throw new Error(`Optional packages were loaded without being used: ${loaded.join(', ')}`);
 if (!used.loaded.includes('handlebars'))
-  throw new Error('the page was made, and nobody saw Handlebars: look at OPTIONAL');
+  throw new Error(
+    'Handlebars was not found among the loaded packages, though it has rendered the page: check OPTIONAL',
+  );
 
 async function boot(variant) {
   const child = start(new URL('programs/boot.mjs', import.meta.url), {
-    core: APPLICATION,
+    core: APPLICATION_CORE,
     args: [variant],
     execArgv: ['--expose-gc'],
   });
-  const told = await heard(child);
+  const result = await waitForMessage(child);
   await stop(child);
-  return told;
+  return result;
 }

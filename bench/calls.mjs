@@ -1,71 +1,73 @@
-// How often an instance calls its storage, idle and under full load. See README.md beside this file.
+// Counts the storage calls of instances, idle and under full load. See README.md in this folder.
 import { setTimeout as pause } from 'node:timers/promises';
-import { moment } from './tools/moment.mjs';
-import { APPLICATION, ask, heard, LOAD, QUIET, start, stop } from './tools/pinned.mjs';
-import { openAnyS3, openFile, openRedis } from './tools/places.mjs';
+import { getMonotonicMs } from './tools/monotonic-clock.mjs';
+import { APPLICATION_CORE, ask, waitForMessage, LOAD_CORE, NO_WARNINGS, start, stop } from './tools/processes.mjs';
+import { openS3OrLocal, openFile, openRedis } from './tools/storage-backends.mjs';
 import { isShort, publish } from './tools/results.mjs';
 
 const INSTANCES = isShort ? 2 : 20;
-/** Of each of idle and loaded, once while maintenance is off and once while it is on. */
+/** Duration of each measurement: idle and loaded, with maintenance off and on. */
 const SECONDS = isShort ? 1 : 90;
-/** Of visitors, for each instance. */
+/** Connections of the load to each instance. */
 const CONNECTIONS = isShort ? 8 : 1;
-/** The short form has no polls, so that a single call on behalf of a request is found. */
+/** The short form does not poll, so that a single call caused by a request is found. */
 const OPTIONS = isShort ? { refreshInterval: 600_000 } : {};
-/** Milliseconds between two reports of an instance to which nothing happens, at least. */
-const HEARTBEAT = 0.8 * 30_000;
-/** Milliseconds until all instances go by a change, and then until they have reported that. */
-const PATIENCE = 15_000;
-const REPORTING = isShort ? 500 : 3_000;
-/** How far the rates may be apart: several times what the random pauses between so many calls make of it. */
+/** The shortest interval between two reports of an idle instance. */
+const MIN_HEARTBEAT_MS = 0.8 * 30_000;
+/** Time for all instances to apply a change. */
+const CHANGE_TIMEOUT_MS = 15_000;
+/** Time for all instances to report a change that they have applied. */
+const REPORT_DELAY_MS = isShort ? 500 : 3_000;
+/** The greatest relative difference of the rates: several times that of the random intervals between calls. */
 const TOLERANCE = 0.04;
 
 const fleets = [];
-const visitors = start(new URL('programs/visitors.mjs', import.meta.url), { core: LOAD });
+const loadProcess = start(new URL('programs/load-instances.mjs', import.meta.url), { core: LOAD_CORE });
 const windows = [];
 try {
-  for (const open of [openFile, openRedis, openAnyS3]) {
-    const place = await open();
-    if (place) fleets.push(await startFleet(place));
+  for (const open of [openFile, openRedis, openS3OrLocal]) {
+    const backend = await open();
+    if (backend) fleets.push(await startFleet(backend));
   }
   for (const turn of ['on', 'off']) {
-    const turnedAt = moment();
-    await Promise.all(fleets.map((fleet) => use(fleet, turn)));
+    const turnedAt = getMonotonicMs();
+    await Promise.all(fleets.map((fleet) => switchMaintenance(fleet, turn)));
     for (const work of [idle, load]) windows.push(await count(turn, turnedAt, work));
   }
 } finally {
-  await stop(visitors);
-  for (const { child, place } of fleets) {
+  await stop(loadProcess);
+  for (const { child, backend } of fleets) {
     if (child) await stop(child);
-    await place.close();
+    await backend.close();
   }
 }
 
-const rows = fleets.flatMap(({ place }) => ['on', 'off'].map((turn) => rowOf(place.name, turn)));
-const targets = fleets.flatMap(({ place }) => ['read', 'report'].map((method) => targetOf(place.name, method)));
-const samples = { s3: fleets.find(({ place }) => place.serves)?.place.serves, windows };
+const rows = fleets.flatMap(({ backend }) => ['on', 'off'].map((turn) => createRow(backend.name, turn)));
+const targets = fleets.flatMap(({ backend }) => ['read', 'report'].map((method) => createTarget(backend.name, method)));
+const samples = { s3: fleets.find(({ backend }) => backend.server)?.backend.server, windows };
 await publish('calls', { rows, targets: isShort ? [] : targets, samples });
 
-async function startFleet(place) {
-  const settings = { storage: place.settings, options: OPTIONS, count: INSTANCES, refreshes: isShort };
+async function startFleet(backend) {
+  const settings = { storage: backend.settings, options: OPTIONS, count: INSTANCES, refreshes: isShort };
   const child = start(new URL('programs/instances.mjs', import.meta.url), {
-    core: APPLICATION,
-    env: QUIET,
+    core: APPLICATION_CORE,
+    env: NO_WARNINGS,
     args: [JSON.stringify(settings)],
   });
-  const { ports } = await heard(child);
-  return { place, child, ports };
+  const { ports } = await waitForMessage(child);
+  return { backend, child, ports };
 }
 
-/** Turns maintenance on or off, and waits until all instances go by that. */
-async function use({ place, child }, turn) {
-  const isRight = (isActive) => isActive === (turn === 'on');
+/** Turns maintenance on or off, and waits until all instances have applied it. */
+async function switchMaintenance({ backend, child }, turn) {
+  const isExpected = (isActive) => isActive === (turn === 'on');
   let { active } = await ask(child, { turn });
-  for (const deadline = Date.now() + PATIENCE; !active.every(isRight); await pause(50)) {
-    if (Date.now() > deadline) throw new Error(`${place.name}: after ${PATIENCE} ms not all instances are ${turn}`);
+  for (const deadline = Date.now() + CHANGE_TIMEOUT_MS; !active.every(isExpected); await pause(50)) {
+    if (Date.now() > deadline)
+      throw new Error(`${backend.name}: after ${CHANGE_TIMEOUT_MS} ms not all instances are ${turn}`);
     ({ active } = await ask(child, {}));
   }
-  await pause(REPORTING);
+  await pause(REPORT_DELAY_MS);
 }
 
 async function idle() {
@@ -73,78 +75,84 @@ async function idle() {
   return 0;
 }
 
-/** @returns how many requests were answered, each as it must be */
+/**
+ * Sends requests to all instances, and checks their statuses.
+ *
+ * @returns the number of requests
+ */
 async function load(turn) {
   const ports = fleets.flatMap((fleet) => fleet.ports);
-  const answers = await ask(visitors, { ports, seconds: SECONDS, connections: CONNECTIONS });
+  const answers = await ask(loadProcess, { ports, seconds: SECONDS, connections: CONNECTIONS });
   const { [turn === 'on' ? 503 : 200]: requests = 0, ...others } = answers;
   if (requests === 0 || Object.keys(others).length > 0) {
-    throw new Error(`while maintenance is ${turn}, requests were answered with ${JSON.stringify(answers)}`);
+    throw new Error(`Unexpected statuses while maintenance is ${turn}: ${JSON.stringify(answers)}`);
   }
   return requests;
 }
 
-/** What is called while some work is done: by the instances, and as the servers see it. */
+/** Counts the calls during some work, in the instances and in the servers. */
 async function count(turn, turnedAt, work) {
-  const before = await Promise.all(fleets.map(({ place }) => place.calls?.()));
-  const from = moment();
+  const before = await Promise.all(fleets.map(({ backend }) => backend.calls?.()));
+  const from = getMonotonicMs();
   const requests = await work(turn);
-  const to = moment();
+  const to = getMonotonicMs();
   const storages = await Promise.all(
-    fleets.map(async ({ place, child }, index) => {
-      const served = place.calls && difference(await place.calls(), before[index]);
+    fleets.map(async ({ backend, child }, index) => {
+      const served = backend.calls && subtract(await backend.calls(), before[index]);
       const { calls } = await ask(child, {});
-      const within = calls.map((methods) => timesWithin(methods, from, to));
-      const counts = countsOf(within);
-      expectNoOthers(place.name, counts, (to - turnedAt) / HEARTBEAT);
-      expectSame(place.name, counts, served);
+      const within = calls.map((methods) => selectTimes(methods, from, to));
+      const counts = sumCalls(within);
+      expectOnlyBackgroundCalls(backend.name, counts, (to - turnedAt) / MIN_HEARTBEAT_MS);
+      expectSameCounts(backend.name, counts, served);
       return [
-        place.name,
-        { counts, served, perHour: { read: rateOf(within, 'read'), report: rateOf(within, 'report') } },
+        backend.name,
+        { counts, served, perHour: { read: getHourlyRate(within, 'read'), report: getHourlyRate(within, 'report') } },
       ];
     }),
   );
   return { turn, work: work.name, seconds: (to - from) / 1_000, requests, storages: Object.fromEntries(storages) };
 }
 
-function timesWithin(methods, from, to) {
+function selectTimes(methods, from, to) {
   const within = ([name, times]) => [name, times.filter((time) => time >= from && time < to)];
   return Object.fromEntries(Object.entries(methods).map(within));
 }
 
-function countsOf(instances) {
-  const totalOf = (name) => instances.reduce((total, methods) => total + methods[name].length, 0);
-  return Object.fromEntries(Object.keys(instances[0]).map((name) => [name, totalOf(name)]));
+function sumCalls(instances) {
+  const getTotal = (name) => instances.reduce((total, methods) => total + methods[name].length, 0);
+  return Object.fromEntries(Object.keys(instances[0]).map((name) => [name, getTotal(name)]));
 }
 
-/** Nobody writes or looks, nobody reads but the polls, and nobody reports but by the clock. */
-function expectNoOthers(name, { read, write, report, reports }, heartbeats) {
-  const isQuiet = write === 0 && reports === 0 && report <= INSTANCES * Math.floor(heartbeats);
-  if (isQuiet && (!isShort || read === 0)) return;
-  throw new Error(`${name} was called without need: ${JSON.stringify({ read, write, report, reports })}`);
+/** Checks that instances only poll and send heartbeats. */
+function expectOnlyBackgroundCalls(name, { read, write, report, reports }, heartbeats) {
+  const isExpected = write === 0 && reports === 0 && report <= INSTANCES * Math.floor(heartbeats);
+  if (isExpected && (!isShort || read === 0)) return;
+  throw new Error(`${name} received unexpected calls: ${JSON.stringify({ read, write, report, reports })}`);
 }
 
-/** The server sees what the instances count. A call of each may be under way at the begin and at the end. */
-function expectSame(name, { read, report }, served) {
+/** Checks the counts of the instances against the server. A call of each may be running at the start and at the end. */
+function expectSameCounts(name, { read, report }, served) {
   if (!served) return;
   const total = Object.values(served).reduce((sum, calls) => sum + calls, 0);
   if (Math.abs(total - read - report) <= INSTANCES) return;
-  throw new Error(`${name} was called ${read + report} times, but its server saw ${JSON.stringify(served)}`);
+  throw new Error(
+    `Instances have called ${name} ${read + report} times, but its server has counted ${JSON.stringify(served)}`,
+  );
 }
 
-function difference(after, before) {
+function subtract(after, before) {
   return Object.fromEntries(Object.entries(after).map(([name, calls]) => [name, calls - (before[name] ?? 0)]));
 }
 
-/** Calls of an instance in an hour: from the first to the last call of each, so that it does not matter where the window begins. */
-function rateOf(instances, name) {
+/** Returns calls per hour from the first to the last call of each instance, wherever the measurement starts. */
+function getHourlyRate(instances, name) {
   const times = instances.map((methods) => methods[name]).filter(({ length }) => length > 1);
   const pauses = times.reduce((total, { length }) => total + length - 1, 0);
   const hours = times.reduce((total, list) => total + (list.at(-1) - list[0]) / 3_600_000, 0);
   return pauses === 0 ? 0 : pauses / hours;
 }
 
-function rowOf(storage, turn) {
+function createRow(storage, turn) {
   const [quiet, loaded] = ['idle', 'load'].map((work) =>
     windows.find((window) => window.turn === turn && window.work === work),
   );
@@ -162,7 +170,7 @@ function rowOf(storage, turn) {
   };
 }
 
-function targetOf(storage, method) {
+function createTarget(storage, method) {
   const rate = (work) => {
     const both = windows.filter((window) => window.work === work);
     return both.reduce((total, window) => total + window.storages[storage].perHour[method], 0) / both.length;

@@ -1,19 +1,19 @@
-// What a command of ours takes, as a multiple of a bare program of nest-commander. See README.md beside this file.
+// Measures the time of a command as a multiple of a bare program of nest-commander. See README.md in this folder.
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isShort, publish } from './tools/results.mjs';
-import { median, quantile, ratios, shuffled, summary } from './tools/statistics.mjs';
+import { median, quantile, getRatios, shuffle, summarize } from './tools/statistics.mjs';
 import { runTimed } from './tools/timed-program.mjs';
 
 const ROUNDS = isShort ? 2 : 61;
-/** Rounds that only fill the caches of the disk. */
-const WARM_UP = isShort ? 0 : 2;
-/** Rounds from one to the next in which everything is run, not `status` and the bare program alone. */
-const SELDOM = isShort ? 1 : 3;
-/** How much longer than the bare program `status` may take. */
-const LIMIT = 1.15;
+/** Rounds that only warm up the caches of the disk. */
+const WARM_UP_ROUNDS = isShort ? 0 : 2;
+/** Every so many rounds all programs run, else only `status` and the bare program. */
+const FULL_ROUND_INTERVAL = isShort ? 1 : 3;
+/** The greatest allowed multiple of the bare program for `status`. */
+const MAX_RATIO = 1.15;
 
 const BARE = fileURLToPath(new URL('programs/bare-command.mjs', import.meta.url));
 const BIN = fileURLToPath(new URL('../libs/maintenance/bin/nestjs-maintenance.js', import.meta.url));
@@ -21,23 +21,40 @@ const BIN = fileURLToPath(new URL('../libs/maintenance/bin/nestjs-maintenance.js
 const folder = await mkdtemp(join(tmpdir(), 'bench-'));
 const [isOn, isOff, used] = ['on.json', 'off.json', 'used.json'].map((name) => join(folder, name));
 
-/** What is run: on which content of the file, and how it has to end. */
+/** The programs, the content of the state file before each, and the expected exit code and output. */
 const PROGRAMS = {
   bare: { module: BARE, args: ['hello'], code: 0, prints: /^hello\n$/ },
-  status: { ...ours('status', isOff), code: 0, prints: /^Maintenance is off\.\n[^]*revision 2\n/ },
-  'status, on': { ...ours('status', isOn), code: 3, prints: /^Maintenance is ON\.\n[^]*revision 1\n/, isSeldom: true },
-  on: { ...ours('on', isOff), code: 0, prints: /^Maintenance is ON\. A window was opened\.\n/, isSeldom: true },
-  off: { ...ours('off', isOn), code: 0, prints: /^Maintenance is off\. One window was ended\.\n/, isSeldom: true },
+  status: { ...createCommand('status', isOff), code: 0, prints: /^Maintenance is off\.\n[^]*revision 2\n/ },
+  'status, on': {
+    ...createCommand('status', isOn),
+    code: 3,
+    prints: /^Maintenance is ON\.\n[^]*revision 1\n/,
+    isInFullRounds: true,
+  },
+  on: {
+    ...createCommand('on', isOff),
+    code: 0,
+    prints: /^Maintenance is ON\. A window was opened\.\n/,
+    isInFullRounds: true,
+  },
+  off: {
+    ...createCommand('off', isOn),
+    code: 0,
+    prints: /^Maintenance is off\. One window was ended\.\n/,
+    isInFullRounds: true,
+  },
 };
 
 const found = Object.fromEntries(Object.keys(PROGRAMS).map((name) => [name, []]));
 try {
-  await makeFiles();
-  for (let round = -WARM_UP; round < ROUNDS; round++) {
-    const names = Object.keys(PROGRAMS).filter((name) => !PROGRAMS[name].isSeldom || round % SELDOM === 0);
-    for (const name of shuffled(names)) {
-      const ended = await perform(PROGRAMS[name]);
-      if (round >= 0) found[name].push({ round, ...ended });
+  await createFiles();
+  for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
+    const names = Object.keys(PROGRAMS).filter(
+      (name) => !PROGRAMS[name].isInFullRounds || round % FULL_ROUND_INTERVAL === 0,
+    );
+    for (const name of shuffle(names)) {
+      const result = await runProgram(PROGRAMS[name]);
+      if (round >= 0) found[name].push({ round, ...result });
     }
   }
 } finally {
@@ -45,14 +62,14 @@ try {
 }
 
 const rows = Object.keys(PROGRAMS).map((name) => {
-  const wall = ratiosOf(name, 'wall');
+  const wall = getRatiosToBare(name, 'wall');
   return {
     program: name,
     'wall ms': median(found[name].map((run) => run.wall)),
     'cpu ms': median(found[name].map((run) => run.cpu)),
     'wall, multiple of bare': median(wall),
     'half of all between': [0.25, 0.75].map((at) => quantile(wall, at).toFixed(2)).join(' and '),
-    'cpu, multiple of bare': median(ratiosOf(name, 'cpu')),
+    'cpu, multiple of bare': median(getRatiosToBare(name, 'cpu')),
     pairs: wall.length,
   };
 });
@@ -60,43 +77,43 @@ const ratio = rows.find(({ program }) => program === 'status')['wall, multiple o
 await publish('command', {
   rows,
   targets: [
-    { what: '`status` on a file, as a multiple of a bare program of nest-commander', value: ratio, atMost: LIMIT },
+    { what: '`status` on a file, as a multiple of a bare program of nest-commander', value: ratio, atMost: MAX_RATIO },
   ],
-  samples: Object.fromEntries(Object.keys(PROGRAMS).map((name) => [name, samplesOf(name)])),
+  samples: Object.fromEntries(Object.keys(PROGRAMS).map((name) => [name, getSamples(name)])),
 });
 
-function ours(command, content) {
+function createCommand(command, content) {
   return { module: BIN, args: [command, '--storage', `file:${used}`], content };
 }
 
-/** The files as the commands themselves leave them. */
-async function makeFiles() {
+/** Creates the files by the commands themselves. */
+async function createFiles() {
   await writeFile(join(folder, 'package.json'), '{}');
-  await perform({ ...PROGRAMS.on, content: undefined });
+  await runProgram({ ...PROGRAMS.on, content: undefined });
   await copyFile(used, isOn);
-  await perform({ ...PROGRAMS.off, content: undefined });
+  await runProgram({ ...PROGRAMS.off, content: undefined });
   await copyFile(used, isOff);
 }
 
-async function perform({ module, args, content, code, prints }) {
+async function runProgram({ module, args, content, code, prints }) {
   if (content) await copyFile(content, used);
-  const { wall, cpu, ...ended } = await runTimed(module, args, { cwd: folder });
-  if (ended.code !== code || !prints.test(ended.stdout) || ended.stderr !== '') {
-    throw new Error(`${args.join(' ')} ended with ${ended.code} and said:\n${ended.stdout}${ended.stderr}`);
+  const { wall, cpu, ...result } = await runTimed(module, args, { cwd: folder });
+  if (result.code !== code || !prints.test(result.stdout) || result.stderr !== '') {
+    throw new Error(`${args.join(' ')} exited with ${result.code}:\n${result.stdout}${result.stderr}`);
   }
   return { wall, cpu };
 }
 
-/** The quotients of the runs in the same rounds. */
-function ratiosOf(name, what) {
+/** Returns the quotients of the runs in the same rounds. */
+function getRatiosToBare(name, what) {
   const bare = new Map(found.bare.map((run) => [run.round, run[what]]));
-  return ratios(
+  return getRatios(
     found[name].map((run) => run[what]),
     found[name].map(({ round }) => bare.get(round)),
   );
 }
 
-function samplesOf(name) {
-  const times = ['wall', 'cpu'].map((what) => [what, summary(found[name].map((run) => run[what]))]);
-  return { ...Object.fromEntries(times), wallRatios: summary(ratiosOf(name, 'wall')), runs: found[name] };
+function getSamples(name) {
+  const times = ['wall', 'cpu'].map((what) => [what, summarize(found[name].map((run) => run[what]))]);
+  return { ...Object.fromEntries(times), wallRatios: summarize(getRatiosToBare(name, 'wall')), runs: found[name] };
 }

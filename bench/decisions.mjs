@@ -1,4 +1,4 @@
-// What the guard's decision costs, without any request around it. See README.md beside this file.
+// Measures the decision of the guard alone, without a request. See README.md in this folder.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +8,8 @@ import { measure } from 'mitata';
 import { MaintenanceGuard, MaintenanceModule, MaintenanceService } from 'nestjs-maintenance';
 import { isShort, publish } from './tools/results.mjs';
 
-const ADDRESSES = 10_000;
-const ALLOCATIONS = isShort ? 10_000 : 1_000_000;
+const ADDRESS_BLOCKS = 10_000;
+const MEASURED_DECISIONS = isShort ? 10_000 : 1_000_000;
 const OPTIONS = isShort ? { min_samples: 1, min_cpu_time: 1e6 } : { min_samples: 100, min_cpu_time: 2e9 };
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-decisions-'));
@@ -22,11 +22,11 @@ class SmallController {
 Get()(SmallController.prototype, 'get', Object.getOwnPropertyDescriptor(SmallController.prototype, 'get'));
 Controller()(SmallController);
 
-/** Half of them IPv4, half IPv6, with prefixes of several lengths; the last ones hold the clients. */
-function manyAddresses() {
-  return Array.from({ length: ADDRESSES }, (_, index) => {
-    if (index === ADDRESSES - 2) return '100.0.0.0/8';
-    if (index === ADDRESSES - 1) return '2001:db8:ffff::/48';
+/** Returns IPv4 and IPv6 blocks in turn, with prefixes of several lengths; the last ones contain the clients. */
+function createAddresses() {
+  return Array.from({ length: ADDRESS_BLOCKS }, (_, index) => {
+    if (index === ADDRESS_BLOCKS - 2) return '100.0.0.0/8';
+    if (index === ADDRESS_BLOCKS - 1) return '2001:db8:ffff::/48';
     const [high, low] = [index >> 8, index & 255];
     return index % 2 === 0
       ? `10.${high}.${low}.0/${22 + (index % 6)}`
@@ -34,7 +34,7 @@ function manyAddresses() {
   });
 }
 
-/** What the guard needs of a response that nobody has answered yet. */
+/** The part of an unsent response that the guard uses. */
 class Response {
   statusCode = 200;
   headersSent = false;
@@ -44,8 +44,8 @@ class Response {
   writeHead() {}
 }
 
-/** As Nest makes them for requests to the handler. */
-function contexts() {
+/** Creates execution contexts as Nest does for requests to the handler. */
+function createContexts() {
   return Array.from({ length: 256 }, () => {
     const request = { method: 'GET', url: '/', headers: {}, ip: '' };
     const http = { getRequest: () => request, getResponse: () => new Response() };
@@ -58,7 +58,7 @@ function contexts() {
   });
 }
 
-async function applicationWith(name, options, isOn) {
+async function createApplication(name, options, isOn) {
   const module = MaintenanceModule.forRoot({ storage: `file:${join(folder, `${name}.json`)}`, ...options });
   class AppModule {}
   Module({ imports: [module], controllers: [SmallController] })(AppModule);
@@ -68,52 +68,52 @@ async function applicationWith(name, options, isOn) {
   return { app, guard: app.get(MaintenanceGuard) };
 }
 
-/** 256 clients that come again and again. */
-const known = (make) => {
+/** Returns the addresses of 256 recurring clients in turn. */
+const recurring = (make) => {
   const addresses = Array.from({ length: 256 }, (_, index) => make(index));
   return (index) => addresses[index & 255];
 };
 const ipv4 = (index) => `100.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`;
 const ipv6 = (index) => `2001:db8:ffff::${((index >> 16) & 0xffff).toString(16)}:${(index & 0xffff).toString(16)}`;
-const stranger = known((index) => `198.51.100.${index}`);
+const notExempt = recurring((index) => `198.51.100.${index}`);
 
-const off = await applicationWith('off', {}, false);
-const on = await applicationWith('on', { exempt: { ips: manyAddresses() } }, true);
+const off = await createApplication('off', {}, false);
+const on = await createApplication('on', { exempt: { ips: createAddresses() } }, true);
 
 const rows = [];
 const targets = [];
 const samples = {};
 
-const LAST = 'on, exempt by the last of 10,000 blocks';
-await decide('off', off.guard, stranger, true, { atMost: 100 });
-await decide(`${LAST}, IPv4`, on.guard, known(ipv4), true, { atMost: 2_000 });
-await decide(`${LAST}, IPv6`, on.guard, known(ipv6), true, { atMost: 2_000 });
-await decide(`${LAST}, IPv4, each client new`, on.guard, ipv4, true);
-await decide(`${LAST}, IPv6, each client new`, on.guard, ipv6, true);
-await decide('on, refused', on.guard, stranger, false);
+const LAST_BLOCK = 'on, exempt by the last of 10,000 blocks';
+await measureDecision('off', off.guard, notExempt, true, { atMost: 100 });
+await measureDecision(`${LAST_BLOCK}, IPv4`, on.guard, recurring(ipv4), true, { atMost: 2_000 });
+await measureDecision(`${LAST_BLOCK}, IPv6`, on.guard, recurring(ipv6), true, { atMost: 2_000 });
+await measureDecision(`${LAST_BLOCK}, IPv4, each client new`, on.guard, ipv4, true);
+await measureDecision(`${LAST_BLOCK}, IPv6, each client new`, on.guard, ipv6, true);
+await measureDecision('on, refused', on.guard, notExempt, false);
 
-targets.push({ what: 'reads of metadata for each decision', value: await readsOfMetadata(off.guard), atMost: 0 });
-const bytes = allocationsOf(off.guard);
+targets.push({ what: 'reads of metadata for each decision', value: await countMetadataReads(off.guard), atMost: 0 });
+const bytes = measureAllocations(off.guard);
 rows.push({ decision: 'off', 'bytes allocated': bytes });
 targets.push({ what: 'bytes allocated for each decision while off', value: bytes, atMost: 1 });
 
 await Promise.all([off.app.close(), on.app.close()]);
 rmSync(folder, { recursive: true });
 await publish('decisions', { rows, targets, samples });
-if (targets.at(-2).value > 0) throw new Error('the guard reads metadata anew for a handler that it knows');
+if (targets.at(-2).value > 0) throw new Error('The guard has read the metadata of a handler twice');
 
-async function decide(what, guard, address, isAdmitted, target) {
-  const made = contexts();
+async function measureDecision(what, guard, address, isAdmitted, target) {
+  const contexts = createContexts();
   let next = 0;
   const context = () => {
-    const one = made[next & 255];
+    const one = contexts[next & 255];
     one.switchToHttp().getRequest().ip = address(next++);
     return one;
   };
   const first = guard.canActivate(context());
   const isSync = first === true;
   const outcome = await Promise.resolve(first).catch(() => false);
-  if (outcome !== isAdmitted) throw new Error(`${what}: ${outcome ? 'admitted' : 'refused'}`);
+  if (outcome !== isAdmitted) throw new Error(`Unexpected decision for ${what}: ${outcome ? 'admitted' : 'refused'}`);
   const run = isSync ? () => guard.canActivate(context()) : async () => guard.canActivate(context()).catch(() => false);
   const { p50, min, p99, avg } = await measure(run, OPTIONS);
   samples[what] = { p50, min, p99, avg };
@@ -121,15 +121,15 @@ async function decide(what, guard, address, isAdmitted, target) {
   if (target) targets.push({ what: `${what}, median in ns`, value: p50, ...target });
 }
 
-/** How often the guard asks Reflect for what it has read before. */
-async function readsOfMetadata(guard) {
-  const [context] = contexts();
+/** Counts the calls of `Reflect.getMetadata` in a second decision about the same handler. */
+async function countMetadataReads(guard) {
+  const [context] = createContexts();
   await guard.canActivate(context);
   const { getMetadata } = Reflect;
   let reads = 0;
-  Reflect.getMetadata = (...given) => {
+  Reflect.getMetadata = (...args) => {
     reads++;
-    return getMetadata(...given);
+    return getMetadata(...args);
   };
   try {
     await guard.canActivate(context);
@@ -139,15 +139,15 @@ async function readsOfMetadata(guard) {
   }
 }
 
-/** Of the young generation, while nothing is collected. */
-function allocationsOf(guard) {
-  const [context] = contexts();
-  const work = () => {
-    for (let count = 0; count < ALLOCATIONS; count++) guard.canActivate(context);
+/** Returns the growth of the heap per decision, without a collection in between. */
+function measureAllocations(guard) {
+  const [context] = createContexts();
+  const decideRepeatedly = () => {
+    for (let count = 0; count < MEASURED_DECISIONS; count++) guard.canActivate(context);
   };
-  work();
+  decideRepeatedly();
   globalThis.gc();
   const before = process.memoryUsage().heapUsed;
-  work();
-  return (process.memoryUsage().heapUsed - before) / ALLOCATIONS;
+  decideRepeatedly();
+  return (process.memoryUsage().heapUsed - before) / MEASURED_DECISIONS;
 }

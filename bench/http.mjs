@@ -1,30 +1,30 @@
-// What a request costs with the module and without. See README.md beside this file.
+// Measures requests with and without the module. See README.md in this folder.
 import { HTML_ACCEPT, JSON_ACCEPT } from './http/accept.mjs';
-import { ask, APPLICATION, heard, LOAD, start, stop } from './tools/pinned.mjs';
-import { openRedis } from './tools/places.mjs';
+import { ask, APPLICATION_CORE, waitForMessage, LOAD_CORE, start, stop } from './tools/processes.mjs';
+import { openRedis } from './tools/storage-backends.mjs';
 import { isShort, publish } from './tools/results.mjs';
-import { median, ratios, rounded, shuffled, summary } from './tools/statistics.mjs';
+import { median, getRatios, roundToDigits, shuffle, summarize } from './tools/statistics.mjs';
 
-/** In each, everything is started anew: what V8 has made of the code differs from one process to the next. */
+/** Each round starts new processes, since V8 compiles the same code differently from one to the next. */
 const ROUNDS = isShort ? 1 : 8;
 const SECONDS = isShort ? 1 : 2;
 const WARM_UP = isShort ? 1 : 2;
 const CONNECTIONS = 32;
-/** Of one size from the beginning: how far it has grown is chance, and shifts everything by up to a fifth. */
+/** A constant size of the young generation: its random growth shifts all figures by up to a fifth. */
 const YOUNG_GENERATION = ['--min-semi-space-size=16', '--max-semi-space-size=16'];
 
 const AS_JSON = { headers: { accept: JSON_ACCEPT }, status: 503, type: 'application/problem+json' };
 const AS_HTML = { headers: { accept: HTML_ACCEPT }, status: 503, type: 'text/html; charset=utf-8' };
 
-/** What is measured: an application, and what it is asked. */
+/** The variants: an application, and the request to it. */
 const CASES = [
   { name: 'without', app: 'without' },
   { name: 'off', app: 'off' },
-  // What Nest takes for any guard.
+  // The cost of any guard in Nest.
   { name: 'empty guard', app: 'empty guard' },
   { name: '503 as JSON', app: 'on', ...AS_JSON },
   { name: '503 as HTML', app: 'on', ...AS_HTML },
-  // The same answers from Node's server, without a framework.
+  // The same responses from Node's server, without a framework.
   { name: 'same JSON, Node alone', app: 'on, Node alone', ...AS_JSON },
   { name: 'same HTML, Node alone', app: 'on, Node alone', ...AS_HTML },
   { name: '503, exempting many', app: 'on, exempting many', ...AS_JSON },
@@ -33,7 +33,7 @@ const CASES = [
   { name: '@nestjs/throttler', app: 'throttler' },
 ];
 
-/** Which is compared with which. `atLeast`: of the throughput, `atMost`: of the 99th percentile of latency. */
+/** The comparisons with a target. `atLeast`: throughput, `atMost`: 99th percentile of latency. */
 const COMPARISONS = {
   express: [
     { name: 'off', to: 'without', atLeast: 0.98, atMost: 1.05 },
@@ -48,8 +48,8 @@ const COMPARISONS = {
     { name: '503, exempting many', to: '503 as JSON', atLeast: 0.95 },
   ],
 };
-/** What is only printed, and with what it is compared. */
-const OTHERS = {
+/** The comparisons without a target. */
+const UNTARGETED_COMPARISONS = {
   'empty guard': 'without',
   'same JSON, Node alone': 'off',
   'same HTML, Node alone': 'off',
@@ -59,7 +59,7 @@ const OTHERS = {
 };
 
 const redis = await openRedis();
-const load = start(new URL('tools/load.mjs', import.meta.url), { core: LOAD });
+const load = start(new URL('programs/load.mjs', import.meta.url), { core: LOAD_CORE });
 const rows = [];
 const targets = [];
 const samples = {};
@@ -78,31 +78,32 @@ async function measure(adapter) {
     const apps = new Map();
     try {
       for (const { app } of cases) if (!apps.has(app)) apps.set(app, await startApp(adapter, app));
-      for (const tried of cases) await run(apps.get(tried.app), tried, WARM_UP);
-      for (const tried of shuffled(cases)) found.get(tried.name).push(await run(apps.get(tried.app), tried, SECONDS));
+      for (const variant of cases) await run(apps.get(variant.app), variant, WARM_UP);
+      for (const variant of shuffle(cases))
+        found.get(variant.name).push(await run(apps.get(variant.app), variant, SECONDS));
     } finally {
       await Promise.all([...apps.values()].map(({ child }) => stop(child)));
     }
   }
-  tell(adapter, found);
+  addResults(adapter, found);
 }
 
 async function startApp(adapter, app) {
   const child = start(new URL('http/application.mjs', import.meta.url), {
-    core: APPLICATION,
+    core: APPLICATION_CORE,
     args: [adapter, app],
     execArgv: YOUNG_GENERATION,
     env: { BENCH_REDIS: redis?.url ?? '' },
   });
-  const { port } = await heard(child);
+  const { port } = await waitForMessage(child);
   return { child, url: `http://127.0.0.1:${port}/` };
 }
 
 async function run({ child, url }, { name, headers = {}, status = 200, type }, seconds) {
-  const one = await fetch(url, { headers });
-  await one.text();
-  if (one.status !== status || (type && one.headers.get('content-type') !== type))
-    throw new Error(`${name} answered ${one.status} ${one.headers.get('content-type')}`);
+  const response = await fetch(url, { headers });
+  await response.text();
+  if (response.status !== status || (type && response.headers.get('content-type') !== type))
+    throw new Error(`${name} responded with ${response.status} ${response.headers.get('content-type')}`);
   const before = await ask(child, 'cpu');
   const result = await ask(load, { url, headers, seconds, connections: CONNECTIONS });
   const after = await ask(child, 'cpu');
@@ -112,13 +113,13 @@ async function run({ child, url }, { name, headers = {}, status = 200, type }, s
   return { ...result, cpu, busy: (cpu * result.perSecond) / 1e6 };
 }
 
-function tell(adapter, found) {
+function addResults(adapter, found) {
   const of = (name, what) => found.get(name).map((result) => result[what]);
   for (const name of found.keys()) {
     const compared = COMPARISONS[adapter].find((comparison) => comparison.name === name);
-    const to = compared?.to ?? OTHERS[name];
-    const throughput = to && ratios(of(name, 'perSecond'), of(to, 'perSecond'));
-    const latency = to && ratios(of(name, 'p99'), of(to, 'p99'));
+    const to = compared?.to ?? UNTARGETED_COMPARISONS[name];
+    const throughput = to && getRatios(of(name, 'perSecond'), of(to, 'perSecond'));
+    const latency = to && getRatios(of(name, 'p99'), of(to, 'p99'));
     samples[`${adapter}, ${name}`] = found.get(name);
     rows.push({
       adapter,
@@ -128,8 +129,8 @@ function tell(adapter, found) {
       'CPU µs': median(of(name, 'cpu')),
       busy: median(of(name, 'busy')),
       against: to ?? '',
-      throughput: to ? spread(throughput) : '',
-      p99: to ? spread(latency) : '',
+      throughput: to ? formatRange(throughput) : '',
+      p99: to ? formatRange(latency) : '',
     });
     if (!compared) continue;
     const what = `${adapter}: ${name} against ${to}`;
@@ -138,7 +139,7 @@ function tell(adapter, found) {
   }
 }
 
-function spread(numbers) {
-  const { median, min, max } = summary(numbers);
-  return `${rounded(median)} (${rounded(min)} to ${rounded(max)})`;
+function formatRange(numbers) {
+  const { median, min, max } = summarize(numbers);
+  return `${roundToDigits(median)} (${roundToDigits(min)} to ${roundToDigits(max)})`;
 }

@@ -1,53 +1,53 @@
-// What the reports of instances cost on each storage. See README.md beside this file.
+// Measures the reports of instances on each storage. See README.md in this folder.
 import { performance } from 'node:perf_hooks';
-import { openFile, openRedis, openS3 } from './tools/places.mjs';
+import { openFile, openRedis, openS3 } from './tools/storage-backends.mjs';
 import { isShort, publish } from './tools/results.mjs';
 import { median } from './tools/statistics.mjs';
 
 const SIZES = isShort ? [10] : [10, 100, 1000];
 const ROUNDS = isShort ? 3 : 15;
-/** Reports that are written at the same time while a storage is filled. */
-const WRITERS = 20;
-/** Seconds between two reports of an instance to which nothing happens: 30 s, and up to a fifth earlier. */
-const HEARTBEAT = 27;
+/** Concurrent writes of reports while a storage is filled. */
+const CONCURRENT_WRITES = 20;
+/** The mean interval between two reports of an idle instance: 30 s, or up to a fifth earlier. */
+const HEARTBEAT_SECONDS = 27;
 
 const rows = [];
 for (const open of [openFile, openRedis, openS3]) {
-  const place = await open();
-  if (place === undefined) continue;
+  const backend = await open();
+  if (backend === undefined) continue;
   try {
-    for (const size of SIZES) rows.push({ storage: place.name, instances: size, ...(await measure(place, size)) });
+    for (const size of SIZES) rows.push({ storage: backend.name, instances: size, ...(await measure(backend, size)) });
   } finally {
-    await place.close();
+    await backend.close();
   }
 }
 await publish('reports', { rows });
 
-async function measure(place, size) {
-  await place.empty();
-  const storage = await place.open();
+async function measure(backend, size) {
+  await backend.empty();
+  const storage = await backend.open();
   await fill(storage, size);
   const report = [];
   const first = [];
   const again = [];
   for (let round = 0; round < ROUNDS; round++) {
-    report.push(await timed(() => storage.report(recordOf(round % size))));
-    // A command begins with nothing in memory, and looks again and again while it waits.
-    const command = await place.open();
+    report.push(await measureTime(() => storage.report(createReport(round % size))));
+    // A command starts with nothing in memory, and polls while it waits.
+    const command = await backend.open();
     await command.read();
-    first.push(await timed(() => command.reports()));
-    again.push(await timed(() => command.reports()));
+    first.push(await measureTime(() => command.reports()));
+    again.push(await measureTime(() => command.reports()));
     const { length } = await command.reports();
-    if (length !== size) throw new Error(`${place.name} gave ${length} of ${size} records`);
+    if (length !== size) throw new Error(`${backend.name} has returned ${length} of ${size} reports`);
     await command.close?.();
   }
   await storage.close?.();
-  const bytes = await place.bytes();
+  const bytes = await backend.bytes();
   return {
     'report ms': median(report),
     'reports ms, first': median(first),
     'reports ms, again': median(again),
-    'reports/h, idle': Math.round((size * 3600) / HEARTBEAT),
+    'reports/h, idle': Math.round((size * 3600) / HEARTBEAT_SECONDS),
     'stored KiB': bytes / 1024,
   };
 }
@@ -55,13 +55,13 @@ async function measure(place, size) {
 async function fill(storage, size) {
   let next = 0;
   const write = async () => {
-    while (next < size) await storage.report(recordOf(next++));
+    while (next < size) await storage.report(createReport(next++));
   };
-  await Promise.all(Array.from({ length: WRITERS }, write));
+  await Promise.all(Array.from({ length: CONCURRENT_WRITES }, write));
 }
 
-/** A report as an instance writes it while it drains: some 500 bytes. */
-function recordOf(index) {
+/** Creates a report as of a draining instance: some 500 bytes. */
+function createReport(index) {
   return {
     id: index.toString(16).padStart(8, '0'),
     host: `shop-6d5f9c7b44-${index.toString(36).padStart(5, '0')}`,
@@ -80,7 +80,7 @@ function recordOf(index) {
   };
 }
 
-async function timed(work) {
+async function measureTime(work) {
   const before = performance.now();
   await work();
   return performance.now() - before;

@@ -1,4 +1,4 @@
-// The least that a program of nest-commander can be: one command that prints a line.
+// The smallest program of nest-commander: one command that prints a line.
 import { Module } from '@nestjs/common';
 import { Command, CommandFactory, CommandRunner } from 'nest-commander';
 

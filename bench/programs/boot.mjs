@@ -1,4 +1,4 @@
-// Starts the smallest application, says what that took, and ends: node boot.mjs <without|config|with|used>
+// Starts the smallest application, reports time and memory, and exits: node boot.mjs <without|config|with|used>
 import { createRequire } from 'node:module';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 
 const [, , variant] = process.argv;
-/** Packages that cost much, and that only some applications need. */
+/** Large packages that only some applications need. */
 const OPTIONAL =
   /node_modules\/(@aws-sdk|@redis|redis|ioredis|handlebars|cache-manager|nest-commander|@nestjs\/microservices)\//;
 
@@ -23,7 +23,7 @@ Controller()(SmallController);
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-boot-'));
 const imports = [];
-// What the application itself needs is loaded by now.
+// The packages of the application itself are loaded by now.
 const before = performance.now();
 if (variant === 'config') imports.push((await import('@nestjs/config')).ConfigModule.forRoot({ ignoreEnvFile: true }));
 if (variant === 'with' || variant === 'used') {
@@ -40,7 +40,7 @@ if (variant === 'used') {
   const { MaintenanceService } = await import('nestjs-maintenance');
   await app.get(MaintenanceService).enable();
   const answer = await fetch(await app.getUrl(), { headers: { accept: 'text/html' } });
-  if (answer.status !== 503) throw new Error(`the page came with ${answer.status}`);
+  if (answer.status !== 503) throw new Error(`Expected the page with 503, got ${answer.status}`);
 }
 globalThis.gc();
 globalThis.gc();

@@ -1,15 +1,16 @@
-// Some instances of an application in one process: node instances.mjs <settings as JSON>, with a channel to whoever measures.
+// Runs several instances of an application: node instances.mjs <settings as JSON>, with an IPC channel.
 import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { MaintenanceService, StateStorage } from 'nestjs-maintenance';
-import { modulesOf } from '../tools/modules.mjs';
-import { moment } from '../tools/moment.mjs';
+import { createModules } from '../tools/create-modules.mjs';
+import { getMonotonicMs } from '../tools/monotonic-clock.mjs';
 
-// With `tellsChanges` it says what each instance sees as it does. Else it answers to messages: what its instances go by, and when they
-// called their storages. The first of them turns maintenance on and off; with `refreshes` all of them then read the storage.
-const { count, tellsChanges, refreshes, ...settings } = JSON.parse(process.argv[2]);
+// With `reportsChanges`, sends each change as soon as an instance applies it. Else replies to messages with the state
+// of its instances and the times of their storage calls. The first instance turns maintenance on and off; with `refreshes`
+// all instances then read the storage.
+const { count, reportsChanges, refreshes, ...settings } = JSON.parse(process.argv[2]);
 
 class ShopController {
   browse() {
@@ -19,7 +20,7 @@ class ShopController {
 Get('/')(ShopController.prototype, 'browse', Object.getOwnPropertyDescriptor(ShopController.prototype, 'browse'));
 Controller()(ShopController);
 
-const METHODS = ['read', 'write', 'report', 'reports'];
+const STORAGE_METHODS = ['read', 'write', 'report', 'reports'];
 const calls = [];
 const apps = [];
 for (let index = 0; index < count; index++) apps.push(await start(index));
@@ -36,31 +37,31 @@ process.on('disconnect', () => process.exit());
 
 async function start(index) {
   class AppModule {}
-  Module({ imports: modulesOf(settings), controllers: [ShopController] })(AppModule);
+  Module({ imports: createModules(settings), controllers: [ShopController] })(AppModule);
   const adapter = index % 2 === 0 ? new ExpressAdapter() : new FastifyAdapter();
   const app = await NestFactory.create(AppModule, adapter, { logger: false, abortOnError: false });
-  calls.push(noted(app.get(StateStorage)));
-  if (tellsChanges) follow(app.get(MaintenanceService), index);
+  calls.push(recordCalls(app.get(StateStorage)));
+  if (reportsChanges) sendChanges(app.get(MaintenanceService), index);
   await app.listen(0, '127.0.0.1');
   return app;
 }
 
-/** Says when something else decides, as soon as it does. */
-function follow(maintenance, index) {
+/** Sends each change of an instance to the parent. */
+function sendChanges(maintenance, index) {
   maintenance.changes.subscribe(({ revision }) => {
-    const at = moment();
+    const at = getMonotonicMs();
     process.send({ index, revision, isActive: maintenance.isActive(), at });
   });
 }
 
-/** When each method of a storage is called from now on. */
-function noted(storage) {
-  const times = Object.fromEntries(METHODS.map((name) => [name, []]));
-  for (const name of METHODS) {
+/** Returns, by method, the times of all calls of a storage from now on. */
+function recordCalls(storage) {
+  const times = Object.fromEntries(STORAGE_METHODS.map((name) => [name, []]));
+  for (const name of STORAGE_METHODS) {
     const call = storage[name].bind(storage);
-    storage[name] = (...given) => {
-      times[name].push(moment());
-      return call(...given);
+    storage[name] = (...args) => {
+      times[name].push(getMonotonicMs());
+      return call(...args);
     };
   }
   return times;

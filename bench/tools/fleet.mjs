@@ -1,28 +1,28 @@
-// Instances of an application, spread over some processes.
+// Instances of an application, spread over several processes.
 import { Agent, request } from 'node:http';
 import { clearTimeout, setTimeout } from 'node:timers';
-import { heard, QUIET, start, stop } from './pinned.mjs';
+import { waitForMessage, NO_WARNINGS, start, stop } from './processes.mjs';
 
 const PROGRAM = new URL('../programs/instances.mjs', import.meta.url);
 
 export class Fleet {
   #processes = [];
   #ports = [];
-  /** For each instance, what it said last: `{ revision, isActive, at }`. */
-  #seen = [];
-  #wake = () => undefined;
+  /** The last change that each instance has reported: `{ revision, isActive, at }`. */
+  #changes = [];
+  #onChange = () => undefined;
   #agent = new Agent({ keepAlive: true });
 
   /**
    * Starts the instances and waits until they listen.
    *
-   * @param settings - as `modulesOf` takes them
+   * @param settings - of `createModules`
    */
   static async start({ size, processes, ...settings }) {
     const fleet = new Fleet();
     try {
-      const each = size / processes;
-      for (let first = 0; first < size; first += each) await fleet.#add(first, each, settings);
+      const perProcess = size / processes;
+      for (let first = 0; first < size; first += perProcess) await fleet.#add(first, perProcess, settings);
       return fleet;
     } catch (error) {
       await fleet.stop();
@@ -31,27 +31,27 @@ export class Fleet {
   }
 
   /**
-   * Waits until all instances go by this revision.
+   * Waits until all instances have applied this revision.
    *
-   * @returns for each of them `isActive`, and since when (`at`), in milliseconds of `moment()`
+   * @returns for each of them `isActive`, and when it was applied (`at`), in milliseconds of `getMonotonicMs()`
    */
-  async follows(revision, patience) {
-    const isThere = () => this.#seen.filter((seen) => seen.revision >= revision).length;
-    const isLate = Symbol('late');
+  async waitForRevision(revision, timeoutMs) {
+    const countApplied = () => this.#changes.filter((change) => change.revision >= revision).length;
+    const timedOut = Symbol('timed out');
     let timer;
-    const late = new Promise((resolve) => (timer = setTimeout(() => resolve(isLate), patience)));
-    while (isThere() < this.#seen.length) {
-      const news = new Promise((resolve) => (this.#wake = resolve));
-      if ((await Promise.race([news, late])) !== isLate) continue;
-      const text = `${isThere()} of ${this.#seen.length} instances go by revision ${revision} after ${patience} ms`;
-      throw new Error(text);
+    const timeout = new Promise((resolve) => (timer = setTimeout(() => resolve(timedOut), timeoutMs)));
+    while (countApplied() < this.#changes.length) {
+      const change = new Promise((resolve) => (this.#onChange = resolve));
+      if ((await Promise.race([change, timeout])) !== timedOut) continue;
+      const counts = `${countApplied()} of ${this.#changes.length} instances`;
+      throw new Error(`${counts} have applied revision ${revision} after ${timeoutMs} ms`);
     }
     clearTimeout(timer);
-    return this.#seen.map(({ isActive, at }) => ({ isActive, at }));
+    return this.#changes.map(({ isActive, at }) => ({ isActive, at }));
   }
 
-  /** What each instance answers to a visitor: the status, and the `detail` of a refusal. */
-  answers() {
+  /** Sends a request to each instance, and returns the statuses and the `detail` of refusals. */
+  requestAll() {
     return Promise.all(this.#ports.map((port) => this.#get(port)));
   }
 
@@ -61,17 +61,17 @@ export class Fleet {
   }
 
   async #add(first, count, settings) {
-    const given = JSON.stringify({ ...settings, count, tellsChanges: true });
-    const child = start(PROGRAM, { env: QUIET, args: [given] });
+    const argument = JSON.stringify({ ...settings, count, reportsChanges: true });
+    const child = start(PROGRAM, { env: NO_WARNINGS, args: [argument] });
     this.#processes.push(child);
-    const { ports } = await heard(child);
+    const { ports } = await waitForMessage(child);
     ports.forEach((port, index) => {
       this.#ports[first + index] = port;
-      this.#seen[first + index] = { revision: 0 };
+      this.#changes[first + index] = { revision: 0 };
     });
-    child.on('message', ({ index, ...seen }) => {
-      this.#seen[first + index] = seen;
-      this.#wake();
+    child.on('message', ({ index, ...change }) => {
+      this.#changes[first + index] = change;
+      this.#onChange();
     });
   }
 

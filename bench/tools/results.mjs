@@ -1,46 +1,50 @@
-// What was measured, for people and for programs.
+// Prints results, and writes them as JSON.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { rounded } from './statistics.mjs';
+import { roundToDigits } from './statistics.mjs';
 
-/** A run that only shows that everything works: its figures say nothing. */
+/** Whether the run only shows that everything works: its figures are not meaningful. */
 export const isShort = process.argv.includes('--short');
 
 const FOLDER = new URL(isShort ? '../results/short/' : '../results/', import.meta.url);
 
 /**
- * Prints a table and what was to be reached, and writes both to `results/<name>.json`. Of a full run, a target that is missed is a
- * failure.
+ * Prints a table and its targets, and writes both to `results/<name>.json`. A full run fails if a target is missed.
  *
- * @param name - of the measurement and its file
- * @param rows - of the table; numbers are rounded for it
+ * @param name - the name of the measurement and of its file
+ * @param rows - the rows of the table, which shows their numbers rounded
  * @param targets - `{ what, value, atLeast }` or `{ what, value, atMost }`
- * @param samples - what the figures were made of, for the file alone
+ * @param samples - the measurements behind the figures, for the file only
  */
 export async function publish(name, { rows, targets = [], samples = {} }) {
-  console.table(rows.map(readable));
-  const judged = targets.map((target) => ({ ...target, isReached: isReached(target) }));
-  for (const { what, value, atLeast, atMost, isReached } of judged) {
-    const wanted = atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`;
-    console.log(`${isShort ? '(short)' : isReached ? 'reached' : 'MISSED '}  ${what}: ${rounded(value)} (${wanted})`);
+  console.table(rows.map(formatRow));
+  const evaluated = targets.map((target) => ({ ...target, isReached: isReached(target) }));
+  for (const { what, value, atLeast, atMost, isReached } of evaluated) {
+    const limit = atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`;
+    console.log(
+      `${isShort ? '(short)' : isReached ? 'reached' : 'MISSED '}  ${what}: ${roundToDigits(value)} (${limit})`,
+    );
   }
   await mkdir(FOLDER, { recursive: true });
   const { platform, arch, version: node } = process;
   const machine = { platform, arch, node, cpu: cpus()[0].model, cores: cpus().length };
-  const content = { name, at: new Date().toISOString(), machine, rows, targets: judged, samples };
-  await writeFile(new URL(`${name}.json`, FOLDER), `${JSON.stringify(content, rounding, 2)}\n`);
-  if (!isShort && judged.some(({ isReached }) => !isReached)) process.exitCode = 1;
+  const content = { name, at: new Date().toISOString(), machine, rows, targets: evaluated, samples };
+  await writeFile(new URL(`${name}.json`, FOLDER), `${JSON.stringify(content, roundNumbers, 2)}\n`);
+  if (!isShort && evaluated.some(({ isReached }) => !isReached)) process.exitCode = 1;
 }
 
 function isReached({ value, atLeast = -Infinity, atMost = Infinity }) {
   return value >= atLeast && value <= atMost;
 }
 
-function readable(row) {
-  const cells = Object.entries(row).map(([name, cell]) => [name, typeof cell === 'number' ? rounded(cell) : cell]);
+function formatRow(row) {
+  const cells = Object.entries(row).map(([name, cell]) => [
+    name,
+    typeof cell === 'number' ? roundToDigits(cell) : cell,
+  ]);
   return Object.fromEntries(cells);
 }
 
-function rounding(_key, value) {
-  return typeof value === 'number' ? rounded(value, 6) : value;
+function roundNumbers(_key, value) {
+  return typeof value === 'number' ? roundToDigits(value, 6) : value;
 }

@@ -1,34 +1,23 @@
-/** The middle one; of two, the mean. */
-export function median(numbers) {
-  return quantile(numbers, 0.5);
+import { max, median, min, shuffle as shuffleInPlace } from 'd3-array';
+
+export { median, quantile } from 'd3-array';
+
+/** Returns the median of repeated measurements, and their range. */
+export function summarize(numbers) {
+  return { median: median(numbers), min: min(numbers), max: max(numbers), n: numbers.length };
 }
 
-/** Linear between the two nearest of the sorted numbers. `at`: 0 is the least, 1 the greatest. */
-export function quantile(numbers, at) {
-  const sorted = Float64Array.from(numbers).sort();
-  const place = (sorted.length - 1) * at;
-  const below = Math.floor(place);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below] + (sorted[above] - sorted[below]) * (place - below);
-}
-
-/** What was measured more than once, as it is kept: the median, and what lies around it. */
-export function summary(numbers) {
-  return { median: median(numbers), min: Math.min(...numbers), max: Math.max(...numbers), n: numbers.length };
-}
-
-/** The quotients of what was measured in the same rounds. */
-export function ratios(numbers, others) {
+/** Returns the quotients of two variants, measured in the same rounds. */
+export function getRatios(numbers, others) {
   return numbers.map((number, round) => number / others[round]);
 }
 
-/** With so many significant digits, and no exponent for what people read. */
-export function rounded(number, digits = 3) {
+/** Rounds to significant digits, without an exponent in what people read. */
+export function roundToDigits(number, digits = 3) {
   return Number(number.toPrecision(digits));
 }
 
-/** In an order of its own for each call, so that no variant always follows the same other one. */
-export function shuffled(items) {
-  const left = [...items];
-  return Array.from(items, () => left.splice(Math.floor(Math.random() * left.length), 1)[0]);
+/** Returns a copy in random order, so that no variant always follows the same other one. */
+export function shuffle(items) {
+  return shuffleInPlace([...items]);
 }

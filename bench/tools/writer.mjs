@@ -1,39 +1,43 @@
-// An application without visitors that uses the switch, and says when its writes began and were done.
+// An application that turns maintenance on and off, and times its writes.
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MaintenanceService, StateStorage } from 'nestjs-maintenance';
-import { modulesOf } from './modules.mjs';
-import { moment } from './moment.mjs';
+import { createModules } from './create-modules.mjs';
+import { getMonotonicMs } from './monotonic-clock.mjs';
 
-/** @param settings - as `modulesOf` takes them */
+/**
+ * Starts the application.
+ *
+ * @param settings - of `createModules`
+ */
 export async function openWriter(settings) {
   class WriterModule {}
-  Module({ imports: modulesOf(settings) })(WriterModule);
+  Module({ imports: createModules(settings) })(WriterModule);
   const app = await NestFactory.createApplicationContext(WriterModule, { logger: false, abortOnError: false });
   const maintenance = app.get(MaintenanceService);
   const storage = app.get(StateStorage);
   const write = storage.write.bind(storage);
-  let begun;
-  let done;
-  storage.write = async (...given) => {
-    begun = moment();
-    const version = await write(...given);
-    done = moment();
+  let writeStartedAt;
+  let writtenAt;
+  storage.write = async (...args) => {
+    writeStartedAt = getMonotonicMs();
+    const version = await write(...args);
+    writtenAt = getMonotonicMs();
     return version;
   };
   return {
-    /** Turns maintenance on or off. */
+    /** Turns maintenance on or off; `where` is `on` or `off`. */
     turn: async (where, message) => {
       const { revision } = await (where === 'on' ? maintenance.enable({ message }) : maintenance.disable());
-      return { revision, begun, done };
+      return { revision, writeStartedAt, writtenAt };
     },
-    /** Milliseconds for one read of the storage itself, not of its cache. */
-    roundTrip: async () => {
-      const before = moment();
+    /** Measures one read of the storage itself, without its cache, in milliseconds. */
+    measureRoundTrip: async () => {
+      const before = getMonotonicMs();
       await (storage.readFresh ? storage.readFresh() : storage.read());
-      return moment() - before;
+      return getMonotonicMs() - before;
     },
-    /** What all instances say of themselves. */
+    /** Returns the reports of all instances. */
     reports: () => storage.reports(),
     close: () => app.close(),
   };

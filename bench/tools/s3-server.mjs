@@ -1,4 +1,4 @@
-// A light S3 in a process of its own, for machines without another one.
+// Starts s3rver in a process of its own, for machines without another S3 server.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -9,25 +9,26 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const PACKAGE = createRequire(import.meta.url).resolve('s3rver/package.json');
 const BUCKET = 'bench';
-/** Milliseconds within which a write is done. */
-const PATIENCE = 10_000;
+/** Milliseconds within which an object must be on disk. */
+const WRITE_TIMEOUT_MS = 10_000;
 
 /** Starts s3rver on a free port, with one empty bucket. */
-export async function startLightS3() {
+export async function startS3Server() {
   const folder = await mkdtemp(join(tmpdir(), 'bench-s3-'));
-  const where = ['-d', folder, '-a', '127.0.0.1', '-p', '0', '--no-vhost-buckets', '--configure-bucket', BUCKET];
-  const child = spawn(process.execPath, [join(dirname(PACKAGE), 'bin/s3rver.js'), ...where]);
+  const args = ['-d', folder, '-a', '127.0.0.1', '-p', '0', '--no-vhost-buckets', '--configure-bucket', BUCKET];
+  const child = spawn(process.execPath, [join(dirname(PACKAGE), 'bin/s3rver.js'), ...args]);
   const closed = once(child, 'close');
-  const port = await portOf(child);
+  const port = await waitForPort(child);
   return {
     url: `http://127.0.0.1:${port}`,
     bucket: BUCKET,
     credentials: { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
-    // It answers before the content is on its disk, and shows half of it meanwhile.
-    written: async (path, body) => {
+    // s3rver responds before the object is on disk, and serves half-written objects meanwhile.
+    waitUntilWritten: async (path, body) => {
       const file = join(folder, `${decodeURIComponent(path)}._S3rver_object`);
-      for (const deadline = Date.now() + PATIENCE; !(await readFile(file)).equals(body); await pause(1)) {
-        if (Date.now() > deadline) throw new Error(`s3rver did not write ${path} within ${PATIENCE / 1000} s`);
+      for (const deadline = Date.now() + WRITE_TIMEOUT_MS; !(await readFile(file)).equals(body); await pause(1)) {
+        if (Date.now() > deadline)
+          throw new Error(`s3rver has not written ${path} within ${WRITE_TIMEOUT_MS / 1000} s`);
       }
     },
     close: async () => {
@@ -38,16 +39,16 @@ export async function startLightS3() {
   };
 }
 
-function portOf(child) {
+function waitForPort(child) {
   let output = '';
   return new Promise((resolve, reject) => {
-    const hear = (data) => {
+    const onData = (data) => {
       output += data;
       const [, port] = /listening on \S+:(\d+)/.exec(output) ?? [];
       if (port) resolve(port);
     };
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
-    child.once('close', (code) => reject(new Error(`s3rver ended with ${code}: ${output}`)));
+    child.stdout.on('data', onData);
+    child.stderr.on('data', onData);
+    child.once('close', (code) => reject(new Error(`s3rver exited with ${code}: ${output}`)));
   });
 }

@@ -1,32 +1,35 @@
-// Stands before an S3 and counts what comes, by method.
+// A proxy in front of an S3 server that counts the requests by method.
 import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 
 /**
- * @param url - of the server
- * @param written - waits until a write is done, for a server that answers before; then calls go to it one after the other
+ * Starts the proxy.
+ *
+ * @param url - the server
+ * @param waitUntilWritten - for a server that responds before an object is stored: waits for that, and makes the proxy
+ *   forward one call at a time
  */
-export async function startFront({ url, written }) {
+export async function startCountingProxy({ url, waitUntilWritten }) {
   const calls = {};
   const agent = new Agent({ keepAlive: true });
   let last = Promise.resolve();
   const server = createServer((message, response) => {
     calls[message.method] = (calls[message.method] ?? 0) + 1;
-    const answered = () => serve(message, response).catch(() => response.destroy());
-    last = written ? last.then(answered) : (answered(), last);
+    const respond = () => forward(message, response).catch(() => response.destroy());
+    last = waitUntilWritten ? last.then(respond) : (respond(), last);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 
-  async function serve(message, response) {
+  async function forward(message, response) {
     const { method, url: path, headers } = message;
-    const body = await contentOf(message);
-    // The name of the host stays as it came, for it is signed.
+    const body = await readBody(message);
+    // The host stays that of the client, since the client has signed it.
     const forwarded = request(new URL(path, url), { method, headers, agent });
     forwarded.end(body);
     const [answer] = await once(forwarded, 'response');
-    const content = await contentOf(answer);
-    if (method === 'PUT' && answer.statusCode === 200) await written?.(path.split('?')[0], body);
+    const content = await readBody(answer);
+    if (method === 'PUT' && answer.statusCode === 200) await waitUntilWritten?.(path.split('?')[0], body);
     const { connection: _connection, ...rest } = answer.headers;
     response.writeHead(answer.statusCode, rest).end(content);
   }
@@ -43,6 +46,6 @@ export async function startFront({ url, written }) {
   };
 }
 
-async function contentOf(stream) {
+async function readBody(stream) {
   return Buffer.concat(await stream.toArray());
 }
