@@ -379,7 +379,7 @@ describe.each(ADAPTERS)('drained() (%s)', (adapter) => {
     expect([reply.status, reply.json().message]).toEqual([502, expect.stringMatching(says)]);
   });
 
-  it('does not prevent the application from starting if reports cannot be written', async () => {
+  it('logs one warning if reports cannot be written, without failing the startup', async () => {
     const lines: string[] = [];
     const warn = (text: string): void => void lines.push(text);
     const logger = { log: () => undefined, error: warn, warn } as LoggerService;

@@ -72,7 +72,7 @@ class AuthGuard implements CanActivate {
 
 const controllers = [ShopController, CatsController, HealthController, OpenController];
 
-describe.each(ADAPTER_REGISTRATIONS)('exemptions during a full window (%s, %s)', (adapter, registration) => {
+describe.each(ADAPTER_REGISTRATIONS)('the option `exempt` during a full window (%s, %s)', (adapter, registration) => {
   let running: Running;
   const startActive = async (exempt: ExemptOptions, setup: Setup = {}): Promise<Running['call']> => {
     running = await start(adapter, { registration, controllers, ...setup, options: { exempt, ...setup.options } });

@@ -67,17 +67,17 @@ describe('refusals with Fastify plugins', () => {
 
   describe.each(hooks)('an onRequest hook that %s', (_name, hook) => {
     const registered: [string, (app: FastifyApplication) => unknown][] = [
-      ['of a plugin', (app) => app.register(createPlugin(hook))],
-      ['of the root instance', (app) => getInstance(app).addHook('onRequest', hook as never)],
+      ['by a plugin', (app) => app.register(createPlugin(hook))],
+      ['on the root instance', (app) => getInstance(app).addHook('onRequest', hook as never)],
       [
-        'that a plugin adds to each route',
+        'by a plugin for each route',
         (app) =>
           getInstance(app).addHook('onRoute', (route) => {
             route.onRequest = hook as never;
           }),
       ],
     ];
-    it.each(registered)('runs after the refusal as a hook %s', async (_place, register) => {
+    it.each(registered)('does not affect refusals if it is registered %s', async (_place, register) => {
       const { call } = await startActive(register);
       for (const path of ['/cats', '/nowhere', '/cats?a=b'])
         for (const method of ['GET', 'POST', 'HEAD'])
@@ -91,13 +91,13 @@ describe('refusals with Fastify plugins', () => {
           ]);
     });
 
-    it('runs after the refusal of an unknown URL with exempt.roles', async () => {
+    it('does not affect the refusal of an unknown URL with exempt.roles', async () => {
       const { call } = await startActive((app) => app.register(createPlugin(hook)), { exempt: { roles: ['staff'] } });
       expect((await call('/nowhere', { headers: COOKIE })).status).toBe(503);
     });
   });
 
-  it('do not prevent the onRequest hooks of plugins for admitted requests', async () => {
+  it('skip the onRequest hooks of plugins, which run only for admitted requests', async () => {
     const seen: string[] = [];
     const { call, maintenance } = await startActive(
       (app) =>
@@ -117,7 +117,7 @@ describe('refusals with Fastify plugins', () => {
     expect(seen).toEqual([...paths, '/cats', '/nowhere']);
   });
 
-  it('do not prevent the hook of setOnRequestHook() for admitted requests', async () => {
+  it('skip the hook of setOnRequestHook(), which runs only for admitted requests', async () => {
     const seen: string[] = [];
     const user = ({ headers }: { headers: object }): Promise<object | null> =>
       Promise.resolve('x-staff' in headers ? { role: 'staff' } : null);
@@ -171,7 +171,7 @@ describe('refusals with Fastify plugins', () => {
     it.each([
       ['fails', false],
       ['waits for the connection', true],
-    ])('refuse requests with a session cookie if the Redis client %s', async (_name, enableOfflineQueue) => {
+    ])('are sent for requests with a session cookie if the Redis client %s', async (_name, enableOfflineQueue) => {
       const store = await createStore(enableOfflineQueue);
       let signed = '';
       const { call, maintenance } = await startActive(async (app) => {

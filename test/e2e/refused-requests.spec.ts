@@ -87,7 +87,7 @@ function expectRefusal(reply: Reply, retryAfter = '3600'): void {
   expect(reply.headers.etag).toBeUndefined();
 }
 
-describe.each(ADAPTER_REGISTRATIONS)('a full window (%s, %s)', (adapter, registration) => {
+describe.each(ADAPTER_REGISTRATIONS)('HTTP requests (%s, %s)', (adapter, registration) => {
   let running: Running;
 
   beforeAll(async () => {
@@ -129,12 +129,12 @@ describe.each(ADAPTER_REGISTRATIONS)('a full window (%s, %s)', (adapter, registr
     ['another method of an exempt path', '/nested/mixed', { method: 'PUT' }],
   ];
 
-  describe('while active', () => {
+  describe('during a full window', () => {
     beforeAll(() => running.maintenance.enable());
     afterAll(() => running.maintenance.disable());
 
     it.each(REFUSED_CALLS.map(([name, ...rest]) => ({ name, rest })))(
-      'refuses $name',
+      'are refused: $name',
       async ({ rest: [path, request] }) => {
         const reply = await running.call(path, request);
         expectRefusal(reply);
@@ -151,24 +151,24 @@ describe.each(ADAPTER_REGISTRATIONS)('a full window (%s, %s)', (adapter, registr
       },
     );
 
-    it('admits controllers and handlers with @SkipMaintenance()', async () => {
+    it('are admitted to controllers and handlers with @SkipMaintenance()', async () => {
       await expect(running.call('/open')).resolves.toMatchObject({ status: 200, text: 'open' });
       await expect(running.call('/closed/open')).resolves.toMatchObject({ status: 200, text: 'open' });
       await expect(running.call('/nested/mixed')).resolves.toMatchObject({ status: 200, text: 'read' });
       await expect(running.call('/inherits-open/inherited')).resolves.toMatchObject({ status: 200 });
     });
 
-    it('runs the body parser for an exempt handler', async () => {
+    it('pass the body parser if their handler is exempt', async () => {
       const call = { method: 'POST', headers: JSON_TYPE };
       expect((await running.call('/open', { ...call, body: '{"a":1}' })).json()).toEqual({ body: { a: 1 } });
       expect((await running.call('/open', { ...call, body: '{"a":' })).status).toBe(400);
     });
 
-    it('adds no Cache-Control header to responses of exempt handlers', async () => {
+    it('have no additional Cache-Control header if their handler is exempt', async () => {
       expect((await running.call('/open')).headers['cache-control']).toBeUndefined();
     });
 
-    it('answers CORS preflights and sends CORS headers with refusals', async () => {
+    it('receive CORS headers with refusals, and preflights succeed', async () => {
       const origin = 'https://shop.example.com';
       const headers = { origin, 'access-control-request-method': 'POST' };
       expect((await running.call('/cats', { method: 'OPTIONS', headers })).status).toBe(204);
@@ -179,7 +179,7 @@ describe.each(ADAPTER_REGISTRATIONS)('a full window (%s, %s)', (adapter, registr
       }
     });
 
-    it('does not read a body of 100 MB', async () => {
+    it('are refused without reading a body of 100 MB', async () => {
       const before = process.memoryUsage().rss;
       const [status, sent] = await upload(running.port, '/cats', 100 * 2 ** 20);
       expect(status).toBe(503);
@@ -195,13 +195,13 @@ describe.each(ADAPTER_REGISTRATIONS)('a full window (%s, %s)', (adapter, registr
     ['/static/file.txt', 200],
     ['/open', 200],
     ['/nested/mixed', 200],
-  ])('no longer affects %s (%i) once it has ended', async (path, status) => {
+  ])('are admitted after the window: %s returns %i', async (path, status) => {
     const reply = await running.call(path);
     expect(reply.status).toBe(status);
     expect(reply.headers['cache-control'] ?? '').not.toMatch(/no-store/);
   });
 
-  it('does not need to be active for @ForceMaintenance() handlers to be refused', async () => {
+  it('are refused by @ForceMaintenance() handlers while maintenance is off', async () => {
     for (const path of ['/closed', '/open/forced', '/open/both']) expectRefusal(await running.call(path));
     expect((await running.call('/closed/open')).status).toBe(200);
   });

@@ -431,14 +431,14 @@ describe.each(ADAPTER_REGISTRATIONS)('the response to a refused request (%s, %s)
     expect((await call('/cats')).json()).toMatchObject({ message: 'long', mode: 'full' });
   });
 
-  it('does not prevent exempt handlers from reading the status with MaintenanceInterceptor', async () => {
+  it('comes from the handler if it is exempt, with the status in the locals of MaintenanceInterceptor', async () => {
     const call = await startActive({}, { message: 'now' }, { controllers: [LocalsController] });
     expect((await call('/locals')).json()).toMatchObject({ maintenanceMode: true, maintenance: { revision: 1 } });
     await running.maintenance.disable();
     expect((await call('/locals')).json()).toMatchObject({ maintenanceMode: false, maintenance: { revision: 2 } });
   });
 
-  it('does not prevent exempt views from reading the status', async () => {
+  it('comes from the view if its handler is exempt, with the status in the locals', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'views-'));
     writeFileSync(
       join(folder, 'view.hbs'),

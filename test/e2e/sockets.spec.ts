@@ -505,8 +505,8 @@ const ROWS: Row[] = [
 
 const TABLE = LIBRARIES.flatMap((library) => ROWS.map((row) => ({ ...row, library })));
 
-describe.each(ADAPTERS)('sockets and messages (%s)', (adapter) => {
-  it.each(TABLE)('are admitted or refused by $library with $name', async (row) => {
+describe.each(ADAPTERS)('new sockets and their messages (%s)', (adapter) => {
+  it.each(TABLE)('are $newSocket with $library and $name', async (row) => {
     const { library, gateways, setup, window, newSocket, before, client: options } = row;
     const { port, maintenance } = await startWith(adapter, library, gateways, setup);
     const old = before && connect(library, port, options);
