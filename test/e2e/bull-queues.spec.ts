@@ -136,7 +136,7 @@ describeWithRedis('Bull queues', () => {
   }
 
   async function close(): Promise<void> {
-    // Bull causes an unhandled rejection if it is closed while it connects, which it does at the start and after a pause.
+    // Bull causes an unhandled rejection if it is closed while it connects: at the start and after a pause.
     for (const name of app ? QUEUES : [])
       if (isProcessed(name)) await until('the queue is connected', () => inner(name).bclient.status === 'ready');
     await app?.close();

@@ -308,7 +308,7 @@ describe('refusals before the router of Express', () => {
 
   it('responds with 500 if the trust proxy function throws', async () => {
     const trust = (): boolean => {
-      throw new Error('nobody is trusted');
+      throw new Error('no proxy is trusted');
     };
     await startActive((app) => void (app as NestExpressApplication).set('trust proxy', trust), {
       exempt: { ips: ['203.0.113.1'] },

@@ -73,8 +73,8 @@ function acceptsMethod(method: string | null, request: Request): boolean {
 }
 
 /**
- * An adapter on Node's own server with connect's middleware, of the shape of Nest's `NodeAdapter`, which the versions that are tested
- * here do not have yet.
+ * An adapter for Node's own server with connect middleware. It has the shape of Nest's `NodeAdapter`, which the tested
+ * versions do not have yet.
  */
 export class NodeLikeAdapter extends AbstractHttpAdapter<Server, Request, Response> {
   /** Number of bodies that the parser started to read. */

@@ -1,7 +1,7 @@
 import { KafkaContext, RmqContext, Server, Transport, type CustomTransportStrategy } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 
-// Fakes of two brokers that a test cannot start. They behave like the servers of Nest and like the client libraries below them.
+// Fakes of two brokers that a test cannot start. They behave like the servers of Nest and the client libraries below.
 
 interface Message {
   properties: { replyTo?: string };
@@ -9,7 +9,7 @@ interface Message {
   data: unknown;
 }
 
-/** A RabbitMQ queue with one consumer: redelivers requeued messages and reports an error for a message settled twice. */
+/** A RabbitMQ queue with one consumer: redelivers requeued messages and records an error if one is settled twice. */
 export class RabbitServer extends Server implements CustomTransportStrategy {
   override readonly transportId = Transport.RMQ;
   readonly settled: string[] = [];
@@ -70,7 +70,7 @@ export class RabbitServer extends Server implements CustomTransportStrategy {
   }
 }
 
-/** A Kafka consumer with one partition per topic: redelivers a message whose handler throws, unless the topic is paused. */
+/** A Kafka consumer with one partition per topic: redelivers a failed message unless the topic is paused. */
 export class KafkaServer extends Server implements CustomTransportStrategy {
   override readonly transportId = Transport.KAFKA;
   readonly committed: string[] = [];

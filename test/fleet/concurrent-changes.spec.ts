@@ -91,7 +91,7 @@ describeOnEachBackend(`concurrent changes by ${INSTANCES} instances`, ({ notifie
   }
 
   /**
-   * Returns by how many milliseconds the slowest instance exceeded the allowed delay, not counting the time for which the
+   * Returns by how many milliseconds the slowest instance exceeded the allowed delay, without the time for which the
    * machine did not run the process.
    */
   async function measureLateness(toggles: Toggle[], { revision }: MaintenanceState): Promise<number> {
