@@ -2,16 +2,16 @@ import type { InstanceReport } from '../core/instance-report.js';
 import type { MaintenanceState } from '../core/maintenance-state.js';
 import type { StateStorage, VersionedState } from '../storage/state-storage.js';
 
-/** A fresh, empty storage, and what its tests can do beside it. What is missing here is not tested. */
+/** An empty storage for one test, and the hooks of that test. Tests that need a missing hook pass without checking. */
 export interface StorageUnderTest {
   storage: StateStorage;
-  /** Another handle on the same place, as another process would have it. */
+  /** Opens another handle on the same data, as another process would. */
   another?: () => StateStorage | Promise<StateStorage>;
-  /** Puts this text into the place, past the storage. */
+  /** Writes this text directly to where the storage keeps its state, bypassing the storage. */
   put?: (text: string) => void | Promise<void>;
-  /** Milliseconds for which the storage keeps reports: give it a second or less, and their expiry is tested. */
+  /** Time in milliseconds after which the storage drops a report. Use at most 1000, so that the expiry test is fast. */
   reportTtl?: number;
-  /** Called after each test, when the handles are closed. */
+  /** Called after each test, once all handles are closed. */
   cleanup?: () => void | Promise<void>;
 }
 
@@ -27,16 +27,17 @@ interface Matchers {
 }
 
 const TEST_TIMEOUT_MS = 30_000;
-const WRITER_COUNT = 20;
+const WAIT_TIMEOUT_MS = 10_000;
+const CONCURRENT_WRITERS = 20;
 
 /**
- * Describes what the module relies on in a {@link StateStorage}, as tests for Jest, or for Vitest with `globals: true`.
- * A storage of your own that passes them can take the place of the built-in ones.
+ * Registers the contract of a {@link StateStorage} as tests for Jest, or for Vitest with `globals: true`.
+ * A custom storage that passes them can replace the built-in ones.
  *
- * Tests of what a storage may leave out, `watch` and `report`, pass where it does.
+ * Tests of the optional methods (`watch`, `report` and `reports`) pass if the storage does not implement them.
  *
- * @param name - of the storage, for the titles of the tests
- * @param createStorage - called for each test; gives a storage with nothing in it, or that and more
+ * @param name - name of the storage, used in the test titles
+ * @param createStorage - called for each test; returns an empty storage, or a {@link StorageUnderTest} with one
  *
  * @example
  * ```ts
@@ -71,77 +72,77 @@ export function describeStateStorage(
     );
   };
 
-  describe(`${name}, as a state storage`, () => {
-    describe('names itself', () => {
-      test('with a kind of one word', async ({ storage }) => {
+  describe(`${name} (StateStorage contract)`, () => {
+    describe('kind and location', () => {
+      test('has a lowercase, one-word kind', async ({ storage }) => {
         expect(storage.kind).toMatch(/^[a-z][a-z0-9-]*$/);
       });
 
-      test('with a location that holds no credentials', async ({ storage }) => {
+      test('has a location without credentials', async ({ storage }) => {
         expect(storage.location.length).toBeGreaterThan(0);
         expect(storage.location).not.toMatch(/:[^/@\s]*@/);
       });
     });
 
-    describe('when it is empty', () => {
-      test('reads null, and reading makes nothing', async ({ storage, another }) => {
+    describe('empty storage', () => {
+      test('returns null from read() and stores nothing by reading', async ({ storage, another }) => {
         expect(await storage.read()).toBe(null);
         expect(await storage.read()).toBe(null);
         expect(await (await another()).read()).toBe(null);
         expect(typeof (await storage.write(createState(1), null))).toBe('string');
       });
 
-      test('takes a first write that expects nothing, and no second one', async ({ storage, another }) => {
+      test('accepts a first write with version null and rejects a second one', async ({ storage, another }) => {
         await storage.write(createState(1), null);
-        expect(await getErrorCode(storage.write(createState(2), null))).toBe('conflict');
-        expect(await getErrorCode((await another()).write(createState(3), null))).toBe('conflict');
-        expect((await readExisting(storage)).state).toEqual(createState(1));
+        expect(await captureCode(storage.write(createState(2), null))).toBe('conflict');
+        expect(await captureCode((await another()).write(createState(3), null))).toBe('conflict');
+        expect((await readState(storage)).state).toEqual(createState(1));
       });
 
-      test('takes no write that expects something', async ({ storage }) => {
-        expect(await getErrorCode(storage.write(createState(1), 'a-version-that-never-was'))).toBe('conflict');
+      test('rejects a conditional write on an empty storage', async ({ storage }) => {
+        expect(await captureCode(storage.write(createState(1), 'a-version-that-never-was'))).toBe('conflict');
         expect(await storage.read()).toBe(null);
       });
 
-      test('lets one of several first writers win', async ({ storage, another }) => {
+      test('accepts exactly one of several concurrent first writes', async ({ storage, another }) => {
         const handles = [storage, await another(), storage, await another()];
         const codes = await Promise.all(
-          handles.map((handle, index) => getErrorCode(handle.write(createState(index), null))),
+          handles.map((handle, index) => captureCode(handle.write(createState(index), null))),
         );
         expect(codes.filter((code) => code === undefined)).toEqual([undefined]);
         expect(codes.filter((code) => code === 'conflict').length).toBe(3);
-        expect((await readExisting(storage)).state.revision).toBe(codes.indexOf(undefined));
+        expect((await readState(storage)).state.revision).toBe(codes.indexOf(undefined));
       });
     });
 
-    describe('writes', () => {
-      test('what another handle reads', async ({ storage, another }) => {
+    describe('write', () => {
+      test('makes the state visible to other handles', async ({ storage, another }) => {
         const version = await storage.write(createState(1), null);
         expect(await (await another()).read()).toEqual({ state: createState(1), version });
       });
 
-      // Both halves in one test: a storage that refuses every conditional write would pass the second alone.
-      test('over the version that was read, and over no older one', async ({ storage, another }) => {
+      // Both checks in one test: a storage that rejects every conditional write would pass the second one alone.
+      test('accepts the version that was read last and rejects older ones', async ({ storage, another }) => {
         await storage.write(createState(1), null);
         const other = await another();
-        const { version: first } = await readExisting(storage);
+        const { version: first } = await readState(storage);
         const second = await other.write(createState(2), first);
-        expect((await readExisting(storage)).state.revision).toBe(2);
-        expect(await getErrorCode(storage.write(createState(3), first))).toBe('conflict');
-        expect((await readExisting(storage)).state.revision).toBe(2);
+        expect((await readState(storage)).state.revision).toBe(2);
+        expect(await captureCode(storage.write(createState(3), first))).toBe('conflict');
+        expect((await readState(storage)).state.revision).toBe(2);
         const third = await storage.write(createState(3), second);
-        expect(await getErrorCode(other.write(createState(4), second))).toBe('conflict');
-        expect(await readExisting(other)).toEqual({ state: createState(3), version: third });
+        expect(await captureCode(other.write(createState(4), second))).toBe('conflict');
+        expect(await readState(other)).toEqual({ state: createState(3), version: third });
       });
 
-      test('and returns the version that is then read', async ({ storage }) => {
+      test('returns the version that the next read returns', async ({ storage }) => {
         const first = await storage.write(createState(1), null);
-        expect((await readExisting(storage)).version).toBe(first);
+        expect((await readState(storage)).version).toBe(first);
         const second = await storage.write(createState(2), first);
-        expect((await readExisting(storage)).version).toBe(second);
+        expect((await readState(storage)).version).toBe(second);
       });
 
-      test('another version for other content, and reads the same for the same', async ({ storage, another }) => {
+      test('creates a new version for each write and keeps it across reads', async ({ storage, another }) => {
         const versions = new Set<string>();
         let version: string | null = null;
         for (let revision = 1; revision <= 5; revision++) {
@@ -149,94 +150,94 @@ export function describeStateStorage(
           versions.add(version);
         }
         expect(versions.size).toBe(5);
-        const read = await Promise.all([readExisting(storage), readExisting(storage), readExisting(await another())]);
+        const read = await Promise.all([readState(storage), readState(storage), readState(await another())]);
         expect(read.map((content) => content.version)).toEqual([version, version, version]);
       });
 
-      test('every member, known or not, and every character', async ({ storage, another }) => {
+      test('preserves unknown members and all Unicode characters', async ({ storage, another }) => {
         await storage.write(createRichState(), null);
-        const { state, version } = await readExisting(await another());
+        const { state, version } = await readState(await another());
         expect(state).toEqual(createRichState());
         await storage.write({ ...state, revision: 8 }, version);
-        expect((await readExisting(storage)).state).toEqual({ ...createRichState(), revision: 8 });
+        expect((await readState(storage)).state).toEqual({ ...createRichState(), revision: 8 });
       });
 
-      test('a copy: what the caller changes later changes nothing', async ({ storage }) => {
+      test('copies the state on write and on read', async ({ storage }) => {
         const state = createState(1);
         await storage.write(state, null);
         state.revision = 99;
-        (await readExisting(storage)).state.revision = 99;
-        expect((await readExisting(storage)).state.revision).toBe(1);
+        (await readState(storage)).state.revision = 99;
+        expect((await readState(storage)).state.revision).toBe(1);
       });
 
-      test(`of ${WRITER_COUNT} writers at once, none of which is lost`, async ({ storage, another }) => {
+      test(`loses no update of ${CONCURRENT_WRITERS} concurrent writers`, async ({ storage, another }) => {
         const handles = [storage, await another()];
         await storage.write(createState(0), null);
         await Promise.all(
-          Array.from({ length: WRITER_COUNT }, (_, index) => increment(handles[index % 2]!, `writer-${index}`)),
+          Array.from({ length: CONCURRENT_WRITERS }, (_, index) => increment(handles[index % 2]!, `writer-${index}`)),
         );
-        const { state } = await readExisting(storage);
-        expect(state.revision).toBe(WRITER_COUNT);
+        const { state } = await readState(storage);
+        expect(state.revision).toBe(CONCURRENT_WRITERS);
         const markers = state.markers as string[];
-        expect(markers.length).toBe(WRITER_COUNT);
-        expect(new Set(markers).size).toBe(WRITER_COUNT);
+        expect(markers.length).toBe(CONCURRENT_WRITERS);
+        expect(new Set(markers).size).toBe(CONCURRENT_WRITERS);
       });
     });
 
-    describe('takes what people write by hand', () => {
+    describe('hand-written content', () => {
       for (const [text, windows] of [
         ['1', 1],
         ['0\n', 0],
       ] as const) {
-        test(`${JSON.stringify(text)}, and replaces it`, async ({ storage, put }) => {
+        test(`reads ${JSON.stringify(text)} and replaces it`, async ({ storage, put }) => {
           if (!put) return;
           await put(text);
-          const { state, version } = await readExisting(storage);
+          const { state, version } = await readState(storage);
           expect(state.windows.length).toBe(windows);
           await storage.write(createState(1), version);
-          expect((await readExisting(storage)).state).toEqual(createState(1));
+          expect((await readState(storage)).state).toEqual(createState(1));
         });
       }
 
       for (const text of ['', 'garbage', '{"format":1', '{"format":2}', '[]', 'null', '\u0001\ufffd']) {
-        test(`${JSON.stringify(text)} as corrupt, with a version over which it can be replaced`, async ({
+        test(`reports ${JSON.stringify(text)} as corrupt with a version that allows replacing it`, async ({
           storage,
           put,
         }) => {
           if (!put) return;
           await put(text);
-          const error = await getFailure(storage.read());
+          const error = await captureError(storage.read());
           expect(error?.code).toBe('corrupt');
           expect(typeof error?.version).toBe('string');
-          expect((await getFailure(storage.read()))?.version).toBe(error?.version);
-          expect(await getErrorCode(storage.write(createState(1), null))).toBe('conflict');
+          expect((await captureError(storage.read()))?.version).toBe(error?.version);
+          expect(await captureCode(storage.write(createState(1), null))).toBe('conflict');
           await storage.write(createState(1), error?.version as string);
-          expect((await readExisting(storage)).state).toEqual(createState(1));
+          expect((await readState(storage)).state).toEqual(createState(1));
         });
       }
     });
 
-    describe('watches', () => {
-      test('the writes of another handle, until it is ended', async ({ storage, another }) => {
+    describe('watch', () => {
+      test('calls back for writes of another handle until it is stopped', async ({ storage, another }) => {
         if (!storage.watch) return;
         const writer = await another();
-        const calls = { ended: 0, other: 0 };
-        const end = await storage.watch(() => void calls.ended++);
-        const endOther = await storage.watch(() => void calls.other++);
+        const calls = { stopped: 0, other: 0 };
+        const stop = await storage.watch(() => void calls.stopped++);
+        const stopOther = await storage.watch(() => void calls.other++);
         const version = await writer.write(createState(1), null);
-        await waitUntil('both watches have called back', () => calls.ended > 0 && calls.other > 0);
-        await end();
+        await waitUntil('both watches have called back', () => calls.stopped > 0 && calls.other > 0);
+        await stop();
         const before = { ...calls };
         await writer.write(createState(2), version);
-        // The other watch hears of the write; by then the ended one would have, too.
+        // Once the other watch has been called back, the stopped one would have been, too.
         await waitUntil('the other watch has called back', () => calls.other > before.other);
-        expect(calls.ended).toBe(before.ended);
-        await endOther();
+        expect(calls.stopped).toBe(before.stopped);
+        await stopOther();
       });
     });
 
-    describe('keeps reports of instances', () => {
-      test('one for each instance, beside the state', async ({ storage, another }) => {
+    describe('report and reports', () => {
+      test('keeps the latest report of each instance without changing the state', async ({ storage, another }) => {
         if (!storage.report || !storage.reports) return;
         const other = await another();
         const version = await storage.write(createState(1), null);
@@ -248,14 +249,14 @@ export function describeStateStorage(
         expect(reports.map(({ id, revision }) => `${id} ${revision}`).sort()).toEqual(['a 2', 'b/../../:* 1']);
         expect(reports.find(({ id }) => id === 'a')?.inFlight).toBe(3);
         expect(reports.find(({ id }) => id === 'a')?.zone).toBe('eu-1');
-        expect((await readExisting(storage)).version).toBe(version);
+        expect((await readState(storage)).version).toBe(version);
       });
 
-      test('until their time to live is over', async ({ storage, reportTtl }) => {
+      test('drops a report once its time to live has passed', async ({ storage, reportTtl }) => {
         if (!storage.report || !storage.reports || reportTtl === undefined) return;
         await storage.report(createReport('gone', 1));
         expect((await storage.reports()).map(({ id }) => id)).toEqual(['gone']);
-        // By a wrong clock. Its record must not stay until that time has come.
+        // An instance with a wrong clock may report a future time; its report must expire all the same.
         const future = new Date(Date.now() + 3_600_000).toISOString();
         await storage.report({ ...createReport('future', 1), seenAt: future });
         await waitUntil(
@@ -270,7 +271,7 @@ export function describeStateStorage(
   });
 }
 
-/** The storage of one test, with what its hooks lack filled in, and all its handles closed in the end. */
+/** The storage of one test and its hooks, with defaults for missing ones. Closes all handles after the test. */
 class Fixture {
   readonly storage: StateStorage;
   readonly put: StorageUnderTest['put'];
@@ -283,7 +284,7 @@ class Fixture {
     this.reportTtl = hooks.reportTtl;
   }
 
-  /** Another handle if there can be one, else the same. */
+  /** Opens another handle if the hooks can, otherwise returns the storage itself. */
   readonly another = async (): Promise<StateStorage> => {
     if (!this.hooks.another) return this.storage;
     const other = await this.hooks.another();
@@ -328,25 +329,25 @@ function createReport(id: string, revision: number): InstanceReport {
   return { id, host: 'kit', pid: 1, lineage: 'kit', revision, inFlight: 3, streams: 0, seenAt, zone: 'eu-1' };
 }
 
-/** Adds one to the revision, and its marker, as often as it takes. */
+/** Increments the revision and appends a marker; retries on every conflict. */
 async function increment(storage: StateStorage, marker: string): Promise<void> {
   for (;;) {
-    const { state, version } = await readExisting(storage);
+    const { state, version } = await readState(storage);
     const markers = [...((state.markers as string[] | undefined) ?? []), marker];
-    const code = await getErrorCode(storage.write({ ...state, revision: state.revision + 1, markers }, version));
+    const code = await captureCode(storage.write({ ...state, revision: state.revision + 1, markers }, version));
     if (code === undefined) return;
     expect(code).toBe('conflict');
   }
 }
 
-async function readExisting(storage: StateStorage): Promise<VersionedState> {
+async function readState(storage: StateStorage): Promise<VersionedState> {
   const content = await storage.read();
-  if (!content) throw new Error('the storage is empty, where a state was written');
+  if (!content) throw new Error('Expected the storage to return the state that was written, but read() returned null');
   return content;
 }
 
-/** The error with which `work` fails; `undefined` if it does not. */
-async function getFailure(work: Promise<unknown>): Promise<{ code?: string; version?: string } | undefined> {
+/** Returns the error with which `work` rejects, or `undefined` if it resolves. */
+async function captureError(work: Promise<unknown>): Promise<{ code?: string; version?: string } | undefined> {
   return work.then(
     () => undefined,
     (error: { code?: string; version?: string; message?: string }) => {
@@ -356,14 +357,18 @@ async function getFailure(work: Promise<unknown>): Promise<{ code?: string; vers
   );
 }
 
-async function getErrorCode(work: Promise<unknown>): Promise<string | undefined> {
-  return (await getFailure(work))?.code;
+async function captureCode(work: Promise<unknown>): Promise<string | undefined> {
+  return (await captureError(work))?.code;
 }
 
-async function waitUntil(what: string, condition: () => boolean | Promise<boolean>, patience = 10_000): Promise<void> {
-  const deadline = Date.now() + patience;
+async function waitUntil(
+  description: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = WAIT_TIMEOUT_MS,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited ${patience} ms in vain until ${what}`);
+    if (Date.now() > deadline) throw new Error(`Timed out after ${timeoutMs} ms waiting until ${description}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
