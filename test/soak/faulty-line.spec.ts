@@ -3,15 +3,15 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { measureTime, until } from '../tools/waiting.js';
 import { FaultyLine } from './faulty-line.js';
 
-/** Says everything back, and what it has heard. */
+/** A TCP server that echoes everything and records what it receives. */
 class Echo {
-  heard = '';
+  received = '';
 
   private constructor(readonly server: Server) {
     server.on('connection', (socket) => {
       socket.on('error', () => undefined);
       socket.on('data', (data) => {
-        this.heard += data.toString();
+        this.received += data.toString();
         socket.write(data);
       });
     });
@@ -24,41 +24,41 @@ class Echo {
   }
 }
 
-/** A client that keeps what comes and how its connection ended. */
-class Caller {
-  heard = '';
+/** A client that records what it receives and how its connection ends. */
+class Client {
+  received = '';
   end = '';
 
   private constructor(readonly socket: Socket) {
-    socket.on('data', (data) => (this.heard += data.toString()));
+    socket.on('data', (data) => (this.received += data.toString()));
     socket.on('error', (error: NodeJS.ErrnoException) => (this.end = error.code ?? error.message));
     socket.on('close', () => (this.end ||= 'closed'));
   }
 
-  /** Connects, and has been answered once. */
-  static async on(line: FaultyLine): Promise<Caller> {
-    const caller = new Caller(connect(line.port, '127.0.0.1'));
-    await caller.says('first');
-    return caller;
+  /** Connects and waits for a first echo. */
+  static async connect(line: FaultyLine): Promise<Client> {
+    const client = new Client(connect(line.port, '127.0.0.1'));
+    await client.echo('first');
+    return client;
   }
 
-  static to(line: FaultyLine): Caller {
-    return new Caller(connect(line.port, '127.0.0.1'));
+  static start(line: FaultyLine): Client {
+    return new Client(connect(line.port, '127.0.0.1'));
   }
 
-  /** Says something and waits for it to come back. */
-  async says(text: string): Promise<void> {
-    const before = this.heard;
+  /** Sends a text and waits for its echo. */
+  async echo(text: string): Promise<void> {
+    const before = this.received;
     this.socket.write(text);
-    await until(`"${text}" comes back`, () => this.heard === before + text);
+    await until(`"${text}" is echoed`, () => this.received === before + text);
   }
 
-  ended(): Promise<void> {
+  waitForEnd(): Promise<void> {
     return until('the connection ends', () => this.end !== '');
   }
 }
 
-describe('a faulty line', () => {
+describe('FaultyLine', () => {
   let echo: Echo;
   let line: FaultyLine;
 
@@ -72,67 +72,67 @@ describe('a faulty line', () => {
     echo.server.close();
   });
 
-  it('delays in both directions, and keeps the order', async () => {
-    const caller = await Caller.on(line);
+  it('delays both directions and preserves the order', async () => {
+    const client = await Client.connect(line);
     line.delay(100);
-    expect(await measureTime(() => caller.says('late'))).toBeGreaterThanOrEqual(190);
-    caller.socket.write('a');
+    expect(await measureTime(() => client.echo('late'))).toBeGreaterThanOrEqual(190);
+    client.socket.write('a');
     await line.heal();
-    caller.socket.write('b');
-    await until('both have come', () => caller.heard === 'firstlateab');
+    client.socket.write('b');
+    await until('both messages have arrived', () => client.received === 'firstlateab');
   });
 
-  it('lets nothing pass until it is healed, and then also what a client had sent that is gone', async () => {
-    const [gone, patient] = [await Caller.on(line), await Caller.on(line)];
+  it('holds back all data until heal(), including that of a client that has disconnected', async () => {
+    const [disconnected, connected] = [await Client.connect(line), await Client.connect(line)];
     line.delay(Infinity);
-    gone.socket.end('of the one that is gone');
-    patient.socket.write('of the other');
-    gone.socket.destroySoon();
-    await gone.ended();
-    expect(echo.heard).toBe('firstfirst');
+    disconnected.socket.end('from the disconnected client');
+    connected.socket.write('from the other');
+    disconnected.socket.destroySoon();
+    await disconnected.waitForEnd();
+    expect(echo.received).toBe('firstfirst');
     await line.heal();
-    await until('all has come', () => patient.heard === 'firstof the other');
-    expect(echo.heard).toContain('of the one that is gone');
+    await until('all data has arrived', () => connected.received === 'firstfrom the other');
+    expect(echo.received).toContain('from the disconnected client');
   });
 
-  it('leaves open lines silent for good, and new ones not', async () => {
-    const silent = await Caller.on(line);
+  it('drops the data of open connections for good after silence(), but not of new ones', async () => {
+    const silent = await Client.connect(line);
     line.silence();
     silent.socket.write('lost');
-    await (await Caller.on(line)).says('heard');
+    await (await Client.connect(line)).echo('received');
     await line.heal();
-    await (await Caller.on(line)).says('heard');
-    expect([silent.heard, silent.end, echo.heard.includes('lost')]).toEqual(['first', '', false]);
+    await (await Client.connect(line)).echo('received');
+    expect([silent.received, silent.end, echo.received.includes('lost')]).toEqual(['first', '', false]);
   });
 
   it.each([
     ['cut', 'closed'],
     ['reset', 'ECONNRESET'],
-  ] as const)('%s ends open lines', async (how, end) => {
-    const caller = await Caller.on(line);
+  ] as const)('ends open connections with %s()', async (how, end) => {
+    const client = await Client.connect(line);
     line[how]();
-    await caller.ended();
-    expect(caller.end).toBe(end);
-    await (await Caller.on(line)).says('heard');
+    await client.waitForEnd();
+    expect(client.end).toBe(end);
+    await (await Client.connect(line)).echo('received');
   });
 
-  it('cuts answers off after so many bytes', async () => {
-    const caller = await Caller.on(line);
+  it('truncates answers after the given number of bytes', async () => {
+    const client = await Client.connect(line);
     line.truncate(3);
-    caller.socket.write('answer');
-    await caller.ended();
-    expect(caller.heard).toBe('firstans');
+    client.socket.write('answer');
+    await client.waitForEnd();
+    expect(client.received).toBe('firstans');
     await line.heal();
-    await (await Caller.on(line)).says('answer');
+    await (await Client.connect(line)).echo('answer');
   });
 
-  it('refuses connections until it is healed', async () => {
-    const before = await Caller.on(line);
+  it('refuses connections after refuse() until heal()', async () => {
+    const before = await Client.connect(line);
     line.refuse();
-    const after = Caller.to(line);
-    await Promise.all([before.ended(), after.ended()]);
+    const after = Client.start(line);
+    await Promise.all([before.waitForEnd(), after.waitForEnd()]);
     expect([before.end, after.end]).toEqual(['ECONNRESET', 'ECONNREFUSED']);
     await line.heal();
-    await (await Caller.on(line)).says('heard');
+    await (await Client.connect(line)).echo('received');
   });
 });

@@ -1,44 +1,44 @@
 import type { StorageFailurePolicy } from '../../libs/maintenance/src/core/state-monitor.js';
 import type { Span, Vitals } from '../fleet/instance.js';
 
-/** All times in a history are milliseconds since the epoch. */
+/** Everything recorded during one soak. All times are milliseconds since the epoch. */
 export interface History {
-  /** In the order in which they were sent: one after the other. */
+  /** In the order in which they were sent; they never overlap. */
   writes: Write[];
   faults: Fault[];
-  lives: Life[];
-  /** When whoever watched did not come to do anything. */
+  runs: InstanceRun[];
+  /** When the event loop of the test process itself was blocked. */
   stalls: Span[];
 }
 
-/** One use of the switch. */
+/** One request that turns maintenance on or off. */
 export interface Write {
-  /** What refusals say afterwards; `null`: it was turned off. */
+  /** The message of refusals afterwards; `null` if the write turns maintenance off. */
   message: string | null;
-  /** The process that was asked, by its number. */
+  /** Number of the instance that received the request. */
   by: number;
   sentAt: number;
   endedAt: number;
-  /** Of the answer; `null`: none came. */
+  /** HTTP status; `null` if no answer arrived. */
   status: number | null;
-  /** The revision that was confirmed; `null`: none was, so that it may be written now, later or never. */
+  /** The confirmed revision; `null` if unconfirmed: the state may be written now, later or never. */
   revision: number | null;
 }
 
 export interface Fault {
   kind: string;
-  /** What can't be relied on meanwhile. Whoever can't read can't write. */
+  /** The operation that may fail during the fault. If reads may fail, so may writes. */
   breaks: 'reads' | 'writes';
-  /** Whether the storage has lost what it had. */
-  forgets: boolean;
+  /** Whether the storage loses its content. */
+  losesData: boolean;
   from: number;
-  /** When it was put right; `Infinity`: not yet. */
+  /** When the fault was removed; `Infinity` while it lasts. */
   to: number;
-  /** Milliseconds after which nothing may be seen of it any more. */
-  recovery: number;
+  /** Milliseconds after `to` during which answers may still show the fault. */
+  recoveryMs: number;
 }
 
-/** What an instance said that it goes by. */
+/** The state on which an instance says that it decided. */
 export interface Basis {
   isOn: boolean;
   revision: number;
@@ -48,30 +48,30 @@ export interface Basis {
 
 export interface Answer {
   sentAt: number;
-  heardAt: number;
-  /** `null`: no answer, but an error of the connection. */
+  receivedAt: number;
+  /** HTTP status; `null` if the connection failed. */
   status: number | null;
-  /** What a refusal says, where it is one that a window speaks for. */
+  /** The message of the window in a refusal, if there is one. */
   message: string | null;
-  /** At the moment at which the answer was made, which is a little after that of the decision. */
+  /** Read when the response was written, slightly after the decision. */
   basis: Basis | null;
   error?: string;
 }
 
-/** What an instance held at a quiet moment. */
+/** Resources of an instance, measured when no call to the storage was pending. */
 export interface Sample extends Vitals {
   at: number;
-  /** Requests answered until then. */
+  /** Number of requests sent before the measurement. */
   requests: number;
 }
 
-/** One process, from the moment at which it listened. */
-export interface Life {
+/** The record of one instance process. */
+export interface InstanceRun {
   number: number;
   name: string;
   policy: StorageFailurePolicy;
   startedAt: number;
-  /** When somebody has sent it a signal to end; `Infinity`: nobody has. */
+  /** When the test sent SIGTERM or SIGKILL; `Infinity` if it did not. */
   signalledAt: number;
   answers: Answer[];
   stalls: Span[];

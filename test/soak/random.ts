@@ -1,4 +1,4 @@
-/** Numbers from a seed, so that a run can be repeated (mulberry32). */
+/** Generates numbers from a seed, so that a run can be repeated (mulberry32). */
 export class Random {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 to less than 1. */
+  /** Returns a number from 0 (inclusive) to 1 (exclusive). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -15,17 +15,17 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  between(least: number, most: number): number {
-    return least + this.next() * (most - least);
+  between(min: number, max: number): number {
+    return min + this.next() * (max - min);
   }
 
-  /** One of these. */
-  of<T>(things: readonly T[]): T {
-    return things[Math.floor(this.next() * things.length)]!;
+  /** Returns one of the items. */
+  pick<T>(items: readonly T[]): T {
+    return items[Math.floor(this.next() * items.length)]!;
   }
 
-  shuffled<T>(things: readonly T[]): T[] {
-    const rest = [...things];
-    return things.map(() => rest.splice(Math.floor(this.next() * rest.length), 1)[0]!);
+  shuffle<T>(items: readonly T[]): T[] {
+    const remaining = [...items];
+    return items.map(() => remaining.splice(Math.floor(this.next() * remaining.length), 1)[0]!);
   }
 }

@@ -1,136 +1,150 @@
 /**
- * Four instances on one storage, for a third of the time on each of three: Redis, S3 and a file. All the while each of them is asked
- * 40 times a second and maintenance is switched every second, and a fault injector breaks the storage, kills the server and kills
- * instances, in a random order that `SOAK_SEED` repeats.
+ * Runs four instances on one storage, for a third of the time each on Redis, S3 and a file. Each instance receives 40
+ * requests a second, and maintenance is toggled every second. Meanwhile the test breaks the storage, kills its server and
+ * kills instances, in a random order that `SOAK_SEED` repeats.
  *
- * Each answer is judged afterwards, by the writes that were confirmed and the faults that were injected ({@link judge}):
+ * Afterwards each answer is checked against the confirmed writes and the injected faults ({@link checkResponses}):
  *
- * - It is a 200 or a 503; connections fail to nobody but instances that were told to end.
- * - While the storage fails it goes by a state that the instance knew, never by an older one than it has shown before, or it is what
- *   `onStorageFailure` says.
- * - When a fault was put right, and in the time that an instance may take to find that out, it goes by the current state again.
- * - A write that was confirmed stands. One is refused only while a fault holds.
+ * - It is a 200 or a 503; connections fail only to instances that were told to exit.
+ * - While the storage fails, it is based on a state that the instance knew, never on an older one than it has shown
+ *   before, or it follows `onStorageFailure`.
+ * - Once the recovery time of a fault has passed, it is based on the current state again.
+ * - A confirmed write stays. A write fails only during a fault.
  *
- * Besides: no instance ends by itself, as it would by an unhandled rejection, or warns of listeners; heap, handles, descriptors and
- * listeners of those that live all the time stay flat.
+ * In addition, no instance exits by itself, for example because of an unhandled rejection, or warns about listeners.
+ * Heap, handles, descriptors and listeners of the instances that are never replaced stay flat.
  *
- * `npm run soak` takes about 5 minutes. `npm test` runs a short form of it, without thresholds on time: there an answer may be late, but
- * never wrong, and all agree in the end.
+ * `npm run soak` takes about 5 minutes. `npm test` runs a short form, in which an answer may be late but never wrong, and
+ * all instances agree in the end.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { Crew } from './crew.js';
-import { growthOf } from './flatness.js';
-import { GROUNDS, type FaultKind, type KindOfGround } from './grounds.js';
+import { InstanceCluster } from './instance-cluster.js';
+import { findGrowth } from './leak-check.js';
+import { STORAGES, type FaultKind, type StorageKind } from './storages.js';
 import type { Fault } from './history.js';
-import { judge } from './judge.js';
+import { checkResponses } from './response-checker.js';
 import { Random } from './random.js';
-import { report } from './report.js';
+import { formatReport } from './format-report.js';
 
 const IS_LONG = Number(process.env.SOAK_SECONDS) > 0;
-const SECONDS = (Number(process.env.SOAK_SECONDS) || 12) / GROUNDS.length;
+const SECONDS = (Number(process.env.SOAK_SECONDS) || 12) / STORAGES.length;
 const SEED = Number(process.env.SOAK_SEED) || Math.floor(Math.random() * 2 ** 31);
-/** What is called late in the long form is not in the short one: milliseconds. */
-const SLACK = IS_LONG ? 0 : 3_000;
-/** How long all is well after the time that a fault may be seen: milliseconds. */
-const CALM = 1_500;
-/** The short form reads more often, so that short faults are met: milliseconds. */
-const SHORT_INTERVAL = 250;
-/** Complaints that are shown; the report tells how many answers were wrong. */
-const SHOWN = 10;
-/** Milliseconds in which all agree at last, whatever the machine does. */
-const PATIENCE = 60_000;
-/** How often an instance goes while the storage fails, too. */
-const TWO_AT_ONCE = 0.25;
-/** The longest pause between two attempts to read a storage that fails, in milliseconds. */
-const LONGEST_BACKOFF = 30_000;
+/** Added to all time limits in the short form, which runs next to other tests. */
+const SLACK_MS = IS_LONG ? 0 : 3_000;
+/** Pause without a fault after the recovery time of the previous one. */
+const HEALTHY_PERIOD_MS = 1_500;
+/** The short form reads more often, so that reads hit its short faults. */
+const SHORT_REFRESH_INTERVAL_MS = 250;
+/** Violations to print; the report counts all of them. */
+const MAX_PRINTED_VIOLATIONS = 10;
+/** Time limit for the instances to agree, generous enough for a busy machine. */
+const AGREEMENT_TIMEOUT_MS = 60_000;
+/** Probability that an instance is replaced during a storage fault. */
+const REPLACEMENT_PROBABILITY = 0.25;
+/** The longest pause between two reads of a failing storage. */
+const MAX_BACKOFF_MS = 30_000;
 
-describe.each(GROUNDS)('a soak on $name', (kind) => {
-  const ground = { ...kind, refreshInterval: IS_LONG ? kind.refreshInterval : SHORT_INTERVAL };
-  const run = ground.isThere || process.env.CI === 'true' ? it : it.skip;
+describe.each(STORAGES)('soak on $name', (kind) => {
+  const storageKind = { ...kind, refreshInterval: IS_LONG ? kind.refreshInterval : SHORT_REFRESH_INTERVAL_MS };
+  const testIfAvailable = storageKind.isAvailable || process.env.CI === 'true' ? it : it.skip;
 
-  run(
-    'answers nothing wrong, loses nothing and leaks nothing',
+  testIfAvailable(
+    'answers correctly, keeps confirmed writes and does not leak while faults are injected',
     async () => {
-      const random = new Random(SEED + GROUNDS.indexOf(kind));
-      const place = await ground.open();
-      const { url, env } = place;
-      const options = { storage: url, refreshInterval: ground.refreshInterval };
+      const random = new Random(SEED + STORAGES.indexOf(kind));
+      const storage = await storageKind.open();
+      const { url, env } = storage;
+      const options = { storage: url, refreshInterval: storageKind.refreshInterval };
       const leaks = Boolean(process.env.SOAK_LEAK);
-      const crew = new Crew({ options, env, leaks }, random, ground.polls, GROUNDS.indexOf(kind) % 2 === 1);
+      const cluster = new InstanceCluster(
+        { options, env, leaks },
+        random,
+        storageKind.polls,
+        STORAGES.indexOf(kind) % 2 === 1,
+      );
       const lost: string[] = [];
       try {
-        await crew.start();
-        await crew.confirmedAfter(0, PATIENCE);
-        await crew.sample();
+        await cluster.start();
+        await cluster.waitForConfirmedWrite(0, AGREEMENT_TIMEOUT_MS);
+        await cluster.recordSamples();
         const until = Date.now() + SECONDS * 1_000;
-        let deck: FaultKind[] = [];
+        let faults: FaultKind[] = [];
         while (Date.now() < until) {
-          if (deck.length === 0) deck = deckOf(place.faults, crew, random);
-          await strike(deck.pop()!, crew, ground, random);
-          await crew.sample();
+          if (faults.length === 0) faults = shuffleFaults(storage.faults, cluster, random);
+          await injectFault(faults.pop()!, cluster, storageKind, random);
+          await cluster.recordSamples();
         }
-        await crew.agree(PATIENCE);
-        await crew.sample();
-        lost.push(...(await crew.findLost()));
+        await cluster.waitForAgreement(AGREEMENT_TIMEOUT_MS);
+        await cluster.recordSamples();
+        lost.push(...(await cluster.findLostWrites()));
       } catch (error) {
-        // What has happened until then may tell why.
-        crew.troubles.push(String(error));
+        // Keep the error as a problem: the report of the run so far may explain it.
+        cluster.problems.push(String(error));
       } finally {
-        await crew.stop();
-        await place.close();
+        await cluster.stop();
+        await storage.close();
       }
-      const verdict = judge(crew.history, { bound: ground.bound, slack: SLACK });
-      process.stdout.write(report(ground.name, SEED, crew.history, verdict));
-      const grown = crew.history.lives.flatMap(growthOf);
-      expect([...crew.troubles, ...lost, ...grown, ...verdict.violations].slice(0, SHOWN)).toEqual([]);
-      // Else the faults were none.
-      if (IS_LONG) expect(verdict.failing).toBeGreaterThan(0);
+      const result = checkResponses(cluster.history, { maxDelayMs: storageKind.maxDelayMs, slackMs: SLACK_MS });
+      process.stdout.write(formatReport(storageKind.name, SEED, cluster.history, result));
+      const grown = cluster.history.runs.flatMap(findGrowth);
+      expect([...cluster.problems, ...lost, ...grown, ...result.violations].slice(0, MAX_PRINTED_VIOLATIONS)).toEqual(
+        [],
+      );
+      // Otherwise no fault had any effect.
+      if (IS_LONG) expect(result.failing).toBeGreaterThan(0);
     },
     120_000 + SECONDS * 2_000,
   );
 });
 
 /**
- * Everything that can go wrong, once, the last first. What takes long to be noticed is for the long form; the short one, which has time
- * for two or three, begins with one that reads meet.
+ * Returns all faults once, in random order; the last one is injected first. Faults that take long to be detected are left
+ * to the long form. The short form has time for two or three faults and starts with one that affects reads.
  */
-function deckOf(faults: FaultKind[], crew: Crew, random: Random): FaultKind[] {
+function shuffleFaults(faults: FaultKind[], cluster: InstanceCluster, random: Random): FaultKind[] {
   const restarts = (['SIGKILL', 'SIGTERM'] as const).map((signal): FaultKind => ({
     name: `instance ${signal === 'SIGKILL' ? 'killed' : 'ended'} and replaced`,
     breaks: 'writes',
-    hangs: CALM,
-    begin: () => crew.replace(signal),
+    hangMs: HEALTHY_PERIOD_MS,
+    begin: () => cluster.replace(signal),
   }));
-  const deck = random.shuffled([...faults, ...restarts]);
-  if (IS_LONG) return deck;
-  const quick = deck.filter(({ hangs = 0 }) => hangs <= CALM);
-  const meets = ({ breaks, lasts, forgets }: FaultKind): boolean => breaks === 'reads' && Boolean(lasts ?? forgets);
-  const first = quick.find(meets)!;
+  const shuffled = random.shuffle([...faults, ...restarts]);
+  if (IS_LONG) return shuffled;
+  const quick = shuffled.filter(({ hangMs = 0 }) => hangMs <= HEALTHY_PERIOD_MS);
+  const affectsReads = ({ breaks, durationMs, losesData }: FaultKind): boolean =>
+    breaks === 'reads' && Boolean(durationMs ?? losesData);
+  const first = quick.find(affectsReads)!;
   return [...quick.filter((kind) => kind !== first), first];
 }
 
-/** Lets something go wrong, puts it right, and waits until nothing may be seen of it any more, and a little. */
-async function strike(kind: FaultKind, crew: Crew, ground: KindOfGround, random: Random): Promise<void> {
-  const { name, breaks, forgets = false, lasts, hangs = 0 } = kind;
-  const fault: Fault = { kind: name, breaks, forgets, from: Date.now(), to: Infinity, recovery: Infinity };
-  crew.history.faults.push(fault);
-  if (kind.isDelicate) await crew.undisturbed(async () => kind.begin(random));
+/** Injects a fault, removes it, and waits for its recovery time and a healthy period. */
+async function injectFault(
+  kind: FaultKind,
+  cluster: InstanceCluster,
+  storageKind: StorageKind,
+  random: Random,
+): Promise<void> {
+  const { name, breaks, losesData = false, durationMs, hangMs = 0 } = kind;
+  const fault: Fault = { kind: name, breaks, losesData, from: Date.now(), to: Infinity, recoveryMs: Infinity };
+  cluster.history.faults.push(fault);
+  if (kind.excludesWrites) await cluster.runBetweenWrites(async () => kind.begin(random));
   else await kind.begin(random);
-  const brokenAt = Date.now();
-  let restarting: Promise<void> | undefined;
-  if (lasts) {
-    if (breaks === 'reads' && random.next() < TWO_AT_ONCE) restarting = crew.replace(random.of(['SIGKILL', 'SIGTERM']));
-    const [least, most] = lasts;
-    await pause(random.between(least, IS_LONG ? most : Math.min(most, 2 * least)));
+  const beganAt = Date.now();
+  let replacement: Promise<void> | undefined;
+  if (durationMs) {
+    if (breaks === 'reads' && random.next() < REPLACEMENT_PROBABILITY)
+      replacement = cluster.replace(random.pick(['SIGKILL', 'SIGTERM']));
+    const [min, max] = durationMs;
+    await pause(random.between(min, IS_LONG ? max : Math.min(max, 2 * min)));
   }
   await kind.end?.();
-  fault.to = forgets ? (await crew.confirmedAfter(brokenAt, PATIENCE)).endedAt : Date.now();
-  fault.recovery = hangs + pauseAfter(fault.to - fault.from, ground) + ground.bound;
-  await pause(fault.to + fault.recovery + CALM - Date.now());
-  await restarting;
+  fault.to = losesData ? (await cluster.waitForConfirmedWrite(beganAt, AGREEMENT_TIMEOUT_MS)).endedAt : Date.now();
+  fault.recoveryMs = hangMs + computeMaxBackoff(fault.to - fault.from, storageKind) + storageKind.maxDelayMs;
+  await pause(fault.to + fault.recoveryMs + HEALTHY_PERIOD_MS - Date.now());
+  await replacement;
 }
 
-/** The longest pause before the next read of an instance whose reads have failed for so long: they double, and are up to a fifth shorter. */
-function pauseAfter(failed: number, { refreshInterval }: KindOfGround): number {
-  return Math.min(1.25 * failed + refreshInterval, Math.max(refreshInterval, LONGEST_BACKOFF));
+/** Returns the longest pause before the next read after a failure of this length: pauses double, less up to a fifth. */
+function computeMaxBackoff(failedMs: number, { refreshInterval }: StorageKind): number {
+  return Math.min(1.25 * failedMs + refreshInterval, Math.max(refreshInterval, MAX_BACKOFF_MS));
 }

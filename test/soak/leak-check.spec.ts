@@ -3,32 +3,32 @@ import { Instance } from '../fleet/instance.js';
 import { getS3Environment, s3Url } from '../fleet/storage-backends.js';
 import { LightServer, S3Front, S3RVER_KEYS } from '../storage/s3-front.js';
 import { until } from '../tools/waiting.js';
-import { growthOf } from './flatness.js';
-import type { Life, Sample } from './history.js';
+import { findGrowth } from './leak-check.js';
+import type { InstanceRun, Sample } from './history.js';
 
-describe('of what an instance holds', () => {
+describe('findGrowth', () => {
   it.each<[string, (index: number) => Partial<Sample>, RegExp]>([
-    ['a heap that grows by 1 KiB a request', (index) => ({ heap: 20e6 + index * 1_000 * 1_024 }), /its heap grew/],
-    ['a timer a fault', (index) => ({ handles: { Timeout: 2 + index } }), /handles grew/],
-    ['a connection a fault', (index) => ({ descriptors: 20 + index }), /descriptors grew/],
-    ['a listener a fault', (index) => ({ listeners: 16 + index }), /listeners grew/],
-  ])('%s is found', (_title, held, sentence) => {
-    expect(growthOf(lifeWith(held))).toEqual([expect.stringMatching(sentence)]);
+    ['a heap that grows by 1 KiB per request', (index) => ({ heap: 20e6 + index * 1_000 * 1_024 }), /its heap grew/],
+    ['one more timer per sample', (index) => ({ handles: { Timeout: 2 + index } }), /handles grew/],
+    ['one more connection per sample', (index) => ({ descriptors: 20 + index }), /descriptors grew/],
+    ['one more listener per sample', (index) => ({ listeners: 16 + index }), /listeners grew/],
+  ])('reports %s', (_title, overrides, sentence) => {
+    expect(findGrowth(createRun(overrides))).toEqual([expect.stringMatching(sentence)]);
   });
 
-  it('what goes up and down is not', () => {
-    const held = (index: number): Partial<Sample> => ({
+  it('ignores values that go up and down', () => {
+    const overrides = (index: number): Partial<Sample> => ({
       heap: 20e6 + (index % 3) * 200_000,
       handles: { Timeout: 2 + (index % 3) },
       descriptors: 20 + (index % 3),
     });
-    expect(growthOf(lifeWith(held))).toEqual([]);
+    expect(findGrowth(createRun(overrides))).toEqual([]);
   });
 
   it.each([
     [true, [expect.stringMatching(/its heap grew/)]],
     [false, []],
-  ])('the heap tells whether an application keeps 1 KiB of each request: %s', async (leaks, growth) => {
+  ])('tells an application that leaks 1 KiB per request from one that does not (leaks: %s)', async (leaks, growth) => {
     const instance = await Instance.start({
       options: { storage: 'file:/nonexistent/state.json' },
       execArgv: ['--expose-gc'],
@@ -42,14 +42,14 @@ describe('of what an instance holds', () => {
           await Promise.all(Array.from({ length: 8 }, () => instance.get('/')));
         samples.push({ ...(await instance.ask('vitals')), at: Date.now(), requests });
       }
-      expect(growthOf({ ...lifeWith(() => ({})), samples })).toEqual(growth);
+      expect(findGrowth({ ...createRun(() => ({})), samples })).toEqual(growth);
     } finally {
       await instance.stop();
     }
   });
 });
 
-it('an instance does not count what belongs to a call to its storage that is pending', async () => {
+it('excludes the timers of a pending storage call from the measured handles', async () => {
   const server = await LightServer.start('bucket');
   const front = await S3Front.start(server, 'bucket');
   const instance = await Instance.start({
@@ -72,8 +72,8 @@ it('an instance does not count what belongs to a call to its storage that is pen
   }
 });
 
-/** Nine samples, 1000 requests apart. */
-function lifeWith(held: (index: number) => Partial<Sample>): Life {
+/** Creates a run with nine samples, 1000 requests apart. */
+function createRun(overrides: (index: number) => Partial<Sample>): InstanceRun {
   const samples = Array.from({ length: 9 }, (_, index) => ({
     at: 30_000 + index * 10_000,
     requests: index * 1_000,
@@ -81,8 +81,8 @@ function lifeWith(held: (index: number) => Partial<Sample>): Life {
     handles: { Timeout: 2 },
     descriptors: 20,
     listeners: 16,
-    ...held(index),
+    ...overrides(index),
   }));
-  const life = { number: 0, name: 'instance 0', policy: 'off', startedAt: 0, signalledAt: Infinity } as const;
-  return { ...life, answers: [], stalls: [], samples };
+  const run = { number: 0, name: 'instance 0', policy: 'off', startedAt: 0, signalledAt: Infinity } as const;
+  return { ...run, answers: [], stalls: [], samples };
 }
