@@ -125,7 +125,7 @@ function revisionOf(found: VersionedState | null): number | undefined {
   return found?.state.revision;
 }
 
-describe('the contract of a storage', () => {
+describe('CachedStateStorage contract', () => {
   describeStateStorage('CachedStateStorage in memory, over memory', () => {
     const [inner, cache] = [new MemoryStateStorage({ reportTtl: 1_000 }), createCache()];
     const create = (): CachedStateStorage => new CachedStateStorage(inner, cache);
@@ -218,7 +218,7 @@ describe('the contract of a storage', () => {
       }
     }
 
-    it('answers while the cache stands still or is gone, and saves again when it is back', async () => {
+    it('reads while the cache server is suspended or stopped, and uses it again once it is back', async () => {
       const own = await RedisServer.start();
       const keyv = createKeyv(own.url);
       keyvs.push(keyv);
@@ -250,8 +250,8 @@ describe('the contract of a storage', () => {
   });
 });
 
-describe('what is saved', () => {
-  it('reads the storage on a miss only, also where there is nothing', async () => {
+describe('storage reads avoided', () => {
+  it('reads the storage only on a miss, even if it is empty', async () => {
     const inner = new Counted();
     const storage = new CachedStateStorage(inner, createCache());
     for (let round = 0; round < 50; round++) await expect(storage.read()).resolves.toBeNull();
@@ -262,7 +262,7 @@ describe('what is saved', () => {
     expect(inner.reads).toBe(1);
   });
 
-  it('reads it again when the entry is over, counted from when the storage was asked', async () => {
+  it('reads the storage again once the entry expires, counted from the start of the read', async () => {
     const inner = new Counted();
     const cache = createCache();
     const set = jest.spyOn(cache, 'set');
@@ -287,7 +287,7 @@ describe('what is saved', () => {
     expect(set).not.toHaveBeenCalled();
   });
 
-  it('keeps an entry for ever with 0', async () => {
+  it('never expires an entry with a time to live of 0', async () => {
     const cache = createCache({ ttl: 1 });
     const storage = new CachedStateStorage(new Counted(), cache, { ttl: 0 });
     await storage.read();
@@ -296,7 +296,7 @@ describe('what is saved', () => {
     expect(await cache.get(KEY)).toBeDefined();
   });
 
-  it.each([0, 60_000])('keeps a window under a lease for 10 s, though the time to live is %d ms', async (ttl) => {
+  it.each([0, 60_000])('keeps a window with a lease for 10 s although the time to live is %d ms', async (ttl) => {
     const kept: (number | undefined)[] = [];
     const cache: StateCache = {
       get: () => Promise.resolve(undefined),
@@ -314,7 +314,7 @@ describe('what is saved', () => {
     expect(kept[1]).toBeGreaterThanOrEqual(ttl * 0.9);
   });
 
-  it('shares the entry between processes, and tells storages apart that use one key', async () => {
+  it('shares the entry between processes and separates storages that use the same key', async () => {
     const inner = new Counted();
     const cache = createCache();
     await new CachedStateStorage(inner, cache).write(stateOf(1), null);
@@ -330,7 +330,7 @@ describe('what is saved', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('keeps no failure and no content that is not a state', async () => {
+  it('caches neither failures nor invalid content', async () => {
     const inner = new Counted();
     const storage = new CachedStateStorage(inner, createCache());
     inner.put('garbage');
@@ -350,7 +350,7 @@ describe('what is saved', () => {
     await expect(over.read()).resolves.toEqual({ state: 'no', version: '1' });
   });
 
-  it('leaves out what the storage leaves out, passes the rest on and closes it', async () => {
+  it('omits optional methods that the storage omits, delegates the others and closes the storage', async () => {
     const inner = new MemoryStateStorage();
     const close = jest.fn(async () => undefined);
     const full = new CachedStateStorage(Object.assign(inner, { close }), createCache());
@@ -367,7 +367,7 @@ describe('what is saved', () => {
   });
 });
 
-describe('a reader that read the old value before a write', () => {
+describe('read that started before a write', () => {
   const TTL = 600;
   let inner: Counted;
   let shared: SharedCache;
@@ -383,7 +383,7 @@ describe('a reader that read the old value before a write', () => {
     version = await inner.write(stateOf(1), null);
   });
 
-  it('does not put it back in the same process', async () => {
+  it('does not restore the old entry in the same process', async () => {
     const storage = process();
     const letGo = inner.holdNextRead();
     const read = storage.read();
@@ -396,7 +396,7 @@ describe('a reader that read the old value before a write', () => {
     expect(inner.reads).toBe(1);
   });
 
-  it('does not put it back in the same process where the write falls between its look at the cache and its entry', async () => {
+  it('does not restore the old entry in the same process if the write falls between cache lookup and fill', async () => {
     for (const ttl of [TTL, 0]) {
       const cache = shared.handle();
       const storage = process(cache, { ttl });
@@ -416,7 +416,7 @@ describe('a reader that read the old value before a write', () => {
     }
   });
 
-  it('does not put it back in the same process where the write began a new lineage', async () => {
+  it('does not restore the old entry in the same process if the write began a new lineage', async () => {
     const storage = process();
     const letGo = inner.holdNextRead();
     const read = storage.read();
@@ -430,7 +430,7 @@ describe('a reader that read the old value before a write', () => {
     expect(inner.reads).toBe(1);
   });
 
-  it('does not put it back over the entry of another process', async () => {
+  it('does not overwrite the newer entry of another process', async () => {
     const [reader, writer] = [process(), process()];
     const letGo = inner.holdNextRead();
     const read = reader.read();
@@ -458,7 +458,7 @@ describe('a reader that read the old value before a write', () => {
     return { writer, done: read };
   }
 
-  it('may put it back in between, but the writer replaces it with its next read', async () => {
+  it('may restore the old entry briefly until the next read of the writer replaces it', async () => {
     const { writer, done } = await race();
     await done;
     expect(await shared.revision()).toBe(1);
@@ -467,7 +467,7 @@ describe('a reader that read the old value before a write', () => {
     expect(revisionOf(await process().read())).toBe(2);
   });
 
-  it('may put it back in between, for no longer than the time to live', async () => {
+  it('may restore the old entry for at most the time to live', async () => {
     const began = performance.now();
     const { done } = await race();
     await done;
@@ -479,14 +479,14 @@ describe('a reader that read the old value before a write', () => {
     expect(lag).toBeLessThan(TTL + 300);
   });
 
-  it('compares an entry that lasts for ever with the storage, and takes it back', async () => {
+  it('compares an entry that never expires with the storage and removes it', async () => {
     const { done } = await race({ ttl: 0 });
     await done;
     expect(await shared.revision()).toBe(2);
     expect(revisionOf(await process(undefined, { ttl: 0 }).read())).toBe(2);
   });
 
-  it('removes such an entry if the storage can not be asked', async () => {
+  it('removes an entry that never expires if the storage cannot be read', async () => {
     const slow = shared.handle();
     const { reached, letGo } = slow.holdNext('set');
     const read = process(slow, { ttl: 0 }).read();
@@ -497,7 +497,7 @@ describe('a reader that read the old value before a write', () => {
     expect(await shared.revision()).toBeUndefined();
   });
 
-  it('nor does a writer whose entry comes late leave it there for ever', async () => {
+  it('does not leave an old entry forever if the cache update of a writer arrives late', async () => {
     const slow = shared.handle();
     const [first, second] = [process(slow, { ttl: 0 }), process(undefined, { ttl: 0 })];
     const { reached, letGo } = slow.holdNext('set');
@@ -510,7 +510,7 @@ describe('a reader that read the old value before a write', () => {
   });
 });
 
-describe('an entry that does not continue what is known', () => {
+describe('entry that does not match the known state', () => {
   let inner: Counted;
   let shared: SharedCache;
   const process = (): CachedStateStorage => new CachedStateStorage(inner, shared.handle());
@@ -520,7 +520,7 @@ describe('an entry that does not continue what is known', () => {
     shared = new SharedCache();
   });
 
-  it('is settled by the storage: a newer revision is taken, another lineage or nothing is asked about once', async () => {
+  it('accepts a newer revision and reads the storage once for another lineage or a missing entry', async () => {
     const [observer, writer] = [process(), process()];
     await expect(observer.read()).resolves.toBeNull();
     const version = await writer.write(stateOf(1), null);
@@ -547,7 +547,7 @@ describe('an entry that does not continue what is known', () => {
     expect(inner.reads).toBe(9);
   });
 
-  it('is over with its time to live, or replaced by a write, where somebody has put an old state back', async () => {
+  it('serves a restored old state once the entry expires or a write replaces it', async () => {
     for (const ttl of [100, 0]) {
       const key = String(ttl);
       const [storage, other] = [1, 2].map(() => new CachedStateStorage(inner, shared.handle(), { key, ttl }));
@@ -564,8 +564,8 @@ describe('an entry that does not continue what is known', () => {
   });
 });
 
-describe('what goes past the cache', () => {
-  it('is the read that follows a notification, and those after it while that fails', async () => {
+describe('reads that bypass the cache', () => {
+  it('bypasses the cache after a notification until a read succeeds', async () => {
     const inner = new Counted();
     const cache = createCache();
     const storage = new CachedStateStorage(inner, cache);
@@ -589,7 +589,7 @@ describe('what goes past the cache', () => {
     expect(revisionOf(await storage.read())).toBe(2);
   });
 
-  it('is a read that was looking into the cache when the notification came', async () => {
+  it('bypasses the cache if the notification arrives during the cache lookup', async () => {
     const inner = new Counted();
     const cache = new SharedCache().handle();
     const storage = new CachedStateStorage(inner, cache);
@@ -605,7 +605,7 @@ describe('what goes past the cache', () => {
     expect(revisionOf(await read)).toBe(1);
   });
 
-  it('lets a monitor see at once what was pushed', async () => {
+  it('makes a pushed change visible to the monitor at once', async () => {
     const inner = new Counted();
     const source = new CachedStateStorage(inner, createCache(), { ttl: 0 });
     const monitor = new StateMonitor({
@@ -623,7 +623,7 @@ describe('what goes past the cache', () => {
     await monitor.stop();
   });
 
-  it('is the read after a write that was refused', async () => {
+  it('bypasses the cache after a rejected write', async () => {
     const inner = new Counted();
     const storage = new CachedStateStorage(inner, createCache());
     const old = await storage.write(stateOf(1), null);
@@ -633,7 +633,7 @@ describe('what goes past the cache', () => {
     expect(revisionOf(await storage.read())).toBe(2);
   });
 
-  it('is every change, which is worked out on the storage and read back from it', async () => {
+  it('bypasses the cache for every change and reads the result back from the storage', async () => {
     const inner = new Counted();
     const storage = new CachedStateStorage(inner, createCache());
     const writer = new StateWriter(storage, new SystemClock());
@@ -656,7 +656,7 @@ describe('what goes past the cache', () => {
   });
 });
 
-describe('a cache that fails', () => {
+describe('failing cache', () => {
   const never = (): Promise<never> => new Promise(() => undefined);
   const fail = async (): Promise<never> => {
     throw new Error('cache down');
@@ -669,9 +669,9 @@ describe('a cache that fails', () => {
     ['is down', { get: fail, set: fail, del: fail }],
     ['throws', { get: throws, set: throws, del: throws }],
     ['hangs', { get: never, set: never, del: never }],
-    ['takes but does not give', { get: never, set: async () => undefined, del: async () => true }],
-    ['gives but does not take', { get: async () => undefined, set: never, del: never }],
-  ])('because it %s costs the saving only', async (_name, cache) => {
+    ['only accepts writes', { get: never, set: async () => undefined, del: async () => true }],
+    ['only answers reads', { get: async () => undefined, set: never, del: never }],
+  ])('does not affect reads and writes if the cache %s', async (_name, cache) => {
     for (const ttl of [60_000, 0]) {
       const inner = new Counted();
       const storage = new CachedStateStorage(inner, cache, { patience: 100, ttl });
@@ -688,7 +688,7 @@ describe('a cache that fails', () => {
     }
   });
 
-  it('is asked again when it answers', async () => {
+  it('is used again once it answers', async () => {
     const inner = new Counted();
     const { promise, letGo } = gate();
     const cache = createCache();
@@ -724,7 +724,7 @@ describe('a cache that fails', () => {
     JSON.stringify({ ...entry, state: null }),
     JSON.stringify({ ...entry, state: { ...stateOf(1), format: 2 } }),
     JSON.stringify({ ...entry, state: { ...stateOf(1), windows: [{}] } }),
-  ])('because it holds %j is not believed, and mended', async (junk) => {
+  ])('is ignored and repaired if it contains %j', async (junk) => {
     const inner = new Counted();
     const version = await inner.write(stateOf(7), null);
     const cache = createCache();
@@ -735,7 +735,7 @@ describe('a cache that fails', () => {
   });
 });
 
-describe('in an application', () => {
+describe('cache option in an application', () => {
   let folder: string;
   let file: string;
   let lines: string[];
@@ -795,7 +795,7 @@ describe('in an application', () => {
     return { keyv: new Keyv({ store: store as never, namespace: 'app' }), entries };
   };
 
-  it('is off unless it is asked for, and needs no CacheModule then', async () => {
+  it('is off by default and needs no CacheModule', async () => {
     for (const cache of [undefined, false]) {
       await boot({ cache }, [], ({ storage }) => expect(storage).toBeInstanceOf(FileStateStorage));
     }
@@ -805,33 +805,36 @@ describe('in an application', () => {
     await boot({ cache: false }, [], ({ storage }) => expect(storage).toBeInstanceOf(FileStateStorage));
   });
 
-  it.each(['register', 'registerAsync', 'global'])('finds the cache of a CacheModule made by %s', async (kind) => {
-    const { keyv, entries } = sharedStore();
-    const factory = async (): Promise<{ stores: Keyv[] }> => {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      return { stores: [keyv] };
-    };
-    const cacheModule =
-      kind === 'registerAsync'
-        ? CacheModule.registerAsync({ useFactory: factory })
-        : CacheModule.register({ stores: [keyv], isGlobal: kind === 'global' });
-    await boot({ cache: true }, [cacheModule], async ({ storage, maintenance }) => {
-      expect(storage).toBeInstanceOf(CachedStateStorage);
-      expect(maintenance.status().storage).toMatchObject({ kind: 'file', location: join(folder, 'state.json') });
-      await maintenance.enable();
-      expect([...entries.keys()]).toEqual([`app:${KEY}`]);
-      expect(JSON.stringify([...entries.values()])).toContain('windows');
-    });
-    expect(warnings()).toEqual([]);
-  });
+  it.each(['register', 'registerAsync', 'global'])(
+    'uses the cache of a CacheModule registered with %s',
+    async (kind) => {
+      const { keyv, entries } = sharedStore();
+      const factory = async (): Promise<{ stores: Keyv[] }> => {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return { stores: [keyv] };
+      };
+      const cacheModule =
+        kind === 'registerAsync'
+          ? CacheModule.registerAsync({ useFactory: factory })
+          : CacheModule.register({ stores: [keyv], isGlobal: kind === 'global' });
+      await boot({ cache: true }, [cacheModule], async ({ storage, maintenance }) => {
+        expect(storage).toBeInstanceOf(CachedStateStorage);
+        expect(maintenance.status().storage).toMatchObject({ kind: 'file', location: join(folder, 'state.json') });
+        await maintenance.enable();
+        expect([...entries.keys()]).toEqual([`app:${KEY}`]);
+        expect(JSON.stringify([...entries.values()])).toContain('windows');
+      });
+      expect(warnings()).toEqual([]);
+    },
+  );
 
-  it('says in one sentence that there is none', async () => {
+  it('names the missing CacheModule', async () => {
     await expect(boot({ cache: true }, [])).rejects.toThrow(
       /^nestjs-maintenance: `cache` needs the application's cache: import CacheModule\.register\(\) of @nestjs\/cache-manager, or set `cache` to false/,
     );
   });
 
-  it('takes key and time to live from code, then from the environment', async () => {
+  it('reads key and time to live from code first, then from the environment', async () => {
     environment({
       MAINTENANCE_CACHE: 'true',
       MAINTENANCE_CACHE_KEY: 'from-environment',
@@ -860,7 +863,7 @@ describe('in an application', () => {
     [{ cache: { ttl: '5s' } }, /option `cache\.ttl` must be a number of milliseconds, not "5s"/],
     [{ cache: { key: '' } }, /option `cache\.key` must be a string that is not empty/],
     [{ cache: { time: 5 } }, /unknown option `cache\.time`. Known here: `cache\.key`, `cache\.ttl`/],
-  ])('refuses %j', async (options, sentence) => {
+  ])('rejects the cache option %j', async (options, sentence) => {
     await expect(boot(options as MaintenanceModuleOptions)).rejects.toThrow(sentence);
   });
 
@@ -868,12 +871,12 @@ describe('in an application', () => {
     ['MAINTENANCE_CACHE', 'maybe', /MAINTENANCE_CACHE must be true or false, not "maybe"/],
     ['MAINTENANCE_CACHE_TTL', '5s', /MAINTENANCE_CACHE_TTL must be a whole number, not "5s"/],
     ['MAINTENANCE_CACHE_TTL', '99999999999999999999', /MAINTENANCE_CACHE_TTL must be a whole number of milliseconds/],
-  ])('refuses %s=%s', async (name, value, sentence) => {
+  ])('rejects %s=%s', async (name, value, sentence) => {
     environment({ [name]: value });
     await expect(boot({})).rejects.toThrow(sentence);
   });
 
-  it('warns of a cache in memory on a storage that others write, and refuses one that lasts for ever', async () => {
+  it('warns about an in-memory cache on a shared storage and rejects one that never expires', async () => {
     await boot({ cache: true, refreshInterval: 2000 });
     expect(warnings()).toEqual([
       `The cache of this application is in its own memory, where it does not see what other processes write to ${join(folder, 'state.json')}: ` +
@@ -887,7 +890,7 @@ describe('in an application', () => {
     expect(warnings()).toHaveLength(1);
   });
 
-  it('knows a cache in memory', () => {
+  it('recognizes an in-memory cache', () => {
     const local = new Keyv();
     const { keyv: shared } = sharedStore();
     class CacheableMemory extends Map {}
@@ -903,7 +906,7 @@ describe('in an application', () => {
     expect(isLocalCache(createCache({ stores: [createKeyv('redis://127.0.0.1:1')] }))).toBe(false);
   });
 
-  it('does not read the storage while the entry counts, and follows what is pushed', async () => {
+  it('does not read the storage while the entry is valid, and applies pushed changes', async () => {
     const storage = new Counted();
     const { keyv } = sharedStore();
     await boot(

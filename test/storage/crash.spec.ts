@@ -5,7 +5,7 @@ import { inRounds, pause, readState, WriterProcess } from './writer-process.js';
 
 const ROUNDS = Number(process.env.CRASH_ROUNDS || 25);
 
-describe('a writer killed at a random moment', () => {
+describe('FileStateStorage writer killed at a random moment', () => {
   let folder: string;
 
   beforeAll(async () => {
@@ -15,7 +15,7 @@ describe('a writer killed at a random moment', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it(
-    `leaves the old state or the new, and others can write (${ROUNDS} rounds)`,
+    `leaves the old or the new state, and other processes can write (${ROUNDS} rounds)`,
     async () => {
       let interrupted = 0;
       await inRounds(ROUNDS, async (index) => {
@@ -25,7 +25,7 @@ describe('a writer killed at a random moment', () => {
         const killed = new WriterProcess(path, 'killed');
         try {
           await killed.start();
-          // Some rounds catch the very first write, which makes the file.
+          // Some rounds interrupt the first write, which creates the file.
           if (index % 5 !== 0) await killed.confirms(1);
           await pause(Math.random() * 30);
         } finally {
@@ -46,7 +46,7 @@ describe('a writer killed at a random moment', () => {
         expect(state.markers.at(-1)).toBe('next-1');
         expect(await readdir(place)).toEqual(['state.json']);
       });
-      // Else no round has met a write at work, and the test has shown nothing.
+      // Otherwise no round interrupted a write, and the test has proved nothing.
       expect(interrupted).toBeGreaterThan(0);
     },
     60_000 + ROUNDS * 5_000,

@@ -60,17 +60,17 @@ const { PostgresStateStorage } = jest.requireActual<{
   PostgresStateStorage: new (db: Database, location: string) => StateStorage;
 }>(place('postgres-state-storage.ts', SHOWN.storage));
 
-describe('the page', () => {
-  it('shows a storage of at most forty lines', () => {
+describe('documentation page on custom storages', () => {
+  it('shows a storage of at most 40 lines', () => {
     expect(SHOWN.storage.trimEnd().split('\n').length).toBeLessThanOrEqual(40);
     expect(SHOWN.storage).toMatch(/^import /m);
   });
 
-  it('makes the same table in both places', () => {
+  it('creates the same table in both code blocks', () => {
     expect(SHOWN.tests).toContain(SHOWN.table.trim().replace(/;$/, ''));
   });
 
-  it('shows code that compiles strictly', async () => {
+  it('shows code that compiles in strict mode', async () => {
     const application = mkdtempSync(join(folder, 'typed-'));
     symlinkSync(join(ROOT, 'node_modules'), join(application, 'node_modules'));
     const files = {
@@ -131,12 +131,12 @@ ${SHOWN.pool}`,
   }, 60_000);
 });
 
-describe('the tests that the page shows', () => {
+describe('documented tests', () => {
   // They describe themselves.
   jest.requireActual(place('postgres-state-storage.spec.ts', SHOWN.tests));
 });
 
-describe('the storage that the page shows', () => {
+describe('documented PostgresStateStorage', () => {
   const LOCATION = 'db.internal/switches, table maintenance';
   let db: PGlite;
 
@@ -180,9 +180,9 @@ describe('the storage that the page shows', () => {
   }
 
   it.each([
-    ['found nothing', 'INSERT', []],
-    ['read the same version', 'UPDATE', [JSON.stringify(stateOf(1))]],
-  ])('keeps both changes of two writers who %s', async (_what, statement, before) => {
+    ['the storage was empty', 'INSERT', []],
+    ['both read the same version', 'UPDATE', [JSON.stringify(stateOf(1))]],
+  ])('keeps both changes of two concurrent writers if %s', async (_what, statement, before) => {
     for (const text of before) await put(text);
     let overtaken = 0;
     const slow: Database = {
@@ -207,7 +207,7 @@ describe('the storage that the page shows', () => {
     );
   }
 
-  it('knows an old version for old after the row was deleted and made anew', async () => {
+  it('rejects an old version after the row was deleted and recreated', async () => {
     const storage = storageOn();
     const old = await storage.write(stateOf(1), null);
     await db.exec('DELETE FROM maintenance');
@@ -220,7 +220,7 @@ describe('the storage that the page shows', () => {
     expect(await stored()).toEqual([JSON.stringify(stateOf(2, 'another'))]);
   });
 
-  it('knows an old version for old after an edit by hand', async () => {
+  it('rejects an old version after a manual edit', async () => {
     const storage = storageOn();
     const old = await storage.write(stateOf(1), null);
     await db.query('UPDATE maintenance SET state = $1', [JSON.stringify(stateOf(1, 'edited'))]);
@@ -229,7 +229,7 @@ describe('the storage that the page shows', () => {
     await storage.write(stateOf(2, 'edited'), version);
   });
 
-  it('writes nothing when it reads, and needs no right to', async () => {
+  it('reads without writing and without write permission', async () => {
     await put(JSON.stringify(stateOf(1)));
     await db.exec('SET ROLE reader');
     const { state, version } = (await storageOn().read())!;
@@ -237,7 +237,7 @@ describe('the storage that the page shows', () => {
     await expect(storageOn().write(stateOf(2), version)).rejects.toThrow('permission denied');
   });
 
-  it.each(['garbage', '', '{"format":1', '{"format":2}', 'null'])('tells %j as corrupt', async (text) => {
+  it.each(['garbage', '', '{"format":1', '{"format":2}', 'null'])('reports %j as corrupt', async (text) => {
     for (const repair of ['enable', 'disable'] as const) {
       await put(text);
       const log = await boot(storageOn(), async (maintenance) => {
@@ -254,7 +254,7 @@ describe('the storage that the page shows', () => {
     }
   });
 
-  it('tells garbage as corrupt by itself, with the version over which it can be written', async () => {
+  it('reports invalid content as corrupt, with a version that allows replacing it', async () => {
     await put('garbage');
     const error = (await storageOn()
       .read()
@@ -264,7 +264,7 @@ describe('the storage that the page shows', () => {
     expect((await storageOn().read())!.state).toEqual(stateOf(1));
   });
 
-  it('says that the table is missing', async () => {
+  it('names the missing table', async () => {
     await db.exec('ALTER TABLE maintenance RENAME TO elsewhere');
     try {
       const log = await boot(storageOn(), async (maintenance) => {
@@ -287,7 +287,7 @@ describe('the storage that the page shows', () => {
     }
   });
 
-  it('shows no password, also where the error of the connection has one', async () => {
+  it('redacts the password even if the connection error contains it', async () => {
     const broken: Database = {
       query: async () => {
         throw new Error('no route to postgres://shop:open-sesame@db.internal:5432/switches');
@@ -304,7 +304,7 @@ describe('the storage that the page shows', () => {
     expect(shown.join()).not.toContain('open-sesame');
   });
 
-  it('shows a change of one application to another with the next read', async () => {
+  it('makes a change visible to another application with its next read', async () => {
     await boot(storageOn(), async (one) => {
       await boot(storageOn(), async (other) => {
         await one.enable({ message: 'Back at four' });

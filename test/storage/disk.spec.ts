@@ -14,7 +14,7 @@ if (status !== 0) {
   process.stderr.write(`skipped: a small disk could not be mounted (${reason.trim()}), run as root\n`);
 }
 
-(status === 0 ? describe : describe.skip)('a disk', () => {
+(status === 0 ? describe : describe.skip)('FileStateStorage on a failing disk', () => {
   const path = join(folder, 'state.json');
   const write = (name: string) =>
     spawnSync(process.execPath, [join(__dirname, 'writer.mjs'), path, name, '1'], { input: 'go\n', encoding: 'utf8' });
@@ -24,12 +24,12 @@ if (status !== 0) {
     rmSync(folder, { recursive: true });
   });
 
-  it('that fills up in the middle of a write keeps the old state, and says so', () => {
+  it('keeps the old state and names the full disk if it fills up during a write', () => {
     expect(write('first').status).toBe(0);
     const before = readFileSync(path, 'utf8');
     const { bavail, bsize } = statfsSync(folder);
     const filler = join(folder, 'filler');
-    // Room for the lock and for half a state.
+    // Leaves space for the lock and half of a state.
     writeFileSync(filler, Buffer.alloc(bavail * bsize - 50_000));
     const { stderr: message, status: failed } = write('second');
     expect(failed).toBe(1);
@@ -41,7 +41,7 @@ if (status !== 0) {
     expect(readFileSync(path, 'utf8')).not.toBe(before);
   });
 
-  it('that is mounted read-only is denied, and says so', () => {
+  it('rejects a write as denied and names the file system that is mounted read-only', () => {
     const before = readFileSync(path, 'utf8');
     execFileSync('mount', ['-o', 'remount,ro', folder]);
     const { stderr: message, status: failed } = write('fourth');

@@ -5,7 +5,7 @@ import { inRounds, pause, readState, WriterProcess } from './writer-process.js';
 
 const ROUNDS = Number(process.env.FREEZE_ROUNDS || 10);
 
-describe('a writer that stands still for longer than its lock lasts', () => {
+describe('FileStateStorage writer suspended for longer than its lock lasts', () => {
   let folder: string;
 
   beforeAll(async () => {
@@ -15,7 +15,7 @@ describe('a writer that stands still for longer than its lock lasts', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it(
-    `overwrites nothing when it goes on (${ROUNDS} rounds)`,
+    `overwrites nothing when it continues (${ROUNDS} rounds)`,
     async () => {
       await inRounds(ROUNDS, async (index) => {
         const place = join(folder, String(index));
@@ -26,7 +26,7 @@ describe('a writer that stands still for longer than its lock lasts', () => {
         try {
           await frozen.start();
           await frozen.confirms(1);
-          await freezeWithLock(frozen, place);
+          await suspendWithLock(frozen, place);
           await other.start();
           await other.end();
           frozen.signal('SIGCONT');
@@ -46,13 +46,13 @@ describe('a writer that stands still for longer than its lock lasts', () => {
   );
 });
 
-/** Stops the writer at a moment at which it holds the lock. */
-async function freezeWithLock(writer: WriterProcess, place: string): Promise<void> {
+/** Suspends the writer while it holds the lock. */
+async function suspendWithLock(writer: WriterProcess, place: string): Promise<void> {
   const deadline = Date.now() + 20_000;
   for (;;) {
     await pause(Math.random() * 30);
     writer.signal('SIGSTOP');
-    // The signal takes effect a little later than it is sent.
+    // The signal takes effect shortly after it is sent.
     await pause(10);
     if ((await readdir(place)).includes('state.json.lock')) return;
     if (Date.now() > deadline) throw new Error('the writer was never stopped while it held the lock');

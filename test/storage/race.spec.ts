@@ -6,7 +6,7 @@ import { readState, WriterProcess } from './writer-process.js';
 const WRITERS = 4;
 const WRITES = Number(process.env.RACE_WRITES || 50);
 
-describe('several processes that write at once', () => {
+describe('FileStateStorage with concurrent writer processes', () => {
   let folder: string;
 
   beforeEach(async () => {
@@ -16,7 +16,7 @@ describe('several processes that write at once', () => {
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
   it(
-    `lose nothing (${WRITERS} of them, ${WRITES} writes each)`,
+    `loses no write of ${WRITERS} processes with ${WRITES} writes each`,
     async () => {
       const path = join(folder, 'state.json');
       const writers = Array.from({ length: WRITERS }, (_, index) => new WriterProcess(path, `w${index}`, WRITES));

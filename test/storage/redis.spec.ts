@@ -15,7 +15,7 @@ import { createStorage } from '../../libs/maintenance/src/storage/create-storage
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
 import { describeWithRedis, Proxy, RedisServer } from './redis-server.js';
 import { measureTime, until } from '../tools/waiting.js';
-import { failureOf } from './failure-of.js';
+import { captureStorageError } from './capture-storage-error.js';
 
 const TIMEOUT = 600;
 /** What a busy machine may add to it. */
@@ -101,14 +101,14 @@ async function turn(storage: RedisStateStorage, on: boolean): Promise<void> {
   );
 }
 
-describe('RedisStateStorage, before it connects', () => {
+describe('RedisStateStorage URL and location', () => {
   it.each([
     ['redis://cache.internal', 'redis://cache.internal:6379/0?key=maintenance_state'],
     ['rediss://cache.internal:6380/3?key=shop:mode', 'rediss://cache.internal:6380/3?key=shop:mode'],
     ['redis://shop:p%40ss@10.0.0.5/1?key={shop}:mode', 'redis://10.0.0.5:6379/1?key={shop}:mode'],
     ['redis://:secret@[::1]:7000', 'redis://[::1]:7000/0?key=maintenance_state'],
     ['redis://host/?key=a%26b%20c%40d', 'redis://host:6379/0?key=a%26b%20c%40d'],
-  ])('shows %s as %s', async (url, location) => {
+  ])('resolves %s to the location %s', async (url, location) => {
     expect((await createStorage(url)).location).toBe(location);
     expect((await createStorage(location)).location).toBe(location);
   });
@@ -125,7 +125,7 @@ describe('RedisStateStorage, before it connects', () => {
     ['redis://host#key', /"#"/],
     ['redis://u:p%zz@host', /"%"/],
     ['redis://host?key=a}b', /the key "a}b" may have braces only around a hash tag/],
-  ])('refuses %s with one sentence', async (url, sentence) => {
+  ])('rejects the invalid URL %s and names the problem', async (url, sentence) => {
     await expect(createStorage(url)).rejects.toThrow(sentence);
   });
 
@@ -135,17 +135,17 @@ describe('RedisStateStorage, before it connects', () => {
     'redis://shop:top-secret/@host?password=top-secret&x=1',
     'redis://top-secret%zz@host',
     'redis://:top-secret@host?ttl=top-secret',
-  ])('keeps the credentials of %s for itself', async (url) => {
+  ])('does not reveal the credentials of %s in the error', async (url) => {
     const refused = expect(createStorage(url)).rejects;
     await refused.toThrow();
     await refused.not.toThrow(/secret/);
   });
 
-  it('needs a URL or a client', () => {
+  it('requires a URL or a client', () => {
     expect(() => new RedisStateStorage({})).toThrow('RedisStateStorage needs a `url` or a `client`');
   });
 
-  it('says where a client leads, without what it was given to get in', async () => {
+  it('derives the location from a client without its credentials', async () => {
     const url = 'rediss://shop:top-secret@cache.internal:6390/4';
     const clients = [
       [createClient({ url }), 'rediss://cache.internal:6390/4?key=a'],
@@ -156,13 +156,13 @@ describe('RedisStateStorage, before it connects', () => {
       ],
     ] as const;
     for (const [client, location] of clients) expect(storageOf({ client, key: 'a' }).location).toBe(location);
-    const error = await failureOf(storageOf({ client: clients[0][0] }).read());
+    const error = await captureStorageError(storageOf({ client: clients[0][0] }).read());
     expect(error.message).toContain('the client given is not connected. Call its connect() first.');
     clients[0][0].destroy();
     clients[1][0].destroy();
   });
 
-  it('says which package is missing', async () => {
+  it('names the missing package if redis is not installed', async () => {
     jest.resetModules();
     jest.doMock('redis', () => {
       throw Object.assign(new Error("Cannot find module 'redis'"), { code: 'MODULE_NOT_FOUND' });
@@ -227,90 +227,90 @@ describeWithRedis('RedisStateStorage', () => {
     return { storage: create(), another: create, put: put(key), reportTtl: 1_000, cleanup };
   });
 
-  describe('what it holds', () => {
-    it('tells a key that vanished from one that never was, until it is written again', async () => {
+  describe('stored content', () => {
+    it('reports a deleted key as lost, unlike one that never existed, until the next write', async () => {
       const key = newKey();
       const storage = storageOf({ url: sharedUrl, key });
       await expect(storage.read()).resolves.toBeNull();
       await storage.write(stateOf(1), null);
       await admin.del(key);
-      const error = await failureOf(storage.read());
+      const error = await captureStorageError(storage.read());
       expect(error).toMatchObject({
         code: 'lost',
         message: expect.stringContaining(`?key=${key} is gone, and was there before`),
       });
       await expect(storageOf({ url: sharedUrl, key }).read()).resolves.toBeNull();
-      expect((await failureOf(storage.write(stateOf(2), 'old'))).code).toBe('conflict');
-      expect((await failureOf(storage.read())).code).toBe('lost');
+      expect((await captureStorageError(storage.write(stateOf(2), 'old'))).code).toBe('conflict');
+      expect((await captureStorageError(storage.read())).code).toBe('lost');
       const version = await storage.write(stateOf(2), null);
       await expect(storage.read()).resolves.toEqual({ state: stateOf(2), version });
     });
 
-    it('tells what is gone as lost also to who has only read it, and takes what others write', async () => {
+    it('reports a deleted key as lost to a handle that only read it, and reads later writes of others', async () => {
       const key = newKey();
       const reader = storageOf({ url: sharedUrl, key });
       const writer = storageOf({ url: sharedUrl, key });
       await writer.write(stateOf(1), null);
       await reader.read();
       await admin.del(key);
-      expect((await failureOf(reader.read())).code).toBe('lost');
+      expect((await captureStorageError(reader.read())).code).toBe('lost');
       await writer.write(stateOf(1, 'other'), null);
       await expect(reader.read()).resolves.toMatchObject({ state: stateOf(1, 'other') });
     });
 
-    it('gives a version to bytes that are no text', async () => {
+    it('returns a version for content that is not valid UTF-8', async () => {
       const key = newKey();
       await admin.set(key, Buffer.from([0xff, 0xfe, 0x00, 0x80]));
       const storage = storageOf({ url: sharedUrl, key });
-      const error = await failureOf(storage.read());
+      const error = await captureStorageError(storage.read());
       expect(error).toMatchObject({ code: 'corrupt', message: expect.stringMatching(/binary data.*--force/) });
       await storage.write(stateOf(1), error.version!);
       await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
     });
 
-    it('does not fetch what is too large to be a state, and takes a state over it', async () => {
+    it('does not fetch a value that is too large to be a state, and can overwrite it', async () => {
       const key = newKey();
       await admin.set(key, Buffer.alloc(8 * 1024 * 1024, ' '));
       const storage = storageOf({ url: sharedUrl, key });
       const sent = async (): Promise<number> =>
         Number(/total_net_output_bytes:(\d+)/.exec(String(await admin.info('stats')))![1]);
       const before = await sent();
-      const error = await failureOf(storage.read());
+      const error = await captureStorageError(storage.read());
       expect(error).toMatchObject({ code: 'corrupt', message: expect.stringContaining('larger than 1048576 bytes') });
       expect((await sent()) - before).toBeLessThan(2 * 1024 * 1024);
-      expect((await failureOf(storage.read())).version).toBe(error.version);
-      expect((await failureOf(storage.write(stateOf(1), 'another'))).code).toBe('conflict');
+      expect((await captureStorageError(storage.read())).version).toBe(error.version);
+      expect((await captureStorageError(storage.write(stateOf(1), 'another'))).code).toBe('conflict');
       await storage.write(stateOf(1), error.version!);
       await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
-      const large = await failureOf(storage.write({ ...stateOf(2), notes: 'x'.repeat(1024 * 1024) }, null));
+      const large = await captureStorageError(storage.write({ ...stateOf(2), notes: 'x'.repeat(1024 * 1024) }, null));
       expect(large).toMatchObject({ code: 'unavailable', message: expect.stringContaining('1048576 are the most') });
     });
 
-    it('tells an empty value from a key that is not there', async () => {
+    it('distinguishes an empty value from a missing key', async () => {
       const key = newKey();
       const storage = storageOf({ url: sharedUrl, key });
       await expect(storage.read()).resolves.toBeNull();
       await admin.set(key, '');
-      expect((await failureOf(storage.read())).code).toBe('corrupt');
+      expect((await captureStorageError(storage.read())).code).toBe('corrupt');
     });
 
-    it('leaves a key alone that holds something else', async () => {
+    it('does not overwrite a key of another Redis type', async () => {
       const key = newKey();
       await admin.rPush(key, 'mine');
       const storage = storageOf({ url: sharedUrl, key });
       for (const work of [storage.read(), storage.write(stateOf(1), null)]) {
-        const error = await failureOf(work);
+        const error = await captureStorageError(work);
         expect(error).toMatchObject({
           code: 'corrupt',
           message: expect.stringMatching(/something other than a string.*DEL/),
         });
         expect(error.version).toBeUndefined();
       }
-      expect((await failureOf(turn(storage, true))).code).toBe('corrupt');
+      expect((await captureStorageError(turn(storage, true))).code).toBe('corrupt');
       expect(await admin.lRange(key, 0, -1)).toEqual(['mine']);
     });
 
-    it('lives in the database that the URL names', async () => {
+    it('uses the database number of the URL', async () => {
       const key = newKey();
       const url = Object.assign(new URL(sharedUrl), { pathname: '/7' }).href;
       await storageOf({ url, key }).write(stateOf(1), null);
@@ -318,7 +318,7 @@ describeWithRedis('RedisStateStorage', () => {
       await expect(storageOf({ url: `${url}?key=${key}` }).read()).resolves.toMatchObject({ state: stateOf(1) });
     });
 
-    it('keeps reports in two keys that end with the last of them', async () => {
+    it('keeps reports in two keys that expire with the last report', async () => {
       const key = newKey();
       const storage = storageOf({ url: sharedUrl, key, reportTtl: 300 });
       await storage.report(reportOf('a'));
@@ -336,7 +336,7 @@ describeWithRedis('RedisStateStorage', () => {
       await until('nothing is left', async () => (await admin.keys(`*${own}*`)).length === 0);
     });
 
-    it('writes nothing while it reads', async () => {
+    it('sends no write commands while reading', async () => {
       const key = newKey();
       const storage = storageOf({ url: sharedUrl, key });
       await storage.read();
@@ -347,8 +347,8 @@ describeWithRedis('RedisStateStorage', () => {
     });
   });
 
-  describe('watching', () => {
-    it('hears of a write within milliseconds', async () => {
+  describe('watch', () => {
+    it('calls back within milliseconds of a write', async () => {
       const key = newKey();
       const writer = storageOf({ url: sharedUrl, key });
       const { monitor } = await follow(storageOf({ url: sharedUrl, key }), 60_000);
@@ -363,7 +363,7 @@ describeWithRedis('RedisStateStorage', () => {
       expect(times.sort((a, b) => a - b)[10]).toBeLessThan(100);
     });
 
-    it('reads again after an interruption, so that nothing published meanwhile is missed', async () => {
+    it('calls back after a reconnect, so that changes published in between are not missed', async () => {
       const key = newKey();
       const proxy = closeLater(await Proxy.to(shared.port), (started) => started.close());
       const { monitor } = await follow(storageOf({ url: proxy.url, key }), 60_000);
@@ -378,7 +378,7 @@ describeWithRedis('RedisStateStorage', () => {
       await until('the monitor has the next one', () => monitor.state?.revision === 2);
     });
 
-    it('begins as soon as there is a server', async () => {
+    it('starts watching as soon as the server is available', async () => {
       const late = await server();
       await late.kill();
       const storage = storageOf({ url: late.url, timeout: 10_000 });
@@ -391,7 +391,7 @@ describeWithRedis('RedisStateStorage', () => {
       await until('the watch hears of a write', () => calls > before);
     });
 
-    it('leaves no connection behind', async () => {
+    it('closes all its connections', async () => {
       const busy = await server();
       const control = await clientOf(busy.url);
       const connections = async (): Promise<number> =>
@@ -406,8 +406,8 @@ describeWithRedis('RedisStateStorage', () => {
       await until('the watch is open again', async () => (await connections()) === 3);
       await storage.close();
       await until('all is closed', async () => (await connections()) === 1);
-      expect((await failureOf(storage.read())).message).toMatch(/this storage was closed/);
-      expect((await failureOf(storage.watch(() => undefined))).message).toMatch(/this storage was closed/);
+      expect((await captureStorageError(storage.read())).message).toMatch(/this storage was closed/);
+      expect((await captureStorageError(storage.watch(() => undefined))).message).toMatch(/this storage was closed/);
       for (let round = 0; round < 20; round++) {
         const hasty = new RedisStateStorage({ url: busy.url });
         const works = [hasty.watch(() => undefined), hasty.read(), hasty.reports()];
@@ -419,14 +419,14 @@ describeWithRedis('RedisStateStorage', () => {
     });
   });
 
-  describe('a server that fails', () => {
-    it('is told with address and reason at once when nothing listens', async () => {
+  describe('server failures', () => {
+    it('rejects at once with address and reason if nothing listens on the port', async () => {
       const gone = await server();
       await gone.kill();
       const storage = storageOf({ url: gone.url, timeout: 10_000 });
       for (const work of [() => storage.read(), () => storage.write(stateOf(1), null), () => storage.reports()]) {
         const started = performance.now();
-        const error = await failureOf(work());
+        const error = await captureStorageError(work());
         expect(performance.now() - started).toBeLessThan(SLACK);
         expect(error.code).toBe('unavailable');
         expect(error.message).toBe(
@@ -434,38 +434,40 @@ describeWithRedis('RedisStateStorage', () => {
             'Start it, or correct host and port.',
         );
       }
-      expect((await failureOf(storageOf({ url: 'redis://no-such-host.invalid' }).read())).message).toMatch(
+      expect((await captureStorageError(storageOf({ url: 'redis://no-such-host.invalid' }).read())).message).toMatch(
         /^redis:\/\/no-such-host\.invalid:6379\/0\?key=maintenance_state can't be reached: (?:ENOTFOUND|EAI_AGAIN), the name/,
       );
-      expect((await failureOf(storageOf({ url: `redis://localhost:${gone.port}` }).read())).message).toMatch(
+      expect((await captureStorageError(storageOf({ url: `redis://localhost:${gone.port}` }).read())).message).toMatch(
         /ECONNREFUSED/,
       );
     });
 
-    it('is told in time when it accepts and says nothing', async () => {
+    it('times out if the server accepts the connection but never answers', async () => {
       const mute = createServer().listen(0, '127.0.0.1');
       await once(mute, 'listening');
       closeLater(mute, () => mute.close());
       const { port } = mute.address() as AddressInfo;
       const storage = storageOf({ url: `redis://127.0.0.1:${port}` });
-      for (const work of [() => failureOf(storage.read()), () => storage.watch(() => undefined)]) {
+      for (const work of [() => captureStorageError(storage.read()), () => storage.watch(() => undefined)]) {
         const time = await measureTime(work);
         expect(time).toBeGreaterThan(TIMEOUT - 20);
         expect(time).toBeLessThan(TIMEOUT + SLACK);
       }
     });
 
-    it('is told when it is something else', async () => {
+    it('names the problem if the server is not Redis', async () => {
       const web = createServer((socket) => socket.on('error', () => undefined).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
       await once(web.listen(0, '127.0.0.1'), 'listening');
       closeLater(web, () => web.close());
       const { port } = web.address() as AddressInfo;
-      expect((await failureOf(storageOf({ url: `redis://127.0.0.1:${port}` }).read())).code).toBe('unavailable');
-      const tls = await failureOf(storageOf({ url: `rediss://127.0.0.1:${shared.port}` }).read());
+      expect((await captureStorageError(storageOf({ url: `redis://127.0.0.1:${port}` }).read())).code).toBe(
+        'unavailable',
+      );
+      const tls = await captureStorageError(storageOf({ url: `rediss://127.0.0.1:${shared.port}` }).read());
       expect(tls.message).toMatch(/If it does not use TLS, write redis:/);
     });
 
-    it('is told in time while it stands still, and works again when it goes on', async () => {
+    it('times out while the server is suspended and works again once it continues', async () => {
       const frozen = await server();
       const client = await clientOf(frozen.url);
       const storages = [storageOf({ url: frozen.url }), storageOf({ client })];
@@ -476,14 +478,14 @@ describeWithRedis('RedisStateStorage', () => {
       for (const storage of storages) {
         const works = [storage.read(), storage.reports(), storage.report(reportOf('a'))];
         const started = performance.now();
-        for (const error of await Promise.all(works.map(failureOf))) {
+        for (const error of await Promise.all(works.map(captureStorageError))) {
           expect(error.code).toBe('unavailable');
           expect(error.message).toMatch(/gave no answer within 0\.6 s|has closed the connection/);
         }
         expect(performance.now() - started).toBeLessThan(TIMEOUT + SLACK);
       }
       const started = performance.now();
-      const error = await failureOf(storages[0]!.write(stateOf(2), version));
+      const error = await captureStorageError(storages[0]!.write(stateOf(2), version));
       expect(error.code).toBe('unavailable');
       expect(performance.now() - started).toBeLessThan(TIMEOUT * 2 + SLACK);
       await until('the monitor has noticed', () => health.length === 1);
@@ -496,7 +498,7 @@ describeWithRedis('RedisStateStorage', () => {
       expect(health).toHaveLength(2);
     });
 
-    it('is found again after the network has lost the connections without a word', async () => {
+    it('reconnects after the network dropped the connections silently', async () => {
       const proxy = closeLater(await Proxy.to(shared.port), (started) => started.close());
       const key = newKey();
       const storage = storageOf({ url: proxy.url, key });
@@ -505,14 +507,14 @@ describeWithRedis('RedisStateStorage', () => {
       const version = await storage.write(stateOf(1), null);
       await until('the watch hears of it', () => calls === 1);
       proxy.silence();
-      expect((await failureOf(storage.read())).message).toMatch(/gave no answer within 0\.6 s/);
+      expect((await captureStorageError(storage.read())).message).toMatch(/gave no answer within 0\.6 s/);
       await expect(storage.read()).resolves.toMatchObject({ version });
       // What listens has nothing to lose a time-out by, and finds out by itself.
       await storage.write(stateOf(2), version);
       await until('the watch is back', () => calls === 2, 12_000);
     });
 
-    it('is found again on the same port, with what it had kept', async () => {
+    it('reconnects to a restarted server and reads the state that it persisted', async () => {
       const kept = await server('--appendonly', 'yes');
       const storage = storageOf({ url: kept.url });
       await turn(storage, true);
@@ -533,7 +535,7 @@ describeWithRedis('RedisStateStorage', () => {
       expect([health.length, given.health.length]).toEqual([2, 2]);
     });
 
-    it('that comes back empty leaves the last word to the policy, until somebody writes: then a new lineage wins', async () => {
+    it('follows onStorageFailure after the server restarts empty, until a write starts a new lineage', async () => {
       const empty = await server();
       const storage = storageOf({ url: empty.url });
       await turn(storage, true);
@@ -556,21 +558,21 @@ describeWithRedis('RedisStateStorage', () => {
       await until('and goes on following', isOn);
     });
 
-    it('is not written later what was reported as failed', async () => {
+    it('does not carry out a write later after reporting it as failed', async () => {
       const late = await server();
       await late.kill();
       const client = createClient({ url: late.url }).on('error', () => undefined);
       const connected = client.connect();
       closeLater(client, () => client.destroy());
       const storage = storageOf({ client });
-      expect((await failureOf(storage.write(stateOf(1), null))).code).toBe('unavailable');
+      expect((await captureStorageError(storage.write(stateOf(1), null))).code).toBe('unavailable');
       await late.restart();
       await connected;
       await expect(storage.read()).resolves.toBeNull();
       expect(await client.dbSize()).toBe(0);
     });
 
-    it('waits at the start for a client that is connecting', async () => {
+    it('waits for a client that is still connecting', async () => {
       const client = createClient({ url: shared.url }).on('error', () => undefined);
       const connected = client.connect();
       closeLater(client, () => client.destroy());
@@ -578,7 +580,7 @@ describeWithRedis('RedisStateStorage', () => {
       await connected;
     });
 
-    it('does not end the process by an event that nobody listens to', async () => {
+    it('does not crash the process with an unhandled error event', async () => {
       const own = await server();
       const client = createClient({ url: own.url });
       await client.connect();
@@ -589,7 +591,7 @@ describeWithRedis('RedisStateStorage', () => {
       await own.kill();
       await until('the client knows', () => !client.isReady);
       const started = performance.now();
-      expect((await failureOf(storage.read())).message).toMatch(/lost its connection/);
+      expect((await captureStorageError(storage.read())).message).toMatch(/lost its connection/);
       expect(performance.now() - started).toBeLessThan(SLACK);
       await storage.close();
       expect(client.listenerCount('error')).toBe(0);
@@ -597,7 +599,7 @@ describeWithRedis('RedisStateStorage', () => {
     });
   });
 
-  describe('a write without an answer', () => {
+  describe('write whose answer is lost', () => {
     let proxy: Proxy;
     let storage: RedisStateStorage;
     let key: string;
@@ -608,7 +610,7 @@ describeWithRedis('RedisStateStorage', () => {
       storage = storageOf({ url: proxy.url, key });
     });
 
-    it('is done if the server has carried it out', async () => {
+    it('succeeds if the server carried it out', async () => {
       const first = await storage.write(stateOf(1), null);
       for (const bytes of [0, 2]) {
         proxy.cutNextAnswer(bytes);
@@ -616,10 +618,10 @@ describeWithRedis('RedisStateStorage', () => {
         const next = await storage.write(stateOf(bytes + 2), version);
         await expect(storage.read()).resolves.toEqual({ state: stateOf(bytes + 2), version: next });
       }
-      expect((await failureOf(storage.write(stateOf(9), first))).code).toBe('conflict');
+      expect((await captureStorageError(storage.write(stateOf(9), first))).code).toBe('conflict');
     });
 
-    it('is done if others have already built on it, and appears once in the history', async () => {
+    it('succeeds if later writes are based on it, and appears once in the history', async () => {
       const other = storageOf({ url: shared.url, key });
       await turn(storage, true);
       const base = (await storage.read())!;
@@ -633,17 +635,17 @@ describeWithRedis('RedisStateStorage', () => {
       expect((await other.read())!.state.history.map(({ revision }) => revision)).toEqual([3, 2, 1]);
     });
 
-    it('is a conflict if somebody else came first', async () => {
+    it('rejects with a conflict if another write came first', async () => {
       const version = await storage.write(stateOf(1), null);
       proxy.cutNextCommand(() => storageOf({ url: shared.url, key }).write(stateOf(5), version));
-      expect((await failureOf(storage.write(stateOf(2), version))).code).toBe('conflict');
+      expect((await captureStorageError(storage.write(stateOf(2), version))).code).toBe('conflict');
       await expect(storage.read()).resolves.toMatchObject({ state: stateOf(5) });
     });
 
-    it('is a failure if nothing was written', async () => {
+    it('rejects if nothing was written', async () => {
       const version = await storage.write(stateOf(1), null);
       proxy.cutNextCommand();
-      const error = await failureOf(storage.write(stateOf(2), version));
+      const error = await captureStorageError(storage.write(stateOf(2), version));
       expect(error).toMatchObject({
         code: 'unavailable',
         message: expect.stringContaining('Nothing was written by now'),
@@ -651,19 +653,19 @@ describeWithRedis('RedisStateStorage', () => {
       await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
     });
 
-    it('is a failure that says so if it can not be found out', async () => {
+    it('rejects and says that the outcome is unknown if it cannot be determined', async () => {
       const own = await server();
       const through = closeLater(await Proxy.to(own.port), (started) => started.close());
       const lonely = storageOf({ url: through.url });
       const version = await lonely.write(stateOf(1), null);
       through.cutNextAnswer(0, () => own.kill());
-      const error = await failureOf(lonely.write(stateOf(2), version));
+      const error = await captureStorageError(lonely.write(stateOf(2), version));
       expect(error).toMatchObject({ code: 'unavailable', message: expect.stringContaining('may have taken effect') });
     });
   });
 
-  describe('rights', () => {
-    it('are told when they are missing, and credentials never', async () => {
+  describe('permissions', () => {
+    it('names the missing permission without revealing credentials', async () => {
       const guarded = await server('--requirepass', 'top-secret');
       const at = `127.0.0.1:${guarded.port}`;
       for (const [url, sentence] of [
@@ -674,7 +676,7 @@ describeWithRedis('RedisStateStorage', () => {
         const storage = storageOf({ url });
         const end = await storage.watch(() => undefined);
         for (const work of [storage.read(), storage.write(stateOf(1), null), storage.reports()]) {
-          const error = await failureOf(work);
+          const error = await captureStorageError(work);
           expect(error.code).toBe('denied');
           expect(error.message).toMatch(sentence);
           expect(everythingOf(error)).not.toMatch(/top-/);
@@ -684,23 +686,25 @@ describeWithRedis('RedisStateStorage', () => {
       const storage = storageOf({ url: `redis://:top-secret@${at}` });
       await storage.write(stateOf(1), null);
       expect(storage.location).toBe(`redis://${at}/0?key=maintenance_state`);
-      const needless = await failureOf(storageOf({ url: `redis://:top-secret@127.0.0.1:${shared.port}` }).read());
+      const needless = await captureStorageError(
+        storageOf({ url: `redis://:top-secret@127.0.0.1:${shared.port}` }).read(),
+      );
       expect(needless).toMatchObject({ code: 'denied', message: expect.stringMatching(/asks for none\. Remove it/) });
       expect(everythingOf(needless)).not.toMatch(/top-/);
     });
 
-    it('keep the password even of a server that says it back', async () => {
+    it('redacts the password even if the server echoes it', async () => {
       const answer = "-ERR unknown command 'AUTH', with args beginning with: 'top-secret' \r\n";
       const old = createServer((socket) => socket.on('error', () => undefined).on('data', () => socket.write(answer)));
       await once(old.listen(0, '127.0.0.1'), 'listening');
       closeLater(old, () => old.close());
       const at = `127.0.0.1:${(old.address() as AddressInfo).port}`;
-      const error = await failureOf(storageOf({ url: `redis://:top-secret@${at}` }).read());
+      const error = await captureStorageError(storageOf({ url: `redis://:top-secret@${at}` }).read());
       expect(error.message).toMatch(/can't be read: it says "ERR unknown command 'AUTH'"\.$/);
       expect(everythingOf(error)).not.toMatch(/top-/);
     });
 
-    it('need not be more than the guide says', async () => {
+    it('works with exactly the permissions listed in the documentation', async () => {
       const guarded = await server();
       const control = await clientOf(guarded.url);
       const keys = ['~maintenance_state', '~{maintenance_state}:*', '&{maintenance_state}:*'];
@@ -722,7 +726,7 @@ describeWithRedis('RedisStateStorage', () => {
 
       const reader = as('reader');
       await expect(reader.read()).resolves.toMatchObject({ version });
-      const error = await failureOf(reader.write(stateOf(2), version));
+      const error = await captureStorageError(reader.write(stateOf(2), version));
       expect(error).toMatchObject({ code: 'denied', message: expect.stringMatching(/NOPERM .*ACL SETUSER/) });
       const endless = await reader.watch(() => undefined);
       await endless();
@@ -733,22 +737,22 @@ describeWithRedis('RedisStateStorage', () => {
     });
   });
 
-  describe('a server that takes no writes', () => {
+  describe('server that rejects writes', () => {
     it.each([
       ['a replica', ['REPLICAOF', '127.0.0.1', '1'], /READONLY, it is a replica\. Name the master/],
       ['full memory', ['CONFIG', 'SET', 'maxmemory', '1'], /OOM, its memory is full/],
       ['missing replicas', ['CONFIG', 'SET', 'min-replicas-to-write', '1'], /NOREPLICAS/],
-    ])('because of %s says so, and is read', async (_name, command, sentence) => {
+    ])('names the reason (%s) and can still be read', async (_name, command, sentence) => {
       const own = await server();
       const storage = storageOf({ url: own.url });
       const version = await storage.write(stateOf(1), null);
       await (await clientOf(own.url)).sendCommand(command);
-      const error = await failureOf(storage.write(stateOf(2), version));
+      const error = await captureStorageError(storage.write(stateOf(2), version));
       expect(error).toMatchObject({ code: 'unavailable', message: expect.stringMatching(sentence) });
       await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
     });
 
-    it('because it can not save says so', async () => {
+    it('names the reason if the server cannot persist to disk', async () => {
       const own = await server('--save', '3600', '1', '--dbfilename', 'taken.rdb');
       const control = await clientOf(own.url);
       const storage = storageOf({ url: own.url });
@@ -760,10 +764,12 @@ describeWithRedis('RedisStateStorage', () => {
         /rdb_last_bgsave_status:err/.test(await control.info('persistence')),
       );
       const { version } = (await storage.read())!;
-      expect((await failureOf(storage.write(stateOf(2), version))).message).toMatch(/MISCONF, it can not save/);
+      expect((await captureStorageError(storage.write(stateOf(2), version))).message).toMatch(
+        /MISCONF, it can not save/,
+      );
     });
 
-    it('that was the master is asked for anew, where its address leads by now', async () => {
+    it('reconnects to the new master after a failover', async () => {
       const [old, promoted] = [await server(), await server('--repl-diskless-sync-delay', '0')];
       const proxy = closeLater(await Proxy.to(old.port), (started) => started.close());
       const storage = storageOf({ url: proxy.url });
@@ -771,13 +777,13 @@ describeWithRedis('RedisStateStorage', () => {
       await storageOf({ url: promoted.url }).write(stateOf(1), null);
       await (await clientOf(old.url)).sendCommand(['REPLICAOF', '127.0.0.1', String(promoted.port)]);
       proxy.target = promoted.port;
-      expect((await failureOf(storage.write(stateOf(2), version))).message).toMatch(/READONLY/);
+      expect((await captureStorageError(storage.write(stateOf(2), version))).message).toMatch(/READONLY/);
       await storage.write(stateOf(2), version);
       await expect(storageOf({ url: promoted.url }).read()).resolves.toMatchObject({ state: stateOf(2) });
     });
   });
 
-  describe('a cluster', () => {
+  describe('cluster', () => {
     let node: RedisServer;
     let cluster: ReturnType<typeof createCluster>;
 
@@ -811,25 +817,25 @@ describeWithRedis('RedisStateStorage', () => {
       };
     });
 
-    it('is told when it is taken for a single server', async () => {
+    it('names the problem if a cluster node is used as a single server', async () => {
       const own = storageOf({ url: node.url });
       await own.write(stateOf(1), null);
       await expect(storageOf({ client: cluster }).read()).resolves.toMatchObject({ state: stateOf(1) });
       const other = await server('--cluster-enabled', 'yes');
-      expect(await failureOf(storageOf({ url: other.url }).read())).toMatchObject({
+      expect(await captureStorageError(storageOf({ url: other.url }).read())).toMatchObject({
         code: 'unavailable',
         message: expect.stringMatching(/CLUSTERDOWN/),
       });
     });
 
-    it('is told in time while it stands still, watched again after it, and not closed', async () => {
+    it('times out while a node is suspended, watches again afterwards and leaves the client open', async () => {
       const key = newKey();
       const storage = storageOf({ client: cluster, key });
       let calls = 0;
       await storage.watch(() => calls++);
       const version = await storage.write(stateOf(1), null);
       node.signal('SIGSTOP');
-      const time = await measureTime(() => failureOf(storage.read()));
+      const time = await measureTime(() => captureStorageError(storage.read()));
       expect(time).toBeLessThan(TIMEOUT + SLACK);
       node.signal('SIGCONT');
       await until('it answers', () => storage.read().then(Boolean, () => false));

@@ -15,7 +15,7 @@ import type { StateStorage } from '../../libs/maintenance/src/storage/state-stor
 import { createStorage } from '../../libs/maintenance/src/storage/create-storage.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
 import { LightServer, S3Front, S3RVER_KEYS, type Fault, type S3Call } from './s3-front.js';
-import { failureOf } from './failure-of.js';
+import { captureStorageError } from './capture-storage-error.js';
 
 const { TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY_ID, TEST_S3_SECRET_ACCESS_KEY, TEST_S3_BUCKET, TEST_S3_REGION } =
   process.env;
@@ -161,7 +161,7 @@ describe.each([
     };
   });
 
-  it('gives the same object while nothing changes, and parses nothing', async () => {
+  it('returns the same object without parsing while nothing changes', async () => {
     await storage.write(stateOf(1), null);
     const first = await storage.read();
     const parse = jest.spyOn(JSON, 'parse');
@@ -176,10 +176,10 @@ describe.each([
   });
 
   // Both in one test: a server that matches no ETag at all would pass the first alone.
-  it('refuses a stale ETag, and takes a fresh one', async () => {
+  it('rejects a stale ETag and accepts a current one', async () => {
     const first = await storage.write(stateOf(1), null);
     const second = await storage.write(stateOf(2), first);
-    const stale = await failureOf(another().write(stateOf(3), first));
+    const stale = await captureStorageError(another().write(stateOf(3), first));
     expect(stale.code).toBe('conflict');
     expect(stale.message).toBe(
       `${storage.location} was not written: somebody else has written it meanwhile. Read it again and decide anew.`,
@@ -188,7 +188,7 @@ describe.each([
     expect((await storage.read())?.state.revision).toBe(3);
   });
 
-  it('loses none of 2 x 50 increments', async () => {
+  it('loses no update of 2 concurrent writers with 50 writes each', async () => {
     await storage.write(stateOf(0), null);
     const writers = [storage, another()].map(async (writer, index) => {
       for (let done = 0; done < 50;) {
@@ -208,52 +208,52 @@ describe.each([
     expect(new Set(state.markers as string[]).size).toBe(100);
   });
 
-  it('reads null when the object was deleted by hand, and refuses to write over what is gone', async () => {
+  it('reads null after the object was deleted manually, and rejects a write based on it', async () => {
     const version = await storage.write(stateOf(1), null);
     await storage.read();
     await deleteByHand(server, key);
     expect(await storage.read()).toBeNull();
-    const error = await failureOf(storage.write(stateOf(2), version));
+    const error = await captureStorageError(storage.write(stateOf(2), version));
     expect(error.code).toBe('conflict');
     expect(error.message).toContain('it is gone');
     await storage.write(stateOf(2), null);
     expect((await storage.read())?.state.revision).toBe(2);
   });
 
-  it('names garbage each time it is read, and takes a state over it', async () => {
+  it('reports invalid content on every read, and can overwrite it', async () => {
     await storage.write(stateOf(1), null);
     await storage.read();
     await putByHand(server, key, '<html>');
-    const error = await failureOf(storage.read());
+    const error = await captureStorageError(storage.read());
     expect(error).toMatchObject({ code: 'corrupt', version: expect.any(String) });
     expect(error.message).toBe(
       `${storage.location} holds no maintenance state: it is text, not JSON, nor just 1 or 0. ` +
         'Is that the right place? Correct it; or replace what is there with `on --force` or `off --force`.',
     );
-    expect(await failureOf(storage.read())).toBe(error);
+    expect(await captureStorageError(storage.read())).toBe(error);
     await storage.write(stateOf(2), error.version!);
     expect((await storage.read())?.state.revision).toBe(2);
   });
 
-  it('does not fetch what is too large, and takes a state over it', async () => {
+  it('does not fetch an object that is too large, and can overwrite it', async () => {
     await putByHand(server, key, `${' '.repeat(3 * 1024 * 1024)}1`);
-    const error = await failureOf(storage.read());
+    const error = await captureStorageError(storage.read());
     expect(error).toMatchObject({ code: 'corrupt', version: expect.any(String) });
     expect(error.message).toContain('it is larger than 1048576 bytes');
     await storage.write(stateOf(2), error.version!);
     expect((await storage.read())?.state.revision).toBe(2);
-    const large = await failureOf(storage.write(stateOf(3, { filler: 'x'.repeat(1024 * 1024) }), null));
+    const large = await captureStorageError(storage.write(stateOf(3, { filler: 'x'.repeat(1024 * 1024) }), null));
     expect(large).toMatchObject({ code: 'unavailable' });
     expect(large.message).toContain('1048576 are the most');
   });
 
-  it('leaves nothing beside the state', async () => {
+  it('leaves no other objects next to the state', async () => {
     const version = await storage.write(stateOf(1), null);
     await another().write(stateOf(2), version);
     expect(await namesBelow(server, key)).toEqual([key]);
   });
 
-  it('names a bucket that does not exist', async () => {
+  it('names the bucket if it does not exist', async () => {
     const missing = another({ bucket: 'no-such-bucket' });
     for (const work of [
       () => missing.read(),
@@ -261,7 +261,7 @@ describe.each([
       () => missing.write(stateOf(1), 'v'),
       () => missing.reports(),
     ]) {
-      const error = await failureOf(work());
+      const error = await captureStorageError(work());
       expect(error.code).toBe('unavailable');
       expect(error.message).toContain('s3://no-such-bucket/');
       expect(error.message).toContain(`at ${server.endpoint} could not be`);
@@ -283,14 +283,14 @@ describe.each([
     ],
   ];
 
-  // s3rver does not look at the signature of who asks for what is not there.
+  // s3rver does not check the signature of requests for missing objects.
   it.each(serverOf === engine ? wrongKeys : wrongKeys.slice(0, 1))(
-    'names %s, and shows no key',
+    'names %s without revealing the keys',
     async (_title, wrong, sentence) => {
       const credentials = { ...server.credentials, ...wrong };
       const refused = another({ credentials });
       for (const work of [() => refused.read(), () => refused.write(stateOf(1), null), () => refused.reports()]) {
-        const error = await failureOf(work());
+        const error = await captureStorageError(work());
         expect(error.code).toBe('denied');
         expect(error.message).toContain(sentence);
         expect(error.message).toContain(key);
@@ -301,19 +301,19 @@ describe.each([
     },
   );
 
-  it('reads and writes with a client of the caller, and leaves it open', async () => {
+  it('reads and writes with a given client and leaves it open', async () => {
     const client = clientOf(server);
     const own = another({ client });
     await own.write(stateOf(1), null);
     expect((await own.read())?.state.revision).toBe(1);
     await own.close();
-    expect((await failureOf(own.read())).message).toContain('the storage was closed');
+    expect((await captureStorageError(own.read())).message).toContain('the storage was closed');
     const listed = await client.send(new ListObjectsV2Command({ Bucket: server.bucket, Prefix: key }));
     expect(listed.KeyCount).toBe(1);
     client.destroy();
   });
 
-  it('is what a URL names', async () => {
+  it('is created from an s3: URL', async () => {
     const url = `s3://${server.bucket}/${encodeURIComponent('x y')}${key}?endpoint=${server.endpoint}&region=us-east-1`;
     const named = await createStorage(url);
     opened.push(named);
@@ -321,7 +321,7 @@ describe.each([
     expect(named).toMatchObject({ kind: 's3', location: `s3://${server.bucket}/x y${key} at ${server.endpoint}` });
   });
 
-  it('keeps the reports of 30 instances, and none that is over', async () => {
+  it('keeps the reports of 30 instances and drops expired ones', async () => {
     await storage.report(reportOf('over', Date.now() - 101_000));
     await putByHand(server, `${key}.instances/broken.json`, '{');
     await putByHand(server, `${key}.instances/other.txt`, JSON.stringify(reportOf('other')));
@@ -332,7 +332,7 @@ describe.each([
   });
 });
 
-describe('S3StateStorage, when S3 fails', () => {
+describe('S3StateStorage while S3 fails', () => {
   let key: string;
   let storage: S3StateStorage;
   const another = (more: Partial<S3StateStorageOptions> = {}): S3StateStorage =>
@@ -349,20 +349,20 @@ describe('S3StateStorage, when S3 fails', () => {
 
   const answers: [title: string, fault: Fault, code: string, sentence: string][] = [
     [
-      'no right',
+      'access denied',
       { status: 403, body: xmlOf('AccessDenied', '<Message>Access Denied.</Message>') },
       'denied',
       'the server refuses (HTTP 403, AccessDenied, Access Denied). Allow s3:GetObject on it, and s3:ListBucket on ' +
         'the bucket, without which an object that is missing looks the same.',
     ],
     [
-      'no right, from a proxy',
+      'access denied by a proxy',
       { status: 403, body: 'Forbidden' },
       'denied',
       'the server refuses (HTTP 403). Allow s3:GetObject',
     ],
     [
-      'a token that is over',
+      'an expired session token',
       { status: 400, body: xmlOf('ExpiredToken', '<Message>The provided token has expired.</Message>') },
       'denied',
       'the session token holds no more (HTTP 400, ExpiredToken, The provided token has expired). Renew',
@@ -386,13 +386,13 @@ describe('S3StateStorage, when S3 fails', () => {
       'the bucket is in eu-west-3 (HTTP 301, PermanentRedirect). Set region= in the URL, or AWS_REGION, to',
     ],
     [
-      'a region that does not sign',
+      'a signature for the wrong region',
       { status: 400, body: xmlOf('AuthorizationHeaderMalformed', '<Region>eu-north-1</Region>') },
       'unavailable',
       'the bucket is in eu-north-1 (HTTP 400, AuthorizationHeaderMalformed).',
     ],
     [
-      'a key for encryption that may not be used',
+      'an encryption key without permission',
       {
         status: 403,
         body: xmlOf(
@@ -406,7 +406,7 @@ describe('S3StateStorage, when S3 fails', () => {
         'resource y). Enable it, and allow kms:Decrypt on it.',
     ],
     [
-      'a key for encryption that is disabled',
+      'a disabled encryption key',
       { status: 400, body: xmlOf('KMS.DisabledException') },
       'denied',
       "the bucket's encryption key can't be used (HTTP 400, KMS.DisabledException).",
@@ -431,15 +431,15 @@ describe('S3StateStorage, when S3 fails', () => {
       'that is no answer of S3 (HTTP 404',
     ],
     [
-      'a redirection',
+      'a redirect',
       { status: 302, headers: { location: '/login' } },
       'unavailable',
       'that is no answer of S3 (HTTP 302',
     ],
     ['200 of another server', { status: 200, body: 'Welcome' }, 'unavailable', 'that is no answer of S3 (HTTP 200'],
-    ['304 that nobody asked for', { status: 304 }, 'unavailable', 'that is no answer of S3 (HTTP 304'],
+    ['an unexpected 304', { status: 304 }, 'unavailable', 'that is no answer of S3 (HTTP 304'],
     [
-      'a reset',
+      'a connection reset',
       'reset',
       'unavailable',
       'the connection was cut (socket hang up). Check the server, and what is before it.',
@@ -450,9 +450,9 @@ describe('S3StateStorage, when S3 fails', () => {
     return new Date(Date.now() + minutes * 60_000).toUTCString();
   }
 
-  it.each(answers)('says what is wrong: %s', async (_title, fault, code, sentence) => {
+  it.each(answers)('explains the failure: %s', async (_title, fault, code, sentence) => {
     front.intercept = () => fault;
-    const error = await failureOf(storage.read());
+    const error = await captureStorageError(storage.read());
     expect(error.message).toContain(`s3://${LIGHT_BUCKET}/${key} at ${front.url} could not be read: ${sentence}`);
     expect(error.code).toBe(code);
     front.intercept = () => undefined;
@@ -460,9 +460,9 @@ describe('S3StateStorage, when S3 fails', () => {
     expect(await (code === 'denied' ? another() : storage).read()).toBeNull();
   });
 
-  it('says which right a write, a report and a list lack', async () => {
+  it('names the permission missing for a write, a report and a list', async () => {
     front.intercept = () => ({ status: 403, body: xmlOf('AccessDenied') });
-    const probe = await failureOf(storage.write(stateOf(1), 'version'));
+    const probe = await captureStorageError(storage.write(stateOf(1), 'version'));
     expect(probe.code).toBe('denied');
     expect(probe.message).toBe(
       `s3://${LIGHT_BUCKET}/${key}.probe at ${front.url} could not be written: the server refuses ` +
@@ -470,45 +470,45 @@ describe('S3StateStorage, when S3 fails', () => {
         'server heeds conditions; the state was not written.',
     );
     front.intercept = (call) => (isPutOf(key)(call) ? { status: 403, body: xmlOf('AccessDenied') } : undefined);
-    const write = await failureOf(storage.write(stateOf(1), 'version'));
+    const write = await captureStorageError(storage.write(stateOf(1), 'version'));
     expect(write.message).toBe(
       `${storage.location} could not be written: the server refuses (HTTP 403, AccessDenied). ` +
         'Allow s3:PutObject and s3:GetObject on it.',
     );
     front.intercept = () => ({ status: 403, body: xmlOf('AccessDenied') });
-    const report = await failureOf(storage.report(reportOf('a')));
+    const report = await captureStorageError(storage.report(reportOf('a')));
     expect(report.message).toContain(
       `s3://${LIGHT_BUCKET}/${key}.instances/ at ${front.url} could not be written: the server`,
     );
-    const reports = await failureOf(storage.reports());
+    const reports = await captureStorageError(storage.reports());
     expect(reports.code).toBe('denied');
     expect(reports.message).toContain(
       'could not be listed: the server refuses (HTTP 403, AccessDenied). Allow s3:ListBucket on the',
     );
   });
 
-  it('says that nobody listens', async () => {
-    const error = await failureOf(another({ endpoint: `http://127.0.0.1:${await getPort()}` }).read());
+  it('names a refused connection', async () => {
+    const error = await captureStorageError(another({ endpoint: `http://127.0.0.1:${await getPort()}` }).read());
     expect(error.code).toBe('unavailable');
     expect(error.message).toMatch(
       /nobody listens there \(connect ECONNREFUSED 127\.0\.0\.1:\d+\)\. Start the server, or correct the/,
     );
   });
 
-  it('says that a host is not known', async () => {
-    const error = await failureOf(another({ endpoint: 'http://no-such-host.invalid' }).read());
+  it('names an unknown host', async () => {
+    const error = await captureStorageError(another({ endpoint: 'http://no-such-host.invalid' }).read());
     expect(error.code).toBe('unavailable');
     expect(error.message).toContain('the host is not known (getaddrinfo');
   });
 
-  it('says that there is no TLS', async () => {
-    const error = await failureOf(another({ endpoint: front.url.replace('http:', 'https:') }).read());
+  it('names a server without TLS', async () => {
+    const error = await captureStorageError(another({ endpoint: front.url.replace('http:', 'https:') }).read());
     expect(error.code).toBe('unavailable');
     expect(error.message).toContain('there is no secure connection (');
     expect(error.message).toContain('Check whether the endpoint is http or https;');
   });
 
-  describe('with the environment of a machine that has nothing', () => {
+  describe('without AWS configuration', () => {
     const before = { ...process.env };
     let folder: string;
 
@@ -526,23 +526,23 @@ describe('S3StateStorage, when S3 fails', () => {
       await rm(folder, { recursive: true, force: true });
     });
 
-    it('says that there are no credentials', async () => {
-      const error = await failureOf(another({ credentials: undefined }).read());
+    it('names the missing credentials', async () => {
+      const error = await captureStorageError(another({ credentials: undefined }).read());
       expect(error.code).toBe('denied');
       expect(error.message).toContain('no credentials were found (');
       expect(error.message).toContain('Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role.');
       expect(front.calls).toEqual([]);
     });
 
-    it('says that there is no region', async () => {
-      const error = await failureOf(another({ endpoint: undefined }).read());
+    it('names the missing region', async () => {
+      const error = await captureStorageError(another({ endpoint: undefined }).read());
       expect(error.code).toBe('unavailable');
       expect(error.message).toBe(
         `s3://${LIGHT_BUCKET}/${key} could not be read: no region is set. Set AWS_REGION, or region= in the URL.`,
       );
     });
 
-    it('finds the new keys when those in the file were changed', async () => {
+    it('uses the new keys after the credentials file changed', async () => {
       const write = (id: string): Promise<void> =>
         writeFile(
           join(folder, 'credentials'),
@@ -556,9 +556,9 @@ describe('S3StateStorage, when S3 fails', () => {
       const rotated = another({ credentials: undefined });
       expect(await rotated.read()).toBeNull();
       refuse('S3RVER');
-      expect((await failureOf(rotated.read())).code).toBe('denied');
+      expect((await captureStorageError(rotated.read())).code).toBe('denied');
       await write('OTHER');
-      expect((await failureOf(rotated.read())).message).toContain('the access key is not known');
+      expect((await captureStorageError(rotated.read())).message).toContain('the access key is not known');
       expect(front.calls.at(-1)?.headers.authorization).toContain('Credential=OTHER/');
       refuse('OTHER');
       await write('S3RVER');
@@ -566,7 +566,7 @@ describe('S3StateStorage, when S3 fails', () => {
     });
   });
 
-  it('reads in spite of a clock that is wrong', async () => {
+  it('reads although the local clock is wrong', async () => {
     let refusals = 0;
     front.intercept = ({ headers }) => {
       const serverTime = Date.now() - 3600_000;
@@ -585,28 +585,28 @@ describe('S3StateStorage, when S3 fails', () => {
     expect(refusals).toBe(1);
   });
 
-  it('calls an answer that is cut off a failure, not garbage', async () => {
+  it('reports a truncated response as a failure, not as corrupt content', async () => {
     await storage.write(stateOf(1), null);
     front.intercept = () => 'cut';
-    const error = await failureOf(storage.read());
+    const error = await captureStorageError(storage.read());
     expect(error.code).toBe('unavailable');
     expect(error.message).toContain('the connection was cut (');
     front.intercept = () => undefined;
     expect((await storage.read())?.state.revision).toBe(1);
   });
 
-  describe('in time', () => {
+  describe('timeouts', () => {
     const timeout = 300;
     // Far more than the bound, and far less than any time-out of the SDK's own.
     const SLACK = 2000;
 
     async function elapsed(work: Promise<unknown>): Promise<[MaintenanceStorageError, number]> {
       const start = performance.now();
-      const error = await failureOf(work);
+      const error = await captureStorageError(work);
       return [error, performance.now() - start];
     }
 
-    it('gives up a read, a report and a list that hang', async () => {
+    it('times out a hanging read, report and list', async () => {
       const hasty = another({ timeout });
       await hasty.read();
       front.intercept = () => 'hang';
@@ -623,7 +623,7 @@ describe('S3StateStorage, when S3 fails', () => {
       expect(await hasty.read()).toBeNull();
     });
 
-    it('gives up a write that hangs, and says that it does not know what came of it', async () => {
+    it('times out a hanging write and says that its outcome is unknown', async () => {
       const hasty = another({ timeout });
       const version = await hasty.write(stateOf(1), null);
       front.intercept = () => 'hang';
@@ -642,7 +642,7 @@ describe('S3StateStorage, when S3 fails', () => {
       expect(longer).toBeLessThan(2 * timeout + SLACK);
     });
 
-    it('gives up an answer whose second half never comes', async () => {
+    it('times out a response whose second half never arrives', async () => {
       const half = createServer((_request, response) => {
         response.writeHead(200, { etag: '"x"', 'content-length': '100' });
         response.write('{');
@@ -658,7 +658,7 @@ describe('S3StateStorage, when S3 fails', () => {
       expect(milliseconds).toBeLessThan(timeout + SLACK);
     });
 
-    it('does not wait for credentials that never come', async () => {
+    it('times out while a credential provider hangs', async () => {
       const client = new S3Client({
         endpoint: front.url,
         region: 'x',
@@ -670,14 +670,14 @@ describe('S3StateStorage, when S3 fails', () => {
       expect(front.calls).toEqual([]);
     });
 
-    it('ends what hangs when it is closed', async () => {
+    it('aborts hanging calls on close()', async () => {
       let came!: () => void;
       const arrived = new Promise<void>((done) => (came = done));
       front.intercept = () => {
         came();
         return 'hang';
       };
-      const reading = failureOf(storage.read());
+      const reading = captureStorageError(storage.read());
       await arrived;
       await storage.close();
       const error = await reading;
@@ -686,12 +686,12 @@ describe('S3StateStorage, when S3 fails', () => {
     });
   });
 
-  describe('and its connections', () => {
-    it('keeps no connection of an answer that it does not read', async () => {
+  describe('connections', () => {
+    it('keeps no connection open for a response body that it does not read', async () => {
       // Of a server that is none of S3: without an ETag, so that the body is never read.
       front.intercept = () => ({ status: 200, body: 'Welcome' });
       for (let reads = 0; reads < 60; reads++) {
-        const error = await failureOf(storage.read());
+        const error = await captureStorageError(storage.read());
         expect(error.message).toContain('that is no answer of S3 (HTTP 200');
       }
       expect(await front.countConnections()).toBeLessThanOrEqual(2);
@@ -715,44 +715,43 @@ describe('S3StateStorage, when S3 fails', () => {
     });
   });
 
-  describe('during a write', () => {
-    it.each(['reset', 'hang', 500] as const)(
-      'finds out that it was done, where the answer is lost (%s)',
-      async (lost) => {
-        const hasty = another({ timeout: 500 });
-        const first = await hasty.write(stateOf(1), null);
-        front.intercept = (call) => (isPutOf(key)(call) ? { lost } : undefined);
-        const version = await hasty.write(stateOf(2), first);
-        front.intercept = () => undefined;
-        expect(await hasty.read()).toEqual({ state: stateOf(2), version });
-        expect(version).not.toBe(first);
-        await hasty.write(stateOf(3), version);
-      },
-    );
+  describe('write whose answer is lost', () => {
+    it.each(['reset', 'hang', 500] as const)('succeeds if the write was carried out (%s)', async (lost) => {
+      const hasty = another({ timeout: 500 });
+      const first = await hasty.write(stateOf(1), null);
+      front.intercept = (call) => (isPutOf(key)(call) ? { lost } : undefined);
+      const version = await hasty.write(stateOf(2), first);
+      front.intercept = () => undefined;
+      expect(await hasty.read()).toEqual({ state: stateOf(2), version });
+      expect(version).not.toBe(first);
+      await hasty.write(stateOf(3), version);
+    });
 
-    it('finds out that the first write was done, where the answer is lost', async () => {
+    it('succeeds if the first write was carried out', async () => {
       front.intercept = (call) => (isPutOf(key)(call) ? { lost: 'reset' } : undefined);
       const version = await storage.write(stateOf(1), null);
       front.intercept = () => undefined;
       expect(await storage.read()).toEqual({ state: stateOf(1), version });
     });
 
-    it('finds out that nothing was done, and says so', async () => {
+    it('rejects if nothing was written', async () => {
       const version = await storage.write(stateOf(1), null);
       front.intercept = (call) => (isPutOf(key)(call) ? 'reset' : undefined);
-      const error = await failureOf(storage.write(stateOf(2), version));
+      const error = await captureStorageError(storage.write(stateOf(2), version));
       expect(error.code).toBe('unavailable');
       expect(error.message).toBe(
         `${storage.location} could not be written: the connection was cut (socket hang up). Check the server, ` +
           'and what is before it. Try again. When it was read again, it still held the old state.',
       );
       front.intercept = (call) => (isPutOf(key)(call) ? { status: 500 } : undefined);
-      expect((await failureOf(storage.write(stateOf(2), version))).message).toContain('the server answers HTTP 500.');
+      expect((await captureStorageError(storage.write(stateOf(2), version))).message).toContain(
+        'the server answers HTTP 500.',
+      );
       front.intercept = () => undefined;
       await storage.write(stateOf(2), version);
     });
 
-    it('finds out that it was done although somebody has written since, by the history', async () => {
+    it('succeeds if a later write contains it in its history', async () => {
       const first = await storage.write(stateOf(1), null);
       const second = stateOf(2, { history: [entryOf(2, 'first')] });
       const third = stateOf(3, { history: [entryOf(3, 'second'), entryOf(2, 'first')] });
@@ -765,10 +764,10 @@ describe('S3StateStorage, when S3 fails', () => {
       expect(read?.state).toEqual(third);
       // The version of what is no longer there: nothing is written over it.
       expect(version).not.toBe(read?.version);
-      expect((await failureOf(storage.write(stateOf(3), version))).code).toBe('conflict');
+      expect((await captureStorageError(storage.write(stateOf(3), version))).code).toBe('conflict');
     });
 
-    it('calls it a conflict where what is there does not come from it', async () => {
+    it('rejects with a conflict if the stored state is not based on it', async () => {
       const first = await storage.write(stateOf(1), null);
       for (const history of [[], [entryOf(3, 'other'), entryOf(2, 'other')]]) {
         const before = (await storage.read())?.version ?? first;
@@ -777,7 +776,7 @@ describe('S3StateStorage, when S3 fails', () => {
           await other.write(stateOf(3, { history }), (await other.read())!.version);
         });
         const second = stateOf(2, { history: [entryOf(2, 'first')] });
-        expect((await failureOf(storage.write(second, before))).code).toBe('conflict');
+        expect((await captureStorageError(storage.write(second, before))).code).toBe('conflict');
       }
     });
 
@@ -795,30 +794,30 @@ describe('S3StateStorage, when S3 fails', () => {
       ['409', { status: 409, body: xmlOf('ConditionalRequestConflict') }],
       ['500 without a body', { status: 500 }],
       ['412', { status: 412, body: xmlOf('PreconditionFailed') }],
-    ] as [string, Fault][])('calls a lost race a conflict, though it is answered with %s', async (_title, fault) => {
+    ] as [string, Fault][])('rejects a lost race with a conflict although the answer is %s', async (_title, fault) => {
       const first = await storage.write(stateOf(1), null);
       await another().write(stateOf(2), first);
       front.intercept = (call) => (isPutOf(key)(call) ? fault : undefined);
-      expect((await failureOf(storage.write(stateOf(2, { by: 'loser' }), first))).code).toBe('conflict');
+      expect((await captureStorageError(storage.write(stateOf(2, { by: 'loser' }), first))).code).toBe('conflict');
     });
 
-    it('calls a write that meets another one under way a conflict', async () => {
+    it('rejects with a conflict if another write is in progress', async () => {
       const first = await storage.write(stateOf(1), null);
       front.intercept = (call) =>
         isPutOf(key)(call) ? { status: 409, body: xmlOf('ConditionalRequestConflict') } : undefined;
-      expect((await failureOf(storage.write(stateOf(2), first))).code).toBe('conflict');
+      expect((await captureStorageError(storage.write(stateOf(2), first))).code).toBe('conflict');
     });
 
-    it('takes an answer without an ETag for what it is worth', async () => {
+    it('accepts an answer without an ETag', async () => {
       front.intercept = (call) => (isPutOf(key)(call) ? { status: 200 } : undefined);
-      expect((await failureOf(storage.write(stateOf(1), null))).message).toContain(
+      expect((await captureStorageError(storage.write(stateOf(1), null))).message).toContain(
         'that is no answer of S3 (HTTP 200, an answer without ETag).',
       );
     });
   });
 
-  describe('with ETags', () => {
-    it('sends them with quotes, and asks once whether conditions are heeded', async () => {
+  describe('ETags', () => {
+    it('sends ETags with quotes and checks once that the server supports conditional writes', async () => {
       let version = await storage.write(stateOf(1), null);
       front.calls.length = 0;
       for (let revision = 2; revision < 5; revision++) version = await storage.write(stateOf(revision), version);
@@ -828,7 +827,7 @@ describe('S3StateStorage, when S3 fails', () => {
       expect(front.calls.filter(({ method }) => method !== 'PUT')).toEqual([]);
     });
 
-    it('learns that a server matches them without quotes only', async () => {
+    it('detects a server that matches ETags only without quotes', async () => {
       front.matches = (condition, etag) => `"${condition}"` === etag;
       let version = await storage.write(stateOf(1), null);
       version = await storage.write(stateOf(2), version);
@@ -837,23 +836,23 @@ describe('S3StateStorage, when S3 fails', () => {
       expect(front.calls.map(({ method, headers }) => `${method} ${headers['if-match']}`)).toEqual([
         expect.stringMatching(/^PUT [\da-f]{32}$/),
       ]);
-      expect((await failureOf(another().write(stateOf(4), 'stale'))).code).toBe('conflict');
+      expect((await captureStorageError(another().write(stateOf(4), 'stale'))).code).toBe('conflict');
       // ... and that it wants them again.
       front.matches = (condition, etag) => condition === etag;
       await storage.write(stateOf(4), version);
       expect((await storage.read())?.state.revision).toBe(4);
     });
 
-    it('says that a server matches none', async () => {
+    it('names a server that matches no ETag', async () => {
       front.matches = () => false;
       const version = await storage.write(stateOf(1), null);
-      const error = await failureOf(storage.write(stateOf(2), version));
+      const error = await captureStorageError(storage.write(stateOf(2), version));
       expect(error.code).toBe('unavailable');
       expect(error.message).toContain('its own ETag does not match, with quotes or without');
     });
   });
 
-  it('gives a new copy to whoever reads after somebody changed what he was given', async () => {
+  it('returns a fresh copy after a caller changed a returned state', async () => {
     await storage.write(stateOf(1), null);
     const first = await storage.read();
     first!.state.revision = 99;
@@ -862,7 +861,7 @@ describe('S3StateStorage, when S3 fails', () => {
     expect(await storage.read()).toBe(second);
   });
 
-  it('fetches no report that is long over, and removes it once in a while', async () => {
+  it('does not fetch long expired reports and removes them from time to time', async () => {
     await storage.report(reportOf('fresh'));
     await storage.report(reportOf('old'));
     const hours = (count: number): Date => new Date(Date.now() - count * 3600_000);
@@ -882,7 +881,7 @@ describe('S3StateStorage, when S3 fails', () => {
     ]);
   });
 
-  it('fetches a report that was read before only when it is another', async () => {
+  it('fetches a known report again only if it changed', async () => {
     await storage.report(reportOf('a'));
     await storage.report(reportOf('b'));
     await storage.reports();
@@ -895,7 +894,7 @@ describe('S3StateStorage, when S3 fails', () => {
     ]);
   });
 
-  it('reads lists of several pages', async () => {
+  it('reads listings of several pages', async () => {
     const now = new Date().toISOString();
     const entry = (id: string): string =>
       `<Contents><Key>${key}.instances/${id}.json</Key><LastModified>${now}</LastModified></Contents>`;
@@ -912,7 +911,7 @@ describe('S3StateStorage, when S3 fails', () => {
     expect((await storage.reports()).map(({ id }) => id)).toEqual(['a', 'b']);
   });
 
-  it('reports without the right to list and remove', async () => {
+  it('reports without permission to list and delete', async () => {
     front.intercept = ({ method }) => (method === 'PUT' ? undefined : { status: 403, body: xmlOf('AccessDenied') });
     await storage.report(reportOf('a'));
     front.intercept = () => undefined;
@@ -920,7 +919,7 @@ describe('S3StateStorage, when S3 fails', () => {
   });
 });
 
-describe('S3StateStorage on a server that ignores the conditions of writes', () => {
+describe('S3StateStorage on a server without conditional writes', () => {
   const bare = (): Server => ({ endpoint: light.url, bucket: LIGHT_BUCKET, credentials: S3RVER_KEYS });
   let key: string;
 
@@ -928,15 +927,15 @@ describe('S3StateStorage on a server that ignores the conditions of writes', () 
     key = newKey();
   });
 
-  it.each(['with nothing there', 'with a state there'])('writes nothing, and says why, %s', async (title) => {
-    const isEmpty = title === 'with nothing there';
+  it.each(['an empty bucket', 'a stored state'])('refuses to write and says why with %s', async (title) => {
+    const isEmpty = title === 'an empty bucket';
     if (!isEmpty) {
       await putByHand(bare(), key, '1');
       await light.holds(`/${LIGHT_BUCKET}/${key}`, Buffer.from('1'));
     }
     const storage = open({ ...bare(), key });
     const before = await storage.read();
-    const error = await failureOf(storage.write(stateOf(2), before?.version ?? null));
+    const error = await captureStorageError(storage.write(stateOf(2), before?.version ?? null));
     expect(error.code).toBe('unavailable');
     expect(error.message).toBe(
       `${storage.location}: the server ignores the conditions of writes, so that of two operators one may undo ` +
@@ -947,14 +946,14 @@ describe('S3StateStorage on a server that ignores the conditions of writes', () 
     expect(await namesBelow(bare(), key)).toEqual(isEmpty ? [] : [key]);
   });
 
-  it('by option writes, warns once, and looks before it writes', async () => {
+  it('writes if an option allows it, after a warning and a check for changes', async () => {
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     front.heedsConditions = false;
     const storage = open({ ...behindFront(), key, onUnconditionalWrites: 'warn' });
     const first = await storage.write(stateOf(1), null);
     const second = await storage.write(stateOf(2), first);
-    expect((await failureOf(storage.write(stateOf(3), first))).code).toBe('conflict');
-    expect((await failureOf(storage.write(stateOf(3), null))).code).toBe('conflict');
+    expect((await captureStorageError(storage.write(stateOf(3), first))).code).toBe('conflict');
+    expect((await captureStorageError(storage.write(stateOf(3), null))).code).toBe('conflict');
     expect(await storage.read()).toEqual({ state: stateOf(2), version: second });
     const warnings = warn.mock.calls.filter(([text]) => String(text).includes('ignores the conditions'));
     expect(warnings).toEqual([
@@ -966,31 +965,35 @@ describe('S3StateStorage on a server that ignores the conditions of writes', () 
     ]);
   });
 
-  it('recognises one that says that it knows no conditions', async () => {
+  it('detects a server that rejects conditional headers', async () => {
     const storage = open({ ...behindFront(), key });
     front.intercept = ({ headers }) =>
       headers['if-match'] === undefined && headers['if-none-match'] === undefined
         ? undefined
         : { status: 501, body: xmlOf('NotImplemented') };
-    expect((await failureOf(storage.write(stateOf(1), null))).message).toContain('ignores the conditions of writes');
-    expect((await failureOf(storage.write(stateOf(1), 'version'))).message).toContain(
+    expect((await captureStorageError(storage.write(stateOf(1), null))).message).toContain(
+      'ignores the conditions of writes',
+    );
+    expect((await captureStorageError(storage.write(stateOf(1), 'version'))).message).toContain(
       'ignores the conditions of writes',
     );
   });
 
-  it('asks again after it could not find out', async () => {
+  it('checks again after a check without a result', async () => {
     const storage = open({ ...behindFront(), key });
     front.intercept = () => ({ status: 500 });
-    expect((await failureOf(storage.write(stateOf(1), null))).message).toContain('the server answers HTTP 500');
+    expect((await captureStorageError(storage.write(stateOf(1), null))).message).toContain(
+      'the server answers HTTP 500',
+    );
     front.intercept = () => undefined;
     await storage.write(stateOf(1), null);
   });
 });
 
-describe('S3StateStorage and secrets', () => {
+describe('S3StateStorage secrets', () => {
   const SECRETS = { accessKeyId: 'MYACCESSKEYID', secretAccessKey: 'my/secret+key', sessionToken: 'my-session-token' };
 
-  it('shows none, whatever the server says', async () => {
+  it('redacts secrets that the server echoes', async () => {
     const storage = open({ ...behindFront(), key: newKey(), credentials: SECRETS });
     const words = Object.values(SECRETS).join(' ');
     front.intercept = () => ({
@@ -1008,7 +1011,7 @@ describe('S3StateStorage and secrets', () => {
       () => storage.reports(),
       () => storage.report(reportOf('a')),
     ]) {
-      const shown = inspect(await failureOf(work()), { depth: 20, showHidden: true });
+      const shown = inspect(await captureStorageError(work()), { depth: 20, showHidden: true });
       for (const secret of [...Object.values(SECRETS), 'AKIAABC']) expect(shown).not.toContain(secret);
       expect(shown).toContain('SignatureDoesNotMatch, Not *** *** *** ***');
       expect(shown).toContain('request req-1');
@@ -1017,13 +1020,13 @@ describe('S3StateStorage and secrets', () => {
     expect(JSON.stringify(storage)).not.toContain(SECRETS.secretAccessKey);
   });
 
-  it('shows none of an endpoint, and sends none', async () => {
+  it('neither shows nor sends credentials in the endpoint URL', async () => {
     const endpoint = front.url.replace('//', '//root:topsecret@');
     const storage = open({ ...behindFront(), key: newKey(), endpoint });
     expect(storage.location).toBe(`s3://${LIGHT_BUCKET}/${storage.location.slice(12).split(' ')[0]} at ${front.url}`);
     expect(await storage.read()).toBeNull();
     front.intercept = () => ({ status: 500 });
-    const error = await failureOf(storage.read());
+    const error = await captureStorageError(storage.read());
     expect(inspect(error, { depth: 20, showHidden: true })).not.toMatch(/root|topsecret/);
     expect(JSON.stringify(front.calls)).not.toMatch(/topsecret/);
   });
@@ -1045,14 +1048,14 @@ describe('S3StateStorage and secrets', () => {
       's3://bucket/state.json?secretAccessKey=secret',
       'has the parameter secretAccessKey, which is none of region, endpoint,',
     ],
-  ])('shows none of the URL %s', async (url, sentence) => {
-    const message = await messageOf(createStorage(url));
+  ])('reveals no secret of the URL %s', async (url, sentence) => {
+    const message = await getMessage(createStorage(url));
     expect(message).toContain(sentence);
     expect(message).not.toMatch(/[=:/]sec\/?ret|ret@|key:/);
   });
 });
 
-describe('the URL of an S3StateStorage', () => {
+describe('S3StateStorage URL and options', () => {
   it.each([
     ['s3://bucket/a/b.json', 's3://bucket/a/b.json'],
     ['S3://bucket/a%20b%23.json?region=', 's3://bucket/a b#.json'],
@@ -1064,7 +1067,7 @@ describe('the URL of an S3StateStorage', () => {
       's3://bucket/k?endpoint=https%3A%2F%2Fhost%2Fs3%2F&region=x&forcePathStyle=true',
       's3://bucket/k at https://host/s3',
     ],
-  ])('%s', async (url, location) => {
+  ])('resolves %s to the location %s', async (url, location) => {
     expect(await createStorage(url)).toMatchObject({ kind: 's3', location });
   });
 
@@ -1084,8 +1087,8 @@ describe('the URL of an S3StateStorage', () => {
       's3://bucket/key?endpoint=minio:9000',
       'the endpoint must be a URL such as https://minio.internal:9000, not "minio:9000"',
     ],
-  ])('%s is none', async (url, sentence) => {
-    expect(await messageOf(createStorage(url))).toContain(sentence);
+  ])('rejects the invalid URL %s', async (url, sentence) => {
+    expect(await getMessage(createStorage(url))).toContain(sentence);
   });
 
   it.each([
@@ -1093,13 +1096,13 @@ describe('the URL of an S3StateStorage', () => {
     [{ bucket: 'b', key: '' }, 'S3StateStorage needs the option key'],
     [{ bucket: 'b', key: 'k', timeout: 0 }, 'timeout must be a number of milliseconds, not 0'],
     [{ bucket: 'b', key: 'k', reportTtl: NaN }, 'reportTtl must be a number of milliseconds, not NaN'],
-  ])('%j are no options', (options, sentence) => {
+  ])('rejects the invalid options %j', (options, sentence) => {
     expect(() => new S3StateStorage(options)).toThrow(sentence);
   });
 });
 
 // Under Jest the system's errors belong to another realm than the SDK, which then does not try again.
-describe('S3StateStorage in a process of its own', () => {
+describe('S3StateStorage in a separate process', () => {
   const root = resolve(__dirname, '../..');
   let folder: string;
 
@@ -1126,7 +1129,7 @@ describe('S3StateStorage in a process of its own', () => {
     return stdout.trimEnd().split('\n');
   }
 
-  it.each(['esm', 'cjs'])('loads without the SDK, and says what to install when it is used (%s)', async (form) => {
+  it.each(['esm', 'cjs'])('loads without the SDK and says what to install on use (%s)', async (form) => {
     const lines = await run(
       'without',
       form,
@@ -1143,7 +1146,7 @@ describe('S3StateStorage in a process of its own', () => {
     ]);
   });
 
-  it('says what is wrong with the network', async () => {
+  it('explains network failures', async () => {
     const port = await getPort();
     const endpoints = [`http://127.0.0.1:${port}`, 'http://no-such-host.invalid', front.url.replace('http:', 'https:')];
     front.intercept = () => 'reset';
@@ -1166,7 +1169,7 @@ describe('S3StateStorage in a process of its own', () => {
     expect(front.calls).toHaveLength(2);
   });
 
-  it('finds out that a write was done whose answer was lost, after the SDK has tried again', async () => {
+  it('succeeds for a write whose answer was lost after the SDK retried it', async () => {
     const key = newKey();
     let tries = 0;
     front.intercept = (call) => (isPutOf(key)(call) && ++tries === 1 ? { lost: 'reset' } : undefined);

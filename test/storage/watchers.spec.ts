@@ -8,9 +8,9 @@ import { until } from '../tools/waiting.js';
 
 const ROOT = resolve(__dirname, '../..');
 const NODEMON = createRequire(join(ROOT, 'package.json')).resolve('nodemon/bin/nodemon.js');
-const PATIENCE = 60_000;
+const TIMEOUT_MS = 60_000;
 
-// A worker of Jest may run for another reason than a watcher; NODE_ENV is what a developer's machine has.
+// Not the environment of the Jest worker, but that of a developer's machine.
 const environment = { PATH: process.env.PATH, HOME: tmpdir(), NODE_ENV: 'development' };
 
 const APPLICATION = `import 'reflect-metadata';
@@ -45,7 +45,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function watchWith(...args: string[]): void {
+function startWatcher(...args: string[]): void {
   watcher = spawn(process.execPath, args, { cwd: folder, env: environment });
   for (const stream of [watcher.stdout!, watcher.stderr!]) {
     stream.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -56,19 +56,19 @@ function count(pattern: RegExp): number {
   return [...output.matchAll(pattern)].length;
 }
 
-function records(): string[] {
+function listReports(): string[] {
   const reports = join(folder, '.maintenance-state.json.instances');
   return existsSync(reports) ? readdirSync(reports).filter((name) => !name.endsWith('.tmp')) : [];
 }
 
 it(
-  'restarts under nodemon for changes of the source alone, never for the reports that each start writes',
+  'restarts under nodemon only for source changes, not for the instance reports of each start',
   async () => {
-    watchWith(NODEMON, '--verbose', 'main.js');
+    startWatcher(NODEMON, '--verbose', 'main.js');
     for (let starts = 1; starts <= 3; starts++) {
-      await until(`start ${starts} is listening`, () => count(/^listening$/gm) >= starts, PATIENCE);
-      // A record for each start: this one's is there, and nodemon has seen it before it sees the next change of the source.
-      await until(`start ${starts} has reported`, () => records().length >= starts, PATIENCE);
+      await until(`start ${starts} is listening`, () => count(/^listening$/gm) >= starts, TIMEOUT_MS);
+      // Each start writes one report. Wait for it, so that nodemon sees it before the next source change.
+      await until(`start ${starts} has reported`, () => listReports().length >= starts, TIMEOUT_MS);
       if (starts < 3) writeFileSync(join(folder, 'main.js'), `${APPLICATION}// ${starts}\n`);
     }
     const causes = output.match(/^.*triggering change.*$/gm) ?? [];
@@ -76,5 +76,5 @@ it(
     expect(causes.filter((line) => !line.includes('main.js'))).toEqual([]);
     expect(count(/^listening$/gm)).toBe(3);
   },
-  4 * PATIENCE,
+  4 * TIMEOUT_MS,
 );
