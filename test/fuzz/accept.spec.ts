@@ -103,7 +103,7 @@ const pieces = fc
   )
   .map((parts) => parts.join(''));
 
-describe.each(ADAPTERS)('the Accept header on %s', (adapter) => {
+describe.each(ADAPTERS)('Accept header on %s', (adapter) => {
   let running: Running;
   let wire: Wire;
   beforeAll(async () => {
@@ -116,7 +116,7 @@ describe.each(ADAPTERS)('the Accept header on %s', (adapter) => {
     await running.close();
   });
 
-  async function refusedWith(...accept: string[]): Promise<Answer> {
+  async function sendRefused(...accept: string[]): Promise<Answer> {
     return wire.send(
       requestOf(
         'GET',
@@ -126,8 +126,8 @@ describe.each(ADAPTERS)('the Accept header on %s', (adapter) => {
     );
   }
 
-  /** The format of a refusal, which has to be complete. */
-  function formatOf({ status, headers, text }: Answer): 'html' | 'json' {
+  /** Returns the format of a refusal after checking that it is complete. */
+  function getFormat({ status, headers, text }: Answer): 'html' | 'json' {
     expect(status).toBe(503);
     expect(headers.vary).toMatch(/(?:^|, *)accept(?:$|,)/i);
     expect(headers['cache-control']).toBe('no-store');
@@ -142,11 +142,11 @@ describe.each(ADAPTERS)('the Accept header on %s', (adapter) => {
   }
 
   it(
-    'is read as RFC 9110 says',
+    'is negotiated according to RFC 9110',
     async () => {
       const seen = { html: 0, json: 0 };
       await holds(grammatical, async ({ ranges, text }) => {
-        const format = formatOf(await refusedWith(text));
+        const format = getFormat(await sendRefused(text));
         const expected = preferred(ranges);
         if (expected !== null) expect(format).toBe(expected);
         if (expected !== null) seen[expected]++;
@@ -157,16 +157,16 @@ describe.each(ADAPTERS)('the Accept header on %s', (adapter) => {
   );
 
   it(
-    'gets a whole answer, whatever is in it',
+    'gets a complete refusal for any header value',
     () =>
       holds(fc.array(fc.oneof(bytes, pieces), { minLength: 1, maxLength: 3 }), async (accept) => {
-        formatOf(await refusedWith(...accept));
+        getFormat(await sendRefused(...accept));
       }),
     PATIENCE,
   );
 
   it(
-    'takes no time worth mentioning, however long it is',
+    'is parsed without blocking the event loop for any length',
     async () => {
       const repeated = fc.tuple(pieces, pieces, pieces).filter(([, middle]) => middle !== '');
       const delay = monitorEventLoopDelay({ resolution: 5 });
@@ -177,7 +177,7 @@ describe.each(ADAPTERS)('the Accept header on %s', (adapter) => {
         const longest: number[] = [];
         for (let attempt = 0; attempt < 3 && (longest.at(-1) ?? Infinity) > 100; attempt++) {
           delay.reset();
-          formatOf(await refusedWith(long));
+          getFormat(await sendRefused(long));
           longest.push(delay.max / 1e6);
         }
         expect(Math.min(...longest)).toBeLessThan(100);

@@ -268,7 +268,7 @@ function requestWith({
 }
 
 /** Fields of which one look says that they make no sense; an object is what `JSON.parse` makes of the body. */
-function isSenseless(endpoint: string, given: Record<string, unknown>): boolean {
+function isInvalid(endpoint: string, given: Record<string, unknown>): boolean {
   const known = endpoint === 'on' ? FIELDS : SELECTORS;
   if (Object.keys(given).some((name) => !known.includes(name))) return true;
   const has = (name: string, isRight: (value: unknown) => boolean): boolean => name in given && !isRight(given[name]);
@@ -306,7 +306,7 @@ function parsed(bytes: Buffer): unknown {
   }
 }
 
-describe.each(ADAPTERS)('the admin endpoints on %s', (adapter) => {
+describe.each(ADAPTERS)('admin endpoints on %s', (adapter) => {
   const storage = new MemoryStateStorage();
   let running: Running;
   let wire: Wire;
@@ -330,7 +330,7 @@ describe.each(ADAPTERS)('the admin endpoints on %s', (adapter) => {
     return state;
   }
 
-  /** An answer is never a page, and never made one by who reads it. */
+  /** Checks that the answer is JSON, so that no browser renders it as a page. */
   function expectNoPage({ headers, text }: Answer): void {
     if (text !== '') expect(headers['content-type']).toMatch(/^application\/(?:problem\+)?json(?:;|$)/);
   }
@@ -343,7 +343,7 @@ describe.each(ADAPTERS)('the admin endpoints on %s', (adapter) => {
   }
 
   it(
-    'do what a body says or say what is wrong with it, and never both',
+    'either applies a body or explains why it is invalid',
     async () => {
       const seen: Record<number, number> = {};
       await holds(change, async (made) => {
@@ -376,8 +376,8 @@ describe.each(ADAPTERS)('the admin endpoints on %s', (adapter) => {
           made.type === 'application/json' && made.encoding === null && isAllowed && made.bytes.length < 100_000;
         if (!isPlain || typeof body !== 'object' || body === null || Array.isArray(body)) return;
         const given = body as Record<string, unknown>;
-        if (isSenseless(made.endpoint, given)) expect(answer.status).toBe(400);
-        // Fastify's parser refuses what would be another prototype, before anybody could name the member.
+        if (isInvalid(made.endpoint, given)) expect(answer.status).toBe(400);
+        // Fastify's parser rejects prototype members itself, without naming them.
         if (answer.status !== 400 || /__proto__|constructor/.test(made.bytes.toString())) return;
         const { message } = JSON.parse(answer.text) as { message: string };
         const names = Object.keys(given).filter(
@@ -391,12 +391,12 @@ describe.each(ADAPTERS)('the admin endpoints on %s', (adapter) => {
   );
 
   it(
-    'take every window that makes sense, and give it back',
+    'accepts every valid window and returns it',
     async () => {
       const start = fc.date({ min: new Date('2038-01-01'), max: new Date('2039-12-31'), noInvalidDate: true });
       const future = fc.date({ min: new Date('2040-01-01'), max: new Date('9999-12-31'), noInvalidDate: true });
       const name = fc.string({ minLength: 1, unit: 'binary' }).filter((value) => value.trim() !== '');
-      const sensible = fc.record(
+      const validWindow = fc.record(
         {
           scope: name,
           mode: fc.constantFrom('full', 'read-only'),
@@ -408,7 +408,7 @@ describe.each(ADAPTERS)('the admin endpoints on %s', (adapter) => {
         },
         { requiredKeys: ['scope'] },
       );
-      await holds(sensible, async (options) => {
+      await holds(validWindow, async (options) => {
         storage.put(STORED);
         await running.maintenance.refresh();
         const json = JSON.stringify(options);
@@ -424,16 +424,16 @@ describe.each(ADAPTERS)('the admin endpoints on %s', (adapter) => {
         const { windows } = JSON.parse(answer.text) as { windows: Windows };
         const mode = options.mode ?? 'full';
         const known = [...windows.active, ...windows.planned];
-        const opened = known.find((window) => window.scope === options.scope && window.mode === mode);
-        const said = { mode, ...options };
-        expect(opened).toMatchObject(JSON.parse(JSON.stringify(said)));
+        const created = known.find((window) => window.scope === options.scope && window.mode === mode);
+        const expected = { mode, ...options };
+        expect(created).toMatchObject(JSON.parse(JSON.stringify(expected)));
       });
     },
     PATIENCE,
   );
 
   it(
-    'survive a body whose length is a lie',
+    'survives a body with a wrong length',
     async () => {
       const lie = fc.record({
         line: fc.constantFrom(
@@ -483,10 +483,10 @@ describe.each(ADAPTERS)('the admin endpoints on %s', (adapter) => {
           const answer = await wire.sendAndEnd(Buffer.from(bytes));
           if (answer) expectNoPage(answer);
           if (answer) expect([200, 400, 413, 415, 417, 501]).toContain(answer.status);
-          // What Node takes for a second request may be answered before the first, so that the answer says nothing of it.
+          // Node may parse the end of the body as a second request and answer that first, so only the state is checked.
           await content();
         },
-        // Each takes a connection of its own, of which a machine has so many.
+        // Each case needs its own connection, and a machine has a limited number of ports.
         Math.min(CASES, 2_000),
       );
     },

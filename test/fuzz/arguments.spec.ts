@@ -205,7 +205,7 @@ const mistake: Arbitrary<Mistake & { command: string }> = fc
   )
   .chain((made) => fc.constant(made));
 
-describe('the command line', () => {
+describe('command line', () => {
   let folder: string;
   let file: string;
   let program: CommandLine;
@@ -232,7 +232,7 @@ describe('the command line', () => {
   const stored = (): MaintenanceState => JSON.parse(readFileSync(file, 'utf8')) as MaintenanceState;
 
   it(
-    'stores what `on` is told, and shows it',
+    'stores and shows the options of `on`',
     async () => {
       await holds(sensible, async (options) => {
         const before = Date.now();
@@ -262,7 +262,7 @@ describe('the command line', () => {
   );
 
   it(
-    'ends with `off` what it is told, and keeps the rest',
+    'ends the windows given to `off` and keeps all others',
     async () => {
       const which = fc.record(
         {
@@ -292,7 +292,7 @@ describe('the command line', () => {
   );
 
   it(
-    'says in one sentence what is wrong, and changes nothing',
+    'explains an invalid argument in one sentence and changes nothing',
     async () => {
       await holds(
         fc.tuple(mistake, fc.option(sensible.map((options) => options.filter(({ name }) => name === '--json')))),
@@ -384,7 +384,7 @@ describe('the command line', () => {
   );
 
   it(
-    'takes whatever it is given, and what it did not understand it did not do',
+    'accepts any arguments and changes nothing if it rejects them',
     async () => {
       const codes = new Set<number | null>();
       const content = fc.constantFrom(STORED, STORED, null, '1', '{');
@@ -401,7 +401,7 @@ describe('the command line', () => {
   );
 
   it(
-    'shows no password of a storage',
+    'reveals no password of a storage URL',
     async () => {
       const url = fc
         .record({
@@ -433,7 +433,7 @@ describe('the command line', () => {
   );
 
   it(
-    'is the same as a process of its own',
+    'behaves the same as in a separate process',
     async () => {
       const cases = fc.oneof(
         line,

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Ended } from '../cli/program.js';
 
-/** What the program did: with what it threw, which no program should. */
+/** The outcome of a command, including an error that it threw (which it never should). */
 export interface Ran extends Ended {
   thrown?: string;
 }
 
-/** The command line in a process that stays, so that a command costs no start of one. */
+/** Runs commands in one long-lived process, so that a command does not pay for a process start. */
 export class CommandLine {
   private constructor(private readonly child: ChildProcess) {}
 

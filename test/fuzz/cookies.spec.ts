@@ -203,7 +203,7 @@ function decoded(text: string): string {
   }
 }
 
-describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
+describe.each(ADAPTERS)('bypass on %s', (adapter) => {
   const storage = new MemoryStateStorage();
   let running: Running;
   let wire: Wire;
@@ -222,7 +222,7 @@ describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
     return (await wire.send(requestOf('GET', '/cats', headers))).status;
   }
 
-  it('is what the application makes of the link', async () => {
+  it('is created by the application from the link', async () => {
     const { status, headers } = await wire.send(requestOf('GET', `/cats?maintenance_bypass=${everything.token}`, []));
     expect(status).toBe(303);
     const [, value] = headers['set-cookie']!.match(/^__Host-maintenance-bypass=([^;]+)/)!;
@@ -233,26 +233,26 @@ describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
   });
 
   it(
-    'lets in with a valid cookie only',
+    'admits only requests with a valid cookie',
     async () => {
-      const seen = { in: 0, out: 0 };
+      const seen = { admitted: 0, refused: 0 };
       await holds(fc.array(cookie.map(sendable), { minLength: 1, maxLength: 2 }), async (cookies) => {
         const status = await statusWith(cookies.map((text) => `Cookie: ${text}`));
         expect([200, 400, 431, 503]).toContain(status);
         if (status === 200) expect(mayOpen(cookies)).toBe(true);
         if (mustOpen(cookies) && cookies.join().length < 10_000) expect(status).toBe(200);
-        seen[status === 200 ? 'in' : 'out']++;
+        seen[status === 200 ? 'admitted' : 'refused']++;
       });
-      expect(Math.min(seen.in, seen.out)).toBeGreaterThan(CASES / 50);
+      expect(Math.min(seen.admitted, seen.refused)).toBeGreaterThan(CASES / 50);
     },
     PATIENCE,
   );
 
   it(
-    'lets in with the token in the header only',
+    'admits only requests with exactly the token in the header',
     async () => {
       const { token } = everything;
-      const seen = { in: 0, out: 0 };
+      const seen = { admitted: 0, refused: 0 };
       const text = fc.oneof(
         fc.constant(token),
         fc.nat({ max: token.length - 1 }).map((at) => token.slice(0, at) + token.slice(at + 1)),
@@ -271,12 +271,12 @@ describe.each(ADAPTERS)('a bypass on %s', (adapter) => {
         .map(([name, blank, value]) => ({ line: `${name}:${blank}${value}${blank}`, value: value.trim() }));
       await holds(fc.array(header, { minLength: 1, maxLength: 2 }), async (headers) => {
         const status = await statusWith(headers.map(({ line }) => line));
-        const isKey = headers.length === 1 && headers[0]!.value === token;
-        if (isKey) expect(status).toBe(200);
+        const isToken = headers.length === 1 && headers[0]!.value === token;
+        if (isToken) expect(status).toBe(200);
         else expect([400, 503]).toContain(status);
-        seen[isKey ? 'in' : 'out']++;
+        seen[isToken ? 'admitted' : 'refused']++;
       });
-      expect(Math.min(seen.in, seen.out)).toBeGreaterThan(CASES / 50);
+      expect(Math.min(seen.admitted, seen.refused)).toBeGreaterThan(CASES / 50);
     },
     PATIENCE,
   );

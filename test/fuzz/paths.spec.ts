@@ -248,14 +248,16 @@ const target = fc
       .replace(/^ +/, ''),
   );
 const method = fc.constantFrom('GET', 'GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'GETT');
-const LANES = ADAPTERS.flatMap((adapter) => ['', '/api'].map((prefix) => [adapter, prefix] as [Adapter, string]));
+const ADAPTERS_AND_PREFIXES = ADAPTERS.flatMap((adapter) =>
+  ['', '/api'].map((prefix) => [adapter, prefix] as [Adapter, string]),
+);
 
-describe.each(LANES)('paths on %s with the prefix "%s"', (adapter, prefix) => {
+describe.each(ADAPTERS_AND_PREFIXES)('paths on %s with the prefix "%s"', (adapter, prefix) => {
   const ends: (() => unknown)[] = [];
-  /** The same application without the module, with it while it is off, and closed: by edge and guard, and by the guard alone. */
+  /** The same application without the module, with maintenance off, and with it on: with and without the middleware. */
   let plain: Wire;
   let off: Wire;
-  let closed: Wire;
+  let refusing: Wire;
   let guarded: Wire;
 
   beforeAll(async () => {
@@ -278,15 +280,15 @@ describe.each(LANES)('paths on %s with the prefix "%s"', (adapter, prefix) => {
     off = wireTo(await running({}));
     const on = await running({});
     await on.maintenance.enable();
-    closed = wireTo(on);
+    refusing = wireTo(on);
     guarded = wireTo(await running({ enabled: true }, false));
   });
   afterAll(() => Promise.all(ends.map((end) => end())));
 
-  const asks = (wire: Wire, method: string, target: string): Promise<Answer> =>
+  const sendRequest = (wire: Wire, method: string, target: string): Promise<Answer> =>
     wire.send(requestOf(method, target, method === 'POST' ? ['Content-Length: 0'] : []), method === 'HEAD');
   const isHandled = ({ headers }: Answer): boolean => headers['x-handler'] === 'yes';
-  const shown = ({ status, text, headers }: Answer): object => ({
+  const summarize = ({ status, text, headers }: Answer): object => ({
     status,
     text,
     type: headers['content-type'],
@@ -295,44 +297,44 @@ describe.each(LANES)('paths on %s with the prefix "%s"', (adapter, prefix) => {
   });
 
   it(
-    'are closed whatever their spelling, exempt in normal form only, and untouched while maintenance is off',
+    'refuses paths in any spelling, exempts them only in normal form, and changes nothing while maintenance is off',
     async () => {
       const seen = { exempt: 0, refused: 0, unread: 0, handled: 0 };
       await holds(
         fc.tuple(method, target),
         async ([method, target]) => {
           const [without, whileOff, whileOn, byGuard] = (await Promise.all(
-            [plain, off, closed, guarded].map((wire) => asks(wire, method, target)),
+            [plain, off, refusing, guarded].map((wire) => sendRequest(wire, method, target)),
           )) as [Answer, Answer, Answer, Answer];
           for (const { status } of [whileOff, whileOn, byGuard]) expect(status).not.toBe(500);
 
-          // Who does not know that the module is there does not find out.
-          expect(shown(whileOff)).toEqual(shown(without));
+          // While maintenance is off, the module must not change any response.
+          expect(summarize(whileOff)).toEqual(summarize(without));
 
           if (isExempt(method, target, prefix)) {
             seen.exempt++;
-            expect(shown(whileOn)).toEqual(shown(without));
+            expect(summarize(whileOn)).toEqual(summarize(without));
           } else {
             expect(isHandled(whileOn)).toBe(false);
             expect(isHandled(byGuard)).toBe(false);
             if (whileOn.status === 503) seen.refused++;
-            // What Node, Fastify or Express can't read at all gets the answer that it always gets.
+            // A request that Node, Fastify or Express cannot parse gets the same answer as without the module.
             else {
               seen.unread++;
-              expect(shown(whileOn)).toEqual(shown(without));
+              expect(summarize(whileOn)).toEqual(summarize(without));
               if (whileOn.status !== 400) {
                 expect([adapter, target[0] === '/', whileOn.status]).toEqual(['express', false, 404]);
               }
             }
           }
 
-          // The guard sees what has a handler; there the edge has to think the same.
+          // The guard only sees requests with a handler; for those, the middleware has to decide the same.
           if (!isHandled(without)) return;
           seen.handled++;
           expect(whileOn.status).toBe(byGuard.status);
           if (!isExempt(method, target, prefix)) expect(whileOn.status).toBe(503);
         },
-        (CASES / LANES.length) * 2,
+        (CASES / ADAPTERS_AND_PREFIXES.length) * 2,
       );
       for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0);
     },

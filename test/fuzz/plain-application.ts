@@ -10,7 +10,7 @@ export interface PlainApplication {
   close: () => Promise<void>;
 }
 
-/** An application without the module. */
+/** Starts an application without the maintenance module. */
 export async function startPlain(
   adapter: Adapter,
   controllers: Type[],

@@ -15,7 +15,7 @@ import { content, isJson, state } from './state-content.js';
 
 const HANDWRITTEN = /^[\s\ufeff]*[01]\s*$/;
 
-describe('what a file holds', () => {
+describe('content of the state file', () => {
   let folder: string;
   let path: string;
   let storage: FileStateStorage;
@@ -26,7 +26,7 @@ describe('what a file holds', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  /** What is read; the version alone if it is called corrupt. Anything else fails. */
+  /** Returns what is read, or only the version if it is corrupt. Fails on any other error. */
   async function read(): Promise<{ state?: MaintenanceState; version: string }> {
     try {
       return (await storage.read())!;
@@ -39,7 +39,7 @@ describe('what a file holds', () => {
   }
 
   it(
-    'reads as a state, or is called corrupt and has a version',
+    'is read as a state or reported as corrupt with a version',
     async () => {
       const seen = { states: 0, corrupt: 0 };
       await holds(content, async (bytes) => {
@@ -62,7 +62,7 @@ describe('what a file holds', () => {
   );
 
   it(
-    'reads the same once it was written back, and corrupt content can be overwritten',
+    'is read unchanged after it was written back, and can be overwritten if corrupt',
     async () => {
       // Each write is flushed to the disk.
       await holds(content, async (bytes) => {
@@ -78,7 +78,7 @@ describe('what a file holds', () => {
   );
 });
 
-describe('an application', () => {
+describe('application on arbitrary state content', () => {
   const POLICIES: StorageFailurePolicy[] = ['last-known', 'on', 'off'];
   const storages = POLICIES.map(() => new MemoryStateStorage());
   let running: Running[];
@@ -91,16 +91,16 @@ describe('an application', () => {
   });
   afterAll(() => Promise.all(running.map(({ close }) => close())));
 
-  /** The storage and the service of an application with this policy. */
-  function withPolicy(policy: StorageFailurePolicy): [MemoryStateStorage, MaintenanceService] {
+  /** Returns the storage and the service of the application with this `onStorageFailure`. */
+  function getApplication(policy: StorageFailurePolicy): [MemoryStateStorage, MaintenanceService] {
     const index = POLICIES.indexOf(policy);
     return [storages[index]!, running[index]!.maintenance];
   }
 
   it.each(POLICIES)(
-    'follows the policy "%s" whatever is stored, and `disable` repairs it',
+    'follows onStorageFailure "%s" for invalid content, and disable() repairs it',
     async (policy) => {
-      const [storage, maintenance] = withPolicy(policy);
+      const [storage, maintenance] = getApplication(policy);
       await maintenance.disable({ all: true });
       let failures = 0;
       await holds(
@@ -133,24 +133,24 @@ describe('an application', () => {
   );
 
   it(
-    'keeps what it does not know of a state that it changes',
+    'preserves unknown members of a state that it changes',
     async () => {
-      const [storage, maintenance] = withPolicy('off');
+      const [storage, maintenance] = getApplication('off');
       let lineages = 0;
       await holds(state, async (made) => {
-        // An older revision of a lineage that is known counts as a read that was overtaken.
+        // The monitor ignores an older revision of a known lineage as a stale read.
         const before = { ...made, lineage: `${made.lineage} ${lineages++}` };
         storage.put(JSON.stringify(before));
         expect(await maintenance.refresh()).toMatchObject({ revision: before.revision, storage: { healthy: true } });
-        // Nothing of what is there has this scope.
+        // No existing window has this scope.
         await maintenance.enable({ scope: 'of the test', message: 'x' });
         const { state: after } = (await storage.read())!;
         const { windows, history, revision, ...rest } = after;
-        const { windows: oldWindows, history: oldHistory, revision: oldRevision, ...oldRest } = overTheWire(before);
+        const { windows: oldWindows, history: oldHistory, revision: oldRevision, ...oldRest } = cloneAsJson(before);
         expect(rest).toEqual(oldRest);
         expect(revision).toBe(oldRevision + 1);
         expect(history.slice(1)).toEqual(oldHistory);
-        // Windows that are over go; the others stay as they are.
+        // Expired windows are removed; the others stay as they are.
         const kept = windows.filter(({ scope }) => scope !== 'of the test');
         const over = oldWindows.filter(({ endsAt, leaseUntil }) => isPast(endsAt) || isPast(leaseUntil));
         expect(kept).toEqual(oldWindows.filter((window) => !over.includes(window)));
@@ -161,7 +161,7 @@ describe('an application', () => {
   );
 });
 
-function overTheWire<T>(value: T): T {
+function cloneAsJson<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T;
 }
 
