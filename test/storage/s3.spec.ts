@@ -1049,7 +1049,7 @@ describe('S3StateStorage secrets', () => {
       'has the parameter secretAccessKey, which is none of region, endpoint,',
     ],
   ])('reveals no secret of the URL %s', async (url, sentence) => {
-    const message = await getMessage(createStorage(url));
+    const message = await messageOf(createStorage(url));
     expect(message).toContain(sentence);
     expect(message).not.toMatch(/[=:/]sec\/?ret|ret@|key:/);
   });
@@ -1088,7 +1088,7 @@ describe('S3StateStorage URL and options', () => {
       'the endpoint must be a URL such as https://minio.internal:9000, not "minio:9000"',
     ],
   ])('rejects the invalid URL %s', async (url, sentence) => {
-    expect(await getMessage(createStorage(url))).toContain(sentence);
+    expect(await messageOf(createStorage(url))).toContain(sentence);
   });
 
   it.each([

@@ -10,7 +10,7 @@ describe('parseDuration', () => {
     ['1d2h3m4s', 93_784],
     ['1H 30M', 5_400],
     ['3650d', 315_360_000],
-  ])('reads %s', (text, seconds) => {
+  ])('parses %s', (text, seconds) => {
     expect(parseDuration(text)).toBe(seconds * 1_000);
   });
 
@@ -31,7 +31,7 @@ describe('parseDuration', () => {
     '1e3s',
     '3651d',
     '∞',
-  ])('refuses %j', (text) => {
+  ])('rejects %j', (text) => {
     expect(parseDuration(text)).toBeUndefined();
   });
 });
@@ -48,7 +48,7 @@ describe('showDuration', () => {
     [86_399_000, '1 day'],
     [90_000_000, '1 day 1 h'],
     [200_000_000, '2 days 8 h'],
-  ])('shows %d ms as %s', (milliseconds, text) => {
+  ])('formats %d ms as %s', (milliseconds, text) => {
     expect(formatDuration(milliseconds)).toBe(text);
   });
 });

@@ -9,7 +9,7 @@ it.each([
   ['2026-12-01T24:00', false],
   ['2026-12-01', false],
   ['02:00', false],
-])('%s is a local time: %s', (text, is) => expect(isLocalTime(text)).toBe(is));
+])('isLocalTime returns for %s: %s', (text, is) => expect(isLocalTime(text)).toBe(is));
 
 it.each([
   ['2026-12-01T02:00', 'Europe/Rome', '2026-12-01T01:00:00.000Z'],
@@ -21,7 +21,7 @@ it.each([
   ['2026-10-25T02:30', 'Europe/Rome', '2026-10-25T00:30:00.000Z'],
   ['2026-11-01T01:30', 'America/New_York', '2026-11-01T05:30:00.000Z'],
   ['2027-04-04T01:45', 'Australia/Lord_Howe', '2027-04-03T14:45:00.000Z'],
-])('%s in %s is %s', (local, timeZone, iso) => {
+])('converts %s in %s to %s', (local, timeZone, iso) => {
   expect(new Date(resolveTime({ local }, '--at', timeZone)).toISOString()).toBe(iso);
 });
 
@@ -29,13 +29,13 @@ it.each([
   ['2027-03-28T02:30', 'Europe/Rome', '2027-03-28T03:30'],
   ['2027-03-14T02:00', 'America/New_York', '2027-03-14T03:00'],
   ['2026-10-04T02:15', 'Australia/Lord_Howe', '2026-10-04T02:45'],
-])('%s does not exist in %s', (local, timeZone, instead) => {
+])('rejects %s, which does not exist in %s', (local, timeZone, instead) => {
   expect(() => resolveTime({ local }, '--at', timeZone)).toThrow(
     `--at ${local} does not exist in ${timeZone}: clocks are put forward then. They show ${instead} instead.`,
   );
 });
 
-it('needs a zone', () => {
+it('requires a time zone', () => {
   expect(() => resolveTime({ local: '2026-12-01T02:00' }, '--until', undefined)).toThrow(
     '--until 2026-12-01T02:00 is a local time: name its zone with --tz, such as --tz Europe/Rome, or write 2026-12-01T02:00Z for UTC.',
   );

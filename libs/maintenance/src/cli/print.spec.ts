@@ -45,7 +45,7 @@ function changeOf(report: Report, change: ChangeReport['change'], replacedCorrup
 }
 
 describe('statusLines', () => {
-  it('shows each window, the planned ones too, and the storage', () => {
+  it('lists active and planned windows and the storage', () => {
     const window = windowOf({ message: 'Back at four', createdBy: 'ann@web1', retryAfter: 60 });
     expect(formatStatus(reportOf({ active: [window], planned: [PLANNED] }))).toEqual([
       'Maintenance is ON.',
@@ -65,7 +65,7 @@ describe('statusLines', () => {
     ]);
   });
 
-  it('shows the lease of a window that lasts as long as its program', () => {
+  it('shows the lease of a temporary window', () => {
     const report = { ...reportOf({ active: [windowOf()] }), leases: new Map([['a1', '2026-12-01T02:01:00.000Z']]) };
     expect(formatStatus(report).slice(2, 5)).toEqual([
       'on       everything (full), id a1',
@@ -74,12 +74,12 @@ describe('statusLines', () => {
     ]);
   });
 
-  it('says when only a part is closed', () => {
+  it('shows that maintenance is limited to a scope', () => {
     const report = reportOf({ active: [windowOf({ scope: 'a' }), windowOf({ scope: 'b' }), windowOf({ scope: 'a' })] });
     expect(formatStatus(report)[0]).toBe('Maintenance is ON for a, b.');
   });
 
-  it('says when nothing is stored', () => {
+  it('shows that nothing is stored', () => {
     expect(formatStatus({ ...reportOf({}, { revision: 0 }), isStored: false })).toEqual([
       'Maintenance is off.',
       '',
@@ -88,19 +88,19 @@ describe('statusLines', () => {
     ]);
   });
 
-  it('says when the answer is forced, and what ails a storage that then does not matter', () => {
+  it('shows that maintenance is forced, and why the unused storage fails', () => {
     const storage = { kind: 'file', location: '/srv/state.json', healthy: false, lastReadAt: null, error: 'no way' };
     const lines = formatStatus(reportOf({}, { active: true, source: 'configuration', storage }));
     expect(lines[0]).toMatch(/^Maintenance is forced ON by the option `enabled` \(environment: MAINTENANCE_MODE\)/);
     expect(lines.at(-1)).toBe('         fails: no way');
   });
 
-  it('shows a state written by hand without inventing a date', () => {
+  it('shows no dates for a state written manually', () => {
     const window = windowOf({ id: 'handwritten', startsAt: '1970-01-01T00:00:00.000Z' });
     expect(formatStatus(reportOf({ active: [window] })).join('\n')).not.toContain('1970');
   });
 
-  it('shows the history, as far as it can be read', () => {
+  it('shows the readable entries of the history', () => {
     const { id, scope, mode, startsAt, endsAt } = PLANNED;
     const history: unknown = [
       {
@@ -137,45 +137,50 @@ describe('changeLines', () => {
 
   it.each([
     [
-      'a window opened',
+      'a started window',
       reportOf({ active: [ended] }),
       { action: 'on' as const, affected: [ended] },
       'ON. A window was opened.',
     ],
     [
-      'one planned',
+      'a planned window',
       reportOf({ planned: [PLANNED] }),
       { action: 'plan' as const, affected: [PLANNED] },
       'off. A window was planned.',
     ],
     [
-      'one changed',
+      'a changed window',
       reportOf({ active: [ended] }),
       { action: 'change' as const, affected: [ended] },
       'ON. The window was changed.',
     ],
-    ['one ended', reportOf(), { action: 'off' as const, affected: [ended] }, 'off. One window was ended.'],
-    ['more ended', reportOf(), { action: 'off' as const, affected: [ended, ended] }, 'off. 2 windows were ended.'],
+    ['one ended window', reportOf(), { action: 'off' as const, affected: [ended] }, 'off. One window was ended.'],
     [
-      'one cancelled',
+      'several ended windows',
+      reportOf(),
+      { action: 'off' as const, affected: [ended, ended] },
+      'off. 2 windows were ended.',
+    ],
+    [
+      'one cancelled window',
       reportOf(),
       { action: 'off' as const, affected: [], cancelled: [PLANNED] },
       'off. One window was cancelled.',
     ],
     [
-      'some ended, some cancelled',
+      'ended and cancelled windows',
       reportOf(),
       { action: 'off' as const, affected: [ended], cancelled: [PLANNED, PLANNED] },
       'off. One window was ended. 2 windows were cancelled.',
     ],
-    ['nothing', reportOf(), null, 'off. Nothing was on.'],
-    ['nothing, but stored', reportOf(), { action: 'off' as const, affected: [] }, 'off. Nothing was on.'],
-  ])('begins with what holds now, then says what was done: %s', (_, report, change, line) => {
+    ['no change', reportOf(), null, 'off. Nothing was on.'],
+    ['a stored state without windows', reportOf(), { action: 'off' as const, affected: [] }, 'off. Nothing was on.'],
+  ])('prints the resulting mode first, then the change: %s', (_, report, change, line) => {
     const made = change && { ...change, windows: [] };
     expect(formatChange(changeOf(report, made), 'Nothing was on.')[0]).toBe(`Maintenance is ${line}`);
   });
 
-  it('shows what was ended, and what replaced content that was corrupt', () => {
+  it('shows ended windows, and that corrupt content was replaced', () => {
     const change = { action: 'off' as const, windows: [], affected: [ended] };
     expect(formatChange(changeOf(reportOf(), change, true), '').slice(1, 5)).toEqual([
       'What was stored was corrupt, and has been replaced.',
@@ -185,7 +190,7 @@ describe('changeLines', () => {
     ]);
   });
 
-  it('shows what was cancelled, and for when it was planned', () => {
+  it('shows cancelled windows with their planned times', () => {
     const change = { action: 'off' as const, windows: [], affected: [], cancelled: [PLANNED, RECURRING] };
     expect(formatChange(changeOf(reportOf(), change), '').slice(1, 8)).toEqual([
       '',
@@ -198,7 +203,7 @@ describe('changeLines', () => {
     ]);
   });
 
-  it('lets no secret of a window into what is printed', () => {
+  it('prints no secrets of a window', () => {
     const secret = { ...ended, bypass: { hash: 'secret', key: 'secret' } };
     const report = changeOf(reportOf(), { action: 'off', windows: [], affected: [secret] });
     expect(formatChange(report, '').join() + JSON.stringify(toChangeJson(report))).not.toContain('secret');
@@ -206,7 +211,7 @@ describe('changeLines', () => {
 });
 
 describe('changeJson', () => {
-  it('is the status, and whether anything was changed', () => {
+  it('contains the status and whether anything changed', () => {
     const report = reportOf();
     expect(toChangeJson(changeOf(report, null))).toEqual({ ...report.status, changed: false });
     const repair = { action: 'off' as const, windows: [], affected: [] };

@@ -7,7 +7,7 @@ function streamOf(more: Partial<NodeJS.WriteStream> = {}): { stream: NodeJS.Writ
 }
 
 describe('Progress', () => {
-  it('writes over one line of a terminal, as wide as that is, and takes it away in the end', () => {
+  it('rewrites one line of a terminal within its width and removes it at the end', () => {
     const { stream, text } = streamOf({ isTTY: true, columns: 20 });
     const progress = new Progress(stream);
     progress.show('one', 'a');
@@ -18,7 +18,7 @@ describe('Progress', () => {
     expect(text()).toBe('\r\x1b[2Kone\r\x1b[2Kone again\r\x1b[2Ka line that is t...\r\x1b[2K');
   });
 
-  it('writes plain lines where there is no terminal, one for each news', () => {
+  it('writes one plain line per change without a terminal', () => {
     jest.useFakeTimers();
     const { stream, text } = streamOf();
     const progress = new Progress(stream);
@@ -36,7 +36,7 @@ describe('Progress', () => {
     expect(text()).toBe('0 s: one\n1 s: two\n11 s: three\n21 s: three\n');
   });
 
-  it('shows nothing that drives a terminal', () => {
+  it('escapes control characters', () => {
     const { stream, text } = streamOf({ isTTY: true, columns: 80 });
     new Progress(stream).show('GET /\x1b]0;x\x07', '');
     expect(text()).toBe('\r\x1b[2KGET /\\u001b]0;x\\u0007');

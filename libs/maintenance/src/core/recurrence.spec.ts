@@ -24,7 +24,7 @@ function span(window: StoredWindow | null): string | null {
   return window && `${window.startsAt} ${window.endsAt}`;
 }
 
-describe('a recurring window', () => {
+describe('recurring window', () => {
   const sundays = series({});
 
   it.each([
@@ -47,7 +47,7 @@ describe('a recurring window', () => {
     expect(span(nextOccurrence(sundays, at(now)))).toBe(coming);
   });
 
-  it('keeps to the start and the end of its series', () => {
+  it('occurs only between the start and the end of its series', () => {
     const bounded = series({}, { startsAt: '2026-12-06T03:00:00.000Z', endsAt: '2026-12-13T03:30:00.000Z' });
     expect(span(currentOccurrence(bounded, at('2026-11-29T03:30Z')))).toBeNull();
     expect(span(nextOccurrence(bounded, at('2026-11-29T03:30Z')))).toBe(
@@ -64,12 +64,12 @@ describe('a recurring window', () => {
     expect(findNextBoundary(bounded, at('2026-12-13T03:30Z'))).toBe(Infinity);
   });
 
-  it('does not count an occurrence that began before its series', () => {
+  it('ignores an occurrence that began before its series', () => {
     const late = series({}, { startsAt: '2026-12-06T03:10:00.000Z' });
     expect(currentOccurrence(late, at('2026-12-06T03:30Z'))).toBeNull();
   });
 
-  it('lies on a timetable with others', () => {
+  it('is listed in a timetable with other windows', () => {
     const single = {
       ...series({}),
       id: 'b2',
@@ -93,7 +93,7 @@ describe('a recurring window', () => {
     expect(timetable.findNextBoundary(at('2026-12-06T05:00Z'))).toBe(at('2026-12-13T03:00Z'));
   });
 
-  it('may be further away than a timer can wait', () => {
+  it('may start beyond the longest timer delay', () => {
     const yearly = series({ cron: '0 0 1 1 *' });
     const now = at('2026-01-02T00:00Z');
     expect(findNextBoundary(yearly, now) - now).toBeGreaterThan(2 ** 31);
@@ -101,11 +101,11 @@ describe('a recurring window', () => {
   });
 });
 
-describe('off', () => {
+describe('closeWindows with a recurring window', () => {
   const now = at('2026-12-06T03:30Z');
   const sundays = series({});
 
-  it('ends the occurrence, and the next one comes', () => {
+  it('ends the current occurrence but not the next one', () => {
     const change = endWindows([sundays], {}, now)!;
     expect(change.affected.map(span)).toEqual(['2026-12-06T03:00:00.000Z 2026-12-06T04:00:00.000Z']);
     const [rest] = change.windows;
@@ -144,19 +144,19 @@ describe.each([
     '30 2 * * *',
     [
       ['the day before', '2027-03-27T00:00Z', '2027-03-27T01:30:00.000Z'],
-      ['an hour that is left out: when it would have been over', '2027-03-28T00:00Z', '2027-03-28T01:00:00.000Z'],
+      ['at the end of an hour skipped by DST', '2027-03-28T00:00Z', '2027-03-28T01:00:00.000Z'],
       ['the day after', '2027-03-28T12:00Z', '2027-03-29T00:30:00.000Z'],
-      ['an hour that comes twice: the first', '2026-10-25T00:00Z', '2026-10-25T00:30:00.000Z'],
-      ['and not the second', '2026-10-25T01:00Z', '2026-10-26T01:30:00.000Z'],
+      ['the first of a repeated hour', '2026-10-25T00:00Z', '2026-10-25T00:30:00.000Z'],
+      ['not the second of a repeated hour', '2026-10-25T01:00Z', '2026-10-26T01:30:00.000Z'],
     ],
   ],
   [
     'America/New_York',
     '30 2 * * *',
     [
-      ['an hour that is left out', '2027-03-14T05:00Z', '2027-03-14T07:00:00.000Z'],
+      ['an hour skipped by DST', '2027-03-14T05:00Z', '2027-03-14T07:00:00.000Z'],
       ['the day after', '2027-03-14T12:00Z', '2027-03-15T06:30:00.000Z'],
-      ['after the hour that comes twice', '2026-11-01T06:45Z', '2026-11-01T07:30:00.000Z'],
+      ['after a repeated hour', '2026-11-01T06:45Z', '2026-11-01T07:30:00.000Z'],
     ],
   ],
   [
@@ -164,23 +164,23 @@ describe.each([
     'Australia/Lord_Howe',
     '45 1 * * *',
     [
-      ['a time that comes twice: the first', '2027-04-03T13:00Z', '2027-04-03T14:45:00.000Z'],
+      ['the first of a repeated time', '2027-04-03T13:00Z', '2027-04-03T14:45:00.000Z'],
       ['the day after', '2027-04-04T00:00Z', '2027-04-04T15:15:00.000Z'],
     ],
   ],
-])('in %s', (timeZone, cron, rows) => {
-  it.each(rows)('%s', (_title, now, start) => {
+])('recurring window in %s', (timeZone, cron, rows) => {
+  it.each(rows)('finds the next occurrence: %s', (_title, now, start) => {
     expect(nextOccurrence(series({ cron, timeZone, duration: 600_000 }), at(now))?.startsAt).toBe(start);
   });
 });
 
-describe('a recurrence that makes no sense', () => {
+describe('assertRecurrence', () => {
   it.each([
-    ['is no expression', { cron: 'sundays' }, /"sundays" is not a cron expression of five fields/],
+    ['has an invalid expression', { cron: 'sundays' }, /"sundays" is not a cron expression of five fields/],
     ['has seconds', { cron: '0 0 3 * * 0' }, /is not a cron expression of five fields/],
     ['is out of range', { cron: '61 * * * *' }, /is not a cron expression of five fields/],
     ['never occurs', { cron: '0 3 31 2 *' }, /"0 3 31 2 \*" never occurs/],
-    ['has a zone that nobody knows', { timeZone: 'Europe/Nowhere' }, /The time zone "Europe\/Nowhere" is not known/],
+    ['has an unknown time zone', { timeZone: 'Europe/Nowhere' }, /The time zone "Europe\/Nowhere" is not known/],
     ['is a date', { cron: '2026-12-24T03:00:00' }, /is not a cron expression of five fields/],
     ['is a name', { cron: '@daily' }, /is not a cron expression of five fields/],
     [
@@ -189,12 +189,12 @@ describe('a recurrence that makes no sense', () => {
       /would overlap/,
     ],
     ['overlaps itself', { cron: '*/10 * * * *' }, /comes again after 10 minutes, and each is to last 60/],
-  ])('because it %s is refused', (_title, recurrence, sentence) => {
+  ])('rejects a recurrence that %s', (_title, recurrence, sentence) => {
     expect(() => assertRecurrence(series(recurrence).recurrence!, at('2026-12-01T00:00Z'))).toThrow(sentence);
   });
 });
 
-it('is refused where its series ends before its first occurrence, and can be removed where it is stored', () => {
+it('rejects a series that ends before its first occurrence, and removes a stored one', () => {
   const { recurrence } = series({});
   const now = at('2026-12-06T05:00Z');
   expect(() => assertRecurrence(recurrence!, now, at('2026-12-13T02:00Z'))).toThrow(
@@ -204,7 +204,7 @@ it('is refused where its series ends before its first occurrence, and can be rem
   expect(endWindows([spent], { id: 'a1' }, now)).toMatchObject({ windows: [] });
 });
 
-it('is not believed with a length or a key that makes no sense', () => {
+it('rejects a stored recurrence with an invalid duration, expression or bypass', () => {
   const state = (window: object): string =>
     JSON.stringify({ format: 1, lineage: 'spec', revision: 1, windows: [window], history: [] });
   expect(() => parseState(state(series({ duration: Number.MAX_SAFE_INTEGER })))).toThrow(StateFormatError);
@@ -212,7 +212,7 @@ it('is not believed with a length or a key that makes no sense', () => {
   expect(() => parseState(state({ ...series({}), bypass: { hash: '', key: '' } }))).toThrow(StateFormatError);
 });
 
-it('is changed, not doubled, by who turns on what its occurrence has turned on', () => {
+it('changes the recurring window instead of adding one while its occurrence is active', () => {
   const now = at('2026-12-06T03:30Z');
   const sundays = series({});
   const fields = { scope: '*', mode: 'full' as const };
@@ -222,12 +222,12 @@ it('is changed, not doubled, by who turns on what its occurrence has turned on',
   expect(openWindow([sundays], fields, now, 'new')).toBeNull();
 });
 
-describe('expressions that never occur', () => {
+describe('recurrence that never occurs', () => {
   const never = Array.from({ length: 3_000 }, (_, index) =>
     series({ cron: `${index % 60} ${Math.floor(index / 60) % 24} 31 2 *`, timeZone: 'Europe/Rome' }),
   );
 
-  it('are nothing and hold nothing up, however many there are', () => {
+  it('has no occurrences and takes no noticeable time in any number', () => {
     const started = performance.now();
     const state = { format: 1, lineage: 'spec', revision: 1, windows: never, history: [] };
     const timetable = new WindowSchedule(parseState(JSON.stringify(state)).windows);
@@ -242,13 +242,13 @@ describe('expressions that never occur', () => {
   }, 600_000);
 
   it.each([
-    ['a day that comes every 28 years or later', '0 0 29 2 +1', '2044-02-29T00:00:00.000Z'],
-    ['a day that comes every four years', '0 0 29 2 *', '2028-02-29T00:00:00.000Z'],
-  ])('are none of those that come rarely: %s', (_title, cron, start) => {
+    ['a day every 28 years or more', '0 0 29 2 +1', '2044-02-29T00:00:00.000Z'],
+    ['a day every four years', '0 0 29 2 *', '2028-02-29T00:00:00.000Z'],
+  ])('is distinguished from a rare one: %s', (_title, cron, start) => {
     expect(nextOccurrence(series({ cron }), at('2026-12-01T02:00Z'))?.startsAt).toBe(start);
   });
 
-  it('are looked for again from an earlier moment', () => {
+  it('is evaluated again for an earlier moment', () => {
     const window = series({ cron: '0 3 * * *' });
     expect(nextOccurrence(window, at('2026-12-05T04:00Z'))?.startsAt).toBe('2026-12-06T03:00:00.000Z');
     expect(nextOccurrence(window, at('2026-12-01T02:00Z'))?.startsAt).toBe('2026-12-01T03:00:00.000Z');

@@ -28,11 +28,11 @@ const state: MaintenanceState = {
   later: { version: 'keeps' },
 };
 
-it('reads back what it wrote, unknown members included', () => {
+it('parses a serialized state with unknown members', () => {
   expect(parseState(serializeState(state))).toEqual(state);
 });
 
-it('reads nothing that it could not write', () => {
+it('rejects a state that could not be serialized', () => {
   const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
   const text = (depth: number): string => JSON.stringify({ ...state, later: 0 }).replace(/0}$/, `${nested(depth)}}`);
   expect(() => serializeState(parseState(text(50)))).not.toThrow();
@@ -41,7 +41,7 @@ it('reads nothing that it could not write', () => {
   }
 });
 
-it('grows a large state by little when it writes it', () => {
+it('adds little to the size of a large state when serializing it', () => {
   const large = { ...state, later: Array.from({ length: 10_000 }, () => [[[[[[0]]]]]]) };
   expect(serializeState(large).length).toBeLessThan(JSON.stringify(large).length + 10);
   expect(serializeState(state)).toContain('\n  ');
@@ -51,7 +51,7 @@ it.each([
   ['1', true],
   ['0', false],
   [' 1\n', true],
-])('reads %j as on or off', (text, on) => {
+])('parses the handwritten state %j', (text, on) => {
   const read = parseState(text);
   expect(read).toMatchObject({
     lineage: HANDWRITTEN_LINEAGE,
@@ -61,14 +61,14 @@ it.each([
 });
 
 it.each([
-  ['nothing', '', /empty/],
+  ['an empty text', '', /empty/],
   ['words', 'on', /not JSON, nor just 1 or 0/],
-  ['half of it', serializeState(state).slice(0, 90), /not JSON/],
+  ['a truncated state', serializeState(state).slice(0, 90), /not JSON/],
   ['an array', '[]', /JSON, but not an object/],
   ['another number', '2', /JSON, but not an object/],
   ['null', 'null', /JSON, but not an object/],
   ['a later format', JSON.stringify({ ...state, format: 2 }), /^format/],
-  ['a revision that is none', JSON.stringify({ ...state, revision: -1 }), /^revision/],
+  ['an invalid revision', JSON.stringify({ ...state, revision: -1 }), /^revision/],
   ['no lineage', JSON.stringify({ ...state, lineage: '' }), /^lineage/],
   ['no windows', JSON.stringify({ ...state, windows: undefined }), /^windows/],
   [
@@ -86,14 +86,14 @@ it.each([
     JSON.stringify({ ...state, windows: [{ ...state.windows[0], endsAt: undefined }] }),
     /^windows\.0\.endsAt/,
   ],
-])('refuses %s', (_name, text, reason) => {
+])('rejects %s', (_name, text, reason) => {
   expect(() => parseState(text)).toThrow(StateFormatError);
   expect(() => parseState(text)).toThrow(reason);
 });
 
 it.each([
-  ['a history that is none', 7],
-  ['entries that are none', [7, { revision: 'x' }]],
-])('reads a state with %s', (_name, history) => {
+  ['an invalid history', 7],
+  ['invalid history entries', [7, { revision: 'x' }]],
+])('parses a state with %s', (_name, history) => {
   expect(parseState(JSON.stringify({ ...state, history })).history).toEqual([]);
 });

@@ -57,7 +57,7 @@ afterEach(async () => {
   expect(clock.pending).toBe(0);
 });
 
-it('reads at the start, then at least once in each interval', async () => {
+it('reads at the start and then at least once per interval', async () => {
   source.state = on(1);
   await create().start();
   expect(isOn()).toBe(true);
@@ -69,7 +69,7 @@ it('reads at the start, then at least once in each interval', async () => {
   expect(source.reads).toBeLessThanOrEqual(26);
 });
 
-it('reads more often while a window is under a lease, so that it hears of renewals in time', async () => {
+it('reads more often while a window has a lease, so that it sees renewals in time', async () => {
   const leaseOf = (revision: number, seconds: number): MaintenanceState => {
     const leaseUntil = new Date(Date.parse(START) + seconds * 1000).toISOString();
     return { ...on(revision), windows: on(revision).windows.map((window) => ({ ...window, leaseUntil })) };
@@ -91,7 +91,7 @@ it('reads more often while a window is under a lease, so that it hears of renewa
   expect(source.reads).toBe(reads);
 });
 
-it('takes no older revision of its lineage, and any of another', async () => {
+it('ignores older revisions of its lineage and applies any revision of another', async () => {
   source.state = on(5);
   await create().start();
   source.state = off(4);
@@ -108,7 +108,7 @@ it('takes no older revision of its lineage, and any of another', async () => {
   expect(isOn()).toBe(false);
 });
 
-it('takes an older revision that stays: a backup was put back', async () => {
+it('applies an older revision that persists, such as a restored backup', async () => {
   source.state = on(5);
   await create().start();
   source.state = off(2);
@@ -118,7 +118,7 @@ it('takes an older revision that stays: a backup was put back', async () => {
   expect(isOn()).toBe(false);
 });
 
-it('does not let a read that was overtaken undo a write', async () => {
+it('ignores a stale read that would undo a write', async () => {
   let answer: (state: MaintenanceState | null) => void = () => undefined;
   const answers: (MaintenanceState | null)[] = [];
   await create().start();
@@ -141,14 +141,14 @@ it('does not let a read that was overtaken undo a write', async () => {
   expect(isOn()).toBe(true);
 });
 
-it('follows a write of its own, whatever was known before', async () => {
+it('applies its own write regardless of the known state', async () => {
   source.state = on(5);
   await create().start();
   monitor.adopt(off(3));
   expect(isOn()).toBe(false);
 });
 
-it('has one reader, however many ask, and each sees a read that began after asking', async () => {
+it('shares reads between callers, each of which began after the call', async () => {
   await create().start();
   const before = source.reads;
   const first = monitor.refresh();
@@ -158,7 +158,7 @@ it('has one reader, however many ask, and each sees a read that began after aski
   expect(isOn()).toBe(true);
 });
 
-it('announces a change once, and a boundary at its moment', async () => {
+it('announces each change once and each boundary on time', async () => {
   await create().start();
   changes = 0;
   source.state = on(1, 'line', '2026-12-01T00:01:00.000Z');
@@ -171,7 +171,7 @@ it('announces a change once, and a boundary at its moment', async () => {
   expect([isOn(), changes]).toEqual([false, 2]);
 });
 
-it('notices an edit by hand that left the revision as it was', async () => {
+it('detects a manual edit that kept the revision', async () => {
   source.state = on(1);
   await create().start();
   source.state = off(1);
@@ -183,8 +183,8 @@ describe.each([
   ['last-known', true, false],
   ['on', true, true],
   ['off', false, false],
-] as const)('with the policy %s', (onStorageFailure, afterOn, atFirst) => {
-  it('decides while the source fails', async () => {
+] as const)('StateMonitor with onStorageFailure %s', (onStorageFailure, afterOn, atFirst) => {
+  it('applies the policy while the source fails', async () => {
     source.error = new Error('gone');
     await create({ onStorageFailure }).start();
     expect(isOn()).toBe(atFirst);
@@ -205,7 +205,7 @@ describe.each([
   });
 });
 
-it('lets a last known window end by the clock', async () => {
+it('ends the last known window on time while the source fails', async () => {
   source.state = on(1, 'line', '2026-12-01T00:01:00.000Z');
   await create().start();
   source.error = new Error('gone');
@@ -213,7 +213,7 @@ it('lets a last known window end by the clock', async () => {
   expect([isOn(), monitor.getSnapshot().source]).toEqual([false, 'last-known']);
 });
 
-it('waits longer and longer for a source that fails, and half a minute at most', async () => {
+it('reads a failing source with a backoff of at most 30 s', async () => {
   source.error = new Error('gone');
   await create().start();
   const reads = source.reads;
@@ -227,7 +227,7 @@ it('waits longer and longer for a source that fails, and half a minute at most',
   expect(health).toEqual(['gone', null]);
 });
 
-it('does not wait for a source that hangs', async () => {
+it('does not wait for a hanging source', async () => {
   source.hangs = true;
   const started = create().start();
   await later(0);
@@ -240,7 +240,7 @@ it('does not wait for a source that hangs', async () => {
   expect(isOn()).toBe(true);
 });
 
-it('tells of a source that fails before it follows it, and no more after the end', async () => {
+it('reports a failure before applying the policy, and nothing after it is stopped', async () => {
   source.error = new Error('gone');
   create();
   await monitor.refresh();
@@ -251,13 +251,13 @@ it('tells of a source that fails before it follows it, and no more after the end
   expect(monitor.health).toMatchObject({ error: 'gone' });
 });
 
-it('stays with what is configured', async () => {
+it('follows the configuration if it forces the mode', async () => {
   source.state = on(1);
   await create({ enabled: false }).start();
   expect([isOn(), monitor.getSnapshot().source]).toEqual([false, 'configuration']);
 });
 
-it('reads when the source notifies, and no more after the end', async () => {
+it('reads on each notification, but not after it is stopped', async () => {
   let notify: () => void = () => undefined;
   let isWatched = true;
   const watch = (changed: () => void): Promise<() => Promise<void>> => {
@@ -276,7 +276,7 @@ it('reads when the source notifies, and no more after the end', async () => {
   expect(source.reads).toBe(reads);
 });
 
-describe('in a process that was suspended', () => {
+describe('StateMonitor after the process was suspended', () => {
   /** A clock that can jump over wake-ups, as that of a process does that stood still. */
   class JumpingClock extends ManualClock {
     jumped = 0;
@@ -290,7 +290,7 @@ describe('in a process that was suspended', () => {
     clock = jumping = new JumpingClock(START);
   });
 
-  it('reads once for all that wait, and is fresh then', async () => {
+  it('reads once for all waiting callers and is fresh afterwards', async () => {
     source.state = off(1);
     await create().start();
     expect(monitor.isFresh).toBe(true);
@@ -309,7 +309,7 @@ describe('in a process that was suspended', () => {
     ['off', false],
     ['last-known', false],
   ] as const)(
-    'goes by onStorageFailure %s after one second of silence, and waits no second time',
+    'applies onStorageFailure %s after 1 s without an answer and does not wait again',
     async (mode, expected) => {
       source.state = off(1);
       await create({ onStorageFailure: mode }).start();
@@ -329,7 +329,7 @@ describe('in a process that was suspended', () => {
     },
   );
 
-  it('tries again where its connection has not survived', async () => {
+  it('reads again if its connection was lost', async () => {
     source.state = off(1);
     await create().start();
     jumping.jumped = 60_000;
@@ -344,7 +344,7 @@ describe('in a process that was suspended', () => {
     expect(health).toEqual([]);
   });
 
-  it('reads again after an answer that was asked for before the suspension', async () => {
+  it('reads again after the answer of a read from before the suspension', async () => {
     source.state = off(1);
     await create().start();
     const read = source.read.bind(source);
@@ -369,8 +369,8 @@ describe('in a process that was suspended', () => {
   it.each<[string, Partial<StateMonitorOptions>, () => void]>([
     ['reads take long', {}, () => (source.hangs = true)],
     ['the source fails', {}, () => (source.error = new Error('down'))],
-    ['the configuration decides', { enabled: false }, () => (jumping.jumped = 60_000)],
-  ])('makes no decision wait where %s', async (_what, options, happen) => {
+    ['the configuration forces the mode', { enabled: false }, () => (jumping.jumped = 60_000)],
+  ])('does not delay decisions if %s', async (_what, options, happen) => {
     source.state = off(1);
     await create(options).start();
     happen();

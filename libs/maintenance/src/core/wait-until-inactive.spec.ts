@@ -26,12 +26,12 @@ afterEach(() => {
   expect(listeners()).toEqual([0, 0]);
 });
 
-it('is over at once where nothing is active', async () => {
+it('resolves at once if maintenance is off', async () => {
   isActive = false;
   await wait();
 });
 
-it('is over with the change that ends the last window', async () => {
+it('resolves with the change that ends the last window', async () => {
   const waiting = wait();
   changes.next();
   expect(listeners()).toEqual([1, 1]);
@@ -41,14 +41,14 @@ it('is over with the change that ends the last window', async () => {
   await waiting;
 });
 
-it.each(['asked', 'shutdown'] as const)('ends with the reason of the signal: %s', async (which) => {
+it.each(['asked', 'shutdown'] as const)('rejects with the reason of the signal: %s', async (which) => {
   const waiting = wait();
   const reason = new Error('enough');
   (which === 'asked' ? asked : shutdown).abort(reason);
   await expect(waiting).rejects.toBe(reason);
 });
 
-it('does not begin once a signal has aborted', async () => {
+it('rejects at once if a signal is already aborted', async () => {
   isActive = false;
   asked.abort(new Error('enough'));
   await expect(wait()).rejects.toThrow('enough');

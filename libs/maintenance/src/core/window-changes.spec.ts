@@ -23,16 +23,16 @@ const active: StoredWindow = {
   extra: { kept: true },
 };
 
-describe('opening', () => {
+describe('openWindow', () => {
   it.each<[string, readonly StoredWindow[]]>([
     ['a new window', []],
     ['the active window', [active]],
-  ])('refuses to start %s more than a minute ago', (_what, windows) => {
+  ])('rejects a start more than a minute ago for %s', (_what, windows) => {
     expect(() => opened(windows, { startsAt: iso(-1.1) })).toThrow(InvalidWindowError);
     expect(opened(windows, { startsAt: iso(-1) })).toMatchObject({ affected: [{ startsAt: iso(-1) }] });
   });
 
-  it('makes a window that starts now and has no end', () => {
+  it('creates a window that starts now without an end', () => {
     expect(opened([], {}, 'ann')).toEqual({
       action: 'on',
       windows: [
@@ -48,8 +48,8 @@ describe('opening', () => {
     ['the end to none', { endsAt: null }, { endsAt: null }],
     ['the start', { startsAt: iso(-1) }, { startsAt: iso(-1) }],
     ['the delay', { retryAfter: 60 }, { retryAfter: 60 }],
-    ['who made it', { createdBy: 'bob' }, { createdBy: 'bob' }],
-  ])('changes %s of the active window and keeps the rest', (_name, options, changed) => {
+    ['the operator', { createdBy: 'bob' }, { createdBy: 'bob' }],
+  ])('changes only %s of the active window', (_name, options, changed) => {
     expect(opened([active], options, 'somebody')).toMatchObject({
       action: 'change',
       windows: [{ ...active, ...changed }],
@@ -57,13 +57,16 @@ describe('opening', () => {
   });
 
   it.each<[string, EnableOptions]>([
-    ['nothing is given', {}],
+    ['no option is given', {}],
     [
       'everything is as it is',
       { message: 'Back soon', endsAt: active.endsAt, startsAt: active.startsAt, createdBy: 'ann' },
     ],
-    ['a moment is spelled otherwise', { endsAt: new Date(NOW + 50 * 60_000).toISOString().replace('.000Z', '+00:00') }],
-  ])('changes nothing where %s', (_name, options) => {
+    [
+      'an equal time is written differently',
+      { endsAt: new Date(NOW + 50 * 60_000).toISOString().replace('.000Z', '+00:00') },
+    ],
+  ])('changes nothing if %s', (_name, options) => {
     expect(opened([active], options)).toBeNull();
   });
 
@@ -71,30 +74,30 @@ describe('opening', () => {
     ['another scope', { scope: 'payments' }, [active]],
     ['another mode', { mode: 'read-only' }, [active]],
     ['a start in the future', { startsAt: iso(10), endsAt: iso(20) }, [active]],
-    ['an active window under a lease', {}, [{ ...active, leaseUntil: iso(1) }]],
+    ['an active window with a lease', {}, [{ ...active, leaseUntil: iso(1) }]],
     ['an occurrence of a series', {}, [{ ...active, recurrence: { cron: '0 3 * * 0', timeZone: 'UTC', duration: 1 } }]],
     ['a window that is over', {}, [{ ...active, endsAt: iso(-1) }]],
     ['a planned window', {}, [{ ...active, startsAt: iso(1) }]],
-  ])('makes a new window beside %s', (_name, options, windows) => {
+  ])('creates a separate window for %s', (_name, options, windows) => {
     const change = opened(windows, options);
     expect(change?.action).toBe(options.startsAt === undefined ? 'on' : 'plan');
     expect(change?.windows).toEqual([...windows, expect.objectContaining({ id: 'new' })]);
   });
 
-  it('tells a recurring window that is on at once from one that is planned', () => {
+  it('distinguishes a recurring window that is active now from a planned one', () => {
     const every = (cron: string): EnableOptions => ({ recurrence: { cron, timeZone: 'UTC', duration: 3_600_000 } });
     expect(opened([], every('0 2 * * *'))?.action).toBe('on');
     expect(opened([], every('0 3 * * *'))?.action).toBe('plan');
   });
 
-  it('refuses a start after the end that stands', () => {
+  it('rejects a start after the existing end', () => {
     expect(() => opened([{ ...active, endsAt: iso(50) }], { startsAt: iso(0), endsAt: iso(0) })).toThrow(
       InvalidWindowError,
     );
   });
 });
 
-describe('closing', () => {
+describe('closeWindows', () => {
   const payments = { ...active, id: 'p', scope: 'payments' };
   const planned = { ...active, id: 'f', startsAt: iso(10) };
   const over = { ...active, id: 'o', endsAt: iso(-1) };
@@ -115,7 +118,7 @@ describe('closing', () => {
     expect(change?.windows.map(({ id }) => id)).toEqual(all.map(({ id }) => id).filter((id) => !removed.includes(id)));
   });
 
-  describe('of a recurring window', () => {
+  describe('with a recurring window', () => {
     const series = (cron: string): StoredWindow => ({
       ...active,
       startsAt: iso(-100_000),
@@ -123,7 +126,7 @@ describe('closing', () => {
       recurrence: { cron, timeZone: 'UTC', duration: 3_600_000 },
     });
 
-    it('cancels what has not started, with the times of its next occurrence', () => {
+    it('cancels a series that has not started, with the times of its next occurrence', () => {
       expect(endWindows([series('0 3 * * *')], { all: true }, NOW)).toMatchObject({
         windows: [],
         affected: [],
@@ -131,7 +134,7 @@ describe('closing', () => {
       });
     });
 
-    it('ends the occurrence that is on, and cancels those to come', () => {
+    it('ends the current occurrence and cancels later ones', () => {
       expect(endWindows([series('0 2 * * *')], { all: true }, NOW)).toMatchObject({
         windows: [],
         affected: [{ startsAt: iso(0), endsAt: iso(60) }],
@@ -141,14 +144,14 @@ describe('closing', () => {
   });
 
   it.each([[{ id: 'none' }], [{ scope: 'none' }], [{ id: 'o' }], [{ id: 'a', scope: 'payments' }]])(
-    'ends nothing by %j',
+    'ends nothing for %j',
     (which) => {
       expect(endWindows(all, which, NOW)).toBeNull();
     },
   );
 });
 
-describe('the next state', () => {
+describe('next state', () => {
   const base = {
     format: 1,
     lineage: 'line',
@@ -159,7 +162,7 @@ describe('the next state', () => {
   } satisfies MaintenanceState;
   const change = (windows: StoredWindow[]): Change => ({ action: 'on', windows, affected: windows });
 
-  it('counts on, keeps what it does not know, and remembers', () => {
+  it('increments the revision, keeps unknown members and records the change', () => {
     const next = createNextState(base, change([active]), { by: 'ann', via: 'cli' }, NOW, 'other');
     expect(next).toMatchObject({
       lineage: 'line',
@@ -173,7 +176,7 @@ describe('the next state', () => {
     ]);
   });
 
-  it('remembers what was ended and what was cancelled apart', () => {
+  it('records ended and cancelled windows separately', () => {
     const planned = { ...active, id: 'f', startsAt: iso(10) };
     const closed = endWindows([active, planned], { all: true }, NOW)!;
     expect(createNextState(base, closed, { via: 'cli' }, NOW, '').history).toMatchObject([
@@ -188,7 +191,7 @@ describe('the next state', () => {
     ]);
   });
 
-  it('remembers the times of one occurrence of what recurs', () => {
+  it('records the times of one occurrence of a recurring window', () => {
     const recurrence = { cron: '0 3 * * *', timeZone: 'UTC', duration: 3_600_000, ended: iso(-1) };
     const { history } = createNextState(
       base,
@@ -203,7 +206,7 @@ describe('the next state', () => {
     ]);
   });
 
-  it('starts a lineage where there was none, or only a hand-written one', () => {
+  it('starts a lineage if there was none or only a manual state', () => {
     expect(createNextState(null, change([]), { via: 'code' }, NOW, 'fresh')).toMatchObject({
       lineage: 'fresh',
       revision: 1,
@@ -215,7 +218,7 @@ describe('the next state', () => {
     });
   });
 
-  it('drops windows that are over, and old history', () => {
+  it('drops expired windows and old history', () => {
     const long = { ...base, history: Array.from({ length: MAX_HISTORY_ENTRIES }, () => base.history[0]!) };
     const next = createNextState(
       long,
@@ -228,7 +231,7 @@ describe('the next state', () => {
     expect(next.history).toHaveLength(MAX_HISTORY_ENTRIES);
   });
 
-  it('does not remember that a lease was renewed', () => {
+  it('does not record lease renewals', () => {
     const renewal: Change = { action: 'renew', windows: [active], affected: [active] };
     expect(createNextState(base, renewal, { via: 'code' }, NOW, '')).toEqual({ ...base, revision: 8 });
   });

@@ -18,7 +18,7 @@ function window(id: string, startsAt: string, endsAt: string | null, more: Parti
 
 const ids = (windows: readonly StoredWindow[]): string[] => windows.map(({ id }) => id);
 
-describe('windows along the clock', () => {
+describe('WindowSchedule', () => {
   const timetable = new WindowSchedule([
     window('morning', '08:00', '10:00'),
     window('overlap', '09:00', '11:00'),
@@ -38,7 +38,7 @@ describe('windows along the clock', () => {
     ['12:01', []],
     ['15:00', []],
     ['23:59', ['endless']],
-  ])('at %s: %j', (time, active) => {
+  ])('returns the windows active at %s: %j', (time, active) => {
     expect(ids(timetable.getActiveAt(at(time)))).toEqual(active);
   });
 
@@ -48,18 +48,18 @@ describe('windows along the clock', () => {
     expect(ids(timetable.getActiveAt(at('07:30')))).toEqual([]);
   });
 
-  it('gives the same array until the next boundary', () => {
+  it('returns the same array until the next boundary', () => {
     const first = timetable.getActiveAt(at('09:10'));
     expect(timetable.getActiveAt(at('09:50'))).toBe(first);
     expect(timetable.getActiveAt(at('10:10'))).not.toBe(first);
   });
 
-  it('lists what is to come, the nearest first', () => {
+  it('lists planned windows, the earliest first', () => {
     expect(ids(timetable.getPlannedAt(at('08:30')))).toEqual(['overlap', 'leased', 'endless']);
     expect(ids(timetable.getPlannedAt(at('23:00')))).toEqual([]);
   });
 
-  it('knows the next boundary', () => {
+  it('returns the next boundary', () => {
     expect(timetable.findNextBoundary(at('08:00'))).toBe(at('09:00'));
     expect(timetable.findNextBoundary(at('10:30'))).toBe(at('11:00'));
     expect(timetable.findNextBoundary(at('23:00'))).toBe(Infinity);
@@ -73,7 +73,7 @@ it('is empty without windows', () => {
   expect(timetable.findNextBoundary(0)).toBe(Infinity);
 });
 
-it('knows windows further away than the longest timeout', () => {
+it('supports windows beyond the longest timer delay', () => {
   const far = new WindowSchedule([{ ...window('far', '00:00', null), startsAt: '2126-12-01T00:00:00.000Z' }]);
   expect(ids(far.getPlannedAt(at('00:00')))).toEqual(['far']);
   expect(far.findNextBoundary(at('00:00'))).toBe(Date.parse('2126-12-01T00:00Z'));

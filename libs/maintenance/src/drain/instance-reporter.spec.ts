@@ -11,7 +11,7 @@ import { InstanceReporter } from './instance-reporter.js';
 const NOTHING = { forced: null, active: [] } as unknown as MonitorSnapshot;
 
 it.each(Array.from({ length: 20 }, (_, ticks) => ticks))(
-  'reports a change that comes %i microtasks after a report was written',
+  'reports a change made %i microtasks after a report was written',
   async (ticks) => {
     const clock = new ManualClock('2027-01-01T00:00:00Z');
     const state = { lineage: 'one', revision: 1 } as MaintenanceState;

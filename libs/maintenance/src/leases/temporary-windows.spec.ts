@@ -127,8 +127,8 @@ beforeEach(async () => {
 });
 afterEach(() => monitor.stop());
 
-describe('work in a window of its own', () => {
-  it('opens it under a lease, and closes it with the result', async () => {
+describe('TemporaryWindows', () => {
+  it('starts a window with a lease and ends it when the work resolves', async () => {
     const { result, end } = await begin({ scope: 'payments', message: 'Moving', createdBy: 'deployment' });
     expect((await stored()).windows).toEqual([
       {
@@ -154,7 +154,7 @@ describe('work in a window of its own', () => {
     ]);
   });
 
-  it('closes it when the work fails, at once or later', async () => {
+  it('ends the window when the work throws or rejects', async () => {
     const { result, fail } = await begin();
     fail(new Error('disk full'));
     await expect(result).rejects.toThrow('disk full');
@@ -166,7 +166,7 @@ describe('work in a window of its own', () => {
     expect((await stored()).windows).toEqual([]);
   });
 
-  it("leaves an operator's window and that of other work as they are", async () => {
+  it("does not touch an operator's window or that of other work", async () => {
     await operator().change((windows, now) => openWindow(windows, { scope: '*', mode: 'full' }, now, 'anns'), byAnn);
     const before = (await stored()).windows;
     const one = await begin();
@@ -183,7 +183,7 @@ describe('work in a window of its own', () => {
     expect((await stored()).windows).toEqual(before);
   });
 
-  it('renews the lease as long as it takes, which no history tells', async () => {
+  it('renews the lease while the work runs, without history entries', async () => {
     const waiting = clock.pending;
     const { result, signal, end } = await begin();
     const { history } = await stored();
@@ -202,7 +202,7 @@ describe('work in a window of its own', () => {
     expect(changes.observed).toBe(false);
   });
 
-  it('ends at `endsAt`, and says so', async () => {
+  it('aborts the work at `endsAt` with a reason', async () => {
     const { signal } = await begin({ endsAt: iso(130) });
     await clock.moveTo(at(130) - 1);
     expect(signal.aborted).toBe(false);
@@ -216,7 +216,7 @@ describe('work in a window of its own', () => {
     ['a later start', { startsAt: iso(60) }, /`during` opens its window at once.*leave `startsAt` out/],
     ['a recurrence', { recurrence: { cron: '0 3 * * 0', duration: 1000 } }, /leave `recurrence` out/],
     ['an end in the past', { endsAt: iso(-1) }, /is in the past/],
-  ])('refuses %s, and does not begin', async (_what, options, says) => {
+  ])('rejects %s without starting the work', async (_what, options, says) => {
     const work = jest.fn();
     await expect(owner.during(work, options)).rejects.toThrow(
       expect.objectContaining({ name: 'InvalidWindowError', message: expect.stringMatching(says) }),
@@ -225,7 +225,7 @@ describe('work in a window of its own', () => {
     expect(await storage.read()).toBeNull();
   });
 
-  it('does not begin where the window could not be opened, or was opened too slowly to rely on it', async () => {
+  it('does not start the work if the window could not be started or took too long to start', async () => {
     const work = jest.fn();
     storage.fail(down);
     await expect(owner.during(work, {})).rejects.toThrow('the network is down');
@@ -237,8 +237,8 @@ describe('work in a window of its own', () => {
   });
 });
 
-describe('the signal', () => {
-  it('aborts 15 s before the lease runs out that was confirmed last, and names the error of the storage', async () => {
+describe('signal of a temporary window', () => {
+  it('aborts 15 s before the last confirmed lease expires and names the storage error', async () => {
     const { signal } = await begin();
     await clock.moveTo(at(39));
     // The renewal at 20 s was the last one.
@@ -257,14 +257,14 @@ describe('the signal', () => {
     expect(monitor.getSnapshot().active).toEqual([]);
   });
 
-  it('aborts in time where the storage does not answer at all', async () => {
+  it('aborts in time if the storage never answers', async () => {
     const { signal } = await begin();
     storage.reads = () => new Promise(() => undefined);
     await clock.moveTo(at(45));
     expect(signal.reason.message).toMatch(/could not be renewed.*no answer within 10 s/);
   });
 
-  it('does not abort where the storage works again in time', async () => {
+  it('does not abort if the storage recovers in time', async () => {
     const { signal } = await begin();
     storage.fail(down);
     await clock.moveTo(at(42));
@@ -275,28 +275,31 @@ describe('the signal', () => {
   });
 
   it.each([
-    ['hears of it', true, 1],
-    ['finds it out by renewing', false, 20],
-  ])('aborts when somebody turns the window off, and the instance %s; it stays off', async (_how, watches, seconds) => {
-    await monitor.stop();
-    owner = await ownerOn(watches);
-    const { signal, result, end } = await begin();
-    await turnOff();
-    await clock.moveTo(at(seconds));
-    expect(signal.reason.message).toMatch(/ was turned off by ann@ops-1 \(cli\) at 2026-12-01T02:00:00\.000Z/);
-    const { revision } = await stored();
-    await clock.moveTo(at(600));
-    end();
-    await result;
-    expect(await stored()).toMatchObject({ revision, windows: [] });
-  });
+    ['is notified', true, 1],
+    ['finds out while renewing', false, 20],
+  ])(
+    'aborts when an operator ends the window and the instance %s, and does not restart the window',
+    async (_how, watches, seconds) => {
+      await monitor.stop();
+      owner = await ownerOn(watches);
+      const { signal, result, end } = await begin();
+      await turnOff();
+      await clock.moveTo(at(seconds));
+      expect(signal.reason.message).toMatch(/ was turned off by ann@ops-1 \(cli\) at 2026-12-01T02:00:00\.000Z/);
+      const { revision } = await stored();
+      await clock.moveTo(at(600));
+      end();
+      await result;
+      expect(await stored()).toMatchObject({ revision, windows: [] });
+    },
+  );
 
   it.each([
-    ['it has read', 'read', 0],
-    ['it has written', 'write', 0],
-    ['the monitor has read that', 'read', 1],
-    ['it has read back', 'read', 2],
-  ] as const)('misses nobody who turns it off while a lease is renewed: when %s', async (_when, call, skip) => {
+    ['the renewal read the state', 'read', 0],
+    ['the renewal wrote the state', 'write', 0],
+    ['the monitor read the new state', 'read', 1],
+    ['the renewal read the state back', 'read', 2],
+  ] as const)('aborts if an operator ends the window during a renewal: after %s', async (_when, call, skip) => {
     const { signal } = await begin();
     // Between two looks of the monitor.
     await clock.moveTo(at(20) - 1);
@@ -317,7 +320,7 @@ describe('the signal', () => {
       () => (storage.reads = () => Promise.reject(new MaintenanceStorageError('lost', 'it was there, and is gone'))),
       /is gone, with the state in which it was: .*it was there, and is gone/,
     ],
-  ])('aborts when the state was %s', async (_what, happens, says) => {
+  ])('aborts if the state was %s', async (_what, happens, says) => {
     const { signal, result, end } = await begin();
     happens();
     await clock.moveTo(at(20));
@@ -327,7 +330,7 @@ describe('the signal', () => {
     expect(leftOpen).toEqual([]);
   });
 
-  it('aborts when the process stood still for longer than the lease, and does not revive the window', async () => {
+  it('aborts if the process was suspended for longer than the lease, and does not restart the window', async () => {
     const { signal } = await begin();
     clock.freeze(61);
     await clock.moveTo(at(20));
@@ -337,8 +340,8 @@ describe('the signal', () => {
   });
 });
 
-describe('a window that can not be closed', () => {
-  it('is told of with the time at which it ends, and the work has its outcome', async () => {
+describe('temporary window that cannot be ended', () => {
+  it('is reported with the end of its lease while the work settles as usual', async () => {
     const { result, end } = await begin();
     await clock.moveTo(at(30));
     storage.fail(down);
@@ -357,7 +360,7 @@ describe('a window that can not be closed', () => {
     expect(monitor.getSnapshot().active).toEqual([]);
   });
 
-  it('is not renewed by what was under way', async () => {
+  it('is not renewed by a renewal in progress', async () => {
     const { result, end } = await begin();
     const found = await storage.read();
     let answer = (): void => undefined;
@@ -377,7 +380,7 @@ describe('a window that can not be closed', () => {
     expect((await stored()).windows).toMatchObject([{ leaseUntil: iso(60) }]);
   });
 
-  it('counts a renewal that may have taken effect', async () => {
+  it('takes into account a renewal that may have taken effect', async () => {
     const { result, end } = await begin();
     await clock.moveTo(at(19));
     storage.after = { call: 'write', meanwhile: async () => storage.fail(down) };
@@ -388,8 +391,8 @@ describe('a window that can not be closed', () => {
   });
 });
 
-describe('an application that shuts down', () => {
-  it('tells the work, and waits until its window is closed', async () => {
+describe('temporary windows at shutdown', () => {
+  it('aborts the work and waits until its window has ended', async () => {
     const { signal, result, fail } = await begin();
     signal.addEventListener('abort', () => setImmediate(() => fail(signal.reason)));
     shutdown.abort(new MaintenanceAbortedError('The application shuts down.'));
@@ -398,7 +401,7 @@ describe('an application that shuts down', () => {
     expect((await stored()).windows).toEqual([]);
   });
 
-  it('waits no longer than it may for work that does not listen', async () => {
+  it('waits only for the time limit for work that ignores the signal', async () => {
     await monitor.stop();
     owner = await ownerOn(true, 50);
     const { signal } = await begin();
@@ -407,7 +410,7 @@ describe('an application that shuts down', () => {
     expect(signal.aborted).toBe(true);
   });
 
-  it('begins no other work', async () => {
+  it('rejects new work', async () => {
     shutdown.abort(new MaintenanceAbortedError('The application shuts down.'));
     const work = jest.fn();
     await expect(owner.during(work, {})).rejects.toThrow('The application shuts down.');

@@ -12,10 +12,10 @@ it.each([
   ['/docs.v1/', ['/docs.v1/']],
   ['/x/:id/y', ['/x/:id/y']],
   ['/.*\\.png/', [/.*\.png/]],
-])('reads %j', (text, items) => {
+])('parses the URL list %j', (text, items) => {
   expect(parseUrlList(text)).toEqual(items);
 });
 
-it('refuses an expression that is none', () => {
+it('rejects an invalid regular expression', () => {
   expect(() => parseUrlList('/(/')).toThrow(/\/\(\/ is no regular expression/);
 });

@@ -21,7 +21,7 @@ it.each([
   [['127.0.0.1'], undefined, false],
   [['127.0.0.1'], 'localhost', false],
   [['127.0.0.1'], '127.1', false],
-])('%j and %s: %s', (entries, address, expected) => {
+])('evaluates %j for the address %s as %s', (entries, address, expected) => {
   expect(compileAddresses(entries)(address)).toBe(expected);
 });
 
@@ -38,11 +38,11 @@ it.each([
   '::1/129',
   'fe80::1%eth0',
   'host',
-])('refuses %j', (entry) => {
+])('rejects the address %j', (entry) => {
   expect(() => compileAddresses([entry])).toThrow(/neither an IP address nor a CIDR block such as/);
 });
 
-it("agrees with Node's own block list", () => {
+it("agrees with Node's BlockList", () => {
   const address = fc.oneof(fc.ipV4(), fc.ipV6());
   const block = fc.oneof(
     fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })),

@@ -41,14 +41,14 @@ function isIn(
   return isBypassed({ headers }, active, covering ?? active, NAME, now);
 }
 
-describe('the token', () => {
-  it('has 256 bits, is new each time, and is not stored', () => {
+describe('bypass token', () => {
+  it('has 256 random bits and is not stored', () => {
     expect(Buffer.from(token, 'base64url')).toHaveLength(32);
     expect(createBypass().token).not.toBe(token);
     expect(JSON.stringify(stored)).not.toContain(token);
   });
 
-  it('opens its window, and nothing else does', () => {
+  it('bypasses its window and no other token does', () => {
     expect(findWindowByToken(token, [window])).toBe(window);
     for (const wrong of [
       '',
@@ -67,22 +67,22 @@ describe('the token', () => {
     ).toBeNull();
   });
 
-  it('may come in the header', () => {
+  it('is accepted in the header', () => {
     expect(isIn(undefined, { header: token })).toBe(true);
     for (const header of ['', 'x', stored.hash, `${token}, ${token}`, ` ${token}`])
       expect(isIn(undefined, { header })).toBe(false);
   });
 });
 
-describe('the cookie', () => {
+describe('bypass cookie', () => {
   const cookie = `${NAME}=${value}`;
 
-  it('opens its window', () => {
+  it('bypasses its window', () => {
     expect(isIn(cookie)).toBe(true);
     expect(isIn(`a=b; ${cookie}; c=d`)).toBe(true);
   });
 
-  it('opens nothing with any byte of it altered, left out or doubled', () => {
+  it('is invalid if any byte is changed, missing or duplicated', () => {
     for (let at = 0; at < value.length; at++) {
       for (const other of new Set(['A', 'B', '0', '.', '-', String.fromCharCode(value.charCodeAt(at) ^ 1)])) {
         if (other === value[at]) continue;
@@ -95,7 +95,7 @@ describe('the cookie', () => {
     }
   });
 
-  it('opens nothing whatever somebody makes up', () => {
+  it('is invalid if forged', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.stringMatching(/^v1(\.[\w-]{0,12}){0,6}$/)), (text) => {
         expect(isIn(`${NAME}=${text}`)).toBe(false);
@@ -105,10 +105,10 @@ describe('the cookie', () => {
   });
 
   it.each([
-    ['twelve hours, where the window has no end', null, 12 * HOUR],
-    ['to the end of the window', '2026-12-01T03:00:00.000Z', HOUR],
+    ['twelve hours if the window has no end', null, 12 * HOUR],
+    ['the time until the end of the window', '2026-12-01T03:00:00.000Z', HOUR],
     ['twelve hours of a longer window', '2026-12-02T02:00:00.000Z', 12 * HOUR],
-  ])('holds for %s', (_title, endsAt, holds) => {
+  ])('is valid for %s', (_title, endsAt, holds) => {
     const own = createWindow({ endsAt });
     const pass = createBypassCookie(own, NOW);
     expect(pass.maxAgeMs).toBe(holds);
@@ -116,18 +116,18 @@ describe('the cookie', () => {
     expect([at(NOW), at(NOW + holds - 1), at(NOW + holds)]).toEqual([true, true, false]);
   });
 
-  it('of the future opens nothing', () => expect(isIn(cookie, { now: NOW - 2 * 60_000 })).toBe(false));
+  it('is invalid if issued in the future', () => expect(isIn(cookie, { now: NOW - 2 * 60_000 })).toBe(false));
 
   it.each([
     ['another window', createWindow({ id: 'c3d4' })],
-    ['the next window, which has the same id and a key of its own', createWindow({ bypass: createBypass().stored })],
-    ['a window whose key was withdrawn', createWindow({ bypass: undefined })],
-  ])('opens nothing of %s', (_title, other) => expect(isIn(cookie, { active: [other] })).toBe(false));
+    ['the next window with the same id and a new token', createWindow({ bypass: createBypass().stored })],
+    ['a window whose token was revoked', createWindow({ bypass: undefined })],
+  ])('does not bypass %s', (_title, other) => expect(isIn(cookie, { active: [other] })).toBe(false));
 
-  it('opens nothing when it has another name', () => expect(isIn(`maintenance-bypass=${value}`)).toBe(false));
+  it('is ignored under another name', () => expect(isIn(`maintenance-bypass=${value}`)).toBe(false));
 });
 
-describe('several windows', () => {
+describe('bypass with several windows', () => {
   const all = window;
   const payments = createWindow({ id: 'p1', scope: 'payments', bypass: createBypass().stored });
   const keyless = createWindow({ id: 'p2', scope: 'payments', bypass: undefined });
@@ -135,10 +135,10 @@ describe('several windows', () => {
   const cookieOf = (own: StoredWindow): string => `${NAME}=${createBypassCookie(own, NOW).value}`;
 
   it.each([
-    ['the key of everything opens a part', all, [all, payments], [all, payments], true],
-    ['the key of everything opens a part that has none', all, [all, keyless], [all, keyless], true],
-    ['the key of a part opens that part', payments, [payments, keyless], [payments, keyless], true],
-    ['the key of a part does not open everything', payments, [all, payments], [all, payments], false],
+    ['admits a bypass for all scopes in one scope', all, [all, payments], [all, payments], true],
+    ['admits a bypass for all scopes in a scope whose window has no bypass', all, [all, keyless], [all, keyless], true],
+    ['admits a bypass for one scope in that scope', payments, [payments, keyless], [payments, keyless], true],
+    ['refuses a bypass for one scope under a window for all scopes', payments, [all, payments], [all, payments], false],
     [
       'the key of a part opens no other part',
       payments,
@@ -146,9 +146,15 @@ describe('several windows', () => {
       [createWindow({ id: 'o', scope: 'orders' })],
       false,
     ],
-    ['no key opens what is closed without a window', all, [all], [], false],
-    ['the key of a read-only window opens no full one', READ_ONLY, [all, READ_ONLY], [all, READ_ONLY], false],
-    ['the key of a full window opens a read-only one', all, [all, READ_ONLY], [all, READ_ONLY], true],
+    ['refuses any bypass while maintenance is forced without a window', all, [all], [], false],
+    [
+      'refuses a bypass of a read-only window under a full window',
+      READ_ONLY,
+      [all, READ_ONLY],
+      [all, READ_ONLY],
+      false,
+    ],
+    ['admits a bypass of a full window under a read-only window', all, [all, READ_ONLY], [all, READ_ONLY], true],
   ])('%s', (_title, key, active, covering, expected) => {
     expect(isIn(cookieOf(key), { active, covering })).toBe(expected);
   });

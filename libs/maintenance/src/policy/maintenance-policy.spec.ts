@@ -91,15 +91,15 @@ async function policyOver(windows: StoredWindow[], more: Partial<PolicyOptions> 
 /** `null`: admitted; else the window that counts, and the seconds that are told. */
 type Row = [title: string, windows: StoredWindow[], ...answers: ([id: string, retryAfter: number] | null)[]];
 
-describe('windows that overlap', () => {
+describe('MaintenancePolicy with overlapping windows', () => {
   const names = Object.keys(VISITS) as (keyof typeof VISITS)[];
   const all = (id: string, minutes: number): [string, number] => [id, minutes * MINUTE];
 
   const rows: Row[] = [
     ['none', [], null, null, null, null, null],
     ['one that is planned', [PLANNED], null, null, null, null, null],
-    ['everything', [ALL], all('all', 10), all('all', 10), all('all', 10), all('all', 10), all('all', 10)],
-    ['a part', [PAYMENTS], null, null, all('payments', 30), all('payments', 30), null],
+    ['all scopes', [ALL], all('all', 10), all('all', 10), all('all', 10), all('all', 10), all('all', 10)],
+    ['one scope', [PAYMENTS], null, null, all('payments', 30), all('payments', 30), null],
     [
       'a part within everything, which ends later',
       [ALL, PAYMENTS],
@@ -129,7 +129,7 @@ describe('windows that overlap', () => {
       all('all', 10),
     ],
     [
-      'everything read-only, and a part closed',
+      'read-only for all scopes, full for one scope',
       [ALL_READ_ONLY, PAYMENTS],
       null,
       all('all read-only', 20),
@@ -138,7 +138,7 @@ describe('windows that overlap', () => {
       null,
     ],
     [
-      'everything closed, and a part read-only for longer',
+      'full for all scopes, read-only for one scope for longer',
       [ALL, PAYMENTS_READ_ONLY],
       all('all', 10),
       all('all', 10),
@@ -147,7 +147,7 @@ describe('windows that overlap', () => {
       all('all', 10),
     ],
     [
-      'one that recurs',
+      'a recurring window',
       [SUNDAYS],
       all('sundays', 15),
       all('sundays', 15),
@@ -156,7 +156,7 @@ describe('windows that overlap', () => {
       all('sundays', 15),
     ],
     [
-      'one that recurs against a single one that ends before it',
+      'a recurring window and a single one that ends before it',
       [SUNDAYS, ALL],
       all('sundays', 15),
       all('sundays', 15),
@@ -165,7 +165,7 @@ describe('windows that overlap', () => {
       all('sundays', 15),
     ],
     [
-      'one that recurs against a part that ends after it',
+      'a recurring window and one for a scope that ends after it',
       [PAYMENTS, SUNDAYS],
       all('sundays', 15),
       all('sundays', 15),
@@ -174,7 +174,7 @@ describe('windows that overlap', () => {
       all('sundays', 15),
     ],
     [
-      'one under a lease, which is no end that anybody announced',
+      'a window with a lease, which is not an announced end',
       [ALL, LEASED],
       all('leased', 60),
       all('leased', 60),
@@ -183,7 +183,7 @@ describe('windows that overlap', () => {
       all('leased', 60),
     ],
     [
-      'one under a lease that ends at a time of its own',
+      'a window with a lease and an announced end',
       [ALL, LEASED_TO_AN_END],
       all('leased to an end', 25),
       all('leased to an end', 25),
@@ -191,10 +191,10 @@ describe('windows that overlap', () => {
       all('leased to an end', 25),
       all('leased to an end', 25),
     ],
-    ['one that says itself when to come back', [TOLD], ['told', 7], ['told', 7], ['told', 7], ['told', 7], ['told', 7]],
+    ['a window with its own Retry-After', [TOLD], ['told', 7], ['told', 7], ['told', 7], ['told', 7], ['told', 7]],
   ];
 
-  it.each(rows)('%s', async (_title, windows, ...expected) => {
+  it.each(rows)('decides by the covering window: %s', async (_title, windows, ...expected) => {
     const policy = await policyOver(windows);
     const found = names.map((name) => {
       const { method, rules } = VISITS[name];
@@ -207,33 +207,33 @@ describe('windows that overlap', () => {
   });
 });
 
-describe('work that nobody calls', () => {
+describe('MaintenancePolicy for background work', () => {
   const ANY = { scopes: ['*'] };
   const PAY = { scopes: ['*', 'payments'] };
   const NOTHING = { source: 'storage', forced: null, active: [] } as const;
 
   it.each<[string, StoredWindow[], boolean, boolean]>([
-    ['nothing', [], false, false],
-    ['what is planned', [PLANNED], false, false],
-    ['everything', [ALL], true, true],
-    ['everything, again and again', [SUNDAYS], true, true],
-    ['a part', [PAYMENTS], false, true],
-    ['everything read-only', [ALL_READ_ONLY], false, false],
-    ['a part read-only', [PAYMENTS_READ_ONLY], false, false],
-  ])('rests, and is waited for, under a window on %s', async (_, windows, any, pay) => {
+    ['no scope', [], false, false],
+    ['a scope that is only planned', [PLANNED], false, false],
+    ['all scopes', [ALL], true, true],
+    ['all scopes on a schedule', [SUNDAYS], true, true],
+    ['one scope', [PAYMENTS], false, true],
+    ['all scopes, read-only', [ALL_READ_ONLY], false, false],
+    ['one scope, read-only', [PAYMENTS_READ_ONLY], false, false],
+  ])('decides whether background work is paused and waited for under a window on %s', async (_, windows, any, pay) => {
     const policy = await policyOver(windows);
     expect([policy.shouldPause(ANY), policy.shouldPause(PAY)]).toEqual([any, pay]);
     expect([policy.becamePausedSince(ANY, NOTHING), policy.becamePausedSince(PAY, NOTHING)]).toEqual([any, pay]);
   });
 
-  it('is not waited for by a window that was there when it began', async () => {
+  it('does not wait for work that began during the window', async () => {
     const policy = await policyOver([ALL, PAYMENTS]);
     expect(policy.becamePausedSince(PAY, { ...NOTHING, active: [ALL] })).toBe(true);
     expect(policy.becamePausedSince(ANY, { ...NOTHING, active: [ALL] })).toBe(false);
     expect(policy.becamePausedSince(PAY, { ...NOTHING, active: [ALL, PAYMENTS] })).toBe(false);
   });
 
-  it('belongs to no visitor, so that neither exemptions nor scopes of calls count', async () => {
+  it('ignores exemptions and request scopes for background work', async () => {
     const policy = await policyOver([PAYMENTS], { scopesOf: () => ['payments'] });
     expect([policy.shouldPause(ANY), policy.becamePausedSince(ANY, NOTHING)]).toEqual([false, false]);
   });

@@ -9,7 +9,7 @@ it.each([
   ['/a%20b', '/a b'],
   ['/a.b/c..d/...', '/a.b/c..d/...'],
   ["/a:b@c!$&'()*+,=~_-", "/a:b@c!$&'()*+,=~_-"],
-])('reads %s', (url, path) => {
+])('normalizes %s', (url, path) => {
   expect(normalizePath(url)).toBe(path);
 });
 
@@ -62,6 +62,6 @@ it.each([
   'HTTP://host/health',
   'ftp://host/health',
   '?x',
-])('takes %j for no normal form', (url) => {
+])('rejects %j as not in normal form', (url) => {
   expect(normalizePath(url)).toBeUndefined();
 });

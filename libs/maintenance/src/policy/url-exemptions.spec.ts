@@ -5,7 +5,7 @@ const AROUND = ['/orders/\u2028/ping', '/ping\u2028/orders', '/orders/\u2029/pin
 
 describe('compilePaths', () => {
   it.each(['', 'd', 'g', 'i', 'm', 's', 'u', 'v', 'y', 'gm', 'my', 'dgimsuy', 'dgimsvy'])(
-    'matches nothing but the whole path with the flags "%s"',
+    'matches only the whole path with the flags "%s"',
     (flags) => {
       for (const source of ['\\/ping', '^\\/ping$', '\\/ping|\\/pong', '^\\/ping|\\/pong$', '\\/(?:ping|pong)']) {
         const matches = compilePaths([new RegExp(source, flags)]);
@@ -20,7 +20,7 @@ describe('compilePaths', () => {
     },
   );
 
-  it('is not moved by the lastIndex of the given expression, and does not move it', () => {
+  it('neither uses nor changes the lastIndex of the given expression', () => {
     const given = /\/ping/g;
     given.lastIndex = 3;
     const matches = compilePaths([given]);

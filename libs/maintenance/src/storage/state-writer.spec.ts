@@ -29,18 +29,18 @@ class LostStorage extends MemoryStateStorage {
   }
 }
 
-it('leaves a state behind where one was lost, even if there is nothing to end', async () => {
+it('writes a state after the stored one was lost, even if there is no window to end', async () => {
   const storage = new LostStorage();
   await off(storage);
   await expect(storage.read()).resolves.toMatchObject({ state: { revision: 1, windows: [] } });
 });
 
-it('refuses to end a part of what was lost', async () => {
+it('rejects ending single windows of a lost state', async () => {
   await expect(off(new LostStorage(), { scope: 'payments' })).rejects.toMatchObject({ code: 'lost' });
   await expect(off(new LostStorage(), { id: 'a1' })).rejects.toMatchObject({ code: 'lost' });
 });
 
-it('leaves a state behind where nothing is stored, but may have been', async () => {
+it('writes a state if a volatile storage is empty', async () => {
   class VolatileStorage extends MemoryStateStorage {
     readonly isVolatile = true;
   }
@@ -52,13 +52,13 @@ it('leaves a state behind where nothing is stored, but may have been', async () 
   await expect(storage.read()).resolves.toMatchObject({ state: { revision: 1, windows: [] } });
 });
 
-it('writes nothing where nothing was ever stored and nothing is to end', async () => {
+it('writes nothing if the storage is empty and there is no window to end', async () => {
   const storage = new MemoryStateStorage();
   await off(storage);
   await expect(storage.read()).resolves.toBeNull();
 });
 
-it('loses no change of writers that meet', async () => {
+it('loses no change of concurrent writers', async () => {
   const storage = new MemoryStateStorage();
   const writers = Array.from({ length: 20 }, (_, index) =>
     new StateWriter(storage, clock).change(

@@ -4,11 +4,11 @@ import { StateMonitor } from '../core/state-monitor.js';
 const DAY = 86_400_000;
 const START = Date.parse('2026-12-01T00:00Z');
 
-describe('a window that is further away than a timer can wait', () => {
+describe('window beyond the longest timer delay', () => {
   beforeEach(() => jest.useFakeTimers({ now: START }));
   afterEach(() => jest.useRealTimers());
 
-  it('is told of at its start and its end, not before', async () => {
+  it('is announced exactly at its start and its end', async () => {
     const startsAt = new Date(START + 60 * DAY).toISOString();
     const endsAt = new Date(START + 120 * DAY).toISOString();
     const window = { id: 'a', scope: '*', mode: 'full' as const, startsAt, endsAt, createdAt: startsAt };

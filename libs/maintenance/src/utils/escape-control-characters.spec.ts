@@ -8,18 +8,18 @@ describe('escapeControlCharacters', () => {
     ['line ends', 'a\r\nb\u2028c\td', 'a\\u000d\\nb\\u2028c\\td'],
     ['DEL and C1', '\u007f\u009b31m', '\\u007f\\u009b31m'],
     ['bidirectional controls', 'a\u202eb\u2066c\u061cd', 'a\\u202eb\\u2066c\\u061cd'],
-  ])('writes %s out', (_, text, shown) => {
+  ])('escapes %s', (_, text, shown) => {
     expect(escapeControlCharacters(text)).toBe(shown);
   });
 
-  it('leaves other text alone', () => {
+  it('does not change other text', () => {
     const text = 'Zurück um vier – 👩‍👩‍👧 خدمة "x" \\n';
     expect(escapeControlCharacters(text)).toBe(text);
   });
 });
 
 describe('toVisibleJson', () => {
-  it('reads back the same, without a control character but its own line ends', () => {
+  it('produces JSON of equal value without control characters except line breaks', () => {
     const value = { message: `${COLOUR}\u009b\u202e\n\t"\\`, nested: [1, null] };
     const json = toVisibleJson(value);
     expect(JSON.parse(json)).toEqual(value);

@@ -17,7 +17,7 @@ describe('FailureLog', () => {
   });
   afterEach(() => jest.restoreAllMocks());
 
-  it('writes one line a minute for each kind, and counts the others', async () => {
+  it('logs one line per minute and kind, and counts the suppressed ones', async () => {
     for (let second = 0; second < 130; second++) {
       failures.error('a', () => `a ${second}`);
       if (second === 70) failures.warn('b', () => 'b');
@@ -31,27 +31,27 @@ describe('FailureLog', () => {
     ]);
   });
 
-  it('counts nothing between two lines that are far apart', async () => {
+  it('reports no suppressed failures between lines more than a minute apart', async () => {
     failures.error('a', () => 'first');
     await clock.moveTo('2026-12-01T03:00Z');
     failures.error('a', () => 'second');
     expect(lines).toEqual(['first', 'second']);
   });
 
-  it('goes on after the clock was set back', async () => {
+  it('keeps logging after the clock was set back', async () => {
     failures.error('a', () => 'first');
     await clock.moveTo('2026-12-01T01:00Z');
     failures.error('a', () => 'second');
     expect(lines).toEqual(['first', 'second']);
   });
 
-  it('leaves no timer behind', () => {
+  it('keeps no timer running', () => {
     failures.error('a', () => 'first');
     failures.error('a', () => 'second');
     expect(clock.pending).toBe(0);
   });
 
-  it('keeps what comes from outside on one line, and cuts it', () => {
+  it('escapes and truncates external text to one line', () => {
     failures.error('a', () => 'x\r\n\u001b[31mERROR \u202egone\u2028');
     failures.error('b', () => 'x'.repeat(2_000));
     expect(lines).toEqual(['x\\u000d\\n\\u001b[31mERROR \\u202egone\\u2028', `${'x'.repeat(1_000)}...`]);

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { memoize } from './memoize.js';
 
-it('holds nothing of the long text that a short one was cut from', () => {
+it('keeps no reference to the long string that a key was sliced from', () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const isLong = memoize((text) => text.length > 100, 256);

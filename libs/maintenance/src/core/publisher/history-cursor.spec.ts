@@ -12,25 +12,17 @@ function createState(revision: number, lineage = 'one'): MaintenanceState {
 }
 
 it.each([
-  ['nothing that was there at the start', [createState(3)], [[]]],
+  ['no entries from before the start', [createState(3)], [[]]],
   [
-    'each change once, also several at once',
+    'each entry once, also several at a time',
     [createState(1), createState(2), createState(2), createState(5)],
     [[], [2], [], [3, 4, 5]],
   ],
-  ['the first write of all', [null, createState(1)], [[], [1]]],
-  [
-    'nothing that was there before a storage failed at the start',
-    [null, createState(7), createState(8)],
-    [[], [], [8]],
-  ],
-  [
-    'the last change of another lineage',
-    [createState(3), createState(2, 'two'), createState(3, 'two')],
-    [[], [2], [3]],
-  ],
-  ['nothing where the state is gone', [createState(3), null], [[], []]],
-])('tells %s', (_title, states, expected) => {
+  ['the entry of the very first write', [null, createState(1)], [[], [1]]],
+  ['no entries from before a storage failure at the start', [null, createState(7), createState(8)], [[], [], [8]]],
+  ['the last entry of a new lineage', [createState(3), createState(2, 'two'), createState(3, 'two')], [[], [2], [3]]],
+  ['no entries if the state is missing', [createState(3), null], [[], []]],
+])('HistoryCursor returns %s', (_title, states, expected) => {
   const news = new HistoryCursor();
   expect(states.map((state) => news.takeNew(state).map(({ revision }) => revision))).toEqual(expected);
 });

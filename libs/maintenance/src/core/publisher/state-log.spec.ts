@@ -26,7 +26,7 @@ function createStatus(active: number, planned: number): MaintenanceStatus {
   };
 }
 
-it('describes five windows of many in one line, and counts the others', () => {
+it('describes the first five windows in one line and counts the others', () => {
   const lines: string[] = [];
   jest.spyOn(Logger.prototype, 'log').mockImplementation((line: string) => void lines.push(line));
   new StateLog('here', 'Turn it on.').logChange(createStatus(5_000, 6), null, []);

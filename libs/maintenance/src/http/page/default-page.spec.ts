@@ -42,8 +42,8 @@ const variants: [string, string][] = [
   ['plain', renderPlainPage({ title: 'Under maintenance', message: 'Back soon', statusCode: 503 })],
 ];
 
-describe.each(variants)('the page %s', (name, html) => {
-  it('says what it is, once, in a language and a landmark', () => {
+describe.each(variants)('page %s', (name, html) => {
+  it('has one title, a language and a main landmark', () => {
     expect(html).toMatch(/^<!doctype html>\n<html lang="en">/);
     expect(html.match(/<h1[ >]/g)).toHaveLength(1);
     expect(html.match(/<main[ >]/g)).toHaveLength(1);
@@ -51,26 +51,26 @@ describe.each(variants)('the page %s', (name, html) => {
     expect(html).toContain('<meta name="robots" content="noindex">');
   });
 
-  it('runs and shows only what its policy knows', () => {
+  it('contains only scripts and styles allowed by its content security policy', () => {
     expect(blocks(html, 'style').map(hash)).toEqual([/style-src (\S+);/.exec(DEFAULT_PAGE_CSP)?.[1]]);
     const scripts = blocks(html, 'script').map(hash);
     expect(scripts).toEqual(name === 'plain' ? [] : [/script-src (\S+);/.exec(DEFAULT_PAGE_CSP)?.[1]]);
     expect(markup(html)).not.toMatch(/\sstyle=|\son\w+=|<style [^>]|<script [^>]/i);
   });
 
-  it('asks for nothing from outside', () => {
+  it('loads no external resources', () => {
     expect(html).not.toMatch(/https?:|\burl\(|@import|\bsrc=|\bxmlns/i);
     expect([...html.matchAll(/\shref="([^"]*)"/g)].map((match) => match[1])).toEqual(['data:,', '']);
   });
 
-  it('leaves no expression behind and stays small', () => {
+  it('contains no template expressions and stays small', () => {
     expect(html).not.toMatch(/\{\{|undefined|null"|NaN"/);
     expect(Buffer.byteLength(html)).toBeLessThan(8192);
   });
 });
 
-describe('the built-in page', () => {
-  it('has one style and one script, both free of template expressions', () => {
+describe('default page', () => {
+  it('has one style and one script without template expressions', () => {
     expect(PAGE_STYLE).not.toContain('{{');
     expect(PAGE_SCRIPT).not.toContain('{{');
     // Bytes and characters are the same: no charset can change the hashes.
@@ -80,7 +80,7 @@ describe('the built-in page', () => {
   });
 
   it.each(['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "' onload='alert(1)", '</title></style>'])(
-    'escapes %s wherever an operator may type it',
+    'escapes %s in every text set by an operator',
     (hostile) => {
       const html = page({ title: hostile, message: hostile, scope: hostile, mode: hostile });
       expect(html).not.toContain(hostile);
@@ -88,24 +88,24 @@ describe('the built-in page', () => {
     },
   );
 
-  it('shows braces instead of obeying them', () => {
+  it('shows braces instead of interpreting them', () => {
     const html = page({ message: '{{statusCode}} {{{title}}} {{#if' });
     expect(html).toContain('<p class="message" dir="auto">{{statusCode}} {{{title}}} {{#if</p>');
   });
 
-  it('keeps the line breaks of a message', () => {
+  it('preserves the line breaks of a message', () => {
     expect(page({ message: 'one\ntwo' })).toContain('>one\ntwo</p>');
     expect(PAGE_STYLE).toContain('white-space: pre-line');
   });
 
-  it('shows the end without scripts, in UTC', () => {
+  it('shows the end in UTC without scripts', () => {
     const time = '<time datetime="2026-12-01T02:00:00.000Z" dir="auto">Tue, 01 Dec 2026 02:00 UTC</time>';
     expect(page()).toContain(time);
     expect(render(refusal)).toContain('dir="auto">2026-12-01T02:00:00.000Z</time>');
     expect(page({ endsAt: null })).not.toMatch(/<time|<dl|role="timer"/);
   });
 
-  it('comes back without scripts, but stays where reading is admitted anyway', () => {
+  it('reloads without scripts, except in read-only mode', () => {
     const refresh = '<noscript><meta http-equiv="refresh" content="300"></noscript>';
     expect(page().split('</head>')[0]).toContain(refresh);
     const readOnly = page({ mode: 'read-only', readOnly: true });
@@ -114,14 +114,14 @@ describe('the built-in page', () => {
     expect(page()).not.toContain('You can go on reading.');
   });
 
-  it('gives the script what is left of the window, not what Retry-After says', () => {
+  it('passes the remaining time of the window to the script, not Retry-After', () => {
     expect(page({ retryAfter: 120 })).toContain('data-retry-after="120" data-left="600"');
     expect(render(refusal)).toContain('data-retry-after="600" data-left="600"');
     expect(page({ endsAt: null, retryAfter: null })).toContain('data-retry-after="" data-left=""');
   });
 
-  it('ticks in silence and speaks in one polite place', () => {
-    expect(page()).toContain('<dd><span role="timer" aria-live="off">');
+  it('updates the countdown silently and announces changes in one polite live region', () => {
+    expect(page()).toContain('<dd role="timer" aria-live="off">');
     expect(page().match(/role="status"/g)).toHaveLength(1);
   });
 });
@@ -135,13 +135,13 @@ describe('pageTimes', () => {
     [{ endsAt: '2026-12-01T02:00:00.001Z', retryAfter: 1 }, 1, 30],
     [{ endsAt: '2026-12-01T02:02:00.000Z', retryAfter: 120 }, 120, 120],
     [{ endsAt: '2026-12-01T01:59:00.000Z', retryAfter: 1 }, 1, 30],
-  ])('of %j', (refused, secondsLeft, refreshSeconds) => {
+  ])('returns the remaining time and the refresh interval for %j', (refused, secondsLeft, refreshSeconds) => {
     expect(getPageTimes(refused, now)).toMatchObject({ secondsLeft, refreshSeconds });
   });
 });
 
 describe('plainPage', () => {
-  it('escapes what an operator types', () => {
+  it('escapes the message of the operator', () => {
     const html = renderPlainPage({ title: `<b>&"'`, message: '</p><script>alert("1")</script>', statusCode: 503 });
     expect(html).toContain('<title>&lt;b&gt;&amp;&quot;&#39;</title>');
     expect(html).toContain('&lt;/p&gt;&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;');

@@ -13,7 +13,7 @@ function errorOf(code: string, syscall?: string): Error {
 beforeEach(() => lockMock.mockReset().mockResolvedValue(nothing));
 
 describe('lockFile', () => {
-  it('waits while somebody holds the lock, and asks before each wait', async () => {
+  it('waits while another process has the lock, and checks before each wait whether to continue', async () => {
     lockMock.mockRejectedValueOnce(errorOf('ELOCKED')).mockRejectedValueOnce(errorOf('ELOCKED'));
     const beforeWaiting = jest.fn(nothing);
     await lockFile('/somewhere/state.json', Infinity, beforeWaiting);
@@ -21,36 +21,36 @@ describe('lockFile', () => {
     expect(beforeWaiting).toHaveBeenCalledTimes(2);
   });
 
-  it('tries again where its new lock was taken for a stale one', async () => {
+  it('retries if another process removed its new lock as stale', async () => {
     lockMock.mockRejectedValueOnce(errorOf('ENOENT', 'stat'));
     await lockFile('/somewhere/state.json', Infinity, nothing);
     expect(lockMock).toHaveBeenCalledTimes(2);
   });
 
   it.each([errorOf('ENOENT', 'mkdir'), errorOf('EACCES', 'mkdir')])(
-    'fails where no lock can be made',
+    'rejects if the lock cannot be created',
     async (error) => {
       lockMock.mockRejectedValueOnce(error);
       await expect(lockFile('/somewhere/state.json', Infinity, nothing)).rejects.toBe(error);
     },
   );
 
-  it('stops waiting when it is told to', async () => {
+  it('stops waiting on request', async () => {
     lockMock.mockRejectedValue(errorOf('ELOCKED'));
     const conflict = new Error('conflict');
     await expect(lockFile('/somewhere/state.json', Infinity, () => Promise.reject(conflict))).rejects.toBe(conflict);
     expect(lockMock).toHaveBeenCalledTimes(1);
   });
 
-  it('tries once after the deadline, then names the lock', async () => {
-    await expect(lockFile('/somewhere/state.json', 0, nothing)).resolves.toMatchObject({ isLost: false });
+  it('tries once more after the deadline, then names the lock', async () => {
+    await expect(lockFile('/somewhere/state.json', 0, nothing)).resolves.toMatchObject({ lost: false });
     lockMock.mockReset().mockRejectedValue(errorOf('ELOCKED'));
     const attempt = lockFile('/somewhere/state.json', 0, nothing);
     await expect(attempt).rejects.toMatchObject({ code: 'unavailable' });
     await expect(attempt).rejects.toThrow('another process holds the lock /somewhere/state.json.lock');
   });
 
-  it('knows when the lock was lost, and does not mind that it can no longer be released', async () => {
+  it('detects a lost lock and ignores the failure to release it', async () => {
     lockMock.mockResolvedValue(() => Promise.reject(errorOf('ERELEASED')));
     const held = await lockFile('/somewhere/state.json', Infinity, nothing);
     expect(held.isLost).toBe(false);

@@ -132,20 +132,20 @@ describeStateStorage('FileStateStorage', async () => {
 });
 
 describe('FileStateStorage', () => {
-  it('names the absolute path', () => {
+  it('has the absolute path as location', () => {
     expect(new FileStateStorage(relative(process.cwd(), path)).location).toBe(path);
     expect(storage.kind).toBe('file');
   });
 
-  describe('reading', () => {
-    it('is null without the file, and without the folder', async () => {
+  describe('read', () => {
+    it('returns null if the file or the folder is missing', async () => {
       await expect(storage.read()).resolves.toBeNull();
       await expect(new FileStateStorage(join(folder, 'a', 'b', 'state.json')).read()).resolves.toBeNull();
       await symlink('nowhere.json', join(folder, 'link.json'));
       await expect(new FileStateStorage(join(folder, 'link.json')).read()).resolves.toBeNull();
     });
 
-    it('leaves no trace', async () => {
+    it('creates no files', async () => {
       const missing = new FileStateStorage(join(folder, 'missing', 'state.json'));
       await storage.write(stateOf(1), null);
       await storage.report(reportOf('old', new Date(0)));
@@ -166,14 +166,14 @@ describe('FileStateStorage', () => {
       expect(await traces(folder)).toEqual(before);
     });
 
-    it('works where nothing may be written', async () => {
+    it('reads from a read-only folder', async () => {
       await storage.write(stateOf(1), null);
       await chmod(path, 0o444);
       await chmod(folder, 0o555);
       await expect(asNobody(() => storage.read())).resolves.toMatchObject({ state: stateOf(1) });
     });
 
-    it('says of content that is no state where it is, what is wrong and what to do', async () => {
+    it('reports invalid content with its path, the reason and the next step', async () => {
       await writeFile(path, '{"format":1}');
       const error = await failureOf(storage.read());
       expect(error).toMatchObject({ code: 'corrupt', version: expect.any(String) });
@@ -181,26 +181,26 @@ describe('FileStateStorage', () => {
       expect(error.message).toContain('`on` or `off` replaces it');
     });
 
-    it('takes an empty file for corrupt', async () => {
+    it('reports an empty file as corrupt', async () => {
       await writeFile(path, '');
       const error = await failureOf(storage.read());
       expect(error.code).toBe('corrupt');
       expect(error.message).toContain('it is empty');
     });
 
-    it('takes bytes that are no text for corrupt', async () => {
+    it('reports invalid UTF-8 as corrupt', async () => {
       await writeFile(path, Buffer.from([0xff, 0xfe, 0x31, 0x00, 0xc3, 0x28]));
       const error = await failureOf(storage.read());
       expect(error.code).toBe('corrupt');
       await expect(storage.write(stateOf(1), error.version!)).resolves.toEqual(expect.any(String));
     });
 
-    it('takes a byte order mark', async () => {
+    it('accepts a byte order mark', async () => {
       await writeFile(path, '\ufeff1\r\n');
       await expect(storage.read()).resolves.toMatchObject({ state: { windows: [{ scope: '*' }] } });
     });
 
-    it('takes a huge file for corrupt without reading it, with a version that changes with it', async () => {
+    it('reports a huge file as corrupt without reading it, with a version that changes with the file', async () => {
       await writeFile(path, '');
       await truncate(path, 8 * 1024 ** 3);
       const first = await failureOf(storage.read());
@@ -214,7 +214,7 @@ describe('FileStateStorage', () => {
       await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
     });
 
-    it('is denied where the user may not read, with the path and the user', async () => {
+    it('rejects as denied if the user may not read, with the path and the user', async () => {
       await writeFile(path, '1');
       await chmod(path, 0o200);
       const error = await asNobody(() => failureOf(storage.read()));
@@ -223,7 +223,7 @@ describe('FileStateStorage', () => {
       expect(error.message).toMatch(/^EACCES: the user "uid \d+"/);
     });
 
-    it('is unavailable where the path can not lead to a file', async () => {
+    it('rejects as unavailable if the path cannot be a file', async () => {
       await mkdir(path);
       const directory = await failureOf(storage.read());
       expect(directory).toMatchObject({
@@ -254,7 +254,7 @@ describe('FileStateStorage', () => {
       expect(await failureOf(loop.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
     });
 
-    it('does not hang on what is no regular file', async () => {
+    it('does not hang on a file that is not regular', async () => {
       const server = createServer().listen(path);
       await once(server, 'listening');
       expect(await failureOf(storage.read())).toMatchObject({
@@ -267,15 +267,15 @@ describe('FileStateStorage', () => {
     });
   });
 
-  describe('writing', () => {
-    it('leaves the file and nothing else', async () => {
+  describe('write', () => {
+    it('creates only the state file', async () => {
       const version = await storage.write(stateOf(1), null);
       await storage.write(stateOf(2), version);
       await expect(readdir(folder)).resolves.toEqual(['state.json']);
       expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(stateOf(2));
     });
 
-    it('replaces the file, and never changes it in place', async () => {
+    it('replaces the file instead of changing it in place', async () => {
       const version = await storage.write(stateOf(1), null);
       const old = await open(path, 'r');
       await storage.write(stateOf(2), version);
@@ -283,7 +283,7 @@ describe('FileStateStorage', () => {
       await old.close();
     });
 
-    it('makes the file for its owner alone, whatever the umask', async () => {
+    it('creates the file with owner-only permissions for any umask', async () => {
       const umask = process.umask(0);
       try {
         await storage.write(stateOf(1), null);
@@ -293,7 +293,7 @@ describe('FileStateStorage', () => {
       expect((await stat(path)).mode & 0o7777).toBe(0o600);
     });
 
-    it('keeps the mode of the file', async () => {
+    it('preserves the mode of the file', async () => {
       await writeFile(path, '0');
       await chmod(path, 0o664);
       await storage.write(stateOf(1), (await storage.read())!.version);
@@ -325,7 +325,7 @@ describe('FileStateStorage', () => {
       await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
     });
 
-    it('follows links, and leaves them', async () => {
+    it('follows symbolic links and keeps them', async () => {
       await mkdir(join(folder, 'data'));
       await mkdir(join(folder, 'deep', 'er'), { recursive: true });
       await symlink('../data/real.json', join(folder, 'deep', 'link.json'));
@@ -338,14 +338,14 @@ describe('FileStateStorage', () => {
       await expect(storage.read()).resolves.toMatchObject({ state: stateOf(2) });
     });
 
-    it('keeps writers apart that come through different links', async () => {
+    it('locks out writers that use different symbolic links', async () => {
       await symlink('.', join(folder, 'here'));
       const other = new FileStateStorage(join(folder, 'here', 'state.json'));
       const results = await Promise.allSettled([storage.write(stateOf(1), null), other.write(stateOf(2), null)]);
       expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     });
 
-    it('creates no folder for a path that leads nowhere, and names the folder that is missing', async () => {
+    it('creates no folder and names the missing one', async () => {
       const deep = new FileStateStorage(join(folder, 'a', 'b', 'state.json'));
       const message = `ENOENT: the folder ${join(folder, 'a', 'b')} does not exist. Create it, or correct the path.`;
       expect(await failureOf(deep.write(stateOf(1), null))).toMatchObject({ code: 'unavailable', message });
@@ -355,7 +355,7 @@ describe('FileStateStorage', () => {
       await expect(readdir(folder)).resolves.toEqual([]);
     });
 
-    it('is denied in a read-only folder, with path, reason and user, and changes nothing', async () => {
+    it('rejects as denied in a read-only folder, with path, reason and user, and changes nothing', async () => {
       await writeFile(path, '1', { mode: 0o644 });
       await chmod(folder, 0o555);
       const before = await traces(folder);
@@ -376,7 +376,7 @@ describe('FileStateStorage', () => {
     });
 
     it.each(['writeFile', 'fsync'] as const)(
-      'leaves the old content and no trace where %s finds a full disk',
+      'keeps the old content and no temporary files if %s finds a full disk',
       async (method) => {
         const version = await storage.write(stateOf(1), null);
         const handle = await open(path, 'r');
@@ -401,7 +401,7 @@ describe('FileStateStorage', () => {
       },
     );
 
-    describe('what replaces content that is no state', () => {
+    describe('backup of replaced foreign content', () => {
       const keptFiles = async (): Promise<string[]> =>
         (await readdir(folder)).filter((name) => /^state\.json\.corrupt-\d{8}T\d{9}Z$/.test(name));
 
@@ -409,7 +409,7 @@ describe('FileStateStorage', () => {
         ['a state that was cut off', '{"format":1,"lin'],
         ['the file of another program', '{ "name": "shop" }'],
         ['more than a state may have', 'x'.repeat(1024 * 1024 + 1)],
-      ])('keeps %s beside it, with its mode', async (_title, text) => {
+      ])('keeps %s next to the state file with its mode', async (_title, text) => {
         await writeFile(path, text);
         await chmod(path, 0o640);
         const { version } = await failureOf(storage.read());
@@ -422,7 +422,7 @@ describe('FileStateStorage', () => {
         expect((await readdir(folder)).sort()).toEqual(['state.json', ...kept]);
       });
 
-      it('keeps each, where it happens again and again', async () => {
+      it('keeps a backup for each replacement', async () => {
         for (const text of ['{"for', '{"form', '{"forma']) {
           await writeFile(path, text);
           await storage.write(stateOf(1), (await failureOf(storage.read())).version!);
@@ -431,27 +431,27 @@ describe('FileStateStorage', () => {
         expect(contents.sort()).toEqual(['{"for', '{"form', '{"forma']);
       });
 
-      it.each(['', ' \n', '\0\0\0', '1', '0\n'])('keeps nothing of %j', async (text) => {
+      it.each(['', ' \n', '\0\0\0', '1', '0\n'])('keeps no backup of %j', async (text) => {
         await writeFile(path, text);
         const found = await storage.read().catch((error: MaintenanceStorageError) => error);
         await storage.write(stateOf(1), found!.version!);
         await expect(readdir(folder)).resolves.toEqual(['state.json']);
       });
 
-      it('keeps nothing where the write is refused', async () => {
+      it('keeps no backup if the write is rejected', async () => {
         await writeFile(path, 'x');
         expect((await failureOf(storage.write(stateOf(1), 'another'))).code).toBe('conflict');
         await expect(readdir(folder)).resolves.toEqual(['state.json']);
       });
     });
 
-    it('refuses a state that it would not read back', async () => {
+    it('rejects a state that it could not read back', async () => {
       const huge = { ...stateOf(1), notes: 'x'.repeat(1024 * 1024) };
       expect(await failureOf(storage.write(huge, null))).toMatchObject({ message: expect.stringContaining('bytes') });
       await expect(storage.read()).resolves.toBeNull();
     });
 
-    it('removes temporary files that killed writers left, and no others', async () => {
+    it('removes temporary files of killed writers and no others', async () => {
       const left = `state.json.${randomUUID()}.tmp`;
       const kept = [
         'state.json.1',
@@ -475,7 +475,7 @@ describe('FileStateStorage', () => {
       await expect(readdir(folder)).resolves.toEqual(['state.json']);
     }, 10_000);
 
-    it('gives up after 8 seconds where another process holds the lock, and names it', async () => {
+    it('gives up after 8 seconds while another process has the lock, and names the lock', async () => {
       await mkdir(`${path}.lock`);
       const alive = setInterval(() => void utimes(`${path}.lock`, new Date(), new Date()), 500);
       const now = performance.now.bind(performance);
@@ -497,7 +497,7 @@ describe('FileStateStorage', () => {
       await expect(readdir(folder)).resolves.toEqual(['state.json.lock']);
     });
 
-    it('does not wait for the lock where the version has gone anyway', async () => {
+    it('does not wait for the lock if the version is already outdated', async () => {
       const version = await storage.write(stateOf(1), null);
       await mkdir(`${path}.lock`);
       const write = failureOf(storage.write(stateOf(2), version));
@@ -507,7 +507,7 @@ describe('FileStateStorage', () => {
       expect(performance.now() - started).toBeLessThan(1500);
     });
 
-    it('writes nothing when it stood still and another process took the lock', async () => {
+    it('writes nothing if it was suspended and another process took the lock', async () => {
       const version = await storage.write(stateOf(1), null);
       const { reached, letGo } = holdFlush();
       const frozen = failureOf(storage.write(stateOf(2), version));
@@ -520,7 +520,7 @@ describe('FileStateStorage', () => {
       await expect(readdir(folder)).resolves.toEqual(['state.json']);
     });
 
-    it('writes nothing beside a writer that believes to hold the lock, too', async () => {
+    it('writes nothing at the same time as a writer that lost the lock unnoticed', async () => {
       const version = await storage.write(stateOf(1), null);
       const { reached, letGo } = holdFlush();
       const frozen = failureOf(storage.write(stateOf(2), version));
@@ -532,7 +532,7 @@ describe('FileStateStorage', () => {
       await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
     });
 
-    it('writes nothing over what somebody wrote by hand meanwhile', async () => {
+    it('does not overwrite a manual edit made during the write', async () => {
       const version = await storage.write(stateOf(1), null);
       const { reached, letGo } = holdFlush();
       const write = failureOf(storage.write(stateOf(2), version));
@@ -543,7 +543,7 @@ describe('FileStateStorage', () => {
       await expect(readFile(path, 'utf8')).resolves.toBe('1');
     });
 
-    it('goes on after a write that failed', async () => {
+    it('writes again after a failed write', async () => {
       const writes = [storage.write(stateOf(1), 'wrong'), storage.write(stateOf(1), null)];
       const [first, second] = await Promise.allSettled(writes);
       expect(first!.status).toBe('rejected');
@@ -551,7 +551,7 @@ describe('FileStateStorage', () => {
     });
   });
 
-  describe('watching', () => {
+  describe('watch', () => {
     async function changesOf(watched: FileStateStorage, change: () => Promise<unknown>): Promise<number> {
       let calls = 0;
       const end = await watched.watch(() => calls++);
@@ -562,21 +562,21 @@ describe('FileStateStorage', () => {
       return performance.now() - started;
     }
 
-    it('hears at once of a write, a removal and a file written by hand', async () => {
+    it('calls back at once for a write, a removal and a manual edit', async () => {
       const other = new FileStateStorage(path);
       expect(await changesOf(storage, () => other.write(stateOf(1), null))).toBeLessThan(1000);
       expect(await changesOf(storage, () => writeFile(path, '1'))).toBeLessThan(1000);
       expect(await changesOf(storage, () => rm(path))).toBeLessThan(1000);
     });
 
-    it('hears of writes behind a link', async () => {
+    it('calls back for writes through a symbolic link', async () => {
       await mkdir(join(folder, 'data'));
       await symlink('data/real.json', path);
       const behind = new FileStateStorage(join(folder, 'data', 'real.json'));
       expect(await changesOf(storage, () => behind.write(stateOf(1), null))).toBeLessThan(1000);
     });
 
-    it('does not hear of other files', async () => {
+    it('does not call back for other files', async () => {
       const calls: string[] = [];
       const end = await storage.watch(() => calls.push('state'));
       const endOther = await new FileStateStorage(join(folder, 'other.json')).watch(() => calls.push('other'));
@@ -589,7 +589,7 @@ describe('FileStateStorage', () => {
       await endOther();
     });
 
-    it('does nothing without the folder', async () => {
+    it('does nothing if the folder is missing', async () => {
       const missing = new FileStateStorage(join(folder, 'missing', 'state.json'));
       const end = await missing.watch(() => undefined);
       await expect(end()).resolves.toBeUndefined();
@@ -609,14 +609,14 @@ describe('FileStateStorage', () => {
     });
   });
 
-  describe('reports', () => {
+  describe('report and reports', () => {
     const reports = (): string => join(folder, '.state.json.instances');
 
-    it('are none without the folder', async () => {
+    it('returns no reports if the folder is missing', async () => {
       await expect(storage.reports()).resolves.toEqual([]);
     });
 
-    it('are files that the owner alone may read, one for each instance', async () => {
+    it('writes one owner-only file per instance', async () => {
       await storage.report(reportOf('web-1'));
       await storage.report(reportOf('web-1'));
       await storage.report(reportOf('web-2'));
@@ -624,7 +624,7 @@ describe('FileStateStorage', () => {
       expect((await stat(join(reports(), 'web-1'))).mode & 0o7777).toBe(0o600);
     });
 
-    it('stay in their folder, whatever the id', async () => {
+    it('writes reports only into their folder for any id', async () => {
       const ids = ['../../escape', '..', '', '/etc/passwd', 'a/b', 'a_b', 'x'.repeat(5000), 'ü\u0000'];
       const before = await readdir(folder);
       for (const id of ids) await storage.report(reportOf(id));
@@ -632,7 +632,7 @@ describe('FileStateStorage', () => {
       expect((await storage.reports()).map(({ id }) => id).sort()).toEqual([...ids].sort());
     });
 
-    it('that are over are not read, and removed by the next report', async () => {
+    it('does not return expired reports and removes them with the next report', async () => {
       const tooLongAgo = new Date(Date.now() - 100_001);
       await storage.report(reportOf('living', new Date(Date.now() - 90_000)));
       await storage.report(reportOf('gone', tooLongAgo));
@@ -644,7 +644,7 @@ describe('FileStateStorage', () => {
       expect((await readdir(reports())).sort()).toEqual(['living', 'new']);
     });
 
-    it('that are broken are not read, and removed when they are old', async () => {
+    it('does not return invalid reports and removes old ones', async () => {
       await storage.report(reportOf('living'));
       const broken = ['empty', 'null', 'half', 'foreign', `web-1.${randomUUID()}.tmp`];
       const contents = ['', 'null', '{"id":"a', '{"id":1}', '{"id":"a'];
@@ -658,7 +658,7 @@ describe('FileStateStorage', () => {
       expect((await readdir(reports())).sort()).toEqual(['README.md', 'living']);
     });
 
-    it('that are pipes, sockets, folders or too large are not read, and hold up no thread', async () => {
+    it('ignores pipes, sockets, folders and large files without blocking a thread', async () => {
       await storage.report(reportOf('living'));
       // More than there are threads.
       for (let index = 0; index < 8; index++) execFileSync('mkfifo', [join(reports(), `pipe-${index}`)]);
@@ -675,13 +675,13 @@ describe('FileStateStorage', () => {
       await once(server, 'close');
     });
 
-    it('have names that no watcher of source code follows: no extension, in a folder that begins with a dot', async () => {
+    it('uses names that source watchers ignore: no extension, in a dot folder', async () => {
       await storage.report(reportOf('ce905d53'));
       const entries = await readdir(folder, { recursive: true });
       expect(entries.sort()).toEqual(['.state.json.instances', '.state.json.instances/ce905d53']);
     });
 
-    it('stand beside the file that a link leads to', async () => {
+    it('writes reports next to the target of a symbolic link', async () => {
       await mkdir(join(folder, 'data'));
       await symlink('data/real.json', path);
       await storage.report(reportOf('a'));
@@ -689,7 +689,7 @@ describe('FileStateStorage', () => {
       await expect(behind.reports()).resolves.toHaveLength(1);
     });
 
-    it('are denied where the user may not read them', async () => {
+    it('rejects as denied if the user may not read the reports', async () => {
       await storage.report(reportOf('a'));
       await chmod(reports(), 0o000);
       expect(await asNobody(() => failureOf(storage.reports()))).toMatchObject({ code: 'denied' });

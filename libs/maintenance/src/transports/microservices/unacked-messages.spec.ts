@@ -22,7 +22,7 @@ function createContext(channel: object, message: object): RmqContext {
   return new RmqContext([message, channel, 'sold']);
 }
 
-it('gives a message back before the broker loses patience', async () => {
+it('requeues a message before the timeout of the broker', async () => {
   const clock = new ManualClock(0);
   const held = new UnackedMessages(clock);
   const log: unknown[] = [];
@@ -45,7 +45,7 @@ it('gives a message back before the broker loses patience', async () => {
   expect(log).toHaveLength(3);
 });
 
-it('has nothing to wait for when all is given back', () => {
+it('waits for nothing once all messages are requeued', () => {
   const clock = new ManualClock(0);
   const held = new UnackedMessages(clock);
   held.add(createContext(channelInto([]), {}), RULES);
@@ -54,7 +54,7 @@ it('has nothing to wait for when all is given back', () => {
   expect(clock.pending).toBe(0);
 });
 
-it('gives the others back where one channel is closed', () => {
+it('requeues the other messages if one channel is closed', () => {
   const held = new UnackedMessages(new ManualClock(0));
   const log: unknown[] = [];
   const closed = {
@@ -68,7 +68,7 @@ it('gives the others back where one channel is closed', () => {
   expect(log).toEqual([[{ name: 'second' }, false, true]]);
 });
 
-it('forgets everything in the end, without touching a channel that closes', () => {
+it('drops all messages at shutdown without using a closing channel', () => {
   const clock = new ManualClock(0);
   const held = new UnackedMessages(clock);
   const log: unknown[] = [];

@@ -14,7 +14,7 @@ function frame(opcode: number, length: number): Buffer {
 
 const FRAMES = [0, 1, 125, 126, 127, 300, 65_535, 65_536, 70_000].map((length) => frame(length % 2 ? 1 : 2, length));
 
-it.each([1, 2, 3, 7, 100, 4_096, 1_000_000])('knows where frames end, however they are cut: each %i bytes', (size) => {
+it.each([1, 2, 3, 7, 100, 4_096, 1_000_000])('finds the ends of frames split into chunks of %i bytes', (size) => {
   const all = Buffer.concat([HEAD, ...FRAMES]);
   const ends = new Set<number>();
   FRAMES.reduce((at, each) => (ends.add(at), at + each.length), HEAD.length);
@@ -30,7 +30,7 @@ it.each([1, 2, 3, 7, 100, 4_096, 1_000_000])('knows where frames end, however th
   expect(frames.isOpen).toBe(true);
 });
 
-it('stops at the end of a frame where that is wanted', () => {
+it('stops at the end of a frame on request', () => {
   const frames = new WebSocketFrames();
   frames.track(Buffer.concat([HEAD, FRAMES[5]!.subarray(0, 10)]));
   const rest = Buffer.concat([FRAMES[5]!.subarray(10), FRAMES[6]!]);
@@ -38,7 +38,7 @@ it('stops at the end of a frame where that is wanted', () => {
   expect(frames.isBetweenFrames).toBe(true);
 });
 
-it('skips the mask that a server must not use, but might', () => {
+it('skips the mask of a server frame, which RFC 6455 forbids', () => {
   const frames = new WebSocketFrames();
   frames.track(Buffer.concat([HEAD, Buffer.from([0x81, 0x80 | 2, 1, 2, 3, 4, 0x88])]));
   expect(frames.isBetweenFrames).toBe(false);
@@ -46,7 +46,7 @@ it('skips the mask that a server must not use, but might', () => {
   expect(frames.isBetweenFrames).toBe(true);
 });
 
-it('is not open before the answer, after a refusal, and once the server has sent a close frame', () => {
+it('is not open before the handshake, after a refusal and after a close frame of the server', () => {
   const frames = new WebSocketFrames();
   expect(frames.hasAnswer).toBe(false);
   frames.track(HEAD.subarray(0, 20));
