@@ -17,7 +17,7 @@ it.each([
   ['2026-12-01T02:00', 'America/New_York', '2026-12-01T07:00:00.000Z'],
   ['2026-12-01T02:00', 'Asia/Kathmandu', '2026-11-30T20:15:00.000Z'],
   ['2026-12-01T02:00', 'UTC', '2026-12-01T02:00:00.000Z'],
-  // Clocks are put back: the first of the two.
+  // A repeated hour: the first one counts.
   ['2026-10-25T02:30', 'Europe/Rome', '2026-10-25T00:30:00.000Z'],
   ['2026-11-01T01:30', 'America/New_York', '2026-11-01T05:30:00.000Z'],
   ['2027-04-04T01:45', 'Australia/Lord_Howe', '2027-04-03T14:45:00.000Z'],

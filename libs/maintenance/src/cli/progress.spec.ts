@@ -1,14 +1,14 @@
 import { PassThrough } from 'node:stream';
 import { Progress } from './progress.js';
 
-function streamOf(more: Partial<NodeJS.WriteStream> = {}): { stream: NodeJS.WriteStream; text: () => string } {
+function createStream(more: Partial<NodeJS.WriteStream> = {}): { stream: NodeJS.WriteStream; text: () => string } {
   const stream = Object.assign(new PassThrough(), more) as unknown as NodeJS.WriteStream;
   return { stream, text: () => String((stream as unknown as PassThrough).read() ?? '') };
 }
 
 describe('Progress', () => {
   it('rewrites one line of a terminal within its width and removes it at the end', () => {
-    const { stream, text } = streamOf({ isTTY: true, columns: 20 });
+    const { stream, text } = createStream({ isTTY: true, columns: 20 });
     const progress = new Progress(stream);
     progress.show('one', 'a');
     progress.show('one again', 'a');
@@ -20,7 +20,7 @@ describe('Progress', () => {
 
   it('writes one plain line per change without a terminal', () => {
     jest.useFakeTimers();
-    const { stream, text } = streamOf();
+    const { stream, text } = createStream();
     const progress = new Progress(stream);
     progress.show('0 s: one', 'one');
     jest.advanceTimersByTime(1_500);
@@ -37,7 +37,7 @@ describe('Progress', () => {
   });
 
   it('escapes control characters', () => {
-    const { stream, text } = streamOf({ isTTY: true, columns: 80 });
+    const { stream, text } = createStream({ isTTY: true, columns: 80 });
     new Progress(stream).show('GET /\x1b]0;x\x07', '');
     expect(text()).toBe('\r\x1b[2KGET /\\u001b]0;x\\u0007');
   });

@@ -137,7 +137,7 @@ describe('closeWindows with a recurring window', () => {
   });
 });
 
-// When clocks are put forward and back in each zone, and what becomes of a window that falls there.
+// DST changes in each time zone and their effect on a window at that time.
 describe.each([
   [
     'Europe/Rome',
@@ -160,7 +160,7 @@ describe.each([
     ],
   ],
   [
-    // Half an hour only.
+    // DST shifts by only half an hour here.
     'Australia/Lord_Howe',
     '45 1 * * *',
     [
@@ -237,7 +237,7 @@ describe('recurrence that never occurs', () => {
       expect(timetable.getPlannedAt(now)).toEqual([]);
       expect(timetable.findNextBoundary(now)).toBe(Infinity);
     }
-    // It took minutes where each look searched 400 years.
+    // Took minutes when each lookup searched 400 years.
     expect(performance.now() - started).toBeLessThan(20_000);
   }, 600_000);
 

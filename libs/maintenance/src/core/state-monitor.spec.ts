@@ -5,7 +5,7 @@ import { READ_TIMEOUT_MS, StateMonitor, type StateMonitorOptions } from './state
 const START = '2026-12-01T00:00:00.000Z';
 const INTERVAL = 5_000;
 
-/** A source under the test's control. */
+/** A source controlled by the test. */
 class Source {
   state: MaintenanceState | null = null;
   error: Error | null = null;
@@ -70,14 +70,14 @@ it('reads at the start and then at least once per interval', async () => {
 });
 
 it('reads more often while a window has a lease, so that it sees renewals in time', async () => {
-  const leaseOf = (revision: number, seconds: number): MaintenanceState => {
+  const createLease = (revision: number, seconds: number): MaintenanceState => {
     const leaseUntil = new Date(Date.parse(START) + seconds * 1000).toISOString();
     return { ...on(revision), windows: on(revision).windows.map((window) => ({ ...window, leaseUntil })) };
   };
-  source.state = leaseOf(1, 60);
+  source.state = createLease(1, 60);
   await create({ refreshInterval: 600_000 }).start();
   for (let renewal = 1; renewal <= 10; renewal++) {
-    source.state = leaseOf(renewal + 1, renewal * 20 + 60);
+    source.state = createLease(renewal + 1, renewal * 20 + 60);
     source.error = renewal % 3 ? null : new Error('away for a while');
     await later(20_000);
     expect(isOn()).toBe(true);
@@ -277,7 +277,7 @@ it('reads on each notification, but not after it is stopped', async () => {
 });
 
 describe('StateMonitor after the process was suspended', () => {
-  /** A clock that can jump over wake-ups, as that of a process does that stood still. */
+  /** A clock that can jump without calling timers, as after a process was suspended. */
   class JumpingClock extends ManualClock {
     jumped = 0;
     override now(): number {

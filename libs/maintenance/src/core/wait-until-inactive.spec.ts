@@ -20,7 +20,7 @@ beforeEach(() => {
   asked = new AbortController();
   shutdown = new AbortController();
 });
-// Whatever came of it, nobody listens any more.
+// No listener may remain, whatever the outcome.
 afterEach(() => {
   expect(changes.observed).toBe(false);
   expect(listeners()).toEqual([0, 0]);

@@ -51,7 +51,7 @@ it("agrees with Node's BlockList", () => {
   fc.assert(
     fc.property(fc.array(block, { maxLength: 8 }), address, (blocks, client) => {
       const kind = (text: string): 'ipv6' | 'ipv4' => (text.includes(':') ? 'ipv6' : 'ipv4');
-      // On purpose, a mapped address counts as IPv4 here, and no IPv6 block holds an IPv4 address.
+      // Unlike in BlockList, a mapped address counts as IPv4, and no IPv6 range contains an IPv4 address.
       const isMixed = (text: string): boolean =>
         text.includes(':') && (text.includes('.') || /^(::|0:0:0:0:0:)ffff:/i.test(text));
       fc.pre(!isMixed(client) && !blocks.some(([network]) => isMixed(network)));

@@ -9,7 +9,7 @@ describe('compilePaths', () => {
     (flags) => {
       for (const source of ['\\/ping', '^\\/ping$', '\\/ping|\\/pong', '^\\/ping|\\/pong$', '\\/(?:ping|pong)']) {
         const matches = compilePaths([new RegExp(source, flags)]);
-        // Twice, and with other paths in between: no match depends on the one before.
+        // Twice, with other paths in between: a match must not depend on the previous one.
         for (let round = 0; round < 2; round++) {
           expect([source, matches('/ping')]).toEqual([source, true]);
           for (const path of [...AROUND, '/pings', '/x/ping', '/ping/', '/pong/x', '/x/pong']) {

@@ -14,7 +14,7 @@ const off = (storage: MemoryStateStorage, which: DisableOptions = {}): Promise<u
     shouldEndAll(which),
   );
 
-/** A storage whose content was lost: it says so until something is written. */
+/** A storage that reports its content as lost until the next write. */
 class LostStorage extends MemoryStateStorage {
   #isLost = true;
 

@@ -17,7 +17,7 @@ describe('window beyond the longest timer delay', () => {
     const monitor: StateMonitor = new StateMonitor({
       source: { read: () => Promise.resolve({ state, version: '1' }) },
       clock: new SystemClock(),
-      // No poll may help.
+      // Polling must not announce the window instead.
       refreshInterval: 1_000 * DAY,
       onStorageFailure: 'last-known',
       onChange: () => seen.push([(Date.now() - START) / DAY, monitor.getSnapshot().active.length]),

@@ -32,7 +32,7 @@ const blocks = (html: string, tag: string): string[] =>
 
 const hash = (text = ''): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 
-// The page without what is allowed to hold anything, because the policy knows its hash.
+// The page without the style and script whose hashes the content security policy allows.
 const markup = (html: string): string => html.replace(PAGE_STYLE, '').replace(PAGE_SCRIPT, '');
 
 const variants: [string, string][] = [
@@ -73,7 +73,7 @@ describe('default page', () => {
   it('has one style and one script without template expressions', () => {
     expect(PAGE_STYLE).not.toContain('{{');
     expect(PAGE_SCRIPT).not.toContain('{{');
-    // Bytes and characters are the same: no charset can change the hashes.
+    // ASCII only, so that no charset can change the hashes.
     expect(PAGE_STYLE + PAGE_SCRIPT).toMatch(/^[\n -~]*$/);
     expect(DEFAULT_PAGE).not.toContain('{{{');
     expect(DEFAULT_PAGE).not.toContain('{{&');
@@ -121,7 +121,7 @@ describe('default page', () => {
   });
 
   it('updates the countdown silently and announces changes in one polite live region', () => {
-    expect(page()).toContain('<dd role="timer" aria-live="off">');
+    expect(page()).toContain('<dd><span role="timer" aria-live="off">');
     expect(page().match(/role="status"/g)).toHaveLength(1);
   });
 });

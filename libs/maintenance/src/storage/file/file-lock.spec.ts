@@ -43,7 +43,7 @@ describe('lockFile', () => {
   });
 
   it('tries once more after the deadline, then names the lock', async () => {
-    await expect(lockFile('/somewhere/state.json', 0, nothing)).resolves.toMatchObject({ lost: false });
+    await expect(lockFile('/somewhere/state.json', 0, nothing)).resolves.toMatchObject({ isLost: false });
     lockMock.mockReset().mockRejectedValue(errorOf('ELOCKED'));
     const attempt = lockFile('/somewhere/state.json', 0, nothing);
     await expect(attempt).rejects.toMatchObject({ code: 'unavailable' });

@@ -53,16 +53,16 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function stateOf(revision: number): MaintenanceState {
+function createState(revision: number): MaintenanceState {
   return { format: 1, lineage: 'spec', revision, windows: [], history: [] };
 }
 
-function reportOf(id: string, seenAt = new Date()): InstanceReport {
+function createReport(id: string, seenAt = new Date()): InstanceReport {
   const iso = seenAt.toISOString();
   return { id, host: 'h', pid: 1, lineage: null, revision: 0, inFlight: 0, streams: 0, seenAt: iso };
 }
 
-async function failureOf(work: Promise<unknown>): Promise<MaintenanceStorageError> {
+async function captureStorageError(work: Promise<unknown>): Promise<MaintenanceStorageError> {
   const error: unknown = await work.then(
     (value) => Promise.reject(new Error(`it succeeded with ${JSON.stringify(value)}`)),
     (reason: unknown) => reason,
@@ -92,7 +92,7 @@ async function asNobody<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Everything below `start` with what a write would change of it. */
+/** Lists everything below `start` with the attributes that a write would change. */
 async function traces(start: string): Promise<string[]> {
   const entries = await readdir(start, { recursive: true });
   const all = await Promise.all(
@@ -104,7 +104,7 @@ async function traces(start: string): Promise<string[]> {
   return all;
 }
 
-/** Makes the next flush to the disk wait: `reached` when it begins, until `letGo`. */
+/** Suspends the next fsync: resolves `reached` when it begins and continues after `letGo`. */
 function holdFlush(): { reached: Promise<void>; letGo: () => void } {
   let letGo!: () => void;
   const gate = new Promise<void>((resolve) => (letGo = resolve));
@@ -147,8 +147,8 @@ describe('FileStateStorage', () => {
 
     it('creates no files', async () => {
       const missing = new FileStateStorage(join(folder, 'missing', 'state.json'));
-      await storage.write(stateOf(1), null);
-      await storage.report(reportOf('old', new Date(0)));
+      await storage.write(createState(1), null);
+      await storage.report(createReport('old', new Date(0)));
       await writeFile(join(folder, 'broken.json'), 'broken');
       const broken = new FileStateStorage(join(folder, 'broken.json'));
       const before = await traces(folder);
@@ -159,7 +159,7 @@ describe('FileStateStorage', () => {
       await (
         await missing.watch(() => undefined)
       )();
-      await failureOf(broken.read());
+      await captureStorageError(broken.read());
       await (
         await storage.watch(() => undefined)
       )();
@@ -167,15 +167,15 @@ describe('FileStateStorage', () => {
     });
 
     it('reads from a read-only folder', async () => {
-      await storage.write(stateOf(1), null);
+      await storage.write(createState(1), null);
       await chmod(path, 0o444);
       await chmod(folder, 0o555);
-      await expect(asNobody(() => storage.read())).resolves.toMatchObject({ state: stateOf(1) });
+      await expect(asNobody(() => storage.read())).resolves.toMatchObject({ state: createState(1) });
     });
 
     it('reports invalid content with its path, the reason and the next step', async () => {
       await writeFile(path, '{"format":1}');
-      const error = await failureOf(storage.read());
+      const error = await captureStorageError(storage.read());
       expect(error).toMatchObject({ code: 'corrupt', version: expect.any(String) });
       expect(error.message).toContain(`${path} holds no maintenance state: lineage`);
       expect(error.message).toContain('`on` or `off` replaces it');
@@ -183,16 +183,16 @@ describe('FileStateStorage', () => {
 
     it('reports an empty file as corrupt', async () => {
       await writeFile(path, '');
-      const error = await failureOf(storage.read());
+      const error = await captureStorageError(storage.read());
       expect(error.code).toBe('corrupt');
       expect(error.message).toContain('it is empty');
     });
 
     it('reports invalid UTF-8 as corrupt', async () => {
       await writeFile(path, Buffer.from([0xff, 0xfe, 0x31, 0x00, 0xc3, 0x28]));
-      const error = await failureOf(storage.read());
+      const error = await captureStorageError(storage.read());
       expect(error.code).toBe('corrupt');
-      await expect(storage.write(stateOf(1), error.version!)).resolves.toEqual(expect.any(String));
+      await expect(storage.write(createState(1), error.version!)).resolves.toEqual(expect.any(String));
     });
 
     it('accepts a byte order mark', async () => {
@@ -203,21 +203,21 @@ describe('FileStateStorage', () => {
     it('reports a huge file as corrupt without reading it, with a version that changes with the file', async () => {
       await writeFile(path, '');
       await truncate(path, 8 * 1024 ** 3);
-      const first = await failureOf(storage.read());
+      const first = await captureStorageError(storage.read());
       expect(first).toMatchObject({ code: 'corrupt', message: expect.stringContaining('larger than 1048576 bytes') });
-      expect((await failureOf(storage.read())).version).toBe(first.version);
+      expect((await captureStorageError(storage.read())).version).toBe(first.version);
       await utimes(path, 1, 1);
-      const second = await failureOf(storage.read());
+      const second = await captureStorageError(storage.read());
       expect(second.version).not.toBe(first.version);
-      expect((await failureOf(storage.write(stateOf(1), first.version!))).code).toBe('conflict');
-      await storage.write(stateOf(1), second.version!);
-      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
+      expect((await captureStorageError(storage.write(createState(1), first.version!))).code).toBe('conflict');
+      await storage.write(createState(1), second.version!);
+      await expect(storage.read()).resolves.toMatchObject({ state: createState(1) });
     });
 
     it('rejects as denied if the user may not read, with the path and the user', async () => {
       await writeFile(path, '1');
       await chmod(path, 0o200);
-      const error = await asNobody(() => failureOf(storage.read()));
+      const error = await asNobody(() => captureStorageError(storage.read()));
       expect(error.code).toBe('denied');
       expect(error.message).toMatch(`may not read ${path} (owner ${userInfo().username}, mode 200)`);
       expect(error.message).toMatch(/^EACCES: the user "uid \d+"/);
@@ -225,68 +225,70 @@ describe('FileStateStorage', () => {
 
     it('rejects as unavailable if the path cannot be a file', async () => {
       await mkdir(path);
-      const directory = await failureOf(storage.read());
+      const directory = await captureStorageError(storage.read());
       expect(directory).toMatchObject({
         code: 'unavailable',
         message: `EISDIR: ${path} is a folder. Name a file in it.`,
       });
-      expect((await failureOf(storage.write(stateOf(1), null))).message).toBe(directory.message);
+      expect((await captureStorageError(storage.write(createState(1), null))).message).toBe(directory.message);
 
       await writeFile(join(folder, 'file'), '');
       const below = new FileStateStorage(join(folder, 'file', 'state.json'));
-      expect(await failureOf(below.read())).toMatchObject({
+      expect(await captureStorageError(below.read())).toMatchObject({
         code: 'unavailable',
         message: expect.stringMatching(/^ENOTDIR: a part of/),
       });
-      expect(await failureOf(below.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
+      expect(await captureStorageError(below.write(createState(1), null))).toMatchObject({ code: 'unavailable' });
 
       await symlink('loop', join(folder, 'loop'));
       if (process.platform === 'linux') {
         const dead = new FileStateStorage('/proc/nowhere/state.json');
-        expect(await failureOf(dead.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
+        expect(await captureStorageError(dead.write(createState(1), null))).toMatchObject({ code: 'unavailable' });
       }
 
       const loop = new FileStateStorage(join(folder, 'loop'));
-      expect(await failureOf(loop.read())).toMatchObject({
+      expect(await captureStorageError(loop.read())).toMatchObject({
         code: 'unavailable',
         message: expect.stringMatching(/^ELOOP/),
       });
-      expect(await failureOf(loop.write(stateOf(1), null))).toMatchObject({ code: 'unavailable' });
+      expect(await captureStorageError(loop.write(createState(1), null))).toMatchObject({ code: 'unavailable' });
     });
 
     it('does not hang on a file that is not regular', async () => {
       const server = createServer().listen(path);
       await once(server, 'listening');
-      expect(await failureOf(storage.read())).toMatchObject({
+      expect(await captureStorageError(storage.read())).toMatchObject({
         code: 'unavailable',
         message: expect.stringContaining(path),
       });
       server.close();
       await once(server, 'close');
-      expect(await failureOf(new FileStateStorage('/dev/null').read())).toMatchObject({ code: 'unavailable' });
+      expect(await captureStorageError(new FileStateStorage('/dev/null').read())).toMatchObject({
+        code: 'unavailable',
+      });
     });
   });
 
   describe('write', () => {
     it('creates only the state file', async () => {
-      const version = await storage.write(stateOf(1), null);
-      await storage.write(stateOf(2), version);
+      const version = await storage.write(createState(1), null);
+      await storage.write(createState(2), version);
       await expect(readdir(folder)).resolves.toEqual(['state.json']);
-      expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(stateOf(2));
+      expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(createState(2));
     });
 
     it('replaces the file instead of changing it in place', async () => {
-      const version = await storage.write(stateOf(1), null);
+      const version = await storage.write(createState(1), null);
       const old = await open(path, 'r');
-      await storage.write(stateOf(2), version);
-      expect(JSON.parse(await old.readFile('utf8'))).toEqual(stateOf(1));
+      await storage.write(createState(2), version);
+      expect(JSON.parse(await old.readFile('utf8'))).toEqual(createState(1));
       await old.close();
     });
 
     it('creates the file with owner-only permissions for any umask', async () => {
       const umask = process.umask(0);
       try {
-        await storage.write(stateOf(1), null);
+        await storage.write(createState(1), null);
       } finally {
         process.umask(umask);
       }
@@ -296,21 +298,21 @@ describe('FileStateStorage', () => {
     it('preserves the mode of the file', async () => {
       await writeFile(path, '0');
       await chmod(path, 0o664);
-      await storage.write(stateOf(1), (await storage.read())!.version);
+      await storage.write(createState(1), (await storage.read())!.version);
       expect((await stat(path)).mode & 0o7777).toBe(0o664);
     });
 
     itAsRoot('keeps the owner of the file', async () => {
       await writeFile(path, '0');
       await chown(path, SOMEBODY.uid, SOMEBODY.gid);
-      await storage.write(stateOf(1), (await storage.read())!.version);
+      await storage.write(createState(1), (await storage.read())!.version);
       expect(await stat(path)).toMatchObject(SOMEBODY);
     });
 
     itAsRoot("gives what root makes to the folder's owner: the file and the reports", async () => {
       await chown(folder, SOMEBODY.uid, SOMEBODY.gid);
-      await storage.write(stateOf(1), null);
-      await storage.report(reportOf('a'));
+      await storage.write(createState(1), null);
+      await storage.report(createReport('a'));
       const made = ['state.json', '.state.json.instances', '.state.json.instances/a'];
       for (const entry of made) expect(await stat(join(folder, entry))).toMatchObject(SOMEBODY);
       expect((await stat(path)).mode & 0o7777).toBe(0o600);
@@ -320,9 +322,9 @@ describe('FileStateStorage', () => {
       await chown(folder, NOBODY, NOBODY);
       await writeFile(path, '1', { mode: 0o644 });
       const content = await storage.read();
-      await asNobody(() => storage.write(stateOf(1), content!.version));
+      await asNobody(() => storage.write(createState(1), content!.version));
       expect(await stat(path)).toMatchObject({ uid: NOBODY });
-      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
+      await expect(storage.read()).resolves.toMatchObject({ state: createState(1) });
     });
 
     it('follows symbolic links and keeps them', async () => {
@@ -330,26 +332,32 @@ describe('FileStateStorage', () => {
       await mkdir(join(folder, 'deep', 'er'), { recursive: true });
       await symlink('../data/real.json', join(folder, 'deep', 'link.json'));
       await symlink('deep/link.json', path);
-      const version = await storage.write(stateOf(1), null);
-      await storage.write(stateOf(2), version);
+      const version = await storage.write(createState(1), null);
+      await storage.write(createState(2), version);
       await expect(readlink(path)).resolves.toBe('deep/link.json');
       await expect(readlink(join(folder, 'deep', 'link.json'))).resolves.toBe('../data/real.json');
       await expect(readdir(join(folder, 'data'))).resolves.toEqual(['real.json']);
-      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(2) });
+      await expect(storage.read()).resolves.toMatchObject({ state: createState(2) });
     });
 
     it('locks out writers that use different symbolic links', async () => {
       await symlink('.', join(folder, 'here'));
       const other = new FileStateStorage(join(folder, 'here', 'state.json'));
-      const results = await Promise.allSettled([storage.write(stateOf(1), null), other.write(stateOf(2), null)]);
+      const results = await Promise.allSettled([
+        storage.write(createState(1), null),
+        other.write(createState(2), null),
+      ]);
       expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     });
 
     it('creates no folder and names the missing one', async () => {
       const deep = new FileStateStorage(join(folder, 'a', 'b', 'state.json'));
       const message = `ENOENT: the folder ${join(folder, 'a', 'b')} does not exist. Create it, or correct the path.`;
-      expect(await failureOf(deep.write(stateOf(1), null))).toMatchObject({ code: 'unavailable', message });
-      expect(await failureOf(deep.report(reportOf('a')))).toMatchObject({ code: 'unavailable', message });
+      expect(await captureStorageError(deep.write(createState(1), null))).toMatchObject({
+        code: 'unavailable',
+        message,
+      });
+      expect(await captureStorageError(deep.report(createReport('a')))).toMatchObject({ code: 'unavailable', message });
       await expect(deep.read()).resolves.toBeNull();
       await expect(deep.reports()).resolves.toEqual([]);
       await expect(readdir(folder)).resolves.toEqual([]);
@@ -361,14 +369,14 @@ describe('FileStateStorage', () => {
       const before = await traces(folder);
       const error = await asNobody(async () => {
         const content = await storage.read();
-        return failureOf(storage.write(stateOf(1), content!.version));
+        return captureStorageError(storage.write(createState(1), content!.version));
       });
       expect(error.code).toBe('denied');
       expect(error.message).toMatch(
         new RegExp(`^EACCES: the user "uid \\d+" may not write to ${folder} \\(owner \\S.*, mode 555\\)\\.`),
       );
       expect(await traces(folder)).toEqual(before);
-      const report = await asNobody(() => failureOf(storage.report(reportOf('a'))));
+      const report = await asNobody(() => captureStorageError(storage.report(createReport('a'))));
       expect(report).toMatchObject({
         code: 'denied',
         message: expect.stringContaining(join(folder, '.state.json.instances')),
@@ -378,7 +386,7 @@ describe('FileStateStorage', () => {
     it.each(['writeFile', 'fsync'] as const)(
       'keeps the old content and no temporary files if %s finds a full disk',
       async (method) => {
-        const version = await storage.write(stateOf(1), null);
+        const version = await storage.write(createState(1), null);
         const handle = await open(path, 'r');
         const prototype = Object.getPrototypeOf(handle) as typeof handle;
         await handle.close();
@@ -390,14 +398,14 @@ describe('FileStateStorage', () => {
             throw full;
           });
         }
-        const error = await failureOf(storage.write(stateOf(2), version));
+        const error = await captureStorageError(storage.write(createState(2), version));
         expect(error).toMatchObject({
           code: 'unavailable',
           message: expect.stringMatching(/^ENOSPC: there is no space left/),
         });
         await expect(readdir(folder)).resolves.toEqual(['state.json']);
-        await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
-        await expect(storage.write(stateOf(2), version)).resolves.toEqual(expect.any(String));
+        await expect(storage.read()).resolves.toEqual({ state: createState(1), version });
+        await expect(storage.write(createState(2), version)).resolves.toEqual(expect.any(String));
       },
     );
 
@@ -412,20 +420,20 @@ describe('FileStateStorage', () => {
       ])('keeps %s next to the state file with its mode', async (_title, text) => {
         await writeFile(path, text);
         await chmod(path, 0o640);
-        const { version } = await failureOf(storage.read());
-        await storage.write(stateOf(1), version!);
+        const { version } = await captureStorageError(storage.read());
+        await storage.write(createState(1), version!);
         const kept = await keptFiles();
         expect(kept).toHaveLength(1);
         await expect(readFile(join(folder, kept[0]!), 'utf8')).resolves.toBe(text);
         expect((await stat(join(folder, kept[0]!))).mode & 0o7777).toBe(0o640);
-        await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
+        await expect(storage.read()).resolves.toMatchObject({ state: createState(1) });
         expect((await readdir(folder)).sort()).toEqual(['state.json', ...kept]);
       });
 
       it('keeps a backup for each replacement', async () => {
         for (const text of ['{"for', '{"form', '{"forma']) {
           await writeFile(path, text);
-          await storage.write(stateOf(1), (await failureOf(storage.read())).version!);
+          await storage.write(createState(1), (await captureStorageError(storage.read())).version!);
         }
         const contents = await Promise.all((await keptFiles()).map((name) => readFile(join(folder, name), 'utf8')));
         expect(contents.sort()).toEqual(['{"for', '{"form', '{"forma']);
@@ -434,20 +442,22 @@ describe('FileStateStorage', () => {
       it.each(['', ' \n', '\0\0\0', '1', '0\n'])('keeps no backup of %j', async (text) => {
         await writeFile(path, text);
         const found = await storage.read().catch((error: MaintenanceStorageError) => error);
-        await storage.write(stateOf(1), found!.version!);
+        await storage.write(createState(1), found!.version!);
         await expect(readdir(folder)).resolves.toEqual(['state.json']);
       });
 
       it('keeps no backup if the write is rejected', async () => {
         await writeFile(path, 'x');
-        expect((await failureOf(storage.write(stateOf(1), 'another'))).code).toBe('conflict');
+        expect((await captureStorageError(storage.write(createState(1), 'another'))).code).toBe('conflict');
         await expect(readdir(folder)).resolves.toEqual(['state.json']);
       });
     });
 
     it('rejects a state that it could not read back', async () => {
-      const huge = { ...stateOf(1), notes: 'x'.repeat(1024 * 1024) };
-      expect(await failureOf(storage.write(huge, null))).toMatchObject({ message: expect.stringContaining('bytes') });
+      const huge = { ...createState(1), notes: 'x'.repeat(1024 * 1024) };
+      expect(await captureStorageError(storage.write(huge, null))).toMatchObject({
+        message: expect.stringContaining('bytes'),
+      });
       await expect(storage.read()).resolves.toBeNull();
     });
 
@@ -463,14 +473,14 @@ describe('FileStateStorage', () => {
         `${randomUUID()}.tmp`,
       ];
       for (const name of [left, ...kept]) await writeFile(join(folder, name), '{"form');
-      await storage.write(stateOf(1), null);
+      await storage.write(createState(1), null);
       expect((await readdir(folder)).sort()).toEqual([...kept, 'state.json'].sort());
     });
 
     it('takes over the lock of a killed writer within seconds', async () => {
       await mkdir(`${path}.lock`);
       const started = performance.now();
-      await storage.write(stateOf(1), null);
+      await storage.write(createState(1), null);
       expect(performance.now() - started).toBeLessThan(4000);
       await expect(readdir(folder)).resolves.toEqual(['state.json']);
     }, 10_000);
@@ -483,7 +493,7 @@ describe('FileStateStorage', () => {
       jest.spyOn(performance, 'now').mockImplementation(() => now() + passed);
       const started = now();
       try {
-        const writes = [1, 2, 3].map((revision) => failureOf(storage.write(stateOf(revision), null)));
+        const writes = [1, 2, 3].map((revision) => captureStorageError(storage.write(createState(revision), null)));
         passed = 7500;
         for (const error of await Promise.all(writes)) {
           expect(error.code).toBe('unavailable');
@@ -498,9 +508,9 @@ describe('FileStateStorage', () => {
     });
 
     it('does not wait for the lock if the version is already outdated', async () => {
-      const version = await storage.write(stateOf(1), null);
+      const version = await storage.write(createState(1), null);
       await mkdir(`${path}.lock`);
-      const write = failureOf(storage.write(stateOf(2), version));
+      const write = captureStorageError(storage.write(createState(2), version));
       await writeFile(path, '1');
       const started = performance.now();
       expect((await write).code).toBe('conflict');
@@ -508,34 +518,34 @@ describe('FileStateStorage', () => {
     });
 
     it('writes nothing if it was suspended and another process took the lock', async () => {
-      const version = await storage.write(stateOf(1), null);
+      const version = await storage.write(createState(1), null);
       const { reached, letGo } = holdFlush();
-      const frozen = failureOf(storage.write(stateOf(2), version));
+      const frozen = captureStorageError(storage.write(createState(2), version));
       await reached;
-      await rmdir(`${path}.lock`); // as whoever finds it stale does
-      const other = await new FileStateStorage(path).write(stateOf(3), version);
+      await rmdir(`${path}.lock`); // as a process does that finds it stale
+      const other = await new FileStateStorage(path).write(createState(3), version);
       letGo();
       expect((await frozen).code).toBe('conflict');
-      await expect(storage.read()).resolves.toEqual({ state: stateOf(3), version: other });
+      await expect(storage.read()).resolves.toEqual({ state: createState(3), version: other });
       await expect(readdir(folder)).resolves.toEqual(['state.json']);
     });
 
     it('writes nothing at the same time as a writer that lost the lock unnoticed', async () => {
-      const version = await storage.write(stateOf(1), null);
+      const version = await storage.write(createState(1), null);
       const { reached, letGo } = holdFlush();
-      const frozen = failureOf(storage.write(stateOf(2), version));
+      const frozen = captureStorageError(storage.write(createState(2), version));
       await reached;
-      // Another writer has looked for leftovers before ours was made, and makes its own now.
+      // Another writer has checked for temporary files before ours existed, and now creates its own.
       await writeFile(`${path}.${randomUUID()}.tmp`, '');
       letGo();
       expect((await frozen).code).toBe('conflict');
-      await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
+      await expect(storage.read()).resolves.toEqual({ state: createState(1), version });
     });
 
     it('does not overwrite a manual edit made during the write', async () => {
-      const version = await storage.write(stateOf(1), null);
+      const version = await storage.write(createState(1), null);
       const { reached, letGo } = holdFlush();
-      const write = failureOf(storage.write(stateOf(2), version));
+      const write = captureStorageError(storage.write(createState(2), version));
       await reached;
       await writeFile(path, '1');
       letGo();
@@ -544,7 +554,7 @@ describe('FileStateStorage', () => {
     });
 
     it('writes again after a failed write', async () => {
-      const writes = [storage.write(stateOf(1), 'wrong'), storage.write(stateOf(1), null)];
+      const writes = [storage.write(createState(1), 'wrong'), storage.write(createState(1), null)];
       const [first, second] = await Promise.allSettled(writes);
       expect(first!.status).toBe('rejected');
       expect(second!.status).toBe('fulfilled');
@@ -552,7 +562,7 @@ describe('FileStateStorage', () => {
   });
 
   describe('watch', () => {
-    async function changesOf(watched: FileStateStorage, change: () => Promise<unknown>): Promise<number> {
+    async function countChanges(watched: FileStateStorage, change: () => Promise<unknown>): Promise<number> {
       let calls = 0;
       const end = await watched.watch(() => calls++);
       const started = performance.now();
@@ -564,16 +574,16 @@ describe('FileStateStorage', () => {
 
     it('calls back at once for a write, a removal and a manual edit', async () => {
       const other = new FileStateStorage(path);
-      expect(await changesOf(storage, () => other.write(stateOf(1), null))).toBeLessThan(1000);
-      expect(await changesOf(storage, () => writeFile(path, '1'))).toBeLessThan(1000);
-      expect(await changesOf(storage, () => rm(path))).toBeLessThan(1000);
+      expect(await countChanges(storage, () => other.write(createState(1), null))).toBeLessThan(1000);
+      expect(await countChanges(storage, () => writeFile(path, '1'))).toBeLessThan(1000);
+      expect(await countChanges(storage, () => rm(path))).toBeLessThan(1000);
     });
 
     it('calls back for writes through a symbolic link', async () => {
       await mkdir(join(folder, 'data'));
       await symlink('data/real.json', path);
       const behind = new FileStateStorage(join(folder, 'data', 'real.json'));
-      expect(await changesOf(storage, () => behind.write(stateOf(1), null))).toBeLessThan(1000);
+      expect(await countChanges(storage, () => behind.write(createState(1), null))).toBeLessThan(1000);
     });
 
     it('does not call back for other files', async () => {
@@ -581,7 +591,7 @@ describe('FileStateStorage', () => {
       const end = await storage.watch(() => calls.push('state'));
       const endOther = await new FileStateStorage(join(folder, 'other.json')).watch(() => calls.push('other'));
       await writeFile(join(folder, 'state.json.bak'), '1');
-      await storage.report(reportOf('a'));
+      await storage.report(createReport('a'));
       await writeFile(join(folder, 'other.json'), '1');
       await until('the other watch has called back', () => calls.includes('other'));
       expect(calls).not.toContain('state');
@@ -599,7 +609,7 @@ describe('FileStateStorage', () => {
       const place = join(folder, 'place');
       await mkdir(place);
       const watched = new FileStateStorage(join(place, 'state.json'));
-      await watched.write(stateOf(1), null);
+      await watched.write(createState(1), null);
       let calls = 0;
       const end = await watched.watch(() => calls++);
       await rm(place, { recursive: true });
@@ -617,9 +627,9 @@ describe('FileStateStorage', () => {
     });
 
     it('writes one owner-only file per instance', async () => {
-      await storage.report(reportOf('web-1'));
-      await storage.report(reportOf('web-1'));
-      await storage.report(reportOf('web-2'));
+      await storage.report(createReport('web-1'));
+      await storage.report(createReport('web-1'));
+      await storage.report(createReport('web-2'));
       await expect(readdir(reports())).resolves.toEqual(['web-1', 'web-2']);
       expect((await stat(join(reports(), 'web-1'))).mode & 0o7777).toBe(0o600);
     });
@@ -627,47 +637,50 @@ describe('FileStateStorage', () => {
     it('writes reports only into their folder for any id', async () => {
       const ids = ['../../escape', '..', '', '/etc/passwd', 'a/b', 'a_b', 'x'.repeat(5000), 'ü\u0000'];
       const before = await readdir(folder);
-      for (const id of ids) await storage.report(reportOf(id));
+      for (const id of ids) await storage.report(createReport(id));
       await expect(readdir(folder)).resolves.toEqual([...before, '.state.json.instances']);
       expect((await storage.reports()).map(({ id }) => id).sort()).toEqual([...ids].sort());
     });
 
     it('does not return expired reports and removes them with the next report', async () => {
       const tooLongAgo = new Date(Date.now() - 100_001);
-      await storage.report(reportOf('living', new Date(Date.now() - 90_000)));
-      await storage.report(reportOf('gone', tooLongAgo));
+      await storage.report(createReport('living', new Date(Date.now() - 90_000)));
+      await storage.report(createReport('gone', tooLongAgo));
       await expect(readdir(reports())).resolves.toEqual(['living']);
-      await writeFile(join(reports(), 'gone'), JSON.stringify(reportOf('gone', tooLongAgo)));
+      await writeFile(join(reports(), 'gone'), JSON.stringify(createReport('gone', tooLongAgo)));
       expect((await storage.reports()).map(({ id }) => id)).toEqual(['living']);
       await expect(readdir(reports())).resolves.toHaveLength(2);
-      await storage.report(reportOf('new'));
+      await storage.report(createReport('new'));
       expect((await readdir(reports())).sort()).toEqual(['living', 'new']);
     });
 
     it('does not return invalid reports and removes old ones', async () => {
-      await storage.report(reportOf('living'));
+      await storage.report(createReport('living'));
       const broken = ['empty', 'null', 'half', 'foreign', `web-1.${randomUUID()}.tmp`];
       const contents = ['', 'null', '{"id":"a', '{"id":1}', '{"id":"a'];
       for (const [index, name] of broken.entries()) await writeFile(join(reports(), name), contents[index]!);
       await writeFile(join(reports(), 'README.md'), 'not ours');
-      await storage.report(reportOf('living'));
+      await storage.report(createReport('living'));
       expect((await storage.reports()).map(({ id }) => id)).toEqual(['living']);
       await expect(readdir(reports())).resolves.toHaveLength(broken.length + 2);
       for (const name of [...broken, 'README.md']) await utimes(join(reports(), name), 1, 1);
-      await storage.report(reportOf('living'));
+      await storage.report(createReport('living'));
       expect((await readdir(reports())).sort()).toEqual(['README.md', 'living']);
     });
 
     it('ignores pipes, sockets, folders and large files without blocking a thread', async () => {
-      await storage.report(reportOf('living'));
-      // More than there are threads.
+      await storage.report(createReport('living'));
+      // More than the thread pool has threads.
       for (let index = 0; index < 8; index++) execFileSync('mkfifo', [join(reports(), `pipe-${index}`)]);
       const server = createServer().listen(join(reports(), 'socket'));
       await once(server, 'listening');
       await mkdir(join(reports(), 'folder'));
-      await writeFile(join(reports(), 'large'), JSON.stringify({ ...reportOf('large'), x: 'x'.repeat(1024 * 1024) }));
+      await writeFile(
+        join(reports(), 'large'),
+        JSON.stringify({ ...createReport('large'), x: 'x'.repeat(1024 * 1024) }),
+      );
       for (let tries = 0; tries < 3; tries++) {
-        await storage.report(reportOf('living'));
+        await storage.report(createReport('living'));
         expect((await storage.reports()).map(({ id }) => id)).toEqual(['living']);
       }
       await expect(readFile(join(reports(), 'living'), 'utf8')).resolves.toContain('living');
@@ -676,7 +689,7 @@ describe('FileStateStorage', () => {
     });
 
     it('uses names that source watchers ignore: no extension, in a dot folder', async () => {
-      await storage.report(reportOf('ce905d53'));
+      await storage.report(createReport('ce905d53'));
       const entries = await readdir(folder, { recursive: true });
       expect(entries.sort()).toEqual(['.state.json.instances', '.state.json.instances/ce905d53']);
     });
@@ -684,15 +697,15 @@ describe('FileStateStorage', () => {
     it('writes reports next to the target of a symbolic link', async () => {
       await mkdir(join(folder, 'data'));
       await symlink('data/real.json', path);
-      await storage.report(reportOf('a'));
+      await storage.report(createReport('a'));
       const behind = new FileStateStorage(join(folder, 'data', 'real.json'));
       await expect(behind.reports()).resolves.toHaveLength(1);
     });
 
     it('rejects as denied if the user may not read the reports', async () => {
-      await storage.report(reportOf('a'));
+      await storage.report(createReport('a'));
       await chmod(reports(), 0o000);
-      expect(await asNobody(() => failureOf(storage.reports()))).toMatchObject({ code: 'denied' });
+      expect(await asNobody(() => captureStorageError(storage.reports()))).toMatchObject({ code: 'denied' });
       await chmod(reports(), 0o700);
     });
   });
