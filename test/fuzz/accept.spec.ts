@@ -25,7 +25,7 @@ const type = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(token, fc.oneof(token, fc.constant('*'))) },
 );
 const quoted = fc.stringMatching(/^[ !#-[\]-~]{0,6}$/).map((text) => `"${text}"`);
-// `negotiator` lets a parameter that is empty, or *, match where there is none; nobody sends such.
+// `negotiator` also matches empty or * parameters without a counterpart; clients do not send them.
 const parameter = fc.tuple(
   token.filter((name) => name.toLowerCase() !== 'q'),
   fc.oneof({ weight: 3, arbitrary: token }, { weight: 1, arbitrary: quoted.filter((text) => !/^"\*?"$/.test(text)) }),
@@ -54,7 +54,7 @@ const grammatical = fc
   }));
 
 /** The weight that a client gives a type: that of the most specific range which matches. Without one it takes no such type. */
-function weightOf(media: string, ranges: readonly Range[]): number {
+function getWeight(media: string, ranges: readonly Range[]): number {
   const [type, subtype] = media.split('/');
   let best = { precedence: -1, weight: 0 };
   for (const range of ranges) {
@@ -71,14 +71,14 @@ function weightOf(media: string, ranges: readonly Range[]): number {
 
 /** The format with the higher weight; `null` where the RFC leaves the choice. */
 function preferred(ranges: readonly Range[]): 'html' | 'json' | null {
-  const weights = (...types: string[]): number => Math.max(...types.map((media) => weightOf(media, ranges)));
+  const weights = (...types: string[]): number => Math.max(...types.map((media) => getWeight(media, ranges)));
   const html = weights('text/html', 'application/xhtml+xml');
   const json = weights('application/problem+json', 'application/json');
   if (Number.isNaN(html) || Number.isNaN(json) || (html === json && html > 0)) return null;
   return html > json ? 'html' : 'json';
 }
 
-/** What a header may hold: bytes but controls, tab excepted. */
+/** Characters allowed in a header: no control characters except tab. */
 const byte = fc.integer({ min: 0, max: 255 }).filter((code) => code === 9 || (code > 31 && code !== 127));
 const bytes = fc.array(byte, { maxLength: 60 }).map((codes) => String.fromCharCode(...codes));
 const pieces = fc
@@ -173,7 +173,7 @@ describe.each(ADAPTERS)('Accept header on %s', (adapter) => {
       delay.enable();
       await holds(repeated, async ([first, middle, last]) => {
         const long = first + middle.repeat(14_000).slice(0, 14_000 - last.length - first.length) + last;
-        // Others use the machine too: what takes long each time takes long.
+        // The machine is shared, so only a value that is slow every time counts as slow.
         const longest: number[] = [];
         for (let attempt = 0; attempt < 3 && (longest.at(-1) ?? Infinity) > 100; attempt++) {
           delay.reset();

@@ -76,7 +76,7 @@ const object = (members: Arbitrary<[string, Json]>, maxLength: number): Arbitrar
     .array(members, { maxLength })
     .map((all) => `{${all.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join()}}`);
 
-/** What a field should be, mostly. */
+/** Values of a field, mostly valid. */
 const LIKELY: Record<string, Arbitrary<Json>> = {
   scope: quoted(fc.oneof(fc.constantFrom('*', 'payments', 'orders'), string)),
   mode: quoted(fc.constantFrom('full', 'read-only', 'Full', 'off')),
@@ -267,7 +267,7 @@ function requestWith({
   );
 }
 
-/** Fields of which one look says that they make no sense; an object is what `JSON.parse` makes of the body. */
+/** Whether a body (as parsed by `JSON.parse`) has fields that are obviously invalid. */
 function isInvalid(endpoint: string, given: Record<string, unknown>): boolean {
   const known = endpoint === 'on' ? FIELDS : SELECTORS;
   if (Object.keys(given).some((name) => !known.includes(name))) return true;
@@ -291,7 +291,7 @@ function isInvalid(endpoint: string, given: Record<string, unknown>): boolean {
   );
 }
 
-/** What each field is called in a message, where it is not its name between backticks. */
+/** How messages name a field if not by its name in backticks. */
 const WORDS = new Map([
   ['startsAt', /^The start .* is in the past|not after the start/],
   ['endsAt', /^The end .* is (?:in the past|not after the start)/],
@@ -323,7 +323,7 @@ describe.each(ADAPTERS)('admin endpoints on %s', (adapter) => {
     await running.close();
   });
 
-  /** What the storage holds, once it was checked that it reads and that nothing was lost. */
+  /** Returns the stored state after checking that it can be read and that nothing was lost. */
   async function content(): Promise<object> {
     const { state } = (await storage.read())!;
     expect(state).toMatchObject({ lineage: 'a', unknown: 'kept' });

@@ -53,10 +53,10 @@ const wild = typed(
     ),
   ),
 );
-/** What an option does not take for another option, and no reader for nothing. */
+/** A value that is neither empty nor mistaken for another option. */
 const word = wild.filter((text) => text.trim() !== '' && !text.startsWith('-'));
 
-/** An option that makes sense, and what `on` then stores. */
+/** A valid option and the fields that `on` then stores. */
 interface Given {
   name: string;
   args: string[];
@@ -97,7 +97,7 @@ const sensible = fc
   .uniqueArray(fc.constantFrom(...Object.keys(ON)), { maxLength: 5 })
   .chain((names) => fc.tuple(...names.map((name) => ON[name]!)));
 
-/** Arguments of which one thing is wrong, and how the sentence about it has to name that. */
+/** Arguments with one mistake, and how the error must name it. */
 interface Mistake {
   args: string[];
   names: string;
@@ -216,7 +216,7 @@ describe('command line', () => {
   });
   afterAll(() => program.stop());
 
-  /** Runs a command on a state that is there; what holds of every command is checked. */
+  /** Runs a command on an existing state and checks what must be true for every command. */
   async function runs(args: readonly string[], content: string | null = STORED): Promise<Ran> {
     if (content === null) rmSync(file, { force: true });
     else writeFileSync(file, content);
@@ -413,7 +413,7 @@ describe('command line', () => {
           host: fc.constantFrom('127.0.0.1:1', 'host', '[::1', '', ':x', '127.0.0.1:99999', 'a b'),
           rest: fc.constantFrom('', '/0', '/x', '/0?key=', '/k?x=1', '#a', '/0?key=a&key=b', '/?password=hidden'),
         })
-        // What begins with file: and no slashes is a path, and shown. A server that may be there is not asked.
+        // "file:" without slashes is a path and may be shown. Skip URLs of servers that may exist.
         .filter(
           ({ scheme, slashes, host }) =>
             (scheme === 'file' ? slashes === '://' : host !== 'host') && !/^$/.test(host + scheme),

@@ -10,7 +10,7 @@ const NAME = '__Host-maintenance-bypass';
 const HOUR = 3_600_000;
 const NOW = Date.now();
 
-/** A window and the key to it, made here from what docs/bypass.md and the format of the state say. */
+/** A window and its bypass, computed here from docs/bypass.md and the state format. */
 function windowWithKey(id: string, scope: string) {
   const token = randomBytes(32).toString('base64url');
   const key = randomBytes(32).toString('base64url');
@@ -37,7 +37,7 @@ const everything = windowWithKey('e1', '*');
 const part = windowWithKey('p1', 'payments');
 const gone = windowWithKey('g1', '*');
 
-/** All that opens the window on everything. What is not among them is no key, whatever it looks like. */
+/** All valid cookies of the window for all scopes. Any other value must be rejected. */
 const VALID = [everything.pass(NOW - 1000, NOW + HOUR), everything.pass(NOW - 11 * HOUR, NOW + HOUR)];
 const ALMOST = [
   everything.pass(NOW - 2 * HOUR, NOW - HOUR),
@@ -54,7 +54,7 @@ const ALMOST = [
 ];
 
 const valid = fc.constantFrom(...VALID);
-/** A key with something of it altered: what is left is none. */
+/** A valid cookie with one change that makes it invalid. */
 const altered = fc
   .record({
     value: valid,
@@ -165,12 +165,12 @@ const cookie = fc
     fc.constantFrom('; ', '; ', ';', ';;', ' ; ', ', ', '&'),
   )
   .map(([before, parts, separator]) => before + parts.join(separator));
-// What Node takes for the end of a header would be another header.
+// Characters that end a header in Node would start another one.
 const sendable = (text: string): string => text.replace(/[\r\n\0]/g, '~');
 
 /**
- * Whether a key is among what the header says, however generous somebody is who reads it: every member of that name counts, with or
- * without quotes, decoded or not. Nothing is computed: a key is one of those that were made.
+ * Whether any reading of the header finds a valid cookie: every member of that name counts, with or
+ * without quotes, decoded or not. Nothing is computed: only the cookies created above are valid.
  */
 function mayOpen(headers: readonly string[]): boolean {
   return headers
@@ -185,7 +185,7 @@ function mayOpen(headers: readonly string[]): boolean {
     .some((text) => VALID.includes(text) || VALID.includes(decoded(text)));
 }
 
-/** Whether a key is there and nothing that somebody could read otherwise. */
+/** Whether the cookie header contains a valid cookie and is unambiguous. */
 function mustOpen(headers: readonly string[]): boolean {
   const members = headers
     .join('; ')

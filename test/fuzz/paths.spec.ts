@@ -6,7 +6,7 @@ import { CASES, holds, PATIENCE } from './cases.js';
 import { startPlain } from './plain-application.js';
 import { requestOf, Wire, type Answer } from './wire.js';
 
-/** Whoever answers says so. */
+/** Every handler sets a header, so that the test can tell its answers. */
 const Answers = (): MethodDecorator => Header('X-Handler', 'yes');
 
 @Controller()
@@ -194,7 +194,7 @@ const segment = fc.oneof(
 const path = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...known) },
   { weight: 8, arbitrary: fc.array(segment, { minLength: 1, maxLength: 5 }).map((parts) => `/${parts.join('/')}`) },
-  // A known path with a detour, or with one of its characters written otherwise.
+  // A known path with dot segments, or with one of its characters encoded differently.
   {
     weight: 4,
     arbitrary: fc
@@ -244,7 +244,7 @@ const target = fc
   .map((text) =>
     text
       .replace(/[\r\n\0]/g, '~')
-      // Blanks in front would belong to the request line.
+      // Leading spaces would belong to the request line.
       .replace(/^ +/, ''),
   );
 const method = fc.constantFrom('GET', 'GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'GETT');

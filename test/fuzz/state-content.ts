@@ -14,7 +14,7 @@ const extra = fc.dictionary(
 const text = fc.oneof(fc.string({ maxLength: 12 }), fc.string({ maxLength: 12, unit: 'binary' }));
 const name = fc.oneof(fc.constantFrom('*', 'payments', 'orders'), fc.string({ minLength: 1, maxLength: 8 }));
 
-/** Moments as every part of the format has to take them, the edges included. */
+/** Dates that every part of the format must accept, including edge cases. */
 const moment = fc.oneof(
   fc
     .date({ min: new Date('2020-01-01'), max: new Date('2040-01-01'), noInvalidDate: true })
@@ -31,7 +31,7 @@ const recurrence = fc.record(
   {
     cron: fc.oneof(
       { weight: 40, arbitrary: fc.constantFrom('0 3 * * 0', '*/5 * * * *', '0 0 29 2 *', '59 23 L * *') },
-      // It never occurs, which takes a while to find out.
+      // Never occurs, which takes a while to detect.
       { weight: 1, arbitrary: fc.constant('0 0 31 2 *') },
     ),
     timeZone: fc.constantFrom('UTC', 'Europe/Rome', 'Australia/Lord_Howe', 'America/New_York'),
@@ -73,7 +73,7 @@ const entry = fc.record({
   windows: fc.array(fc.record({ id: fc.string() }), { maxLength: 2 }),
 });
 
-/** A state that reads. */
+/** A valid state. */
 export const state: Arbitrary<MaintenanceState> = fc
   .tuple(
     fc.record({
@@ -87,7 +87,7 @@ export const state: Arbitrary<MaintenanceState> = fc
   )
   .map(([known, more]) => ({ ...more, ...known }) as MaintenanceState);
 
-/** Values that have broken many a reader. */
+/** Values that often break parsers. */
 const VALUES = [
   ...['null', 'true', '0', '-1', '-0', '1e400', '9'.repeat(400), '9007199254740993', '1.5', '""', '{}', '[]', '[[[['],
   ...[
@@ -102,7 +102,7 @@ const VALUES = [
 ];
 const value = fc.oneof(fc.constantFrom(...VALUES), fc.json({ maxDepth: 2 }));
 
-/** Changes of the text of a state: something of it is left out, doubled or replaced, or another value stands in its place. */
+/** Mutations of a serialized state: parts are removed, duplicated or replaced. */
 const change = fc.record({
   kind: fc.constantFrom('byte', 'cut', 'insert', 'double', 'end', 'value', 'value', 'value'),
   at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
@@ -147,10 +147,10 @@ const mutated = fc
 
 const WINDOW =
   '{"id":"a","scope":"*","mode":"full","startsAt":"2026-01-01T00:00:00Z","endsAt":null,"createdAt":"2026-01-01T00:00:00Z"}';
-const stateOf = (windows: string, more = ''): string =>
+const createState = (windows: string, more = ''): string =>
   `{"format":1,"lineage":"a","revision":1,"windows":[${windows}],"history":[]${more}}`;
 
-/** What no generator comes upon by chance. */
+/** Values that no generator produces by chance. */
 const SPECIAL = [
   ...[
     '1',
@@ -174,31 +174,37 @@ const SPECIAL = [
     '[1]',
   ],
   ...['['.repeat(5_000), '{"a":'.repeat(5_000), `${'['.repeat(2_000)}${']'.repeat(2_000)}`],
-  ...[stateOf(''), stateOf(WINDOW), `\ufeff${stateOf(WINDOW)}`, `${stateOf('')}${stateOf('')}`, `${stateOf('')}\0`],
-  ...[stateOf('', ',"__proto__":{"polluted":1}'), stateOf('', ',"constructor":{"prototype":{"polluted":1}}')],
-  ...[stateOf('', `,"windows":[${WINDOW}]`), stateOf('', ',"windows":7'), stateOf(WINDOW, ',"format":2')],
-  ...[stateOf(Array(500).fill(WINDOW).join()), stateOf('', `,"x":${'['.repeat(90)}${']'.repeat(90)}`)],
-  ...[3_000, 10_000].map((depth) => stateOf('', `,"x":${'['.repeat(depth)}${']'.repeat(depth)}`)),
+  ...[
+    createState(''),
+    createState(WINDOW),
+    `\ufeff${createState(WINDOW)}`,
+    `${createState('')}${createState('')}`,
+    `${createState('')}\0`,
+  ],
+  ...[createState('', ',"__proto__":{"polluted":1}'), createState('', ',"constructor":{"prototype":{"polluted":1}}')],
+  ...[createState('', `,"windows":[${WINDOW}]`), createState('', ',"windows":7'), createState(WINDOW, ',"format":2')],
+  ...[createState(Array(500).fill(WINDOW).join()), createState('', `,"x":${'['.repeat(90)}${']'.repeat(90)}`)],
+  ...[3_000, 10_000].map((depth) => createState('', `,"x":${'['.repeat(depth)}${']'.repeat(depth)}`)),
 ];
 
-/** Anything that a storage may be found to hold, as bytes. */
+/** Any content that a storage may contain, as bytes. */
 export const content: Arbitrary<Buffer> = fc.oneof(
   { weight: 10, arbitrary: mutated },
   { weight: 2, arbitrary: fc.constantFrom(...SPECIAL).map((text) => Buffer.from(text)) },
   { weight: 2, arbitrary: fc.uint8Array({ maxLength: 64 }).map((bytes) => Buffer.from(bytes)) },
   { weight: 2, arbitrary: fc.json().map((text) => Buffer.from(text)) },
   { weight: 2, arbitrary: state.map((valid) => Buffer.from(JSON.stringify(valid))) },
-  // Bytes that are no UTF-8, within a text.
+  // Invalid UTF-8 within a text.
   {
     weight: 1,
     arbitrary: fc.uint8Array({ minLength: 1, maxLength: 4 }).map((bytes) => {
-      const [before, behind] = stateOf(WINDOW.replace('"full"', '"full","message":"?"')).split('?');
+      const [before, behind] = createState(WINDOW.replace('"full"', '"full","message":"?"')).split('?');
       return Buffer.concat([Buffer.from(before!), Buffer.from(bytes), Buffer.from(behind!)]);
     }),
   },
 );
 
-/** Whether the bytes are JSON at all; what stands before and behind it as white space does not count, nor a byte order mark. */
+/** Whether the bytes are JSON, ignoring a byte order mark and surrounding white space. */
 export function isJson(bytes: Buffer): boolean {
   try {
     JSON.parse(bytes.toString().trim());

@@ -37,11 +37,11 @@ const KEY = 'maintenance_mode_state';
 const { TEST_S3_ENDPOINT, TEST_S3_BUCKET, TEST_S3_ACCESS_KEY_ID, TEST_S3_SECRET_ACCESS_KEY } = process.env;
 const ENGINE_KEYS = { accessKeyId: TEST_S3_ACCESS_KEY_ID!, secretAccessKey: TEST_S3_SECRET_ACCESS_KEY! };
 
-function stateOf(revision: number, lineage = 'spec'): MaintenanceState {
+function createState(revision: number, lineage = 'spec'): MaintenanceState {
   return { format: 1, lineage, revision, windows: [], history: [] };
 }
 
-/** Counts reads, and can hold the next one back when it has its answer. */
+/** A storage that counts reads and can delay the result of the next one. */
 class Counted extends MemoryStateStorage {
   reads = 0;
   #held: Promise<void> | undefined;
@@ -55,7 +55,7 @@ class Counted extends MemoryStateStorage {
     return found;
   }
 
-  /** The next read gives what is there when it begins, but not before it is let go. */
+  /** Delays the next read: it returns the state of its start, but only after `letGo`. */
   holdNextRead(): () => void {
     const { promise, letGo } = gate();
     this.#held = promise;
@@ -69,16 +69,16 @@ interface Hold {
 }
 
 interface SharedHandle extends StateCache {
-  /** Holds back what the next call has found, or would put. */
+  /** Delays the next call before it returns or stores its value. */
   holdNext: (call: 'get' | 'set') => { reached: Promise<void>; letGo: () => void };
 }
 
-/** A cache in memory that several processes share, which can hold the next call of one of them back. */
+/** An in-memory cache shared by several simulated processes, each of which can delay its next call. */
 class SharedCache {
   readonly #entries = createCache();
   gets = 0;
 
-  /** What one process has of it. */
+  /** Returns the handle of one process. */
   handle(): SharedHandle {
     const holds = { get: undefined as Hold | undefined, set: undefined as Hold | undefined };
     const take = (call: 'get' | 'set'): Hold | undefined => {
@@ -121,7 +121,7 @@ function gate(): { promise: Promise<void>; letGo: () => void } {
   return { promise, letGo };
 }
 
-function revisionOf(found: VersionedState | null): number | undefined {
+function getRevision(found: VersionedState | null): number | undefined {
   return found?.state.revision;
 }
 
@@ -174,7 +174,7 @@ describe('CachedStateStorage contract', () => {
       await server.stop();
     });
 
-    // Each has a connection of its own, as each process has.
+    // Each storage has its own connection, as in separate processes.
     const redisCache = (): StateCache => {
       const keyv = createKeyv(`${server.url.slice(0, -1)}1`);
       keyvs.push(keyv);
@@ -212,7 +212,7 @@ describe('CachedStateStorage contract', () => {
               : { endpoint: TEST_S3_ENDPOINT, bucket: TEST_S3_BUCKET!, credentials: ENGINE_KEYS };
           const create = (cache: StateCache): CachedStateStorage =>
             new CachedStateStorage(new S3StateStorage({ ...bucket, key, reportTtl: 4_000 }), cache);
-          // What is in the memory of one process only the same process sees.
+          // Other processes do not see an in-memory cache.
           return { storage: create(own), another: () => create(name === 'Redis' ? other : own), reportTtl: 4_000 };
         });
       }
@@ -223,26 +223,26 @@ describe('CachedStateStorage contract', () => {
       const keyv = createKeyv(own.url);
       keyvs.push(keyv);
       const inner = new Counted();
-      await inner.write(stateOf(1), null);
+      await inner.write(createState(1), null);
       const storage = new CachedStateStorage(inner, createCache({ stores: [keyv] }), { patience: 300 });
       await storage.read();
       own.signal('SIGSTOP');
       expect(await measureTime(() => storage.read())).toBeLessThan(1_500);
-      // The next ones do not even wait.
+      // Later reads do not wait for the cache at all.
       expect(await measureTime(() => storage.read())).toBeLessThan(250);
       const { version } = (await storage.read())!;
-      expect(await measureTime(() => storage.write(stateOf(2), version))).toBeLessThan(250);
-      expect(revisionOf(await storage.read())).toBe(2);
+      expect(await measureTime(() => storage.write(createState(2), version))).toBeLessThan(250);
+      expect(getRevision(await storage.read())).toBe(2);
       own.signal('SIGCONT');
       const isSaving = async (): Promise<boolean> => {
         const { reads } = inner;
-        expect(revisionOf(await storage.read())).toBe(2);
+        expect(getRevision(await storage.read())).toBe(2);
         return inner.reads === reads;
       };
       await until('it is saving again', isSaving);
       await own.kill();
-      expect(revisionOf(await storage.read())).toBe(2);
-      expect(revisionOf(await storage.read())).toBe(2);
+      expect(getRevision(await storage.read())).toBe(2);
+      expect(getRevision(await storage.read())).toBe(2);
       await own.restart();
       await until('it is saving again', isSaving);
       await own.stop();
@@ -256,9 +256,9 @@ describe('storage reads avoided', () => {
     const storage = new CachedStateStorage(inner, createCache());
     for (let round = 0; round < 50; round++) await expect(storage.read()).resolves.toBeNull();
     expect(inner.reads).toBe(1);
-    const version = await storage.write(stateOf(1), null);
+    const version = await storage.write(createState(1), null);
     for (let round = 0; round < 50; round++)
-      await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
+      await expect(storage.read()).resolves.toEqual({ state: createState(1), version });
     expect(inner.reads).toBe(1);
   });
 
@@ -306,8 +306,8 @@ describe('storage reads avoided', () => {
     const moment = new Date().toISOString();
     const window = { id: 'a', scope: '*', mode: 'full' as const, startsAt: moment, endsAt: null, createdAt: moment };
     const cached = new CachedStateStorage(new MemoryStateStorage(), cache, { ttl });
-    const version = await cached.write({ ...stateOf(1), windows: [{ ...window, leaseUntil: moment }] }, null);
-    await cached.write({ ...stateOf(2), windows: [window] }, version);
+    const version = await cached.write({ ...createState(1), windows: [{ ...window, leaseUntil: moment }] }, null);
+    await cached.write({ ...createState(2), windows: [window] }, version);
     expect(kept[0]).toBeGreaterThan(9_000);
     expect(kept[0]).toBeLessThanOrEqual(10_000);
     expect(kept[1]).toBeLessThanOrEqual(ttl);
@@ -317,15 +317,15 @@ describe('storage reads avoided', () => {
   it('shares the entry between processes and separates storages that use the same key', async () => {
     const inner = new Counted();
     const cache = createCache();
-    await new CachedStateStorage(inner, cache).write(stateOf(1), null);
-    expect(revisionOf(await new CachedStateStorage(inner, cache).read())).toBe(1);
+    await new CachedStateStorage(inner, cache).write(createState(1), null);
+    expect(getRevision(await new CachedStateStorage(inner, cache).read())).toBe(1);
     expect(inner.reads).toBe(0);
     const folder = await mkdtemp(join(tmpdir(), 'cached-'));
     await expect(
       new CachedStateStorage(new FileStateStorage(join(folder, 'state.json')), cache).read(),
     ).resolves.toBeNull();
     expect(
-      revisionOf(await new CachedStateStorage(new Counted(), createCache(), { key: 'other' }).read()),
+      getRevision(await new CachedStateStorage(new Counted(), createCache(), { key: 'other' }).read()),
     ).toBeUndefined();
     await rm(folder, { recursive: true });
   });
@@ -373,14 +373,14 @@ describe('read that started before a write', () => {
   let shared: SharedCache;
   let version: string;
 
-  /** A storage as one process has it. */
+  /** Creates the storage of one process. */
   const process = (cache: StateCache = shared.handle(), options?: CachedStateStorageOptions): CachedStateStorage =>
     new CachedStateStorage(inner, cache, { ttl: TTL, ...options });
 
   beforeEach(async () => {
     inner = new Counted();
     shared = new SharedCache();
-    version = await inner.write(stateOf(1), null);
+    version = await inner.write(createState(1), null);
   });
 
   it('does not restore the old entry in the same process', async () => {
@@ -388,11 +388,11 @@ describe('read that started before a write', () => {
     const letGo = inner.holdNextRead();
     const read = storage.read();
     await until('the reader has asked', () => inner.reads === 1);
-    await storage.write(stateOf(2), version);
+    await storage.write(createState(2), version);
     letGo();
-    expect(revisionOf(await read)).toBe(1);
+    expect(getRevision(await read)).toBe(1);
     expect(await shared.revision()).toBe(2);
-    expect(revisionOf(await storage.read())).toBe(2);
+    expect(getRevision(await storage.read())).toBe(2);
     expect(inner.reads).toBe(1);
   });
 
@@ -408,11 +408,11 @@ describe('read that started before a write', () => {
       const look = cache.holdNext('get');
       first.letGo();
       await look.reached;
-      await storage.write({ ...stateOf(2), ttl }, base);
+      await storage.write({ ...createState(2), ttl }, base);
       look.letGo();
       await read;
       expect(await shared.revision()).toBe(2);
-      await inner.write(stateOf(1), (await inner.read())!.version);
+      await inner.write(createState(1), (await inner.read())!.version);
     }
   });
 
@@ -422,7 +422,7 @@ describe('read that started before a write', () => {
     const read = storage.read();
     await until('the reader has asked', () => inner.reads === 1);
     inner.clear();
-    await storage.write(stateOf(1, 'other'), null);
+    await storage.write(createState(1, 'other'), null);
     letGo();
     await read;
     expect((await storage.read())!.state.lineage).toBe('other');
@@ -435,15 +435,15 @@ describe('read that started before a write', () => {
     const letGo = inner.holdNextRead();
     const read = reader.read();
     await until('the reader has asked', () => inner.reads === 1);
-    await writer.write(stateOf(2), version);
+    await writer.write(createState(2), version);
     letGo();
     await read;
     expect(await shared.revision()).toBe(2);
-    expect(revisionOf(await process().read())).toBe(2);
+    expect(getRevision(await process().read())).toBe(2);
     expect(inner.reads).toBe(1);
   });
 
-  /** The reader has looked at the cache and found nothing; the writer's entry comes before its own. */
+  /** Makes a reader miss the cache, then a writer store its entry before that of the reader. */
   async function race(
     options?: CachedStateStorageOptions,
   ): Promise<{ writer: CachedStateStorage; done: Promise<unknown> }> {
@@ -452,7 +452,7 @@ describe('read that started before a write', () => {
     const { reached, letGo } = slow.holdNext('set');
     const read = reader.read();
     await reached;
-    await writer.write(stateOf(2), version);
+    await writer.write(createState(2), version);
     expect(await shared.revision()).toBe(2);
     letGo();
     return { writer, done: read };
@@ -462,9 +462,9 @@ describe('read that started before a write', () => {
     const { writer, done } = await race();
     await done;
     expect(await shared.revision()).toBe(1);
-    expect(revisionOf(await writer.read())).toBe(2);
+    expect(getRevision(await writer.read())).toBe(2);
     expect(await shared.revision()).toBe(2);
-    expect(revisionOf(await process().read())).toBe(2);
+    expect(getRevision(await process().read())).toBe(2);
   });
 
   it('may restore the old entry for at most the time to live', async () => {
@@ -472,8 +472,8 @@ describe('read that started before a write', () => {
     const { done } = await race();
     await done;
     const other = process();
-    expect(revisionOf(await other.read())).toBe(1);
-    await until('another process sees the new one', async () => revisionOf(await other.read()) === 2);
+    expect(getRevision(await other.read())).toBe(1);
+    await until('another process sees the new one', async () => getRevision(await other.read()) === 2);
     const lag = performance.now() - began;
     expect(lag).toBeGreaterThan(TTL / 2);
     expect(lag).toBeLessThan(TTL + 300);
@@ -483,7 +483,7 @@ describe('read that started before a write', () => {
     const { done } = await race({ ttl: 0 });
     await done;
     expect(await shared.revision()).toBe(2);
-    expect(revisionOf(await process(undefined, { ttl: 0 }).read())).toBe(2);
+    expect(getRevision(await process(undefined, { ttl: 0 }).read())).toBe(2);
   });
 
   it('removes an entry that never expires if the storage cannot be read', async () => {
@@ -493,7 +493,7 @@ describe('read that started before a write', () => {
     await reached;
     inner.fail(new Error('away'));
     letGo();
-    expect(revisionOf(await read)).toBe(1);
+    expect(getRevision(await read)).toBe(1);
     expect(await shared.revision()).toBeUndefined();
   });
 
@@ -501,9 +501,9 @@ describe('read that started before a write', () => {
     const slow = shared.handle();
     const [first, second] = [process(slow, { ttl: 0 }), process(undefined, { ttl: 0 })];
     const { reached, letGo } = slow.holdNext('set');
-    const write = first.write(stateOf(2), version);
+    const write = first.write(createState(2), version);
     await reached;
-    await second.write(stateOf(3), (await second.readFresh())!.version);
+    await second.write(createState(3), (await second.readFresh())!.version);
     letGo();
     await write;
     expect(await shared.revision()).toBe(3);
@@ -523,14 +523,14 @@ describe('entry that does not match the known state', () => {
   it('accepts a newer revision and reads the storage once for another lineage or a missing entry', async () => {
     const [observer, writer] = [process(), process()];
     await expect(observer.read()).resolves.toBeNull();
-    const version = await writer.write(stateOf(1), null);
-    expect(revisionOf(await observer.read())).toBe(1);
+    const version = await writer.write(createState(1), null);
+    expect(getRevision(await observer.read())).toBe(1);
     expect(inner.reads).toBe(2);
-    await writer.write(stateOf(2), version);
-    expect(revisionOf(await observer.read())).toBe(2);
+    await writer.write(createState(2), version);
+    expect(getRevision(await observer.read())).toBe(2);
     expect(inner.reads).toBe(2);
     inner.clear();
-    await writer.write(stateOf(1, 'other'), null);
+    await writer.write(createState(1, 'other'), null);
     for (let round = 0; round < 5; round++) expect((await observer.read())!.state.lineage).toBe('other');
     expect(inner.reads).toBe(3);
     inner.put('1');
@@ -552,13 +552,13 @@ describe('entry that does not match the known state', () => {
       const key = String(ttl);
       const [storage, other] = [1, 2].map(() => new CachedStateStorage(inner, shared.handle(), { key, ttl }));
       let version: string | null = null;
-      for (let revision = 1; revision <= 5; revision++) version = await storage!.write(stateOf(revision), version);
-      inner.put(JSON.stringify(stateOf(3)));
-      expect(revisionOf(await other!.read())).toBe(5);
-      expect(revisionOf(await storage!.readFresh())).toBe(3);
-      await storage!.write(stateOf(4), (await storage!.readFresh())!.version);
-      if (ttl === 0) expect(revisionOf(await other!.read())).toBe(4);
-      else await until('the entry is over', async () => revisionOf(await other!.read()) === 4);
+      for (let revision = 1; revision <= 5; revision++) version = await storage!.write(createState(revision), version);
+      inner.put(JSON.stringify(createState(3)));
+      expect(getRevision(await other!.read())).toBe(5);
+      expect(getRevision(await storage!.readFresh())).toBe(3);
+      await storage!.write(createState(4), (await storage!.readFresh())!.version);
+      if (ttl === 0) expect(getRevision(await other!.read())).toBe(4);
+      else await until('the entry is over', async () => getRevision(await other!.read()) === 4);
       inner.clear();
     }
   });
@@ -571,22 +571,22 @@ describe('reads that bypass the cache', () => {
     const storage = new CachedStateStorage(inner, cache);
     let calls = 0;
     const end = await storage.watch!(() => calls++);
-    await inner.write(stateOf(1), null);
+    await inner.write(createState(1), null);
     await until('the watch calls', () => calls === 1);
-    expect(revisionOf(await storage.read())).toBe(1);
+    expect(getRevision(await storage.read())).toBe(1);
     await storage.read();
     expect(inner.reads).toBe(1);
     inner.fail(new MaintenanceStorageError('unavailable', 'away'));
-    inner.put(JSON.stringify(stateOf(2)));
+    inner.put(JSON.stringify(createState(2)));
     await until('the watch calls', () => calls === 2);
     for (let round = 0; round < 3; round++) await expect(storage.read()).rejects.toThrow('away');
     inner.fail(null);
-    expect(revisionOf(await storage.read())).toBe(2);
+    expect(getRevision(await storage.read())).toBe(2);
     await storage.read();
     expect(inner.reads).toBe(5);
     await end();
-    await inner.write(stateOf(3), (await inner.read())!.version);
-    expect(revisionOf(await storage.read())).toBe(2);
+    await inner.write(createState(3), (await inner.read())!.version);
+    expect(getRevision(await storage.read())).toBe(2);
   });
 
   it('bypasses the cache if the notification arrives during the cache lookup', async () => {
@@ -599,10 +599,10 @@ describe('reads that bypass the cache', () => {
     const { reached, letGo } = cache.holdNext('get');
     const read = storage.read();
     await reached;
-    await inner.write(stateOf(1), null);
+    await inner.write(createState(1), null);
     await until('the watch calls', () => calls === 1);
     letGo();
-    expect(revisionOf(await read)).toBe(1);
+    expect(getRevision(await read)).toBe(1);
   });
 
   it('makes a pushed change visible to the monitor at once', async () => {
@@ -617,7 +617,7 @@ describe('reads that bypass the cache', () => {
     await monitor.start();
     let version: string | null = null;
     for (let revision = 1; revision <= 10; revision++) {
-      version = await inner.write(stateOf(revision), version);
+      version = await inner.write(createState(revision), version);
       await until('the monitor has it', () => monitor.state?.revision === revision, 500);
     }
     await monitor.stop();
@@ -626,11 +626,11 @@ describe('reads that bypass the cache', () => {
   it('bypasses the cache after a rejected write', async () => {
     const inner = new Counted();
     const storage = new CachedStateStorage(inner, createCache());
-    const old = await storage.write(stateOf(1), null);
-    await inner.write(stateOf(2), old);
-    expect(revisionOf(await storage.read())).toBe(1);
-    await expect(storage.write(stateOf(3), old)).rejects.toMatchObject({ code: 'conflict' });
-    expect(revisionOf(await storage.read())).toBe(2);
+    const old = await storage.write(createState(1), null);
+    await inner.write(createState(2), old);
+    expect(getRevision(await storage.read())).toBe(1);
+    await expect(storage.write(createState(3), old)).rejects.toMatchObject({ code: 'conflict' });
+    expect(getRevision(await storage.read())).toBe(2);
   });
 
   it('bypasses the cache for every change and reads the result back from the storage', async () => {
@@ -639,16 +639,16 @@ describe('reads that bypass the cache', () => {
     const writer = new StateWriter(storage, new SystemClock());
     const now = new Date().toISOString();
     const window = { id: 'a', scope: '*', mode: 'full' as const, startsAt: now, endsAt: null, createdAt: now };
-    // The entry says off; somebody else has turned it on.
+    // The entry says off, but another process has turned maintenance on.
     await expect(storage.read()).resolves.toBeNull();
-    await inner.write({ ...stateOf(1), windows: [window] }, null);
+    await inner.write({ ...createState(1), windows: [window] }, null);
     const written = await writer.change(
       (windows) => (windows.length > 0 ? { action: 'off', windows: [], affected: [...windows] } : null),
       { via: 'code' },
     );
     expect(written.change?.affected).toHaveLength(1);
     expect((await inner.read())!.state.windows).toHaveLength(0);
-    // A storage that forgets is found out, whatever the cache says.
+    // Lost data of the storage is detected despite the cache.
     jest.spyOn(inner, 'write').mockResolvedValueOnce('never-was');
     await expect(
       writer.change(() => ({ action: 'on', windows: [window], affected: [window] }), { via: 'code' }),
@@ -678,13 +678,14 @@ describe('failing cache', () => {
       expect(
         await measureTime(async () => {
           await expect(storage.read()).resolves.toBeNull();
-          const version = await storage.write(stateOf(1), null);
-          for (let round = 0; round < 20; round++) expect(await storage.read()).toEqual({ state: stateOf(1), version });
+          const version = await storage.write(createState(1), null);
+          for (let round = 0; round < 20; round++)
+            expect(await storage.read()).toEqual({ state: createState(1), version });
         }),
       ).toBeLessThan(1_200);
       inner.fail(new MaintenanceStorageError('unavailable', 'away'));
       await expect(storage.read()).rejects.toThrow('away');
-      await expect(storage.write(stateOf(2), null)).rejects.toThrow('away');
+      await expect(storage.write(createState(2), null)).rejects.toThrow('away');
     }
   });
 
@@ -704,7 +705,7 @@ describe('failing cache', () => {
     });
   });
 
-  const entry = { location: 'this process', version: 'a', state: stateOf(1) };
+  const entry = { location: 'this process', version: 'a', state: createState(1) };
   it.each([
     null,
     1,
@@ -722,15 +723,15 @@ describe('failing cache', () => {
     JSON.stringify({ ...entry, version: 5 }),
     JSON.stringify({ ...entry, state: undefined }),
     JSON.stringify({ ...entry, state: null }),
-    JSON.stringify({ ...entry, state: { ...stateOf(1), format: 2 } }),
-    JSON.stringify({ ...entry, state: { ...stateOf(1), windows: [{}] } }),
+    JSON.stringify({ ...entry, state: { ...createState(1), format: 2 } }),
+    JSON.stringify({ ...entry, state: { ...createState(1), windows: [{}] } }),
   ])('is ignored and repaired if it contains %j', async (junk) => {
     const inner = new Counted();
-    const version = await inner.write(stateOf(7), null);
+    const version = await inner.write(createState(7), null);
     const cache = createCache();
     await cache.set(KEY, junk);
     const storage = new CachedStateStorage(inner, cache);
-    for (let round = 0; round < 3; round++) expect(await storage.read()).toEqual({ state: stateOf(7), version });
+    for (let round = 0; round < 3; round++) expect(await storage.read()).toEqual({ state: createState(7), version });
     expect(inner.reads).toBe(1);
   });
 });

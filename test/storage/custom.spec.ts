@@ -20,7 +20,7 @@ const ROOT = resolve(__dirname, '../..');
 const LIBRARY = join(ROOT, 'libs/maintenance/src');
 const PAGE = readFileSync(join(ROOT, 'docs/custom-storage.md'), 'utf8');
 
-/** What the page shows: the storage, its table, the pool that it is given, and its tests. */
+/** The code blocks of the page: storage, table, connection pool and tests. */
 const SHOWN = {
   storage: block('ts', 'implements StateStorage'),
   table: block('sql', 'CREATE TABLE'),
@@ -35,7 +35,7 @@ function block(language: string, mark: string): string {
   return found[0]!;
 }
 
-// The files of an application that took them from the page.
+// The code blocks as files of an application.
 const folder = mkdtempSync(join(tmpdir(), 'custom-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -132,7 +132,7 @@ ${SHOWN.pool}`,
 });
 
 describe('documented tests', () => {
-  // They describe themselves.
+  // The documented code calls `describe` itself.
   jest.requireActual(place('postgres-state-storage.spec.ts', SHOWN.tests));
 });
 
@@ -156,11 +156,11 @@ describe('documented PostgresStateStorage', () => {
   const stored = async (): Promise<string[]> =>
     (await db.query<{ state: string }>('SELECT state FROM maintenance')).rows.map(({ state }) => state);
 
-  function stateOf(revision: number, lineage = 'spec'): MaintenanceState {
+  function createState(revision: number, lineage = 'spec'): MaintenanceState {
     return { format: 1, lineage, revision, windows: [], history: [] };
   }
 
-  /** Starts an application on it, and gives what it wrote to the log. */
+  /** Starts an application on the storage and returns its log output. */
   async function boot(
     storage: StateStorage,
     look: (maintenance: MaintenanceService) => void | Promise<void>,
@@ -181,7 +181,7 @@ describe('documented PostgresStateStorage', () => {
 
   it.each([
     ['the storage was empty', 'INSERT', []],
-    ['both read the same version', 'UPDATE', [JSON.stringify(stateOf(1))]],
+    ['both read the same version', 'UPDATE', [JSON.stringify(createState(1))]],
   ])('keeps both changes of two concurrent writers if %s', async (_what, statement, before) => {
     for (const text of before) await put(text);
     let overtaken = 0;
@@ -209,32 +209,32 @@ describe('documented PostgresStateStorage', () => {
 
   it('rejects an old version after the row was deleted and recreated', async () => {
     const storage = storageOn();
-    const old = await storage.write(stateOf(1), null);
+    const old = await storage.write(createState(1), null);
     await db.exec('DELETE FROM maintenance');
     await expect(storage.read()).resolves.toBeNull();
-    await expect(storage.write(stateOf(2), old)).rejects.toMatchObject({ code: 'conflict' });
-    const version = await storage.write(stateOf(1, 'another'), null);
-    await expect(storage.write(stateOf(2), old)).rejects.toMatchObject({ code: 'conflict' });
-    await expect(storage.read()).resolves.toEqual({ state: stateOf(1, 'another'), version });
-    await storage.write(stateOf(2, 'another'), version);
-    expect(await stored()).toEqual([JSON.stringify(stateOf(2, 'another'))]);
+    await expect(storage.write(createState(2), old)).rejects.toMatchObject({ code: 'conflict' });
+    const version = await storage.write(createState(1, 'another'), null);
+    await expect(storage.write(createState(2), old)).rejects.toMatchObject({ code: 'conflict' });
+    await expect(storage.read()).resolves.toEqual({ state: createState(1, 'another'), version });
+    await storage.write(createState(2, 'another'), version);
+    expect(await stored()).toEqual([JSON.stringify(createState(2, 'another'))]);
   });
 
   it('rejects an old version after a manual edit', async () => {
     const storage = storageOn();
-    const old = await storage.write(stateOf(1), null);
-    await db.query('UPDATE maintenance SET state = $1', [JSON.stringify(stateOf(1, 'edited'))]);
-    await expect(storage.write(stateOf(2), old)).rejects.toMatchObject({ code: 'conflict' });
+    const old = await storage.write(createState(1), null);
+    await db.query('UPDATE maintenance SET state = $1', [JSON.stringify(createState(1, 'edited'))]);
+    await expect(storage.write(createState(2), old)).rejects.toMatchObject({ code: 'conflict' });
     const { version } = (await storage.read())!;
-    await storage.write(stateOf(2, 'edited'), version);
+    await storage.write(createState(2, 'edited'), version);
   });
 
   it('reads without writing and without write permission', async () => {
-    await put(JSON.stringify(stateOf(1)));
+    await put(JSON.stringify(createState(1)));
     await db.exec('SET ROLE reader');
     const { state, version } = (await storageOn().read())!;
-    expect(state).toEqual(stateOf(1));
-    await expect(storageOn().write(stateOf(2), version)).rejects.toThrow('permission denied');
+    expect(state).toEqual(createState(1));
+    await expect(storageOn().write(createState(2), version)).rejects.toThrow('permission denied');
   });
 
   it.each(['garbage', '', '{"format":1', '{"format":2}', 'null'])('reports %j as corrupt', async (text) => {
@@ -260,8 +260,8 @@ describe('documented PostgresStateStorage', () => {
       .read()
       .catch((reason: unknown) => reason)) as { code: string; version: string };
     expect(error).toMatchObject({ name: 'MaintenanceStorageError', code: 'corrupt', version: expect.any(String) });
-    await storageOn().write(stateOf(1), error.version);
-    expect((await storageOn().read())!.state).toEqual(stateOf(1));
+    await storageOn().write(createState(1), error.version);
+    expect((await storageOn().read())!.state).toEqual(createState(1));
   });
 
   it('names the missing table', async () => {

@@ -18,35 +18,35 @@ import { measureTime, until } from '../tools/waiting.js';
 import { captureStorageError } from './capture-storage-error.js';
 
 const TIMEOUT = 600;
-/** What a busy machine may add to it. */
+/** Extra time allowed on a busy machine. */
 const SLACK = 1_500;
 const LINEAGE = 'spec';
 
 type Client = ReturnType<typeof createClient>;
 
-function stateOf(revision: number, lineage = LINEAGE): MaintenanceState {
+function createState(revision: number, lineage = LINEAGE): MaintenanceState {
   return { format: 1, lineage, revision, windows: [], history: [] };
 }
 
-function reportOf(id: string): InstanceReport {
+function createReport(id: string): InstanceReport {
   const seenAt = new Date().toISOString();
   return { id, host: 'h', pid: 1, lineage: null, revision: 0, inFlight: 0, streams: 0, seenAt };
 }
 
-// A server that is not the tests' own is left as it was.
+// A server given by TEST_REDIS_URL must be left unchanged.
 const RUN = `maintenance_${randomBytes(4).toString('hex')}`;
 let keys = 0;
 function newKey(): string {
   return `${RUN}_${keys++}`;
 }
 
-/** Everything that an error says, to whoever prints it in full. */
-function everythingOf(error: Error): string {
-  const cause = error.cause instanceof Error ? everythingOf(error.cause) : JSON.stringify(error.cause);
+/** Returns the full output of an error, including causes and hidden properties. */
+function formatError(error: Error): string {
+  const cause = error.cause instanceof Error ? formatError(error.cause) : JSON.stringify(error.cause);
   return [error.message, error.stack, JSON.stringify(error), cause].join('\n');
 }
 
-// What a test has opened is closed after it, in the opposite order.
+// Resources opened by a test are closed after it, in reverse order.
 const opened: (() => unknown)[] = [];
 function closeLater<T>(what: T, close: (what: T) => unknown): T {
   opened.push(() => close(what));
@@ -60,11 +60,11 @@ async function server(...settings: string[]): Promise<RedisServer> {
   return closeLater(await RedisServer.start(...settings), (started) => started.stop());
 }
 
-function storageOf(options: RedisStateStorageOptions): RedisStateStorage {
+function createRedisStorage(options: RedisStateStorageOptions): RedisStateStorage {
   return closeLater(new RedisStateStorage({ timeout: TIMEOUT, ...options }), (storage) => storage.close());
 }
 
-async function clientOf(url: string): Promise<Client> {
+async function connectClient(url: string): Promise<Client> {
   const client = createClient({ url }).on('error', () => undefined);
   await client.connect();
   closeLater(client, () => client.destroy());
@@ -77,7 +77,7 @@ interface Followed {
   isOn: () => boolean;
 }
 
-/** A monitor as an application has it, with a poll that comes rarely or often. */
+/** Creates a monitor as in an application, with the given poll interval. */
 async function follow(storage: RedisStateStorage, refreshInterval: number): Promise<Followed> {
   const health: (string | null)[] = [];
   const monitor = new StateMonitor({
@@ -155,8 +155,8 @@ describe('RedisStateStorage URL and location', () => {
         'rediss://cache.internal:6390,b:1/0?key=a',
       ],
     ] as const;
-    for (const [client, location] of clients) expect(storageOf({ client, key: 'a' }).location).toBe(location);
-    const error = await captureStorageError(storageOf({ client: clients[0][0] }).read());
+    for (const [client, location] of clients) expect(createRedisStorage({ client, key: 'a' }).location).toBe(location);
+    const error = await captureStorageError(createRedisStorage({ client: clients[0][0] }).read());
     expect(error.message).toContain('the client given is not connected. Call its connect() first.');
     clients[0][0].destroy();
     clients[1][0].destroy();
@@ -230,48 +230,48 @@ describeWithRedis('RedisStateStorage', () => {
   describe('stored content', () => {
     it('reports a deleted key as lost, unlike one that never existed, until the next write', async () => {
       const key = newKey();
-      const storage = storageOf({ url: sharedUrl, key });
+      const storage = createRedisStorage({ url: sharedUrl, key });
       await expect(storage.read()).resolves.toBeNull();
-      await storage.write(stateOf(1), null);
+      await storage.write(createState(1), null);
       await admin.del(key);
       const error = await captureStorageError(storage.read());
       expect(error).toMatchObject({
         code: 'lost',
         message: expect.stringContaining(`?key=${key} is gone, and was there before`),
       });
-      await expect(storageOf({ url: sharedUrl, key }).read()).resolves.toBeNull();
-      expect((await captureStorageError(storage.write(stateOf(2), 'old'))).code).toBe('conflict');
+      await expect(createRedisStorage({ url: sharedUrl, key }).read()).resolves.toBeNull();
+      expect((await captureStorageError(storage.write(createState(2), 'old'))).code).toBe('conflict');
       expect((await captureStorageError(storage.read())).code).toBe('lost');
-      const version = await storage.write(stateOf(2), null);
-      await expect(storage.read()).resolves.toEqual({ state: stateOf(2), version });
+      const version = await storage.write(createState(2), null);
+      await expect(storage.read()).resolves.toEqual({ state: createState(2), version });
     });
 
     it('reports a deleted key as lost to a handle that only read it, and reads later writes of others', async () => {
       const key = newKey();
-      const reader = storageOf({ url: sharedUrl, key });
-      const writer = storageOf({ url: sharedUrl, key });
-      await writer.write(stateOf(1), null);
+      const reader = createRedisStorage({ url: sharedUrl, key });
+      const writer = createRedisStorage({ url: sharedUrl, key });
+      await writer.write(createState(1), null);
       await reader.read();
       await admin.del(key);
       expect((await captureStorageError(reader.read())).code).toBe('lost');
-      await writer.write(stateOf(1, 'other'), null);
-      await expect(reader.read()).resolves.toMatchObject({ state: stateOf(1, 'other') });
+      await writer.write(createState(1, 'other'), null);
+      await expect(reader.read()).resolves.toMatchObject({ state: createState(1, 'other') });
     });
 
     it('returns a version for content that is not valid UTF-8', async () => {
       const key = newKey();
       await admin.set(key, Buffer.from([0xff, 0xfe, 0x00, 0x80]));
-      const storage = storageOf({ url: sharedUrl, key });
+      const storage = createRedisStorage({ url: sharedUrl, key });
       const error = await captureStorageError(storage.read());
       expect(error).toMatchObject({ code: 'corrupt', message: expect.stringMatching(/binary data.*--force/) });
-      await storage.write(stateOf(1), error.version!);
-      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
+      await storage.write(createState(1), error.version!);
+      await expect(storage.read()).resolves.toMatchObject({ state: createState(1) });
     });
 
     it('does not fetch a value that is too large to be a state, and can overwrite it', async () => {
       const key = newKey();
       await admin.set(key, Buffer.alloc(8 * 1024 * 1024, ' '));
-      const storage = storageOf({ url: sharedUrl, key });
+      const storage = createRedisStorage({ url: sharedUrl, key });
       const sent = async (): Promise<number> =>
         Number(/total_net_output_bytes:(\d+)/.exec(String(await admin.info('stats')))![1]);
       const before = await sent();
@@ -279,16 +279,18 @@ describeWithRedis('RedisStateStorage', () => {
       expect(error).toMatchObject({ code: 'corrupt', message: expect.stringContaining('larger than 1048576 bytes') });
       expect((await sent()) - before).toBeLessThan(2 * 1024 * 1024);
       expect((await captureStorageError(storage.read())).version).toBe(error.version);
-      expect((await captureStorageError(storage.write(stateOf(1), 'another'))).code).toBe('conflict');
-      await storage.write(stateOf(1), error.version!);
-      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
-      const large = await captureStorageError(storage.write({ ...stateOf(2), notes: 'x'.repeat(1024 * 1024) }, null));
+      expect((await captureStorageError(storage.write(createState(1), 'another'))).code).toBe('conflict');
+      await storage.write(createState(1), error.version!);
+      await expect(storage.read()).resolves.toMatchObject({ state: createState(1) });
+      const large = await captureStorageError(
+        storage.write({ ...createState(2), notes: 'x'.repeat(1024 * 1024) }, null),
+      );
       expect(large).toMatchObject({ code: 'unavailable', message: expect.stringContaining('1048576 are the most') });
     });
 
     it('distinguishes an empty value from a missing key', async () => {
       const key = newKey();
-      const storage = storageOf({ url: sharedUrl, key });
+      const storage = createRedisStorage({ url: sharedUrl, key });
       await expect(storage.read()).resolves.toBeNull();
       await admin.set(key, '');
       expect((await captureStorageError(storage.read())).code).toBe('corrupt');
@@ -297,8 +299,8 @@ describeWithRedis('RedisStateStorage', () => {
     it('does not overwrite a key of another Redis type', async () => {
       const key = newKey();
       await admin.rPush(key, 'mine');
-      const storage = storageOf({ url: sharedUrl, key });
-      for (const work of [storage.read(), storage.write(stateOf(1), null)]) {
+      const storage = createRedisStorage({ url: sharedUrl, key });
+      for (const work of [storage.read(), storage.write(createState(1), null)]) {
         const error = await captureStorageError(work);
         expect(error).toMatchObject({
           code: 'corrupt',
@@ -313,32 +315,34 @@ describeWithRedis('RedisStateStorage', () => {
     it('uses the database number of the URL', async () => {
       const key = newKey();
       const url = Object.assign(new URL(sharedUrl), { pathname: '/7' }).href;
-      await storageOf({ url, key }).write(stateOf(1), null);
+      await createRedisStorage({ url, key }).write(createState(1), null);
       expect(await admin.exists(key)).toBe(0);
-      await expect(storageOf({ url: `${url}?key=${key}` }).read()).resolves.toMatchObject({ state: stateOf(1) });
+      await expect(createRedisStorage({ url: `${url}?key=${key}` }).read()).resolves.toMatchObject({
+        state: createState(1),
+      });
     });
 
     it('keeps reports in two keys that expire with the last report', async () => {
       const key = newKey();
-      const storage = storageOf({ url: sharedUrl, key, reportTtl: 300 });
-      await storage.report(reportOf('a'));
-      await storageOf({ url: sharedUrl, key, reportTtl: 60_000 }).report(reportOf('b'));
-      await storage.report(reportOf('a'));
+      const storage = createRedisStorage({ url: sharedUrl, key, reportTtl: 300 });
+      await storage.report(createReport('a'));
+      await createRedisStorage({ url: sharedUrl, key, reportTtl: 60_000 }).report(createReport('b'));
+      await storage.report(createReport('a'));
       await admin.hSet(`{${key}}:instances`, 'b', '{"id":');
       expect(await admin.hLen(`{${key}}:instances`)).toBe(2);
       await until('one report is over', async () => (await storage.reports()).length === 0);
       expect(await admin.keys(`{${key}}*`)).toHaveLength(2);
       expect(await admin.pTTL(`{${key}}:instances`)).toBeGreaterThan(50_000);
-      await storage.report(reportOf('c'));
+      await storage.report(createReport('c'));
       expect((await admin.hKeys(`{${key}}:instances`)).sort()).toEqual(['b', 'c']);
       const own = newKey();
-      await storageOf({ url: sharedUrl, key: own, reportTtl: 50 }).report(reportOf('a'));
+      await createRedisStorage({ url: sharedUrl, key: own, reportTtl: 50 }).report(createReport('a'));
       await until('nothing is left', async () => (await admin.keys(`*${own}*`)).length === 0);
     });
 
     it('sends no write commands while reading', async () => {
       const key = newKey();
-      const storage = storageOf({ url: sharedUrl, key });
+      const storage = createRedisStorage({ url: sharedUrl, key });
       await storage.read();
       await storage.reports();
       const end = await storage.watch(() => undefined);
@@ -350,13 +354,13 @@ describeWithRedis('RedisStateStorage', () => {
   describe('watch', () => {
     it('calls back within milliseconds of a write', async () => {
       const key = newKey();
-      const writer = storageOf({ url: sharedUrl, key });
-      const { monitor } = await follow(storageOf({ url: sharedUrl, key }), 60_000);
+      const writer = createRedisStorage({ url: sharedUrl, key });
+      const { monitor } = await follow(createRedisStorage({ url: sharedUrl, key }), 60_000);
       let version: string | null = null;
       const times: number[] = [];
       for (let revision = 1; revision <= 20; revision++) {
         const started = performance.now();
-        version = await writer.write(stateOf(revision), version);
+        version = await writer.write(createState(revision), version);
         await until('the monitor has it', () => monitor.state?.revision === revision);
         times.push(performance.now() - started);
       }
@@ -366,37 +370,37 @@ describeWithRedis('RedisStateStorage', () => {
     it('calls back after a reconnect, so that changes published in between are not missed', async () => {
       const key = newKey();
       const proxy = closeLater(await Proxy.to(shared.port), (started) => started.close());
-      const { monitor } = await follow(storageOf({ url: proxy.url, key }), 60_000);
-      const writer = storageOf({ url: shared.url, key });
+      const { monitor } = await follow(createRedisStorage({ url: proxy.url, key }), 60_000);
+      const writer = createRedisStorage({ url: shared.url, key });
       const before = proxy.connections;
       proxy.cut();
-      await writer.write(stateOf(1), null);
+      await writer.write(createState(1), null);
       await until('the monitor has it', () => monitor.state?.revision === 1);
       expect(proxy.connections).toBeGreaterThan(before);
-      // And the channel is heard again.
-      await writer.write(stateOf(2), (await writer.read())!.version);
+      // The subscription works again.
+      await writer.write(createState(2), (await writer.read())!.version);
       await until('the monitor has the next one', () => monitor.state?.revision === 2);
     });
 
     it('starts watching as soon as the server is available', async () => {
       const late = await server();
       await late.kill();
-      const storage = storageOf({ url: late.url, timeout: 10_000 });
+      const storage = createRedisStorage({ url: late.url, timeout: 10_000 });
       let calls = 0;
       expect(await measureTime(() => storage.watch(() => calls++))).toBeLessThan(SLACK);
       await late.restart();
       await until('the watch calls back', () => calls > 0);
       const before = calls;
-      await storageOf({ url: late.url }).write(stateOf(1), null);
+      await createRedisStorage({ url: late.url }).write(createState(1), null);
       await until('the watch hears of a write', () => calls > before);
     });
 
     it('closes all its connections', async () => {
       const busy = await server();
-      const control = await clientOf(busy.url);
+      const control = await connectClient(busy.url);
       const connections = async (): Promise<number> =>
         (await control.sendCommand<string>(['CLIENT', 'LIST'])).trim().split('\n').length;
-      const storage = storageOf({ url: busy.url });
+      const storage = createRedisStorage({ url: busy.url });
       const end = await storage.watch(() => undefined);
       await storage.read();
       expect(await connections()).toBe(3);
@@ -423,8 +427,8 @@ describeWithRedis('RedisStateStorage', () => {
     it('rejects at once with address and reason if nothing listens on the port', async () => {
       const gone = await server();
       await gone.kill();
-      const storage = storageOf({ url: gone.url, timeout: 10_000 });
-      for (const work of [() => storage.read(), () => storage.write(stateOf(1), null), () => storage.reports()]) {
+      const storage = createRedisStorage({ url: gone.url, timeout: 10_000 });
+      for (const work of [() => storage.read(), () => storage.write(createState(1), null), () => storage.reports()]) {
         const started = performance.now();
         const error = await captureStorageError(work());
         expect(performance.now() - started).toBeLessThan(SLACK);
@@ -434,12 +438,14 @@ describeWithRedis('RedisStateStorage', () => {
             'Start it, or correct host and port.',
         );
       }
-      expect((await captureStorageError(storageOf({ url: 'redis://no-such-host.invalid' }).read())).message).toMatch(
+      expect(
+        (await captureStorageError(createRedisStorage({ url: 'redis://no-such-host.invalid' }).read())).message,
+      ).toMatch(
         /^redis:\/\/no-such-host\.invalid:6379\/0\?key=maintenance_state can't be reached: (?:ENOTFOUND|EAI_AGAIN), the name/,
       );
-      expect((await captureStorageError(storageOf({ url: `redis://localhost:${gone.port}` }).read())).message).toMatch(
-        /ECONNREFUSED/,
-      );
+      expect(
+        (await captureStorageError(createRedisStorage({ url: `redis://localhost:${gone.port}` }).read())).message,
+      ).toMatch(/ECONNREFUSED/);
     });
 
     it('times out if the server accepts the connection but never answers', async () => {
@@ -447,7 +453,7 @@ describeWithRedis('RedisStateStorage', () => {
       await once(mute, 'listening');
       closeLater(mute, () => mute.close());
       const { port } = mute.address() as AddressInfo;
-      const storage = storageOf({ url: `redis://127.0.0.1:${port}` });
+      const storage = createRedisStorage({ url: `redis://127.0.0.1:${port}` });
       for (const work of [() => captureStorageError(storage.read()), () => storage.watch(() => undefined)]) {
         const time = await measureTime(work);
         expect(time).toBeGreaterThan(TIMEOUT - 20);
@@ -460,23 +466,23 @@ describeWithRedis('RedisStateStorage', () => {
       await once(web.listen(0, '127.0.0.1'), 'listening');
       closeLater(web, () => web.close());
       const { port } = web.address() as AddressInfo;
-      expect((await captureStorageError(storageOf({ url: `redis://127.0.0.1:${port}` }).read())).code).toBe(
+      expect((await captureStorageError(createRedisStorage({ url: `redis://127.0.0.1:${port}` }).read())).code).toBe(
         'unavailable',
       );
-      const tls = await captureStorageError(storageOf({ url: `rediss://127.0.0.1:${shared.port}` }).read());
+      const tls = await captureStorageError(createRedisStorage({ url: `rediss://127.0.0.1:${shared.port}` }).read());
       expect(tls.message).toMatch(/If it does not use TLS, write redis:/);
     });
 
     it('times out while the server is suspended and works again once it continues', async () => {
       const frozen = await server();
-      const client = await clientOf(frozen.url);
-      const storages = [storageOf({ url: frozen.url }), storageOf({ client })];
-      const version = await storages[0]!.write(stateOf(1), null);
+      const client = await connectClient(frozen.url);
+      const storages = [createRedisStorage({ url: frozen.url }), createRedisStorage({ client })];
+      const version = await storages[0]!.write(createState(1), null);
       for (const storage of storages) await storage.read();
       const { monitor, health } = await follow(storages[0]!, 100);
       frozen.signal('SIGSTOP');
       for (const storage of storages) {
-        const works = [storage.read(), storage.reports(), storage.report(reportOf('a'))];
+        const works = [storage.read(), storage.reports(), storage.report(createReport('a'))];
         const started = performance.now();
         for (const error of await Promise.all(works.map(captureStorageError))) {
           expect(error.code).toBe('unavailable');
@@ -485,7 +491,7 @@ describeWithRedis('RedisStateStorage', () => {
         expect(performance.now() - started).toBeLessThan(TIMEOUT + SLACK);
       }
       const started = performance.now();
-      const error = await captureStorageError(storages[0]!.write(stateOf(2), version));
+      const error = await captureStorageError(storages[0]!.write(createState(2), version));
       expect(error.code).toBe('unavailable');
       expect(performance.now() - started).toBeLessThan(TIMEOUT * 2 + SLACK);
       await until('the monitor has noticed', () => health.length === 1);
@@ -501,26 +507,26 @@ describeWithRedis('RedisStateStorage', () => {
     it('reconnects after the network dropped the connections silently', async () => {
       const proxy = closeLater(await Proxy.to(shared.port), (started) => started.close());
       const key = newKey();
-      const storage = storageOf({ url: proxy.url, key });
+      const storage = createRedisStorage({ url: proxy.url, key });
       let calls = 0;
       await storage.watch(() => calls++);
-      const version = await storage.write(stateOf(1), null);
+      const version = await storage.write(createState(1), null);
       await until('the watch hears of it', () => calls === 1);
       proxy.silence();
       expect((await captureStorageError(storage.read())).message).toMatch(/gave no answer within 0\.6 s/);
       await expect(storage.read()).resolves.toMatchObject({ version });
-      // What listens has nothing to lose a time-out by, and finds out by itself.
-      await storage.write(stateOf(2), version);
+      // A subscription sends no commands that could time out; it detects the loss by itself.
+      await storage.write(createState(2), version);
       await until('the watch is back', () => calls === 2, 12_000);
     });
 
     it('reconnects to a restarted server and reads the state that it persisted', async () => {
       const kept = await server('--appendonly', 'yes');
-      const storage = storageOf({ url: kept.url });
+      const storage = createRedisStorage({ url: kept.url });
       await turn(storage, true);
       const { health, isOn } = await follow(storage, 100);
-      const client = await clientOf(kept.url);
-      const given = await follow(storageOf({ client }), 100);
+      const client = await connectClient(kept.url);
+      const given = await follow(createRedisStorage({ client }), 100);
       await kept.kill();
       await until('both have noticed', () => health.length === 1 && given.health.length === 1);
       expect([isOn(), given.isOn()]).toEqual([true, true]);
@@ -537,7 +543,7 @@ describeWithRedis('RedisStateStorage', () => {
 
     it('follows onStorageFailure after the server restarts empty, until a write starts a new lineage', async () => {
       const empty = await server();
-      const storage = storageOf({ url: empty.url });
+      const storage = createRedisStorage({ url: empty.url });
       await turn(storage, true);
       await turn(storage, true);
       const { monitor, health, isOn } = await follow(storage, 100);
@@ -549,13 +555,13 @@ describeWithRedis('RedisStateStorage', () => {
         /is gone, and was there before/.test(monitor.health.error ?? ''),
       );
       expect([isOn(), health]).toEqual([true, ['unavailable']]);
-      const elsewhere = storageOf({ url: empty.url });
+      const elsewhere = createRedisStorage({ url: empty.url });
       await turn(elsewhere, false);
       await until('the monitor follows', () => !isOn());
       expect(monitor.state).toMatchObject({ revision: 1, lineage: expect.not.stringContaining(lineage) });
       expect(health).toEqual(['unavailable', null]);
       await turn(elsewhere, true);
-      await until('and goes on following', isOn);
+      await until('the monitor follows again', isOn);
     });
 
     it('does not carry out a write later after reporting it as failed', async () => {
@@ -564,8 +570,8 @@ describeWithRedis('RedisStateStorage', () => {
       const client = createClient({ url: late.url }).on('error', () => undefined);
       const connected = client.connect();
       closeLater(client, () => client.destroy());
-      const storage = storageOf({ client });
-      expect((await captureStorageError(storage.write(stateOf(1), null))).code).toBe('unavailable');
+      const storage = createRedisStorage({ client });
+      expect((await captureStorageError(storage.write(createState(1), null))).code).toBe('unavailable');
       await late.restart();
       await connected;
       await expect(storage.read()).resolves.toBeNull();
@@ -576,7 +582,7 @@ describeWithRedis('RedisStateStorage', () => {
       const client = createClient({ url: shared.url }).on('error', () => undefined);
       const connected = client.connect();
       closeLater(client, () => client.destroy());
-      await expect(storageOf({ client, key: newKey() }).read()).resolves.toBeNull();
+      await expect(createRedisStorage({ client, key: newKey() }).read()).resolves.toBeNull();
       await connected;
     });
 
@@ -585,7 +591,7 @@ describeWithRedis('RedisStateStorage', () => {
       const client = createClient({ url: own.url });
       await client.connect();
       closeLater(client, () => client.destroy());
-      const storage = storageOf({ client, timeout: 10_000 });
+      const storage = createRedisStorage({ client, timeout: 10_000 });
       await storage.watch(() => undefined);
       await storage.read();
       await own.kill();
@@ -607,22 +613,22 @@ describeWithRedis('RedisStateStorage', () => {
     beforeEach(async () => {
       proxy = closeLater(await Proxy.to(shared.port), (started) => started.close());
       key = newKey();
-      storage = storageOf({ url: proxy.url, key });
+      storage = createRedisStorage({ url: proxy.url, key });
     });
 
     it('succeeds if the server carried it out', async () => {
-      const first = await storage.write(stateOf(1), null);
+      const first = await storage.write(createState(1), null);
       for (const bytes of [0, 2]) {
         proxy.cutNextAnswer(bytes);
-        const { version } = (await storageOf({ url: shared.url, key }).read())!;
-        const next = await storage.write(stateOf(bytes + 2), version);
-        await expect(storage.read()).resolves.toEqual({ state: stateOf(bytes + 2), version: next });
+        const { version } = (await createRedisStorage({ url: shared.url, key }).read())!;
+        const next = await storage.write(createState(bytes + 2), version);
+        await expect(storage.read()).resolves.toEqual({ state: createState(bytes + 2), version: next });
       }
-      expect((await captureStorageError(storage.write(stateOf(9), first))).code).toBe('conflict');
+      expect((await captureStorageError(storage.write(createState(9), first))).code).toBe('conflict');
     });
 
     it('succeeds if later writes are based on it, and appears once in the history', async () => {
-      const other = storageOf({ url: shared.url, key });
+      const other = createRedisStorage({ url: shared.url, key });
       await turn(storage, true);
       const base = (await storage.read())!;
       const entry = { revision: 2, at: 'now', action: 'off' as const, windows: [] };
@@ -636,30 +642,30 @@ describeWithRedis('RedisStateStorage', () => {
     });
 
     it('rejects with a conflict if another write came first', async () => {
-      const version = await storage.write(stateOf(1), null);
-      proxy.cutNextCommand(() => storageOf({ url: shared.url, key }).write(stateOf(5), version));
-      expect((await captureStorageError(storage.write(stateOf(2), version))).code).toBe('conflict');
-      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(5) });
+      const version = await storage.write(createState(1), null);
+      proxy.cutNextCommand(() => createRedisStorage({ url: shared.url, key }).write(createState(5), version));
+      expect((await captureStorageError(storage.write(createState(2), version))).code).toBe('conflict');
+      await expect(storage.read()).resolves.toMatchObject({ state: createState(5) });
     });
 
     it('rejects if nothing was written', async () => {
-      const version = await storage.write(stateOf(1), null);
+      const version = await storage.write(createState(1), null);
       proxy.cutNextCommand();
-      const error = await captureStorageError(storage.write(stateOf(2), version));
+      const error = await captureStorageError(storage.write(createState(2), version));
       expect(error).toMatchObject({
         code: 'unavailable',
         message: expect.stringContaining('Nothing was written by now'),
       });
-      await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
+      await expect(storage.read()).resolves.toEqual({ state: createState(1), version });
     });
 
     it('rejects and says that the outcome is unknown if it cannot be determined', async () => {
       const own = await server();
       const through = closeLater(await Proxy.to(own.port), (started) => started.close());
-      const lonely = storageOf({ url: through.url });
-      const version = await lonely.write(stateOf(1), null);
+      const lonely = createRedisStorage({ url: through.url });
+      const version = await lonely.write(createState(1), null);
       through.cutNextAnswer(0, () => own.kill());
-      const error = await captureStorageError(lonely.write(stateOf(2), version));
+      const error = await captureStorageError(lonely.write(createState(2), version));
       expect(error).toMatchObject({ code: 'unavailable', message: expect.stringContaining('may have taken effect') });
     });
   });
@@ -673,24 +679,24 @@ describeWithRedis('RedisStateStorage', () => {
         [`redis://:top-wrong@${at}`, /WRONGPASS, it does not know this user with this password/],
         [`redis://nobody:top-wrong@${at}`, /WRONGPASS/],
       ] as const) {
-        const storage = storageOf({ url });
+        const storage = createRedisStorage({ url });
         const end = await storage.watch(() => undefined);
-        for (const work of [storage.read(), storage.write(stateOf(1), null), storage.reports()]) {
+        for (const work of [storage.read(), storage.write(createState(1), null), storage.reports()]) {
           const error = await captureStorageError(work);
           expect(error.code).toBe('denied');
           expect(error.message).toMatch(sentence);
-          expect(everythingOf(error)).not.toMatch(/top-/);
+          expect(formatError(error)).not.toMatch(/top-/);
         }
         await end();
       }
-      const storage = storageOf({ url: `redis://:top-secret@${at}` });
-      await storage.write(stateOf(1), null);
+      const storage = createRedisStorage({ url: `redis://:top-secret@${at}` });
+      await storage.write(createState(1), null);
       expect(storage.location).toBe(`redis://${at}/0?key=maintenance_state`);
       const needless = await captureStorageError(
-        storageOf({ url: `redis://:top-secret@127.0.0.1:${shared.port}` }).read(),
+        createRedisStorage({ url: `redis://:top-secret@127.0.0.1:${shared.port}` }).read(),
       );
       expect(needless).toMatchObject({ code: 'denied', message: expect.stringMatching(/asks for none\. Remove it/) });
-      expect(everythingOf(needless)).not.toMatch(/top-/);
+      expect(formatError(needless)).not.toMatch(/top-/);
     });
 
     it('redacts the password even if the server echoes it', async () => {
@@ -699,14 +705,14 @@ describeWithRedis('RedisStateStorage', () => {
       await once(old.listen(0, '127.0.0.1'), 'listening');
       closeLater(old, () => old.close());
       const at = `127.0.0.1:${(old.address() as AddressInfo).port}`;
-      const error = await captureStorageError(storageOf({ url: `redis://:top-secret@${at}` }).read());
+      const error = await captureStorageError(createRedisStorage({ url: `redis://:top-secret@${at}` }).read());
       expect(error.message).toMatch(/can't be read: it says "ERR unknown command 'AUTH'"\.$/);
-      expect(everythingOf(error)).not.toMatch(/top-/);
+      expect(formatError(error)).not.toMatch(/top-/);
     });
 
     it('works with exactly the permissions listed in the documentation', async () => {
       const guarded = await server();
-      const control = await clientOf(guarded.url);
+      const control = await connectClient(guarded.url);
       const keys = ['~maintenance_state', '~{maintenance_state}:*', '&{maintenance_state}:*'];
       const commands =
         '+ping +get +getrange +set +eval +publish +subscribe +time +hset +hget +hdel +zadd +zrem +zrangebyscore +zrevrange +pexpireat';
@@ -714,26 +720,26 @@ describeWithRedis('RedisStateStorage', () => {
       await control.sendCommand(['ACL', 'SETUSER', 'reader', 'on', '>pw', '~maintenance_state', '+get']);
       await control.sendCommand(['ACL', 'SETUSER', 'mute', 'on', '>pw', '~maintenance_state', '+get', '+set', '+eval']);
       const as = (user: string): RedisStateStorage =>
-        storageOf({ url: `redis://${user}:pw@127.0.0.1:${guarded.port}` });
+        createRedisStorage({ url: `redis://${user}:pw@127.0.0.1:${guarded.port}` });
       const shop = as('shop');
       let calls = 0;
       const end = await shop.watch(() => calls++);
-      const version = await shop.write(stateOf(1), null);
+      const version = await shop.write(createState(1), null);
       await until('the watch hears of it', () => calls > 0);
-      await shop.report(reportOf('a'));
+      await shop.report(createReport('a'));
       await expect(shop.reports()).resolves.toHaveLength(1);
       await end();
 
       const reader = as('reader');
       await expect(reader.read()).resolves.toMatchObject({ version });
-      const error = await captureStorageError(reader.write(stateOf(2), version));
+      const error = await captureStorageError(reader.write(createState(2), version));
       expect(error).toMatchObject({ code: 'denied', message: expect.stringMatching(/NOPERM .*ACL SETUSER/) });
       const endless = await reader.watch(() => undefined);
       await endless();
 
-      // Who may not publish writes all the same: the others learn of it by reading.
-      const next = await as('mute').write(stateOf(2), version);
-      await expect(shop.read()).resolves.toEqual({ state: stateOf(2), version: next });
+      // Without permission to publish, a write still works: other instances find it by polling.
+      const next = await as('mute').write(createState(2), version);
+      await expect(shop.read()).resolves.toEqual({ state: createState(2), version: next });
     });
   });
 
@@ -744,27 +750,27 @@ describeWithRedis('RedisStateStorage', () => {
       ['missing replicas', ['CONFIG', 'SET', 'min-replicas-to-write', '1'], /NOREPLICAS/],
     ])('names the reason (%s) and can still be read', async (_name, command, sentence) => {
       const own = await server();
-      const storage = storageOf({ url: own.url });
-      const version = await storage.write(stateOf(1), null);
-      await (await clientOf(own.url)).sendCommand(command);
-      const error = await captureStorageError(storage.write(stateOf(2), version));
+      const storage = createRedisStorage({ url: own.url });
+      const version = await storage.write(createState(1), null);
+      await (await connectClient(own.url)).sendCommand(command);
+      const error = await captureStorageError(storage.write(createState(2), version));
       expect(error).toMatchObject({ code: 'unavailable', message: expect.stringMatching(sentence) });
-      await expect(storage.read()).resolves.toEqual({ state: stateOf(1), version });
+      await expect(storage.read()).resolves.toEqual({ state: createState(1), version });
     });
 
     it('names the reason if the server cannot persist to disk', async () => {
       const own = await server('--save', '3600', '1', '--dbfilename', 'taken.rdb');
-      const control = await clientOf(own.url);
-      const storage = storageOf({ url: own.url });
-      await storage.write(stateOf(1), null);
-      // A folder where the file should be: the next save fails, and Redis refuses writes from then on.
+      const control = await connectClient(own.url);
+      const storage = createRedisStorage({ url: own.url });
+      await storage.write(createState(1), null);
+      // A folder in place of the dump file makes the next save fail, after which Redis rejects writes.
       await mkdir(join(own.folder, 'taken.rdb', 'really'), { recursive: true });
       await control.sendCommand(['BGSAVE']);
       await until('the save has failed', async () =>
         /rdb_last_bgsave_status:err/.test(await control.info('persistence')),
       );
       const { version } = (await storage.read())!;
-      expect((await captureStorageError(storage.write(stateOf(2), version))).message).toMatch(
+      expect((await captureStorageError(storage.write(createState(2), version))).message).toMatch(
         /MISCONF, it can not save/,
       );
     });
@@ -772,14 +778,14 @@ describeWithRedis('RedisStateStorage', () => {
     it('reconnects to the new master after a failover', async () => {
       const [old, promoted] = [await server(), await server('--repl-diskless-sync-delay', '0')];
       const proxy = closeLater(await Proxy.to(old.port), (started) => started.close());
-      const storage = storageOf({ url: proxy.url });
-      const version = await storage.write(stateOf(1), null);
-      await storageOf({ url: promoted.url }).write(stateOf(1), null);
-      await (await clientOf(old.url)).sendCommand(['REPLICAOF', '127.0.0.1', String(promoted.port)]);
+      const storage = createRedisStorage({ url: proxy.url });
+      const version = await storage.write(createState(1), null);
+      await createRedisStorage({ url: promoted.url }).write(createState(1), null);
+      await (await connectClient(old.url)).sendCommand(['REPLICAOF', '127.0.0.1', String(promoted.port)]);
       proxy.target = promoted.port;
-      expect((await captureStorageError(storage.write(stateOf(2), version))).message).toMatch(/READONLY/);
-      await storage.write(stateOf(2), version);
-      await expect(storageOf({ url: promoted.url }).read()).resolves.toMatchObject({ state: stateOf(2) });
+      expect((await captureStorageError(storage.write(createState(2), version))).message).toMatch(/READONLY/);
+      await storage.write(createState(2), version);
+      await expect(createRedisStorage({ url: promoted.url }).read()).resolves.toMatchObject({ state: createState(2) });
     });
   });
 
@@ -818,11 +824,11 @@ describeWithRedis('RedisStateStorage', () => {
     });
 
     it('names the problem if a cluster node is used as a single server', async () => {
-      const own = storageOf({ url: node.url });
-      await own.write(stateOf(1), null);
-      await expect(storageOf({ client: cluster }).read()).resolves.toMatchObject({ state: stateOf(1) });
+      const own = createRedisStorage({ url: node.url });
+      await own.write(createState(1), null);
+      await expect(createRedisStorage({ client: cluster }).read()).resolves.toMatchObject({ state: createState(1) });
       const other = await server('--cluster-enabled', 'yes');
-      expect(await captureStorageError(storageOf({ url: other.url }).read())).toMatchObject({
+      expect(await captureStorageError(createRedisStorage({ url: other.url }).read())).toMatchObject({
         code: 'unavailable',
         message: expect.stringMatching(/CLUSTERDOWN/),
       });
@@ -830,21 +836,21 @@ describeWithRedis('RedisStateStorage', () => {
 
     it('times out while a node is suspended, watches again afterwards and leaves the client open', async () => {
       const key = newKey();
-      const storage = storageOf({ client: cluster, key });
+      const storage = createRedisStorage({ client: cluster, key });
       let calls = 0;
       await storage.watch(() => calls++);
-      const version = await storage.write(stateOf(1), null);
+      const version = await storage.write(createState(1), null);
       node.signal('SIGSTOP');
       const time = await measureTime(() => captureStorageError(storage.read()));
       expect(time).toBeLessThan(TIMEOUT + SLACK);
       node.signal('SIGCONT');
       await until('it answers', () => storage.read().then(Boolean, () => false));
-      const control = await clientOf(node.url);
+      const control = await connectClient(node.url);
       await control.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
       const before = calls;
       await until('the watch is told of the interruption', () => calls > before);
       const heard = calls;
-      await storage.write(stateOf(2), version);
+      await storage.write(createState(2), version);
       await until('and hears of writes again', () => calls > heard);
       await storage.close();
       expect(cluster.isOpen).toBe(true);

@@ -20,7 +20,7 @@ import { captureStorageError } from './capture-storage-error.js';
 const { TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY_ID, TEST_S3_SECRET_ACCESS_KEY, TEST_S3_BUCKET, TEST_S3_REGION } =
   process.env;
 
-/** Where the tests of this file keep their objects: nothing else in the bucket is theirs. */
+/** Folder of all objects of these tests, so that they can share a bucket. */
 const FOLDER = `s3-spec-${randomUUID()}`;
 const LIGHT_BUCKET = 'bucket';
 
@@ -69,14 +69,14 @@ function newKey(): string {
   return `${FOLDER}/${randomUUID()}.json`;
 }
 
-/** A storage that is closed when the test is over. */
+/** Opens a storage that is closed after the test. */
 function open(options: S3StateStorageOptions): S3StateStorage {
   const storage = new S3StateStorage(options);
   opened.push(storage);
   return storage;
 }
 
-function clientOf({ endpoint, region = 'us-east-1', credentials }: Server): S3Client {
+function createS3Client({ endpoint, region = 'us-east-1', credentials }: Server): S3Client {
   const checksums = {
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -84,45 +84,45 @@ function clientOf({ endpoint, region = 'us-east-1', credentials }: Server): S3Cl
   return new S3Client({ endpoint, region, credentials, forcePathStyle: true, ...checksums });
 }
 
-/** Puts an object there as a person with another tool would. */
+/** Puts an object with the SDK, bypassing the storage. */
 async function putByHand(server: Server, key: string, text: string): Promise<void> {
-  const client = clientOf(server);
+  const client = createS3Client(server);
   await client.send(new PutObjectCommand({ Bucket: server.bucket, Key: key, Body: text }));
   client.destroy();
 }
 
 async function deleteByHand(server: Server, key: string): Promise<void> {
-  const client = clientOf(server);
+  const client = createS3Client(server);
   await client.send(new DeleteObjectCommand({ Bucket: server.bucket, Key: key }));
   client.destroy();
 }
 
 async function namesBelow(server: Server, prefix: string): Promise<string[]> {
-  const client = clientOf(server);
+  const client = createS3Client(server);
   const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: server.bucket, Prefix: prefix }));
   client.destroy();
   return Contents.map(({ Key }) => Key!);
 }
 
-function stateOf(revision: number, more: Partial<MaintenanceState> = {}): MaintenanceState {
+function createState(revision: number, more: Partial<MaintenanceState> = {}): MaintenanceState {
   return { format: 1, lineage: 'spec', revision, windows: [], history: [], ...more };
 }
 
-function entryOf(revision: number, by: string): HistoryEntry {
+function createEntry(revision: number, by: string): HistoryEntry {
   return { revision, at: '2026-11-22T10:00:00.000Z', action: 'on', by, windows: [] };
 }
 
-function reportOf(id: string, seenAt = Date.now()) {
+function createReport(id: string, seenAt = Date.now()) {
   const iso = new Date(seenAt).toISOString();
   return { id, host: 'h', pid: 1, lineage: null, revision: 0, inFlight: 0, streams: 0, seenAt: iso };
 }
 
-function isPutOf(key: string): (call: S3Call) => boolean {
+function isPutTo(key: string): (call: S3Call) => boolean {
   return ({ method, path }) => method === 'PUT' && path.endsWith(`/${key}`);
 }
 
-/** What S3 writes into the body of an error. */
-function xmlOf(code: string, more = ''): string {
+/** Returns the body of an S3 error response. */
+function createErrorXml(code: string, more = ''): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code>${more}</Error>`;
 }
 
@@ -162,7 +162,7 @@ describe.each([
   });
 
   it('returns the same object without parsing while nothing changes', async () => {
-    await storage.write(stateOf(1), null);
+    await storage.write(createState(1), null);
     const first = await storage.read();
     const parse = jest.spyOn(JSON, 'parse');
     const second = await storage.read();
@@ -170,26 +170,26 @@ describe.each([
     expect(parse).not.toHaveBeenCalled();
     expect(second).toBe(first);
     expect(third).toBe(first);
-    await another().write(stateOf(2), first!.version);
+    await another().write(createState(2), first!.version);
     expect((await storage.read())?.state.revision).toBe(2);
     expect(parse).toHaveBeenCalled();
   });
 
-  // Both in one test: a server that matches no ETag at all would pass the first alone.
+  // Both checks in one test: a server that matches no ETag at all would pass the first one alone.
   it('rejects a stale ETag and accepts a current one', async () => {
-    const first = await storage.write(stateOf(1), null);
-    const second = await storage.write(stateOf(2), first);
-    const stale = await captureStorageError(another().write(stateOf(3), first));
+    const first = await storage.write(createState(1), null);
+    const second = await storage.write(createState(2), first);
+    const stale = await captureStorageError(another().write(createState(3), first));
     expect(stale.code).toBe('conflict');
     expect(stale.message).toBe(
       `${storage.location} was not written: somebody else has written it meanwhile. Read it again and decide anew.`,
     );
-    await another().write(stateOf(3), second);
+    await another().write(createState(3), second);
     expect((await storage.read())?.state.revision).toBe(3);
   });
 
   it('loses no update of 2 concurrent writers with 50 writes each', async () => {
-    await storage.write(stateOf(0), null);
+    await storage.write(createState(0), null);
     const writers = [storage, another()].map(async (writer, index) => {
       for (let done = 0; done < 50;) {
         const { state, version } = (await writer.read())!;
@@ -209,19 +209,19 @@ describe.each([
   });
 
   it('reads null after the object was deleted manually, and rejects a write based on it', async () => {
-    const version = await storage.write(stateOf(1), null);
+    const version = await storage.write(createState(1), null);
     await storage.read();
     await deleteByHand(server, key);
     expect(await storage.read()).toBeNull();
-    const error = await captureStorageError(storage.write(stateOf(2), version));
+    const error = await captureStorageError(storage.write(createState(2), version));
     expect(error.code).toBe('conflict');
     expect(error.message).toContain('it is gone');
-    await storage.write(stateOf(2), null);
+    await storage.write(createState(2), null);
     expect((await storage.read())?.state.revision).toBe(2);
   });
 
   it('reports invalid content on every read, and can overwrite it', async () => {
-    await storage.write(stateOf(1), null);
+    await storage.write(createState(1), null);
     await storage.read();
     await putByHand(server, key, '<html>');
     const error = await captureStorageError(storage.read());
@@ -231,7 +231,7 @@ describe.each([
         'Is that the right place? Correct it; or replace what is there with `on --force` or `off --force`.',
     );
     expect(await captureStorageError(storage.read())).toBe(error);
-    await storage.write(stateOf(2), error.version!);
+    await storage.write(createState(2), error.version!);
     expect((await storage.read())?.state.revision).toBe(2);
   });
 
@@ -240,16 +240,16 @@ describe.each([
     const error = await captureStorageError(storage.read());
     expect(error).toMatchObject({ code: 'corrupt', version: expect.any(String) });
     expect(error.message).toContain('it is larger than 1048576 bytes');
-    await storage.write(stateOf(2), error.version!);
+    await storage.write(createState(2), error.version!);
     expect((await storage.read())?.state.revision).toBe(2);
-    const large = await captureStorageError(storage.write(stateOf(3, { filler: 'x'.repeat(1024 * 1024) }), null));
+    const large = await captureStorageError(storage.write(createState(3, { filler: 'x'.repeat(1024 * 1024) }), null));
     expect(large).toMatchObject({ code: 'unavailable' });
     expect(large.message).toContain('1048576 are the most');
   });
 
   it('leaves no other objects next to the state', async () => {
-    const version = await storage.write(stateOf(1), null);
-    await another().write(stateOf(2), version);
+    const version = await storage.write(createState(1), null);
+    await another().write(createState(2), version);
     expect(await namesBelow(server, key)).toEqual([key]);
   });
 
@@ -257,8 +257,8 @@ describe.each([
     const missing = another({ bucket: 'no-such-bucket' });
     for (const work of [
       () => missing.read(),
-      () => missing.write(stateOf(1), null),
-      () => missing.write(stateOf(1), 'v'),
+      () => missing.write(createState(1), null),
+      () => missing.write(createState(1), 'v'),
       () => missing.reports(),
     ]) {
       const error = await captureStorageError(work());
@@ -289,7 +289,7 @@ describe.each([
     async (_title, wrong, sentence) => {
       const credentials = { ...server.credentials, ...wrong };
       const refused = another({ credentials });
-      for (const work of [() => refused.read(), () => refused.write(stateOf(1), null), () => refused.reports()]) {
+      for (const work of [() => refused.read(), () => refused.write(createState(1), null), () => refused.reports()]) {
         const error = await captureStorageError(work());
         expect(error.code).toBe('denied');
         expect(error.message).toContain(sentence);
@@ -302,9 +302,9 @@ describe.each([
   );
 
   it('reads and writes with a given client and leaves it open', async () => {
-    const client = clientOf(server);
+    const client = createS3Client(server);
     const own = another({ client });
-    await own.write(stateOf(1), null);
+    await own.write(createState(1), null);
     expect((await own.read())?.state.revision).toBe(1);
     await own.close();
     expect((await captureStorageError(own.read())).message).toContain('the storage was closed');
@@ -322,10 +322,10 @@ describe.each([
   });
 
   it('keeps the reports of 30 instances and drops expired ones', async () => {
-    await storage.report(reportOf('over', Date.now() - 101_000));
+    await storage.report(createReport('over', Date.now() - 101_000));
     await putByHand(server, `${key}.instances/broken.json`, '{');
-    await putByHand(server, `${key}.instances/other.txt`, JSON.stringify(reportOf('other')));
-    await Promise.all(Array.from({ length: 30 }, (_, index) => storage.report(reportOf(`i${index}`))));
+    await putByHand(server, `${key}.instances/other.txt`, JSON.stringify(createReport('other')));
+    await Promise.all(Array.from({ length: 30 }, (_, index) => storage.report(createReport(`i${index}`))));
     expect(new Set((await storage.reports()).map(({ id }) => id))).toEqual(
       new Set(Array.from({ length: 30 }, (_, index) => `i${index}`)),
     );
@@ -350,7 +350,7 @@ describe('S3StateStorage while S3 fails', () => {
   const answers: [title: string, fault: Fault, code: string, sentence: string][] = [
     [
       'access denied',
-      { status: 403, body: xmlOf('AccessDenied', '<Message>Access Denied.</Message>') },
+      { status: 403, body: createErrorXml('AccessDenied', '<Message>Access Denied.</Message>') },
       'denied',
       'the server refuses (HTTP 403, AccessDenied, Access Denied). Allow s3:GetObject on it, and s3:ListBucket on ' +
         'the bucket, without which an object that is missing looks the same.',
@@ -363,31 +363,31 @@ describe('S3StateStorage while S3 fails', () => {
     ],
     [
       'an expired session token',
-      { status: 400, body: xmlOf('ExpiredToken', '<Message>The provided token has expired.</Message>') },
+      { status: 400, body: createErrorXml('ExpiredToken', '<Message>The provided token has expired.</Message>') },
       'denied',
       'the session token holds no more (HTTP 400, ExpiredToken, The provided token has expired). Renew',
     ],
     [
       'a clock that is ahead',
-      { status: 403, headers: { date: dateIn(-17) }, body: xmlOf('RequestTimeTooSkewed') },
+      { status: 403, headers: { date: dateIn(-17) }, body: createErrorXml('RequestTimeTooSkewed') },
       'denied',
       "the clock of this machine is 17 minutes ahead of the server's (HTTP 403, RequestTimeTooSkewed). Set it, by",
     ],
     [
       'a clock that is behind',
-      { status: 403, headers: { date: dateIn(90) }, body: xmlOf('RequestTimeTooSkewed') },
+      { status: 403, headers: { date: dateIn(90) }, body: createErrorXml('RequestTimeTooSkewed') },
       'denied',
       "the clock of this machine is 90 minutes behind the server's",
     ],
     [
       'another region',
-      { status: 301, headers: { 'x-amz-bucket-region': 'eu-west-3' }, body: xmlOf('PermanentRedirect') },
+      { status: 301, headers: { 'x-amz-bucket-region': 'eu-west-3' }, body: createErrorXml('PermanentRedirect') },
       'unavailable',
       'the bucket is in eu-west-3 (HTTP 301, PermanentRedirect). Set region= in the URL, or AWS_REGION, to',
     ],
     [
       'a signature for the wrong region',
-      { status: 400, body: xmlOf('AuthorizationHeaderMalformed', '<Region>eu-north-1</Region>') },
+      { status: 400, body: createErrorXml('AuthorizationHeaderMalformed', '<Region>eu-north-1</Region>') },
       'unavailable',
       'the bucket is in eu-north-1 (HTTP 400, AuthorizationHeaderMalformed).',
     ],
@@ -395,7 +395,7 @@ describe('S3StateStorage while S3 fails', () => {
       'an encryption key without permission',
       {
         status: 403,
-        body: xmlOf(
+        body: createErrorXml(
           'AccessDenied',
           '<Message>User x is not authorized to perform: kms:Decrypt on resource y</Message>',
         ),
@@ -407,20 +407,20 @@ describe('S3StateStorage while S3 fails', () => {
     ],
     [
       'a disabled encryption key',
-      { status: 400, body: xmlOf('KMS.DisabledException') },
+      { status: 400, body: createErrorXml('KMS.DisabledException') },
       'denied',
       "the bucket's encryption key can't be used (HTTP 400, KMS.DisabledException).",
     ],
     ['500', { status: 500 }, 'unavailable', "the server answers HTTP 500. Try again, and look into the server's log."],
     [
       '500 with a code',
-      { status: 500, body: xmlOf('InternalError', '<Message>We encountered an internal error.</Message>') },
+      { status: 500, body: createErrorXml('InternalError', '<Message>We encountered an internal error.</Message>') },
       'unavailable',
       'the server answers HTTP 500, InternalError, We encountered an internal error. Try again',
     ],
     [
       '503',
-      { status: 503, body: xmlOf('SlowDown') },
+      { status: 503, body: createErrorXml('SlowDown') },
       'unavailable',
       'the server asks for fewer requests (HTTP 503, SlowDown).',
     ],
@@ -456,27 +456,28 @@ describe('S3StateStorage while S3 fails', () => {
     expect(error.message).toContain(`s3://${LIGHT_BUCKET}/${key} at ${front.url} could not be read: ${sentence}`);
     expect(error.code).toBe(code);
     front.intercept = () => undefined;
-    // The SDK believes a server that calls the clock wrong, and signs accordingly from then on.
+    // The SDK corrects its clock by the server's Date header after such an error.
     expect(await (code === 'denied' ? another() : storage).read()).toBeNull();
   });
 
   it('names the permission missing for a write, a report and a list', async () => {
-    front.intercept = () => ({ status: 403, body: xmlOf('AccessDenied') });
-    const probe = await captureStorageError(storage.write(stateOf(1), 'version'));
+    front.intercept = () => ({ status: 403, body: createErrorXml('AccessDenied') });
+    const probe = await captureStorageError(storage.write(createState(1), 'version'));
     expect(probe.code).toBe('denied');
     expect(probe.message).toBe(
       `s3://${LIGHT_BUCKET}/${key}.probe at ${front.url} could not be written: the server refuses ` +
         '(HTTP 403, AccessDenied). Allow s3:PutObject and s3:GetObject on it. It is written to see whether the ' +
         'server heeds conditions; the state was not written.',
     );
-    front.intercept = (call) => (isPutOf(key)(call) ? { status: 403, body: xmlOf('AccessDenied') } : undefined);
-    const write = await captureStorageError(storage.write(stateOf(1), 'version'));
+    front.intercept = (call) =>
+      isPutTo(key)(call) ? { status: 403, body: createErrorXml('AccessDenied') } : undefined;
+    const write = await captureStorageError(storage.write(createState(1), 'version'));
     expect(write.message).toBe(
       `${storage.location} could not be written: the server refuses (HTTP 403, AccessDenied). ` +
         'Allow s3:PutObject and s3:GetObject on it.',
     );
-    front.intercept = () => ({ status: 403, body: xmlOf('AccessDenied') });
-    const report = await captureStorageError(storage.report(reportOf('a')));
+    front.intercept = () => ({ status: 403, body: createErrorXml('AccessDenied') });
+    const report = await captureStorageError(storage.report(createReport('a')));
     expect(report.message).toContain(
       `s3://${LIGHT_BUCKET}/${key}.instances/ at ${front.url} could not be written: the server`,
     );
@@ -550,7 +551,8 @@ describe('S3StateStorage while S3 fails', () => {
         );
       const refuse = (id: string): void => {
         const isRefused = ({ headers }: S3Call): boolean => headers.authorization!.includes(`Credential=${id}/`);
-        front.intercept = (call) => (isRefused(call) ? { status: 403, body: xmlOf('InvalidAccessKeyId') } : undefined);
+        front.intercept = (call) =>
+          isRefused(call) ? { status: 403, body: createErrorXml('InvalidAccessKeyId') } : undefined;
       };
       await write('S3RVER');
       const rotated = another({ credentials: undefined });
@@ -577,7 +579,7 @@ describe('S3StateStorage while S3 fails', () => {
       return {
         status: isSkewed ? 403 : 404,
         headers: { date },
-        body: xmlOf(isSkewed ? 'RequestTimeTooSkewed' : 'NoSuchKey'),
+        body: createErrorXml(isSkewed ? 'RequestTimeTooSkewed' : 'NoSuchKey'),
       };
     };
     expect(await storage.read()).toBeNull();
@@ -586,7 +588,7 @@ describe('S3StateStorage while S3 fails', () => {
   });
 
   it('reports a truncated response as a failure, not as corrupt content', async () => {
-    await storage.write(stateOf(1), null);
+    await storage.write(createState(1), null);
     front.intercept = () => 'cut';
     const error = await captureStorageError(storage.read());
     expect(error.code).toBe('unavailable');
@@ -597,7 +599,7 @@ describe('S3StateStorage while S3 fails', () => {
 
   describe('timeouts', () => {
     const timeout = 300;
-    // Far more than the bound, and far less than any time-out of the SDK's own.
+    // Far above the storage's timeout and far below any timeout of the SDK.
     const SLACK = 2000;
 
     async function elapsed(work: Promise<unknown>): Promise<[MaintenanceStorageError, number]> {
@@ -610,7 +612,7 @@ describe('S3StateStorage while S3 fails', () => {
       const hasty = another({ timeout });
       await hasty.read();
       front.intercept = () => 'hang';
-      for (const work of [() => hasty.read(), () => hasty.report(reportOf('a')), () => hasty.reports()]) {
+      for (const work of [() => hasty.read(), () => hasty.report(createReport('a')), () => hasty.reports()]) {
         const [error, milliseconds] = await elapsed(work());
         expect(error.code).toBe('unavailable');
         expect(error.message).toContain(
@@ -625,14 +627,14 @@ describe('S3StateStorage while S3 fails', () => {
 
     it('times out a hanging write and says that its outcome is unknown', async () => {
       const hasty = another({ timeout });
-      const version = await hasty.write(stateOf(1), null);
+      const version = await hasty.write(createState(1), null);
       front.intercept = () => 'hang';
-      const [error, milliseconds] = await elapsed(hasty.write(stateOf(2), version));
+      const [error, milliseconds] = await elapsed(hasty.write(createState(2), version));
       // The probe hangs.
       expect(error.message).toContain(`${key}.probe at`);
       expect(milliseconds).toBeLessThan(2 * timeout + SLACK);
       front.intercept = ({ path }) => (path.endsWith('.probe') ? undefined : 'hang');
-      const [unknown, longer] = await elapsed(hasty.write(stateOf(2), version));
+      const [unknown, longer] = await elapsed(hasty.write(createState(2), version));
       expect(unknown.code).toBe('unavailable');
       expect(unknown.message).toContain('no answer within 0.3 s.');
       expect(unknown.message).toContain(
@@ -688,7 +690,7 @@ describe('S3StateStorage while S3 fails', () => {
 
   describe('connections', () => {
     it('keeps no connection open for a response body that it does not read', async () => {
-      // Of a server that is none of S3: without an ETag, so that the body is never read.
+      // The answer of a server that is not S3: it has no ETag, so the storage never reads the body.
       front.intercept = () => ({ status: 200, body: 'Welcome' });
       for (let reads = 0; reads < 60; reads++) {
         const error = await captureStorageError(storage.read());
@@ -700,7 +702,7 @@ describe('S3StateStorage while S3 fails', () => {
     });
 
     it('opens at most 16 connections, however many instances report', async () => {
-      for (let index = 0; index < 40; index++) await storage.report(reportOf(`instance-${index}`));
+      for (let index = 0; index < 40; index++) await storage.report(createReport(`instance-${index}`));
       let most = 0;
       front.intercept = () => {
         void front.countConnections().then((count) => (most = Math.max(most, count)));
@@ -710,7 +712,7 @@ describe('S3StateStorage while S3 fails', () => {
       expect(await reader.reports()).toHaveLength(40);
       await storage.close();
       expect(most).toBeGreaterThan(2);
-      // One more is the connection of the storage that has written the reports.
+      // The storage that wrote the reports has one more connection.
       expect(most).toBeLessThanOrEqual(17);
     });
   });
@@ -718,43 +720,43 @@ describe('S3StateStorage while S3 fails', () => {
   describe('write whose answer is lost', () => {
     it.each(['reset', 'hang', 500] as const)('succeeds if the write was carried out (%s)', async (lost) => {
       const hasty = another({ timeout: 500 });
-      const first = await hasty.write(stateOf(1), null);
-      front.intercept = (call) => (isPutOf(key)(call) ? { lost } : undefined);
-      const version = await hasty.write(stateOf(2), first);
+      const first = await hasty.write(createState(1), null);
+      front.intercept = (call) => (isPutTo(key)(call) ? { lost } : undefined);
+      const version = await hasty.write(createState(2), first);
       front.intercept = () => undefined;
-      expect(await hasty.read()).toEqual({ state: stateOf(2), version });
+      expect(await hasty.read()).toEqual({ state: createState(2), version });
       expect(version).not.toBe(first);
-      await hasty.write(stateOf(3), version);
+      await hasty.write(createState(3), version);
     });
 
     it('succeeds if the first write was carried out', async () => {
-      front.intercept = (call) => (isPutOf(key)(call) ? { lost: 'reset' } : undefined);
-      const version = await storage.write(stateOf(1), null);
+      front.intercept = (call) => (isPutTo(key)(call) ? { lost: 'reset' } : undefined);
+      const version = await storage.write(createState(1), null);
       front.intercept = () => undefined;
-      expect(await storage.read()).toEqual({ state: stateOf(1), version });
+      expect(await storage.read()).toEqual({ state: createState(1), version });
     });
 
     it('rejects if nothing was written', async () => {
-      const version = await storage.write(stateOf(1), null);
-      front.intercept = (call) => (isPutOf(key)(call) ? 'reset' : undefined);
-      const error = await captureStorageError(storage.write(stateOf(2), version));
+      const version = await storage.write(createState(1), null);
+      front.intercept = (call) => (isPutTo(key)(call) ? 'reset' : undefined);
+      const error = await captureStorageError(storage.write(createState(2), version));
       expect(error.code).toBe('unavailable');
       expect(error.message).toBe(
         `${storage.location} could not be written: the connection was cut (socket hang up). Check the server, ` +
           'and what is before it. Try again. When it was read again, it still held the old state.',
       );
-      front.intercept = (call) => (isPutOf(key)(call) ? { status: 500 } : undefined);
-      expect((await captureStorageError(storage.write(stateOf(2), version))).message).toContain(
+      front.intercept = (call) => (isPutTo(key)(call) ? { status: 500 } : undefined);
+      expect((await captureStorageError(storage.write(createState(2), version))).message).toContain(
         'the server answers HTTP 500.',
       );
       front.intercept = () => undefined;
-      await storage.write(stateOf(2), version);
+      await storage.write(createState(2), version);
     });
 
     it('succeeds if a later write contains it in its history', async () => {
-      const first = await storage.write(stateOf(1), null);
-      const second = stateOf(2, { history: [entryOf(2, 'first')] });
-      const third = stateOf(3, { history: [entryOf(3, 'second'), entryOf(2, 'first')] });
+      const first = await storage.write(createState(1), null);
+      const second = createState(2, { history: [createEntry(2, 'first')] });
+      const third = createState(3, { history: [createEntry(3, 'second'), createEntry(2, 'first')] });
       const other = another();
       loseAnswerOnce(async () => {
         await other.write(third, (await other.read())!.version);
@@ -762,55 +764,55 @@ describe('S3StateStorage while S3 fails', () => {
       const version = await storage.write(second, first);
       const read = await storage.read();
       expect(read?.state).toEqual(third);
-      // The version of what is no longer there: nothing is written over it.
+      // The version of an outdated state must not allow a write.
       expect(version).not.toBe(read?.version);
-      expect((await captureStorageError(storage.write(stateOf(3), version))).code).toBe('conflict');
+      expect((await captureStorageError(storage.write(createState(3), version))).code).toBe('conflict');
     });
 
     it('rejects with a conflict if the stored state is not based on it', async () => {
-      const first = await storage.write(stateOf(1), null);
-      for (const history of [[], [entryOf(3, 'other'), entryOf(2, 'other')]]) {
+      const first = await storage.write(createState(1), null);
+      for (const history of [[], [createEntry(3, 'other'), createEntry(2, 'other')]]) {
         const before = (await storage.read())?.version ?? first;
         const other = another();
         loseAnswerOnce(async () => {
-          await other.write(stateOf(3, { history }), (await other.read())!.version);
+          await other.write(createState(3, { history }), (await other.read())!.version);
         });
-        const second = stateOf(2, { history: [entryOf(2, 'first')] });
+        const second = createState(2, { history: [createEntry(2, 'first')] });
         expect((await captureStorageError(storage.write(second, before))).code).toBe('conflict');
       }
     });
 
-    /** The next write of the state is done, then this happens, then the connection is cut. */
+    /** Carries out the next write of the state, runs `then`, and resets the connection. */
     function loseAnswerOnce(then: () => Promise<void>): void {
       let isLost = false;
       front.intercept = (call) => {
-        if (isLost || !isPutOf(key)(call)) return undefined;
+        if (isLost || !isPutTo(key)(call)) return undefined;
         isLost = true;
         return { lost: 'reset', then };
       };
     }
 
     it.each([
-      ['409', { status: 409, body: xmlOf('ConditionalRequestConflict') }],
+      ['409', { status: 409, body: createErrorXml('ConditionalRequestConflict') }],
       ['500 without a body', { status: 500 }],
-      ['412', { status: 412, body: xmlOf('PreconditionFailed') }],
+      ['412', { status: 412, body: createErrorXml('PreconditionFailed') }],
     ] as [string, Fault][])('rejects a lost race with a conflict although the answer is %s', async (_title, fault) => {
-      const first = await storage.write(stateOf(1), null);
-      await another().write(stateOf(2), first);
-      front.intercept = (call) => (isPutOf(key)(call) ? fault : undefined);
-      expect((await captureStorageError(storage.write(stateOf(2, { by: 'loser' }), first))).code).toBe('conflict');
+      const first = await storage.write(createState(1), null);
+      await another().write(createState(2), first);
+      front.intercept = (call) => (isPutTo(key)(call) ? fault : undefined);
+      expect((await captureStorageError(storage.write(createState(2, { by: 'loser' }), first))).code).toBe('conflict');
     });
 
     it('rejects with a conflict if another write is in progress', async () => {
-      const first = await storage.write(stateOf(1), null);
+      const first = await storage.write(createState(1), null);
       front.intercept = (call) =>
-        isPutOf(key)(call) ? { status: 409, body: xmlOf('ConditionalRequestConflict') } : undefined;
-      expect((await captureStorageError(storage.write(stateOf(2), first))).code).toBe('conflict');
+        isPutTo(key)(call) ? { status: 409, body: createErrorXml('ConditionalRequestConflict') } : undefined;
+      expect((await captureStorageError(storage.write(createState(2), first))).code).toBe('conflict');
     });
 
     it('accepts an answer without an ETag', async () => {
-      front.intercept = (call) => (isPutOf(key)(call) ? { status: 200 } : undefined);
-      expect((await captureStorageError(storage.write(stateOf(1), null))).message).toContain(
+      front.intercept = (call) => (isPutTo(key)(call) ? { status: 200 } : undefined);
+      expect((await captureStorageError(storage.write(createState(1), null))).message).toContain(
         'that is no answer of S3 (HTTP 200, an answer without ETag).',
       );
     });
@@ -818,9 +820,9 @@ describe('S3StateStorage while S3 fails', () => {
 
   describe('ETags', () => {
     it('sends ETags with quotes and checks once that the server supports conditional writes', async () => {
-      let version = await storage.write(stateOf(1), null);
+      let version = await storage.write(createState(1), null);
       front.calls.length = 0;
-      for (let revision = 2; revision < 5; revision++) version = await storage.write(stateOf(revision), version);
+      for (let revision = 2; revision < 5; revision++) version = await storage.write(createState(revision), version);
       const puts = front.calls.filter(({ method }) => method === 'PUT');
       expect(puts.map(({ path }) => path.split('.json')[1])).toEqual(['.probe', '', '', '']);
       for (const { headers } of puts) expect(headers['if-match']).toMatch(/^"[\da-f]{32}"$/);
@@ -829,31 +831,31 @@ describe('S3StateStorage while S3 fails', () => {
 
     it('detects a server that matches ETags only without quotes', async () => {
       front.matches = (condition, etag) => `"${condition}"` === etag;
-      let version = await storage.write(stateOf(1), null);
-      version = await storage.write(stateOf(2), version);
+      let version = await storage.write(createState(1), null);
+      version = await storage.write(createState(2), version);
       front.calls.length = 0;
-      version = await storage.write(stateOf(3), version);
+      version = await storage.write(createState(3), version);
       expect(front.calls.map(({ method, headers }) => `${method} ${headers['if-match']}`)).toEqual([
         expect.stringMatching(/^PUT [\da-f]{32}$/),
       ]);
-      expect((await captureStorageError(another().write(stateOf(4), 'stale'))).code).toBe('conflict');
-      // ... and that it wants them again.
+      expect((await captureStorageError(another().write(createState(4), 'stale'))).code).toBe('conflict');
+      // Then the server requires quotes again.
       front.matches = (condition, etag) => condition === etag;
-      await storage.write(stateOf(4), version);
+      await storage.write(createState(4), version);
       expect((await storage.read())?.state.revision).toBe(4);
     });
 
     it('names a server that matches no ETag', async () => {
       front.matches = () => false;
-      const version = await storage.write(stateOf(1), null);
-      const error = await captureStorageError(storage.write(stateOf(2), version));
+      const version = await storage.write(createState(1), null);
+      const error = await captureStorageError(storage.write(createState(2), version));
       expect(error.code).toBe('unavailable');
       expect(error.message).toContain('its own ETag does not match, with quotes or without');
     });
   });
 
   it('returns a fresh copy after a caller changed a returned state', async () => {
-    await storage.write(stateOf(1), null);
+    await storage.write(createState(1), null);
     const first = await storage.read();
     first!.state.revision = 99;
     const second = await storage.read();
@@ -862,8 +864,8 @@ describe('S3StateStorage while S3 fails', () => {
   });
 
   it('does not fetch long expired reports and removes them from time to time', async () => {
-    await storage.report(reportOf('fresh'));
-    await storage.report(reportOf('old'));
+    await storage.report(createReport('fresh'));
+    await storage.report(createReport('old'));
     const hours = (count: number): Date => new Date(Date.now() - count * 3600_000);
     await utimes(light.fileOf(`/${LIGHT_BUCKET}/${key}.instances/old.json`), hours(2), hours(2));
     front.calls.length = 0;
@@ -871,9 +873,9 @@ describe('S3StateStorage while S3 fails', () => {
     expect(
       front.calls.filter(({ path }) => path.includes('.instances/')).map(({ path }) => path.split('/').at(-1)),
     ).toEqual(['fresh.json']);
-    await storage.report(reportOf('fresh'));
+    await storage.report(createReport('fresh'));
     expect(counted('DELETE')).toBe(0);
-    await another().report(reportOf('new'));
+    await another().report(createReport('new'));
     expect(counted('DELETE')).toBe(1);
     expect(await namesBelow(behindFront(), `${key}.`)).toEqual([
       `${key}.instances/fresh.json`,
@@ -882,10 +884,10 @@ describe('S3StateStorage while S3 fails', () => {
   });
 
   it('fetches a known report again only if it changed', async () => {
-    await storage.report(reportOf('a'));
-    await storage.report(reportOf('b'));
+    await storage.report(createReport('a'));
+    await storage.report(createReport('b'));
     await storage.reports();
-    const changed = { ...reportOf('b'), inFlight: 7 };
+    const changed = { ...createReport('b'), inFlight: 7 };
     await storage.report(changed);
     front.calls.length = 0;
     expect(await storage.reports()).toEqual([expect.objectContaining({ id: 'a', inFlight: 0 }), changed]);
@@ -904,7 +906,7 @@ describe('S3StateStorage while S3 fails', () => {
     };
     front.intercept = ({ path, query }) => {
       const id = /(\w+)\.json$/.exec(path)?.[1];
-      if (id) return { status: 200, headers: { etag: '"x"' }, body: JSON.stringify(reportOf(id)) };
+      if (id) return { status: 200, headers: { etag: '"x"' }, body: JSON.stringify(createReport(id)) };
       const page = pages[query.get('continuation-token') ?? ''];
       return { status: 200, body: `<ListBucketResult>${page}</ListBucketResult>` };
     };
@@ -912,8 +914,9 @@ describe('S3StateStorage while S3 fails', () => {
   });
 
   it('reports without permission to list and delete', async () => {
-    front.intercept = ({ method }) => (method === 'PUT' ? undefined : { status: 403, body: xmlOf('AccessDenied') });
-    await storage.report(reportOf('a'));
+    front.intercept = ({ method }) =>
+      method === 'PUT' ? undefined : { status: 403, body: createErrorXml('AccessDenied') };
+    await storage.report(createReport('a'));
     front.intercept = () => undefined;
     expect((await storage.reports()).map(({ id }) => id)).toEqual(['a']);
   });
@@ -935,7 +938,7 @@ describe('S3StateStorage on a server without conditional writes', () => {
     }
     const storage = open({ ...bare(), key });
     const before = await storage.read();
-    const error = await captureStorageError(storage.write(stateOf(2), before?.version ?? null));
+    const error = await captureStorageError(storage.write(createState(2), before?.version ?? null));
     expect(error.code).toBe('unavailable');
     expect(error.message).toBe(
       `${storage.location}: the server ignores the conditions of writes, so that of two operators one may undo ` +
@@ -950,11 +953,11 @@ describe('S3StateStorage on a server without conditional writes', () => {
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     front.heedsConditions = false;
     const storage = open({ ...behindFront(), key, onUnconditionalWrites: 'warn' });
-    const first = await storage.write(stateOf(1), null);
-    const second = await storage.write(stateOf(2), first);
-    expect((await captureStorageError(storage.write(stateOf(3), first))).code).toBe('conflict');
-    expect((await captureStorageError(storage.write(stateOf(3), null))).code).toBe('conflict');
-    expect(await storage.read()).toEqual({ state: stateOf(2), version: second });
+    const first = await storage.write(createState(1), null);
+    const second = await storage.write(createState(2), first);
+    expect((await captureStorageError(storage.write(createState(3), first))).code).toBe('conflict');
+    expect((await captureStorageError(storage.write(createState(3), null))).code).toBe('conflict');
+    expect(await storage.read()).toEqual({ state: createState(2), version: second });
     const warnings = warn.mock.calls.filter(([text]) => String(text).includes('ignores the conditions'));
     expect(warnings).toEqual([
       [
@@ -970,11 +973,11 @@ describe('S3StateStorage on a server without conditional writes', () => {
     front.intercept = ({ headers }) =>
       headers['if-match'] === undefined && headers['if-none-match'] === undefined
         ? undefined
-        : { status: 501, body: xmlOf('NotImplemented') };
-    expect((await captureStorageError(storage.write(stateOf(1), null))).message).toContain(
+        : { status: 501, body: createErrorXml('NotImplemented') };
+    expect((await captureStorageError(storage.write(createState(1), null))).message).toContain(
       'ignores the conditions of writes',
     );
-    expect((await captureStorageError(storage.write(stateOf(1), 'version'))).message).toContain(
+    expect((await captureStorageError(storage.write(createState(1), 'version'))).message).toContain(
       'ignores the conditions of writes',
     );
   });
@@ -982,11 +985,11 @@ describe('S3StateStorage on a server without conditional writes', () => {
   it('checks again after a check without a result', async () => {
     const storage = open({ ...behindFront(), key });
     front.intercept = () => ({ status: 500 });
-    expect((await captureStorageError(storage.write(stateOf(1), null))).message).toContain(
+    expect((await captureStorageError(storage.write(createState(1), null))).message).toContain(
       'the server answers HTTP 500',
     );
     front.intercept = () => undefined;
-    await storage.write(stateOf(1), null);
+    await storage.write(createState(1), null);
   });
 });
 
@@ -999,7 +1002,7 @@ describe('S3StateStorage secrets', () => {
     front.intercept = () => ({
       status: 403,
       headers: { 'x-amz-request-id': 'req-1' },
-      body: xmlOf(
+      body: createErrorXml(
         'SignatureDoesNotMatch',
         `<Message>Not ${words} AKIAABCDEFGHIJKLMNOP</Message><AWSAccessKeyId>${SECRETS.accessKeyId}</AWSAccessKeyId>` +
           `<StringToSign>${words}</StringToSign><CanonicalRequest>x-amz-security-token:${words}</CanonicalRequest>`,
@@ -1007,9 +1010,9 @@ describe('S3StateStorage secrets', () => {
     });
     for (const work of [
       () => storage.read(),
-      () => storage.write(stateOf(1), 'v'),
+      () => storage.write(createState(1), 'v'),
       () => storage.reports(),
-      () => storage.report(reportOf('a')),
+      () => storage.report(createReport('a')),
     ]) {
       const shown = inspect(await captureStorageError(work()), { depth: 20, showHidden: true });
       for (const secret of [...Object.values(SECRETS), 'AKIAABC']) expect(shown).not.toContain(secret);
@@ -1049,7 +1052,7 @@ describe('S3StateStorage secrets', () => {
       'has the parameter secretAccessKey, which is none of region, endpoint,',
     ],
   ])('reveals no secret of the URL %s', async (url, sentence) => {
-    const message = await messageOf(createStorage(url));
+    const message = await captureMessage(createStorage(url));
     expect(message).toContain(sentence);
     expect(message).not.toMatch(/[=:/]sec\/?ret|ret@|key:/);
   });
@@ -1088,7 +1091,7 @@ describe('S3StateStorage URL and options', () => {
       'the endpoint must be a URL such as https://minio.internal:9000, not "minio:9000"',
     ],
   ])('rejects the invalid URL %s', async (url, sentence) => {
-    expect(await messageOf(createStorage(url))).toContain(sentence);
+    expect(await captureMessage(createStorage(url))).toContain(sentence);
   });
 
   it.each([
@@ -1101,13 +1104,13 @@ describe('S3StateStorage URL and options', () => {
   });
 });
 
-// Under Jest the system's errors belong to another realm than the SDK, which then does not try again.
+// Under Jest, system errors belong to another realm than the SDK, which therefore does not retry them.
 describe('S3StateStorage in a separate process', () => {
   const root = resolve(__dirname, '../..');
   let folder: string;
 
   beforeAll(async () => {
-    // Outside of the repository, so that no node_modules above it has the SDK.
+    // Outside of the repository, so that no parent node_modules contains the SDK.
     folder = await mkdtemp(join(tmpdir(), 's3-process-'));
     await mkdir(join(folder, 'without/node_modules'), { recursive: true });
     for (const name of ['croner', 'valibot']) {
@@ -1121,7 +1124,7 @@ describe('S3StateStorage in a separate process', () => {
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  /** Runs a program, which finds the storage as `S3StateStorage`; gives the lines that it prints. */
+  /** Runs a program in which `S3StateStorage` is in scope and returns the lines that it prints. */
   async function run(place: string, form: string, program: string): Promise<string[]> {
     const path = join(folder, place, 'program.mjs');
     await writeFile(path, `import { S3StateStorage } from './${form}/s3.js';\n${program}`);
@@ -1172,13 +1175,13 @@ describe('S3StateStorage in a separate process', () => {
   it('succeeds for a write whose answer was lost after the SDK retried it', async () => {
     const key = newKey();
     let tries = 0;
-    front.intercept = (call) => (isPutOf(key)(call) && ++tries === 1 ? { lost: 'reset' } : undefined);
+    front.intercept = (call) => (isPutTo(key)(call) && ++tries === 1 ? { lost: 'reset' } : undefined);
     const options = { ...behindFront(), key };
     const lines = await run(
       'with',
       'esm',
       `const storage = new S3StateStorage(${JSON.stringify(options)});
-      const version = await storage.write(${JSON.stringify(stateOf(1))}, null);
+      const version = await storage.write(${JSON.stringify(createState(1))}, null);
       const read = await storage.read();
       console.log(version === read.version, read.state.revision);
       await storage.close();`,
@@ -1188,7 +1191,7 @@ describe('S3StateStorage in a separate process', () => {
   });
 });
 
-async function messageOf(work: Promise<unknown>): Promise<string> {
+async function captureMessage(work: Promise<unknown>): Promise<string> {
   const error: unknown = await work.then(
     () => new Error('it did not fail'),
     (reason: unknown) => reason,

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-/** A revision that a writer was told to be stored. */
+/** A revision that was confirmed to a writer. */
 export interface Confirmed {
   revision: number;
   marker: string;
@@ -17,7 +17,7 @@ export interface WriterState {
   filler: string;
 }
 
-/** A process that writes in a loop. */
+/** Runs a process that writes in a loop. */
 export class WriterProcess {
   readonly confirmed: Confirmed[] = [];
   private readonly child: ChildProcess;
@@ -58,20 +58,20 @@ export class WriterProcess {
     this.child.kill(signal);
   }
 
-  /** Kills it, and waits until all that it has said was heard. */
+  /** Kills the process and waits until all its output was read. */
   async kill(): Promise<void> {
     this.child.kill('SIGKILL');
     await this.closed;
   }
 
-  /** Waits until it has made all its writes. */
+  /** Waits until the process has made all its writes. */
   async end(): Promise<void> {
     await this.closed;
     if (this.child.exitCode !== 0) throw new Error(`the writer failed: ${this.errors}`);
   }
 }
 
-/** Reads a state that must be there, and whole. */
+/** Reads the state, which must exist and be complete. */
 export async function readState(path: string): Promise<WriterState> {
   const state = JSON.parse(await readFile(path, 'utf8')) as WriterState;
   expect(state.filler).toHaveLength(100_000);
@@ -80,7 +80,7 @@ export async function readState(path: string): Promise<WriterState> {
   return state;
 }
 
-/** Runs `rounds` rounds, several at a time: most of a round is waiting. Ends when all that were begun have ended. */
+/** Runs rounds concurrently, since most of a round is waiting. Resolves when all started rounds have ended. */
 export async function inRounds(rounds: number, round: (index: number) => Promise<void>): Promise<void> {
   let next = 0;
   const lane = async (): Promise<void> => {
