@@ -3,7 +3,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import { ADAPTERS, start, type Running } from '../e2e/application.js';
 import { CatsController } from '../e2e/controllers.js';
 import { holds, PATIENCE } from './cases.js';
-import { requestOf, Wire, type Answer } from './wire.js';
+import { formatRequest, Wire, type Answer } from './wire.js';
 
 /** A media range of RFC 9110, section 12.5.1, with its weight. */
 interface Range {
@@ -118,7 +118,7 @@ describe.each(ADAPTERS)('Accept header on %s', (adapter) => {
 
   async function sendRefused(...accept: string[]): Promise<Answer> {
     return wire.send(
-      requestOf(
+      formatRequest(
         'GET',
         '/cats',
         accept.map((value) => `Accept: ${value}`),

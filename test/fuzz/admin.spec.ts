@@ -4,7 +4,7 @@ import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { ADAPTERS, start, type Running } from '../e2e/application.js';
 import { CatsController } from '../e2e/controllers.js';
 import { CASES, expectCleanPrototypes, holds, PATIENCE } from './cases.js';
-import { requestOf, Wire, type Answer } from './wire.js';
+import { formatRequest, Wire, type Answer } from './wire.js';
 
 const TOKEN = 'the-token-of-the-test';
 const FIELDS = ['scope', 'mode', 'startsAt', 'endsAt', 'message', 'retryAfter', 'createdBy', 'recurrence'];
@@ -259,7 +259,7 @@ function requestWith({
     ...(encoding === null ? [] : [`Content-Encoding: ${encoding.name}`]),
     framing === 'length' ? `Content-Length: ${body.length}` : 'Transfer-Encoding: chunked',
   ];
-  return requestOf(
+  return formatRequest(
     'POST',
     `/maintenance-mode/${endpoint}`,
     headers,
@@ -336,7 +336,9 @@ describe.each(ADAPTERS)('admin endpoints on %s', (adapter) => {
   }
 
   async function status(): Promise<object> {
-    const { status, text } = await wire.send(requestOf('GET', '/maintenance-mode', [`Authorization: Bearer ${TOKEN}`]));
+    const { status, text } = await wire.send(
+      formatRequest('GET', '/maintenance-mode', [`Authorization: Bearer ${TOKEN}`]),
+    );
     expect(status).toBe(200);
     const { active, revision, windows } = JSON.parse(text) as Record<string, unknown>;
     return { active, revision, windows };
@@ -479,7 +481,7 @@ describe.each(ADAPTERS)('admin endpoints on %s', (adapter) => {
             'Connection: close',
             line,
           ];
-          const bytes = requestOf('POST', '/maintenance-mode/on', headers, body);
+          const bytes = formatRequest('POST', '/maintenance-mode/on', headers, body);
           const answer = await wire.sendAndEnd(Buffer.from(bytes));
           if (answer) expectNoPage(answer);
           if (answer) expect([200, 400, 413, 415, 417, 501]).toContain(answer.status);

@@ -4,7 +4,7 @@ import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { ADAPTERS, start, type Running } from '../e2e/application.js';
 import { CatsController } from '../e2e/controllers.js';
 import { CASES, holds, PATIENCE } from './cases.js';
-import { requestOf, Wire } from './wire.js';
+import { formatRequest, Wire } from './wire.js';
 
 const NAME = '__Host-maintenance-bypass';
 const HOUR = 3_600_000;
@@ -219,11 +219,13 @@ describe.each(ADAPTERS)('bypass on %s', (adapter) => {
   });
 
   async function statusWith(headers: readonly string[]): Promise<number> {
-    return (await wire.send(requestOf('GET', '/cats', headers))).status;
+    return (await wire.send(formatRequest('GET', '/cats', headers))).status;
   }
 
   it('is created by the application from the link', async () => {
-    const { status, headers } = await wire.send(requestOf('GET', `/cats?maintenance_bypass=${everything.token}`, []));
+    const { status, headers } = await wire.send(
+      formatRequest('GET', `/cats?maintenance_bypass=${everything.token}`, []),
+    );
     expect(status).toBe(303);
     const [, value] = headers['set-cookie']!.match(/^__Host-maintenance-bypass=([^;]+)/)!;
     const [, , issued, expiry] = value!.split('.');

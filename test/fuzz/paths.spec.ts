@@ -4,7 +4,7 @@ import type { MaintenanceModuleOptions } from 'nestjs-maintenance';
 import { ADAPTERS, start, type Adapter } from '../e2e/application.js';
 import { CASES, holds, PATIENCE } from './cases.js';
 import { startPlain } from './plain-application.js';
-import { requestOf, Wire, type Answer } from './wire.js';
+import { formatRequest, Wire, type Answer } from './wire.js';
 
 /** Every handler sets a header, so that the test can tell its answers. */
 const Answers = (): MethodDecorator => Header('X-Handler', 'yes');
@@ -286,7 +286,7 @@ describe.each(ADAPTERS_AND_PREFIXES)('paths on %s with the prefix "%s"', (adapte
   afterAll(() => Promise.all(ends.map((end) => end())));
 
   const sendRequest = (wire: Wire, method: string, target: string): Promise<Answer> =>
-    wire.send(requestOf(method, target, method === 'POST' ? ['Content-Length: 0'] : []), method === 'HEAD');
+    wire.send(formatRequest(method, target, method === 'POST' ? ['Content-Length: 0'] : []), method === 'HEAD');
   const isHandled = ({ headers }: Answer): boolean => headers['x-handler'] === 'yes';
   const summarize = ({ status, text, headers }: Answer): object => ({
     status,

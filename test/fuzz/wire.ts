@@ -56,8 +56,8 @@ export class Wire {
   }
 }
 
-/** A request with these headers; bytes stand for themselves, as characters up to U+00FF. */
-export function requestOf(method: string, target: string, headers: readonly string[], body = ''): string {
+/** Formats a request with these headers; characters up to U+00FF are sent as single bytes. */
+export function formatRequest(method: string, target: string, headers: readonly string[], body = ''): string {
   return [`${method} ${target} HTTP/1.1`, 'Host: 127.0.0.1', ...headers, '', body].join('\r\n');
 }
 

@@ -195,9 +195,9 @@ export class S3Front {
     const etag = this.#etags.get(path);
     const { 'if-match': match, 'if-none-match': noneMatch } = headers;
     if (method === 'PUT' && this.heedsConditions && path.startsWith(`/${this.bucket}/`)) {
-      if (match !== undefined && etag === undefined) return errorOf(404, 'NoSuchKey');
-      if (match !== undefined && !this.matches(match, etag!)) return errorOf(412, 'PreconditionFailed');
-      if (noneMatch === '*' && etag !== undefined) return errorOf(412, 'PreconditionFailed');
+      if (match !== undefined && etag === undefined) return createErrorAnswer(404, 'NoSuchKey');
+      if (match !== undefined && !this.matches(match, etag!)) return createErrorAnswer(412, 'PreconditionFailed');
+      if (noneMatch === '*' && etag !== undefined) return createErrorAnswer(412, 'PreconditionFailed');
     }
     const answer = await this.#forward(call, url);
     if (method === 'GET' && etag !== undefined && noneMatch === etag)
@@ -235,7 +235,7 @@ function newEtag(): string {
   return `"${randomBytes(16).toString('hex')}"`;
 }
 
-function errorOf(status: number, code: string): Answer {
+function createErrorAnswer(status: number, code: string): Answer {
   const body = Buffer.from(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>No.</Message></Error>`);
   return { status, headers: { 'content-type': 'application/xml' }, body };
 }
