@@ -4,7 +4,7 @@ import { MaintenanceService } from 'nestjs-maintenance';
 
 const ORDERS = [{ paid: true }, { paid: true }, { paid: false }];
 
-/** A command of the shop's own, which asks whether maintenance is on as any other provider does. */
+/** A custom command of the shop. It injects `MaintenanceService` like any other provider. */
 @Command({ name: 'orders:count', description: 'count the orders' })
 export class CountOrdersCommand extends CommandRunner {
   constructor(@Inject(MaintenanceService) private readonly maintenance: MaintenanceService) {

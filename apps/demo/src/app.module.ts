@@ -19,7 +19,7 @@ import { ProductsController } from './shop/products.controller.js';
     MaintenanceModule.forRoot({
       admin: true,
       adminToken: ADMIN_TOKEN,
-      // The status page stays reachable, so its style has to.
+      // The status page is exempt, so its stylesheet must be exempt too.
       exempt: { urls: ['/assets/shop.css'] },
     }),
     ServeStaticModule.forRoot({

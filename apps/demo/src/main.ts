@@ -1,16 +1,16 @@
 import type { INestApplication } from '@nestjs/common';
-import { settingsFrom, type Settings } from './settings.js';
-import { welcome } from './welcome.js';
+import { parseSettings, type Settings } from './settings.js';
+import { formatWelcome } from './welcome.js';
 
 async function main(): Promise<void> {
-  const { adapter, port, host } = settingsFrom(process.env);
+  const { adapter, port, host } = parseSettings(process.env);
   const app = await createShop(adapter);
   app.enableShutdownHooks();
   await app.listen(port, host);
-  process.stdout.write(welcome(app, adapter));
+  process.stdout.write(formatWelcome(app, adapter));
 }
 
-// Only the adapter in use is loaded.
+// Loads only the adapter in use.
 async function createShop(adapter: Settings['adapter']): Promise<INestApplication> {
   if (adapter === 'fastify') return (await import('./adapters/fastify-shop.js')).createFastifyShop();
   return (await import('./adapters/express-shop.js')).createExpressShop();

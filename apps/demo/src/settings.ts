@@ -1,12 +1,16 @@
-/** What the environment says about the demo itself; everything else is read by the modules that it concerns. */
+/** Settings of the demo itself. The modules read their own variables. */
 export interface Settings {
   adapter: 'express' | 'fastify';
   port: number;
   host: string;
 }
 
-/** @throws Error with a sentence for a person */
-export function settingsFrom(environment: NodeJS.ProcessEnv): Settings {
+/**
+ * Parses the settings of the demo from environment variables.
+ *
+ * @throws Error that names the invalid variable and its value
+ */
+export function parseSettings(environment: NodeJS.ProcessEnv): Settings {
   const { ADAPTER: adapter = '', PORT: port = '', HOST: host = '' } = environment;
   if (!['', 'express', 'fastify'].includes(adapter)) {
     throw new Error(`ADAPTER must be express or fastify, not "${adapter}".`);
@@ -15,7 +19,7 @@ export function settingsFrom(environment: NodeJS.ProcessEnv): Settings {
   return {
     adapter: adapter === 'fastify' ? 'fastify' : 'express',
     port: port === '' ? 3000 : Number(port),
-    // The token of the demo is known to everybody, so only this machine gets in unless you say otherwise.
+    // The admin token is public, so the demo listens only on this machine by default.
     host: host || '127.0.0.1',
   };
 }

@@ -4,8 +4,8 @@ import { MaintenanceService } from 'nestjs-maintenance';
 import { ADMIN_TOKEN } from './admin-token.js';
 import type { Settings } from './settings.js';
 
-/** What the terminal shows when the shop is open. */
-export function welcome(app: INestApplication, adapter: Settings['adapter']): string {
+/** Returns the text that the terminal shows once the shop is running. */
+export function formatWelcome(app: INestApplication, adapter: Settings['adapter']): string {
   const { port } = (app.getHttpServer() as { address(): AddressInfo }).address();
   const url = `http://localhost:${port}`;
   return `
@@ -14,7 +14,7 @@ Status page:      ${url}/status
 State:            ${app.get(MaintenanceService).status().storage.location}
 Admin token:      ${ADMIN_TOKEN}
 
-In another terminal, close the shop and open it again:
+In another terminal, turn maintenance on and off:
 
   npm run maintenance -- on --message "Back at four" --for 10m
   npm run maintenance -- off

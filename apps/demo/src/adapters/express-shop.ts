@@ -6,7 +6,7 @@ import { QuietLogger } from '../quiet-logger.js';
 
 type Done = (error: unknown, html?: string) => void;
 
-/** The shop on Express, whose view engine is a function. */
+/** Creates the shop on Express, whose view engine is a function. */
 export async function createExpressShop(): Promise<NestExpressApplication> {
   const app = await NestFactory.create<NestExpressApplication>(AppModule, {
     logger: new QuietLogger(),

@@ -4,7 +4,7 @@ import { AppModule } from '../app.module.js';
 import { handlebars, VIEWS } from '../pages/views.js';
 import { QuietLogger } from '../quiet-logger.js';
 
-/** The shop on Fastify, whose view engine is the plugin `@fastify/view`. */
+/** Creates the shop on Fastify, whose view engine is the plugin `@fastify/view`. */
 export async function createFastifyShop(): Promise<NestFastifyApplication> {
   const app = await NestFactory.create<NestFastifyApplication>(AppModule, new FastifyAdapter(), {
     logger: new QuietLogger(),

@@ -2,7 +2,7 @@ import { Controller, Get } from '@nestjs/common';
 import { HealthCheck, HealthCheckService, HealthIndicatorService, type HealthCheckResult } from '@nestjs/terminus';
 import { Catalogue } from '../shop/catalogue.js';
 
-/** `/health` is one of the probes' paths, which stay reachable without a decorator. */
+/** `/health` is a probe path, which is exempt without a decorator. */
 @Controller('health')
 export class HealthController {
   constructor(

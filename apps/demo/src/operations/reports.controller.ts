@@ -3,7 +3,7 @@ import { ForceMaintenance } from 'nestjs-maintenance';
 
 @Controller('api/reports')
 export class ReportsController {
-  /** Closed for good: it took the database down twice. */
+  /** Always refused, because this report has overloaded the database. */
   @ForceMaintenance()
   @Get('turnover')
   turnover(): object {

@@ -1,7 +1,7 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { SkipMaintenance } from 'nestjs-maintenance';
 
-/** The courier does not try again, so its messages are always taken. */
+/** The courier does not retry, so its messages are always admitted. */
 @SkipMaintenance()
 @Controller('webhooks')
 export class WebhooksController {

@@ -3,7 +3,7 @@ import { SkipMaintenance } from 'nestjs-maintenance';
 import { Catalogue } from '../shop/catalogue.js';
 import { Orders } from '../shop/orders.js';
 
-/** The pages for people. The banner in their layout is made of what the library gives to views. */
+/** HTML pages. The banner in their layout uses the variables that the library adds to views. */
 @Controller()
 export class PagesController {
   constructor(

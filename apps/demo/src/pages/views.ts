@@ -4,20 +4,20 @@ import { fileURLToPath } from 'node:url';
 import Handlebars from 'handlebars';
 import type { MaintenanceWindow } from 'nestjs-maintenance';
 
-/** Where the templates are. */
+/** Folder of the templates. */
 export const VIEWS = fileURLToPath(new URL('../../views', import.meta.url));
 
 /** Handlebars with the helpers that the templates use. */
 export const handlebars = Handlebars.create();
 
 handlebars.registerHelper('time', (iso: string | null) => {
-  if (!iso) return 'somebody turns it off';
+  if (!iso) return 'it is turned off';
   return `${new Date(iso).toUTCString().slice(0, -7)} UTC`;
 });
 
 handlebars.registerHelper('price', (cents: number) => `€ ${(cents / 100).toFixed(2)}`);
 
-handlebars.registerHelper('closes', ({ scope, mode }: MaintenanceWindow) => {
+handlebars.registerHelper('effect', ({ scope, mode }: MaintenanceWindow) => {
   const part = scope === '*' ? 'The shop' : `The part “${scope}”`;
   return mode === 'full' ? `${part} is closed` : `${part} is read-only`;
 });
@@ -28,7 +28,7 @@ export async function renderView(path: string, context: object): Promise<string>
   return render(join(VIEWS, 'layout.hbs'), { ...context, body });
 }
 
-// Read anew for each page, so that a changed template shows at once.
+// Reads the template for each page, so that changes show without a restart.
 async function render(path: string, context: object): Promise<string> {
   return handlebars.compile(await readFile(path, 'utf8'))(context);
 }

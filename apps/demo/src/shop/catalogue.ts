@@ -24,7 +24,7 @@ export class Catalogue {
 
   find(id: number): Product {
     const product = PRODUCTS.find((candidate) => candidate.id === id);
-    if (!product) throw new NotFoundException(`There is no product ${id}.`);
+    if (!product) throw new NotFoundException(`Product ${id} not found.`);
     return product;
   }
 

@@ -10,18 +10,19 @@ export interface Order {
   isPaid: boolean;
 }
 
-/** Orders, in memory: they are gone when the demo ends. */
+/** Keeps orders in memory until the demo stops. */
 @Injectable()
 export class Orders {
   readonly #orders: Order[] = [];
 
   constructor(private readonly catalogue: Catalogue) {}
 
-  /** Takes an order from JSON or from a form, where numbers are strings. */
+  /** Places an order from JSON or from a form, in which numbers are strings. */
   place(input: unknown): Order {
     const { product, quantity = 1 } = (input ?? {}) as { product?: unknown; quantity?: unknown };
     const count = Number(quantity);
-    if (!Number.isInteger(count) || count < 1 || count > 99) throw new BadRequestException('The quantity is 1 to 99.');
+    if (!Number.isInteger(count) || count < 1 || count > 99)
+      throw new BadRequestException('quantity must be an integer from 1 to 99.');
     const found = this.catalogue.find(Number(product));
     const number = 1001 + this.#orders.length;
     const order = { number, product: found, quantity: count, total: found.price * count, isPaid: false };
@@ -32,7 +33,7 @@ export class Orders {
   pay(input: unknown): Order {
     const { order: number } = (input ?? {}) as { order?: unknown };
     const order = this.#orders.find((candidate) => candidate.number === Number(number));
-    if (!order) throw new BadRequestException('The member "order" has to be the number of an order.');
+    if (!order) throw new BadRequestException('order must be the number of an existing order.');
     order.isPaid = true;
     return order;
   }

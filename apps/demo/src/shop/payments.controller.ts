@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Post, Render } from '@nestjs/common';
 import { MaintenanceScope } from 'nestjs-maintenance';
 import { Orders, type Order } from './orders.js';
 
-/** Can be closed by itself: `on --scope payments`. */
+/** Covered by windows on the scope `payments`: `on --scope payments`. */
 @MaintenanceScope('payments')
 @Controller()
 export class PaymentsController {

@@ -12,11 +12,11 @@ export class ProductsController {
   }
 
   @Get(':id')
-  one(@Param('id', ParseIntPipe) id: number): Product {
+  findOne(@Param('id', ParseIntPipe) id: number): Product {
     return this.catalogue.find(id);
   }
 
-  /** A POST that changes nothing: it goes on while the shop is read-only. */
+  /** A POST that changes nothing, so read-only windows admit it. */
   @MaintenanceAccess('read')
   @Post('search')
   @HttpCode(200)
