@@ -18,6 +18,7 @@ const GUIDES = [
   'read-only',
   'runbook',
   'server-sent-events',
+  'service',
   'temporary',
   'tenants',
   'websockets',
