@@ -12,7 +12,7 @@ const ROOMS = {
   drain: ['policy', 'storage', 'core', 'errors', 'utils'],
   leases: ['storage', 'core', 'errors', 'utils'],
   jobs: ['options', 'drain', 'policy', 'core', 'errors', 'utils'],
-  http: ['options', 'drain', 'policy', 'core', 'errors', 'utils'],
+  http: ['options', 'drain', 'policy', 'storage', 'core', 'errors', 'utils'],
   transports: ['http', 'options', 'drain', 'policy', 'core', 'errors', 'utils'],
   testing: ['storage', 'core', 'errors', 'utils'],
   admin: ['http', 'options', 'drain', 'leases', 'policy', 'storage', 'core', 'errors', 'utils'],

@@ -1,17 +1,7 @@
 import { VersioningType, type Provider } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { Subject } from 'rxjs';
-import { Announcer } from './http/announcer.js';
-import { BypassLink } from './http/bypass-link.js';
-import { MaintenanceMiddleware } from './http/maintenance.middleware.js';
-import { EarlierGuards } from './http/earlier-guards.js';
-import { SharedEndpoints } from './http/shared-endpoints.js';
-import { HttpIntegration } from './http/http-integration.js';
-import { MaintenanceGuard } from './http/maintenance.guard.js';
-import { PageRenderer } from './http/page/page-renderer.js';
-import { Responder } from './http/responder.js';
-import { RoutedHandlers } from './http/routed-handlers.js';
-import { createViewLocals } from './http/view-locals.js';
+import { httpProviders } from './http/http.providers.js';
 import { FailureLog } from './utils/failure-log.js';
 import { createIdentity } from './drain/instance-identity.js';
 import { InstanceReporter } from './drain/instance-reporter.js';
@@ -19,7 +9,7 @@ import { LEASE_TIMES, type LeaseTimes } from './leases/lease-times.js';
 import { TemporaryWindows } from './leases/temporary-windows.js';
 import { MaintenanceLogger } from './utils/maintenance-logger.js';
 import type { EnvironmentOptions } from './options/environment.js';
-import type { MaintenanceModuleExtras, MaintenanceModuleOptions } from './options/maintenance-options.js';
+import type { MaintenanceModuleOptions } from './options/maintenance-options.js';
 import { MaintenanceOptionsError } from './errors/maintenance-options.error.js';
 import { maintenanceConfig } from './maintenance.config.js';
 import { resolveOptions, type ResolvedOptions } from './options/resolved-options.js';
@@ -39,7 +29,6 @@ import { StateStorage } from './storage/state-storage.js';
 import { createStorage } from './storage/create-storage.js';
 import {
   STATUS_CHANGES,
-  MODULE_EXTRAS,
   MODULE_OPTIONS_TOKEN,
   LEASE_TIMES_TOKEN,
   RESOLVED_OPTIONS,
@@ -226,21 +215,6 @@ const temporaryWindowsProvider: Provider = {
     }),
 };
 
-const announcerProvider: Provider = {
-  provide: Announcer,
-  inject: [RESOLVED_OPTIONS, StateMonitor, Clock, STATUS_CHANGES],
-  useFactory: (
-    { announce }: ResolvedOptions,
-    state: StateMonitor,
-    clock: Clock,
-    changes: Subject<MaintenanceStatus>,
-  ): Announcer => {
-    const made = new Announcer(announce.before, state, clock);
-    if (announce.before !== undefined) changes.subscribe(() => made.refresh());
-    return made;
-  },
-};
-
 const policyProvider: Provider = {
   provide: MaintenancePolicy,
   inject: [RESOLVED_OPTIONS, StateMonitor, Clock, ApplicationConfig],
@@ -265,64 +239,6 @@ const policyProvider: Provider = {
   },
 };
 
-const responderProvider: Provider = {
-  provide: Responder,
-  inject: [RESOLVED_OPTIONS, Clock],
-  useFactory: async ({ response }: ResolvedOptions, clock: Clock) =>
-    new Responder(response, await PageRenderer.create(response.template), clock),
-};
-
-const httpIntegrationProvider: Provider = {
-  provide: HttpIntegration,
-  inject: [
-    HttpAdapterHost,
-    MaintenancePolicy,
-    HandlerRulesReader,
-    Responder,
-    StateMonitor,
-    StateStorage,
-    MODULE_EXTRAS,
-    SharedEndpoints,
-    Announcer,
-    Clock,
-    RESOLVED_OPTIONS,
-    InFlightTracker,
-  ],
-  useFactory: (
-    host: HttpAdapterHost,
-    rules: MaintenancePolicy,
-    reader: HandlerRulesReader,
-    answers: Responder,
-    state: StateMonitor,
-    source: StateStorage,
-    extras: MaintenanceModuleExtras,
-    endpoints: SharedEndpoints,
-    announcer: Announcer,
-    clock: Clock,
-    { bypass }: ResolvedOptions,
-    work: InFlightTracker,
-  ) => {
-    const handlers = new RoutedHandlers(reader, extras.mount?.guard === false ? MaintenanceGuard : null);
-    const link = new BypassLink(bypass.cookieName, clock, () => state.getSnapshot().active);
-    const edge =
-      extras.mount?.edge === false ? null : new MaintenanceMiddleware(rules, handlers, answers, endpoints, link);
-    const locals = createViewLocals(() => createStatus(state, source), announcer);
-    const tracking = { inFlight: work, policy: rules, endpoints };
-    return new HttpIntegration(
-      host,
-      { middleware: edge, handlers, endpoints, announcer, viewLocals: locals, tracking, clock },
-      answers,
-    );
-  },
-};
-
-const earlierGuardsProvider: Provider = {
-  provide: EarlierGuards,
-  inject: [MaintenancePolicy, MaintenanceGuard, HttpIntegration],
-  useFactory: (rules: MaintenancePolicy, guard: MaintenanceGuard, { handlers }: HttpIntegration) =>
-    new EarlierGuards(rules, guard, handlers),
-};
-
 function findMountPoints(config: ApplicationConfig): MountPoints {
   const prefix = config.getGlobalPrefix().replace(/^\/+|\/+$/g, '');
   const versioning = config.getVersioning();
@@ -338,19 +254,15 @@ export const maintenanceProviders: Provider[] = [
   { provide: SHUTDOWN_CONTROLLER, useFactory: () => new AbortController() },
   { provide: LEASE_TIMES_TOKEN, useValue: LEASE_TIMES },
   HandlerRulesReader,
-  SharedEndpoints,
   resolvedOptionsProvider,
   storageProvider,
   reporterProvider,
   stateMonitorProvider,
   inFlightProvider,
   temporaryWindowsProvider,
-  announcerProvider,
   policyProvider,
-  responderProvider,
-  httpIntegrationProvider,
+  ...httpProviders,
   transportsProvider,
   backgroundProvider,
-  earlierGuardsProvider,
   BootWarnings,
 ];

@@ -1,0 +1,107 @@
+import type { Provider } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { Subject } from 'rxjs';
+import { createStatus } from '../core/create-status.js';
+import type { MaintenanceStatus } from '../core/maintenance-status.js';
+import { StateMonitor } from '../core/state-monitor.js';
+import { InFlightTracker } from '../drain/in-flight-tracker.js';
+import { MODULE_EXTRAS, RESOLVED_OPTIONS, STATUS_CHANGES } from '../maintenance.constants.js';
+import type { MaintenanceModuleExtras } from '../options/maintenance-options.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
+import { HandlerRulesReader } from '../policy/handler-rules.js';
+import { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import { StateStorage } from '../storage/state-storage.js';
+import { Clock } from '../utils/clock.js';
+import { Announcer } from './announcer.js';
+import { BypassLink } from './bypass-link.js';
+import { EarlierGuards } from './earlier-guards.js';
+import { HttpIntegration } from './http-integration.js';
+import { MaintenanceGuard } from './maintenance.guard.js';
+import { MaintenanceMiddleware } from './maintenance.middleware.js';
+import { PageRenderer } from './page/page-renderer.js';
+import { Responder } from './responder.js';
+import { RoutedHandlers } from './routed-handlers.js';
+import { SharedEndpoints } from './shared-endpoints.js';
+import { createViewLocals } from './view-locals.js';
+
+const announcerProvider: Provider = {
+  provide: Announcer,
+  inject: [RESOLVED_OPTIONS, StateMonitor, Clock, STATUS_CHANGES],
+  useFactory: (
+    { announce }: ResolvedOptions,
+    state: StateMonitor,
+    clock: Clock,
+    changes: Subject<MaintenanceStatus>,
+  ): Announcer => {
+    const made = new Announcer(announce.before, state, clock);
+    if (announce.before !== undefined) changes.subscribe(() => made.refresh());
+    return made;
+  },
+};
+
+const responderProvider: Provider = {
+  provide: Responder,
+  inject: [RESOLVED_OPTIONS, Clock],
+  useFactory: async ({ response }: ResolvedOptions, clock: Clock) =>
+    new Responder(response, await PageRenderer.create(response.template), clock),
+};
+
+const httpIntegrationProvider: Provider = {
+  provide: HttpIntegration,
+  inject: [
+    HttpAdapterHost,
+    MaintenancePolicy,
+    HandlerRulesReader,
+    Responder,
+    StateMonitor,
+    StateStorage,
+    MODULE_EXTRAS,
+    SharedEndpoints,
+    Announcer,
+    Clock,
+    RESOLVED_OPTIONS,
+    InFlightTracker,
+  ],
+  useFactory: (
+    host: HttpAdapterHost,
+    rules: MaintenancePolicy,
+    reader: HandlerRulesReader,
+    answers: Responder,
+    state: StateMonitor,
+    source: StateStorage,
+    extras: MaintenanceModuleExtras,
+    endpoints: SharedEndpoints,
+    announcer: Announcer,
+    clock: Clock,
+    { bypass }: ResolvedOptions,
+    work: InFlightTracker,
+  ) => {
+    const handlers = new RoutedHandlers(reader, extras.mount?.guard === false ? MaintenanceGuard : null);
+    const link = new BypassLink(bypass.cookieName, clock, () => state.getSnapshot().active);
+    const edge =
+      extras.mount?.edge === false ? null : new MaintenanceMiddleware(rules, handlers, answers, endpoints, link);
+    const locals = createViewLocals(() => createStatus(state, source), announcer);
+    const tracking = { inFlight: work, policy: rules, endpoints };
+    return new HttpIntegration(
+      host,
+      { middleware: edge, handlers, endpoints, announcer, viewLocals: locals, tracking, clock },
+      answers,
+    );
+  },
+};
+
+const earlierGuardsProvider: Provider = {
+  provide: EarlierGuards,
+  inject: [MaintenancePolicy, MaintenanceGuard, HttpIntegration],
+  useFactory: (rules: MaintenancePolicy, guard: MaintenanceGuard, { handlers }: HttpIntegration) =>
+    new EarlierGuards(rules, guard, handlers),
+};
+
+/** Provides what answers requests over HTTP. */
+export const httpProviders: Provider[] = [
+  SharedEndpoints,
+  announcerProvider,
+  responderProvider,
+  httpIntegrationProvider,
+  earlierGuardsProvider,
+];
