@@ -1,55 +1,68 @@
 import { parseDate } from '../utils/dates.js';
-import type { BlockingWork } from '../drain/in-flight-tracker.js';
 
-/** How long a report counts, in milliseconds: somewhat longer than three heartbeats. */
+/** How long a storage keeps a report, in milliseconds: somewhat longer than three heartbeats. */
 export const REPORT_TTL_MS = 100_000;
 
-/** By how much two clocks may differ. What is further in the future would count until the clock gets there. */
+/** How far the clocks of two instances may differ. A report dated further ahead would otherwise count until then. */
 const MAX_CLOCK_SKEW_MS = 15 * 60_000;
 
-/** What one instance of the application says of itself. */
+/** In-flight work of one kind that a window waits for. */
+export interface BlockingWork {
+  /** The handler, such as `GET /orders/:id`. Never contains values that the caller sent. */
+  name: string;
+  /** The number of calls in flight. */
+  count: number;
+  /** The age of the oldest call, in milliseconds. */
+  oldest: number;
+}
+
+/** The report of one instance: the state that it applies and the work that it has in flight. */
 export interface InstanceReport {
-  /** Unique for the life of the process. */
+  /** The id of the instance, unique for the life of the process. */
   id: string;
+  /** The name of the host. */
   host: string;
+  /** The process id. */
   pid: number;
-  /** Identifies the machine and, in containers, the namespace in which `pid` counts; missing where that can't be found out. */
+  /** The machine and, in containers, the namespace in which `pid` is unique; missing where that is unknown. */
   machine?: string;
-  /** When the process started, as the system counts it: another process that has got the same `pid` differs in it. */
+  /** The start of the process as the system counts it, which tells two processes with the same `pid` apart. */
   started?: string;
   /** The application that the instance belongs to. */
   application?: string;
-  /** The file that was started, from the folder of its package.json; missing where the application's name was given. */
+  /** The file that was started, relative to its package.json; missing where the option `application` is set. */
   startFile?: string;
-  /** Version of the application, if known. */
+  /** The version of the application, if known. */
   appVersion?: string;
-  /** Lineage and revision of the state that the instance applies. */
+  /** The lineage of the state that the instance applies; `null` where none is stored. */
   lineage: string | null;
+  /** The revision of the state that the instance applies. */
   revision: number;
-  /** The windows that are open for it, by its own clock. */
+  /** The windows that are active by the clock of the instance. */
   windows?: { id: string; startsAt: string }[];
-  /** What its configuration, or the failure of its storage, answers for everything, whatever is stored. */
+  /** The answer for every call where the option `enabled`, or a failing storage, decides instead of the windows. */
   forced?: boolean;
-  /** Why it can't read its storage, if so. */
+  /** The error of the storage, while the instance can't read it. */
   storageError?: string;
-  /** Requests, messages and jobs that were admitted before the window and are not done yet; streams are counted apart. */
+  /** The number of requests, messages and jobs admitted before the window and not finished; without streams. */
   inFlight: number;
+  /** The number of open streams. */
   streams: number;
   /** The kinds of work that have been in flight longest, at most ten. */
   longest?: BlockingWork[];
-  /** Work that goes on in the instance and that it can't count, one sentence fragment each: a drain can't vouch for it. */
+  /** Work that the instance runs but can't count, one phrase each: a drain can't tell whether it has finished. */
   uncounted?: string[];
-  /** It has ended in good order. */
+  /** Whether the instance has shut down in good order. */
   stopped?: boolean;
-  /** When the instance wrote this, ISO 8601 in UTC. */
+  /** The time at which the instance wrote this report, ISO 8601 in UTC. */
   seenAt: string;
   [extra: string]: unknown;
 }
 
 /**
- * Returns the report that `value` is. Reports come from outside: another version may have written one, or a person.
+ * Returns `value` as a report. A report comes from outside: another version, or a person, may have written it.
  *
- * @returns `undefined` for anything else
+ * @returns `undefined` where `value` is not a report
  */
 export function toInstanceReport(value: unknown): InstanceReport | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
@@ -74,10 +87,12 @@ export function toInstanceReport(value: unknown): InstanceReport | undefined {
 }
 
 /**
- * Whether a report still counts: it is not older than `ttl`.
+ * Whether a report still counts, because it is not older than `ttl`.
  *
+ * @param report - the report
  * @param now - milliseconds since the epoch
- * @param writtenAt - when the storage received the report: counts where the report is dated in the future by a wrong clock
+ * @param ttl - the age up to which a report counts, in milliseconds
+ * @param writtenAt - when the storage received the report: used where a wrong clock dated it in the future
  */
 export function isCurrent({ seenAt }: InstanceReport, now: number, ttl: number, writtenAt: number): boolean {
   const seen = parseDate(seenAt) ?? 0;

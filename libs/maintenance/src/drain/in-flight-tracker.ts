@@ -1,4 +1,5 @@
 import type { Clock } from '../utils/clock.js';
+import type { BlockingWork } from '../core/instance-report.js';
 import type { MonitorSnapshot } from '../core/state-monitor.js';
 
 /** How long what is over may be kept where nothing else comes, in milliseconds. */
@@ -26,14 +27,6 @@ export interface InFlightEntry {
   /** Milliseconds since the epoch. */
   readonly since: number;
   readonly before: MonitorSnapshot;
-}
-
-/** Work of one kind that windows wait for. */
-export interface BlockingWork {
-  name: string;
-  count: number;
-  /** How long the oldest has been under way, in milliseconds. */
-  oldest: number;
 }
 
 /**
