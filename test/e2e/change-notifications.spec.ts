@@ -50,7 +50,7 @@ describe('change notifications', () => {
     ]);
     expect(lines).toEqual([
       expect.stringMatching(/^Maintenance is on: everything, .* \(revision 1 by token via http, .*\)\.$/),
-      expect.stringMatching(/^Maintenance is off \(revision 2 by somebody via code, .*\)\.$/),
+      expect.stringMatching(/^Maintenance is off \(revision 2 by unknown via code, .*\)\.$/),
     ]);
   });
 

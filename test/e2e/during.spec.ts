@@ -115,9 +115,9 @@ describe('during()', () => {
     expect(seen.map(({ active }) => active)).toEqual([true, false]);
     expect(lines).toEqual([
       expect.stringMatching(
-        /^Maintenance is on: everything, .* until its program is done \(revision 1 by somebody via code/,
+        /^Maintenance is on: everything, .* until its program is done \(revision 1 by unknown via code/,
       ),
-      expect.stringMatching(/^Maintenance is off \(revision 17 by somebody via code/),
+      expect.stringMatching(/^Maintenance is off \(revision 17 by unknown via code/),
     ]);
   });
 

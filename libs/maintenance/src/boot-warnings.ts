@@ -1,13 +1,14 @@
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { HttpAdapterHost, MetadataScanner, ModulesContainer } from '@nestjs/core';
-import { MaintenanceLogger } from './utils/maintenance-logger.js';
+import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { maintenanceConfig } from './maintenance.config.js';
+import { MODULE_EXTRAS, MODULE_OPTIONS_TOKEN, RESOLVED_OPTIONS, SKIP_METADATA } from './maintenance.constants.js';
 import { KNOWN_VARIABLES, type EnvironmentOptions } from './options/environment.js';
 import type { MaintenanceModuleExtras, MaintenanceModuleOptions } from './options/maintenance-options.js';
-import { maintenanceConfig } from './maintenance.config.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import { findUnknownVariables } from './options/unknown-variables.js';
-import { SKIP_METADATA } from './maintenance.constants.js';
-import { MODULE_EXTRAS, MODULE_OPTIONS_TOKEN, RESOLVED_OPTIONS, CLI_ONLY } from './maintenance.constants.js';
+import { findMetadata } from './utils/find-metadata.js';
+import { isCliOnly } from './utils/is-cli-only.js';
+import { MaintenanceLogger } from './utils/maintenance-logger.js';
 
 /** Warns, once and when the application has started, of settings that do not do what they seem to. */
 @Injectable()
@@ -23,7 +24,7 @@ export class BootWarnings implements OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     // A program of commands serves nothing, and prints for people or for other programs.
-    if ([...this.modules.values()].some(({ providers }) => providers.has(CLI_ONLY))) return;
+    if (isCliOnly(this.modules)) return;
     const logger = new MaintenanceLogger();
     for (const warning of [...this.#getVariableWarnings(), ...this.#getHttpWarnings()]) logger.warn(warning);
   }
@@ -55,17 +56,6 @@ export class BootWarnings implements OnApplicationBootstrap {
   }
 
   #hasSkippedHandler(): boolean {
-    const scanner = new MetadataScanner();
-    const classes = [...this.modules.values()].flatMap(({ controllers, providers }) =>
-      [...controllers.values(), ...providers.values()].map(({ metatype }) => metatype),
-    );
-    return classes.some((metatype) => {
-      const prototype = (metatype as { prototype?: Record<string, unknown> } | null)?.prototype;
-      if (typeof metatype !== 'function' || !prototype) return false;
-      const methods = scanner.getAllMethodNames(prototype).map((name) => prototype[name]);
-      return [metatype, ...methods].some(
-        (target) => typeof target === 'function' && Reflect.getMetadata(SKIP_METADATA, target) === true,
-      );
-    });
+    return findMetadata<boolean>(this.modules, SKIP_METADATA).includes(true);
   }
 }

@@ -1,13 +1,13 @@
 import type { HistoryEntry, MaintenanceState } from '../maintenance-state.js';
 
-/** Tells each entry of the history once: a state is looked at again whenever one of its windows starts or ends. */
+/** Returns each entry of the history once, although one state is read many times. */
 export class HistoryCursor {
-  #seen: { lineage: string | undefined; revision: number } | null = null;
+  #last: { lineage: string | undefined; revision: number } | null = null;
 
-  /** What was changed since the last look, oldest first. What was there at the first look is no news. */
+  /** Returns the entries since the last call, oldest first. The first call returns none: its entries are old. */
   takeNew(state: MaintenanceState | null): HistoryEntry[] {
-    const last = this.#seen;
-    this.#seen = { lineage: state?.lineage, revision: state?.revision ?? 0 };
+    const last = this.#last;
+    this.#last = { lineage: state?.lineage, revision: state?.revision ?? 0 };
     if (last === null || !state) return [];
     const known = findLastKnownRevision(last, state);
     return state.history.filter(({ revision }) => revision > known && revision <= state.revision).reverse();
@@ -19,8 +19,8 @@ function findLastKnownRevision(
   { lineage, revision }: MaintenanceState,
 ): number {
   if (last.lineage === lineage) return last.revision;
-  // Nothing was known, because nothing was there or the storage failed: only a first write is news then.
+  // The storage was empty, or failed: only the very first write is new then.
   if (last.lineage === undefined) return revision === 1 ? 0 : revision;
-  // Another lineage has a history of its own, of which the last change has put it in place.
+  // Another lineage has a history of its own. Its last entry is the change that replaced the state.
   return revision - 1;
 }

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { MaintenanceStatus } from '../maintenance-status.js';
 import type { MaintenanceWindow } from '../maintenance-window.js';
+import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
 import { StateLog } from './state-log.js';
 
 afterEach(() => jest.restoreAllMocks());
@@ -29,7 +30,8 @@ function createStatus(active: number, planned: number): MaintenanceStatus {
 it('describes the first five windows in one line and counts the others', () => {
   const lines: string[] = [];
   jest.spyOn(Logger.prototype, 'log').mockImplementation((line: string) => void lines.push(line));
-  new StateLog('here', 'Turn it on.').logChange(createStatus(5_000, 6), null, []);
+  const log = new StateLog({ logger: new MaintenanceLogger(), location: 'here', howToTurnOn: 'Turn it on.' });
+  log.logChange(createStatus(5_000, 6), null, []);
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatch(
     /part-4, full, .*, and 4995 more; planned: .*part-4, .*, and 1 more \(revision 7, here\)\.$/,

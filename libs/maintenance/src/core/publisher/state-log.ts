@@ -1,57 +1,74 @@
-import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
+import type { MaintenanceLogger } from '../../utils/maintenance-logger.js';
+import { toErrorMessage } from '../../utils/to-error-message.js';
 import { getLeases } from '../lease-changes.js';
 import type { HistoryEntry, MaintenanceState } from '../maintenance-state.js';
 import type { MaintenanceStatus } from '../maintenance-status.js';
 import { ALL_SCOPES, type MaintenanceWindow } from '../maintenance-window.js';
-import { toErrorMessage } from '../../utils/to-error-message.js';
 import type { StorageFailurePolicy } from '../state-monitor.js';
 
-/** One line in the log for each change of the state or of the storage's health. */
+/** The dependencies of {@link StateLog}. */
+export interface StateLogOptions {
+  logger: Pick<MaintenanceLogger, 'log' | 'error'>;
+  /** The location of the storage. */
+  location: string;
+  /** The sentence that tells operators how to turn maintenance on. */
+  howToTurnOn: string;
+}
+
+/** Writes one line to the log for each change of the state or of the health of the storage. */
 export class StateLog {
-  readonly #logger = new MaintenanceLogger();
   #lastSummary = 'off';
 
-  /** @param howToSwitch - a sentence about how to turn maintenance on */
-  constructor(
-    private readonly location: string,
-    private readonly howToSwitch: string,
-  ) {}
+  constructor(private readonly options: StateLogOptions) {}
 
-  /** Tells what holds at the start, and where the state is: operators compare it with what their commands name. */
+  /** Logs that maintenance is off at the start, and the storage, which operators compare with that of their commands. */
   logStart({ active, source, storage, windows }: MaintenanceStatus): void {
-    // What is on or planned was told when it was read.
+    const { logger, location, howToTurnOn } = this.options;
+    // Active and planned windows were logged when the state was read.
     if (active || windows.planned.length > 0) return;
-    const state = `State: ${storage.kind} ${this.location}.`;
+    const state = `State: ${storage.kind} ${location}.`;
     if (source === 'configuration') {
-      return this.#logger.log(
+      return logger.log(
         `Maintenance is forced off by the option \`enabled\` (environment: MAINTENANCE_MODE). ${state}`,
       );
     }
-    this.#logger.log(`Maintenance is off. ${state} ${this.howToSwitch}`);
+    logger.log(`Maintenance is off. ${state} ${howToTurnOn}`);
   }
 
-  /** @param changes - what was changed since the last call, oldest first */
+  /**
+   * Logs the windows that are active and planned now, unless the last line was the same.
+   *
+   * @param status - the status now
+   * @param state - the state that the status was computed from
+   * @param changes - the entries of the history since the last call, oldest first
+   */
   logChange(status: MaintenanceStatus, state: MaintenanceState | null, changes: readonly HistoryEntry[]): void {
+    const { logger, location } = this.options;
     const change = changes.at(-1);
     const summary = describeStatus(status, state);
     if (summary === this.#lastSummary && !change) return;
     this.#lastSummary = summary;
     const cancelled = changes.filter(({ action }) => action === 'cancel').flatMap(({ windows }) => windows);
     const cancellations = cancelled.length > 0 ? `; cancelled: ${formatFirst(cancelled, describeCancelledWindow)}` : '';
-    const by = change ? ` by ${change.by ?? 'somebody'}${change.via ? ` via ${change.via}` : ''}` : '';
-    this.#logger.log(`Maintenance is ${summary}${cancellations} (revision ${status.revision}${by}, ${this.location}).`);
+    const by = change ? ` by ${change.by ?? 'unknown'}${change.via ? ` via ${change.via}` : ''}` : '';
+    logger.log(`Maintenance is ${summary}${cancellations} (revision ${status.revision}${by}, ${location}).`);
   }
 
+  /**
+   * Logs that the storage fails, or works again.
+   *
+   * @param error - `null` where the storage works again
+   * @param policy - the option `onStorageFailure`
+   */
   logHealthChange(error: Error | null, policy: StorageFailurePolicy): void {
-    if (error === null) return this.#logger.log(`The storage ${this.location} works again.`);
+    const { logger, location } = this.options;
+    if (error === null) return logger.log(`The storage ${location} works again.`);
     const consequence = policy === 'last-known' ? 'the last known state counts' : `maintenance is ${policy}`;
-    this.#logger.error(
-      `The storage ${this.location} fails, so ${consequence} (onStorageFailure): ${toErrorMessage(error)}`,
-    );
+    logger.error(`The storage ${location} fails, so ${consequence} (onStorageFailure): ${toErrorMessage(error)}`);
   }
 }
 
-/** Windows that one line describes; of the others it gives the number. */
+/** The number of windows that one line describes; the others are only counted. */
 const MAX_DESCRIBED_WINDOWS = 5;
 
 function formatFirst<T>(all: readonly T[], describeOne: (one: T) => string): string {
@@ -76,7 +93,7 @@ function describeWindow({ scope, mode, startsAt, endsAt, createdBy }: Maintenanc
   return `${formatScope(scope)}, ${mode}${by}, from ${startsAt} ${endsAt === null ? withoutEnd : `to ${endsAt}`}`;
 }
 
-// Of what is in the history, only the id is certain to be there.
+// Entries of the history are only checked for the id.
 function describeCancelledWindow({ id, scope, mode, startsAt }: Partial<HistoryEntry['windows'][number]>): string {
   if (scope === undefined || mode === undefined || startsAt === undefined) return `id ${String(id)}`;
   return `${formatScope(String(scope))}, ${String(mode)}, planned for ${String(startsAt)}`;
