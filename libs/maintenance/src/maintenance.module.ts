@@ -7,55 +7,38 @@ import {
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleDestroy,
-  type Provider,
 } from '@nestjs/common';
-import { ConfigModule } from '@nestjs/config';
-import { APP_GUARD, ApplicationConfig, DiscoveryModule, DiscoveryService, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, DiscoveryModule, DiscoveryService, ModulesContainer } from '@nestjs/core';
 import type { Subject } from 'rxjs';
-import { createAdminMetadata } from './admin/admin.providers.js';
-import { BackgroundPauser } from './jobs/background-pauser.js';
-import { EarlierGuards } from './http/earlier-guards.js';
-import { Announcer } from './http/announcer.js';
+import type { MaintenanceStatus } from './core/maintenance-status.js';
+import { StateMonitor } from './core/state-monitor.js';
 import { InstanceReporter } from './drain/instance-reporter.js';
+import { MaintenanceAbortedError } from './errors/maintenance-aborted.error.js';
+import { MaintenanceOptionsError } from './errors/maintenance-options.error.js';
+import { toStorageError } from './errors/maintenance-storage.error.js';
+import { EarlierGuards } from './http/earlier-guards.js';
 import { HttpIntegration } from './http/http-integration.js';
-import { MaintenanceGuard } from './http/maintenance.guard.js';
-import { Responder } from './http/responder.js';
+import { BackgroundPauser } from './jobs/background-pauser.js';
 import { TemporaryWindows } from './leases/temporary-windows.js';
-import { MaintenanceService } from './maintenance.service.js';
+import { SHUTDOWN_CONTROLLER, STATUS_CHANGES } from './maintenance.constants.js';
+import { ConfigurableModuleClass } from './maintenance.module-definition.js';
+import { assertOneFactory, createOptions } from './options/async-options.js';
 import type {
   MaintenanceModuleAsyncOptions,
   MaintenanceModuleExtras,
   MaintenanceModuleOptions,
 } from './options/maintenance-options.js';
-import { MaintenanceOptionsError } from './errors/maintenance-options.error.js';
-import { maintenanceConfig } from './maintenance.config.js';
 import { assertExtras } from './options/options-schema.js';
-import { HandlerRulesReader } from './policy/handler-rules.js';
-import { MaintenancePolicy } from './policy/maintenance-policy.js';
 import { TransportAdapters } from './policy/transport-adapters.js';
-import { MaintenanceAbortedError } from './errors/maintenance-aborted.error.js';
+import { StateStorage } from './storage/state-storage.js';
 import { Clock } from './utils/clock.js';
 import { withTimeout } from './utils/with-timeout.js';
-import type { MaintenanceStatus } from './core/maintenance-status.js';
-import { StateMonitor } from './core/state-monitor.js';
-import { toStorageError } from './errors/maintenance-storage.error.js';
-import { StateStorage } from './storage/state-storage.js';
-import {
-  STATUS_CHANGES,
-  MODULE_EXTRAS,
-  MODULE_OPTIONS_TOKEN,
-  RESOLVED_OPTIONS,
-  SHUTDOWN_CONTROLLER,
-} from './maintenance.constants.js';
-import { createAsyncOptionsProviders } from './options/async-options.providers.js';
-import { BackgroundBootstrapModule } from './jobs/background.module.js';
-import { maintenanceProviders } from './maintenance.providers.js';
 
-/** How long a storage may take to close before the application shuts down without it, in milliseconds. */
+/** How long the shutdown waits for the storage to close, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
 /**
- * Puts the application under maintenance when somebody says so.
+ * Adds maintenance mode to a Nest application.
  *
  * @example
  * ```ts
@@ -65,7 +48,7 @@ const CLOSE_TIMEOUT_MS = 5_000;
  */
 @Module({
   imports: [DiscoveryModule],
-  // Those that forRoot() adds come later and replace these. Without them, Nest would name a class that no document knows.
+  // forRoot() adds providers that replace these. Without them, Nest would report an internal class as missing.
   providers: [
     HttpIntegration,
     StateMonitor,
@@ -80,22 +63,34 @@ const CLOSE_TIMEOUT_MS = 5_000;
     Clock,
   ].map((provide) => ({ provide, useFactory: throwPlainImportError })),
 })
-export class MaintenanceModule implements NestModule, OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
+export class MaintenanceModule
+  extends ConfigurableModuleClass
+  implements NestModule, OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown
+{
   /**
    * Registers the module, once, in the root module.
    *
-   * @param options - options and extras; what is left out comes from the environment, then from the defaults
-   * @throws {@link MaintenanceOptionsError} for options that can't be used, when the application starts
+   * @param options - options and extras; what is missing comes from the environment, then from the defaults
+   * @returns the module, for `imports`
+   * @throws {@link MaintenanceOptionsError} for an extra that can't be used; for an option, when the application starts
+   *
+   * @example
+   * ```ts
+   * MaintenanceModule.forRoot({ adminToken: process.env.ADMIN_TOKEN, admin: true })
+   * ```
    */
-  static forRoot(options?: MaintenanceModuleOptions & MaintenanceModuleExtras): DynamicModule {
-    const { isGlobal, admin, mount, ...given } = options ?? {};
-    return createDynamicModule({ isGlobal, admin, mount }, [{ provide: MODULE_OPTIONS_TOKEN, useValue: given }]);
+  static override forRoot(options?: MaintenanceModuleOptions & MaintenanceModuleExtras): DynamicModule {
+    const { isGlobal, admin, mount } = options ?? {};
+    assertExtras({ isGlobal, admin, mount });
+    return super.forRoot(options ?? {});
   }
 
   /**
-   * Registers the module with options that a factory or a class makes.
+   * Registers the module with options that a factory function or a factory class creates.
    *
-   * @throws {@link MaintenanceOptionsError} for options that can't be used, when the application starts
+   * @param options - one of `useFactory`, `useClass` and `useExisting`, and the extras
+   * @returns the module, for `imports`
+   * @throws {@link MaintenanceOptionsError} for an extra that can't be used; for an option, when the application starts
    *
    * @example
    * ```ts
@@ -106,13 +101,15 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
    * })
    * ```
    */
-  static forRootAsync(options: MaintenanceModuleAsyncOptions): DynamicModule {
+  static override forRootAsync(options: MaintenanceModuleAsyncOptions): DynamicModule {
     const { imports, inject, useFactory, useClass, useExisting, ...extras } = options ?? {};
-    return createDynamicModule(
-      extras,
-      createAsyncOptionsProviders({ inject, useFactory, useClass, useExisting }),
-      imports,
-    );
+    assertExtras(extras);
+    assertOneFactory([useFactory, useClass, useExisting]);
+    const factory = useClass ?? useExisting;
+    if (!factory) return super.forRootAsync({ ...extras, imports, inject, useFactory });
+    // Nest's builder would call one method name only, and report a missing method as "is not a function".
+    const definition = super.forRootAsync({ ...extras, imports, inject: [factory], useFactory: createOptions });
+    return useClass ? { ...definition, providers: [...(definition.providers ?? []), useClass] } : definition;
   }
 
   constructor(
@@ -131,12 +128,13 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
     @Inject(SHUTDOWN_CONTROLLER) private readonly shutdownController: AbortController,
     @Inject(Clock) private readonly clock: Clock,
   ) {
+    super();
     assertRegisteredOnce(modules);
     httpIntegration.attach();
     transports.attach();
   }
 
-  /** Nest calls this when all controllers are known and no route is registered yet. */
+  /** Attaches to the adapter: Nest calls this when all controllers are known and no route is registered yet. */
   configure(_consumer: MiddlewareConsumer): void {
     this.httpIntegration.configure(this.discovery, this.config);
     this.transports.configure();
@@ -148,7 +146,7 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
     this.background.start();
   }
 
-  /** The first of what Nest calls when it shuts down: a request that waits for work would hold up all that follows. */
+  /** Aborts pending work in the first shutdown hook; otherwise it would block the hooks that follow. */
   async onModuleDestroy(): Promise<void> {
     this.shutdownController.abort(new MaintenanceAbortedError('The application shuts down.'));
     await this.temporaryWindows.waitForRunning();
@@ -176,51 +174,6 @@ export class MaintenanceModule implements NestModule, OnApplicationBootstrap, On
   }
 }
 
-function createDynamicModule(
-  extras: MaintenanceModuleExtras,
-  given: Provider[],
-  imports?: DynamicModule['imports'],
-): DynamicModule {
-  assertExtras(extras);
-  const admin = createAdminMetadata(extras.admin ?? false);
-  const guard = extras.mount?.guard === false ? [] : [{ provide: APP_GUARD, useExisting: MaintenanceGuard }];
-  return {
-    module: MaintenanceModule,
-    global: extras.isGlobal ?? true,
-    imports: [
-      ...(imports ?? []),
-      ...admin.imports,
-      ConfigModule.forFeature(maintenanceConfig),
-      BackgroundBootstrapModule,
-    ],
-    controllers: admin.controllers,
-    providers: [
-      ...given,
-      { provide: MODULE_EXTRAS, useValue: extras },
-      ...maintenanceProviders,
-      ...admin.providers,
-      MaintenanceService,
-      MaintenanceGuard,
-      ...guard,
-    ],
-    // Beside the service: what the guard needs where an application mounts it by itself.
-    exports: [
-      MaintenanceService,
-      StateStorage,
-      StateMonitor,
-      Clock,
-      RESOLVED_OPTIONS,
-      MaintenanceGuard,
-      MaintenancePolicy,
-      HandlerRulesReader,
-      Responder,
-      HttpIntegration,
-      TransportAdapters,
-      Announcer,
-    ],
-  };
-}
-
 function throwPlainImportError(): never {
   throw new MaintenanceOptionsError(
     'MaintenanceModule is imported without forRoot(). Write `imports: [MaintenanceModule.forRoot()]` in the root module; ' +
@@ -228,7 +181,7 @@ function throwPlainImportError(): never {
   );
 }
 
-// A second registration would guard, answer and count everything twice.
+// A second registration would check and count every request twice.
 function assertRegisteredOnce(modules: ModulesContainer): void {
   const registered = [...modules.values()].filter(({ metatype }) => metatype === MaintenanceModule);
   if (registered.length > 1) {
