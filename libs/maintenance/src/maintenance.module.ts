@@ -28,7 +28,7 @@ import type {
   MaintenanceModuleExtras,
   MaintenanceModuleOptions,
 } from './options/maintenance-options.js';
-import { assertExtras } from './options/options-schema.js';
+import { assertExtras } from './options/assert-options.js';
 import { TransportAdapters } from './policy/transport-adapters.js';
 import { StateStorage } from './storage/state-storage.js';
 import { Clock } from './utils/clock.js';

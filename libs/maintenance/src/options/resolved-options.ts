@@ -1,29 +1,31 @@
+import type { StorageFailurePolicy } from '../core/state-monitor.js';
+import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import { compileAddresses } from '../policy/address-exemptions.js';
 import type { ExemptionRules } from '../policy/exemptions.js';
 import { normalizePath } from '../policy/request-path.js';
 import { compilePaths } from '../policy/url-exemptions.js';
-import type { StorageFailurePolicy } from '../core/state-monitor.js';
-import { findVariable, type EnvironmentOptions } from './environment.js';
+import { assertOptions } from './assert-options.js';
+import type { EnvironmentOptions } from './environment.js';
+import { findProgram } from './find-program.js';
 import type {
   AnnounceOptions,
   BackgroundOptions,
   BypassOptions,
   CacheOptions,
+  ExemptOptions,
   MaintenanceModuleOptions,
   MicroservicesOptions,
   ResponseOptions,
 } from './maintenance-options.js';
-import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
-import { findProgram } from './find-program.js';
-import { assertOptions } from './options-schema.js';
+import { findDefinition, OPTIONS, type AnyDefinitions } from './option-table.js';
 
-/** The options, checked, with the defaults filled in. */
+/** The options after validation, with the defaults applied. */
 export interface ResolvedOptions {
   storage?: MaintenanceModuleOptions['storage'];
   application: string;
-  /** Version of the program, if its package.json has one. */
+  /** The version in the package.json of the program, if there is one. */
   appVersion?: string;
-  /** The file that was started; missing where the name of the application was given. */
+  /** The file that was started; missing where the option `application` is set. */
   startFile?: string;
   cache: false | Required<CacheOptions>;
   enabled?: boolean;
@@ -40,84 +42,80 @@ export interface ResolvedOptions {
 }
 
 /**
- * Lays what is given in code over what the environment says, checks it and fills the defaults in.
+ * Merges the options in code over those of the environment, checks both and applies the defaults.
  *
- * @throws {@link MaintenanceOptionsError} that names the option
+ * @param options - the options in code
+ * @param fromEnvironment - the options that the environment sets
+ * @returns the options, ready for use
+ * @throws {@link MaintenanceOptionsError} that names the option or the variable that can't be used
  */
 export function resolveOptions(
-  given: MaintenanceModuleOptions,
+  options: MaintenanceModuleOptions,
   fromEnvironment: EnvironmentOptions = {},
 ): ResolvedOptions {
-  assertOptions(given);
-  const { enabled: isCached, ...entry } = fromEnvironment.cache ?? {};
-  assertOptions(
-    { ...fromEnvironment, cache: entry },
-    (path) => `environment variable ${findVariable(path.replace(/\.\d+$/, '')) ?? path}`,
-  );
-  const top = mergeDefined(fromEnvironment, given);
-  const exempt = mergeDefined(fromEnvironment.exempt ?? {}, given.exempt ?? {});
-  const response = mergeDefined(fromEnvironment.response ?? {}, given.response ?? {});
-  const named = (name: string, inCode: unknown): string =>
-    inCode === undefined ? `the environment variable ${findVariable(name)}` : `the option \`${name}\``;
+  assertOptions(options);
+  const { enabled: isCacheEnabled, ...cacheFromEnvironment } = fromEnvironment.cache ?? {};
+  const environmentOptions = { ...fromEnvironment, cache: cacheFromEnvironment };
+  // An item of a list is named after the variable of the list.
+  assertOptions(environmentOptions, (path) => formatVariable(path.replace(/\.\d+$/, '')));
+
+  const merged = mergeOptions(OPTIONS, options, environmentOptions) as MergedOptions;
+  const formatSource = (path: string, inCode: unknown): string =>
+    `the ${inCode === undefined ? formatVariable(path) : `option \`${path}\``}`;
+  const { cache, exempt, response, application, ...others } = merged;
   return {
-    storage: top.storage,
-    ...resolveIdentity(top.application),
-    cache:
-      (given.cache ?? isCached)
-        ? { ...DEFAULT_CACHE_OPTIONS, ...mergeDefined(entry, getCacheOptions(given.cache)) }
-        : false,
-    enabled: top.enabled,
-    refreshInterval: top.refreshInterval ?? 5_000,
-    onStorageFailure: top.onStorageFailure ?? 'last-known',
-    adminToken: top.adminToken,
+    ...others,
+    ...resolveIdentity(application),
+    cache: (options.cache ?? isCacheEnabled) ? cache : false,
     exempt: {
-      matchesPath: compileOption(named('exempt.urls', given.exempt?.urls), () => compilePaths(exempt.urls ?? [])),
-      matchesAddress: exempt.ips?.length
-        ? compileOption(named('exempt.ips', given.exempt?.ips), () => compileAddresses(exempt.ips ?? []))
-        : null,
-      exemptAll: exempt.tests === true && process.env.NODE_ENV === 'test',
-      exemptProbes: exempt.probes ?? true,
+      matchesPath: compileOption(formatSource('exempt.urls', options.exempt?.urls), () => compilePaths(exempt.urls)),
+      matchesAddress:
+        exempt.ips.length > 0
+          ? compileOption(formatSource('exempt.ips', options.exempt?.ips), () => compileAddresses(exempt.ips))
+          : null,
+      exemptAll: exempt.tests && process.env.NODE_ENV === 'test',
+      exemptProbes: exempt.probes,
       redirectPath: getRedirectPath(response.redirectUrl),
       roles: new Set(exempt.roles),
-      user: exempt.user ?? ((request: { user?: unknown }) => request.user),
+      user: exempt.user,
       when: exempt.when,
     },
-    response: {
-      ...response,
-      statusCode: response.statusCode ?? 503,
-      retryAfter: response.retryAfter ?? 3_600,
-      type: response.type ?? 'auto',
-    },
-    scopesOf: given.scopesOf,
-    bypass: {
-      cookieName: given.bypass?.cookieName ?? fromEnvironment.bypass?.cookieName ?? '__Host-maintenance-bypass',
-    },
-    announce: mergeDefined(fromEnvironment.announce ?? {}, given.announce ?? {}),
-    microservices: { events: given.microservices?.events ?? fromEnvironment.microservices?.events ?? 'redeliver' },
-    background: { pause: given.background?.pause ?? fromEnvironment.background?.pause ?? false },
+    response,
   };
 }
 
-// Applications of one repository may share a package.json; then the files that were started differ.
-function resolveIdentity(given: string | undefined): Pick<ResolvedOptions, 'application' | 'appVersion' | 'startFile'> {
+/** The options with the defaults of the table, before they are compiled. */
+type MergedOptions = Omit<ResolvedOptions, 'application' | 'appVersion' | 'startFile' | 'cache' | 'exempt'> & {
+  application?: string;
+  cache: Required<CacheOptions>;
+  exempt: Required<Omit<ExemptOptions, 'when'>> & Pick<ExemptOptions, 'when'>;
+};
+
+function mergeOptions(definitions: AnyDefinitions, ...sources: unknown[]): Record<string, unknown> {
+  const merged: Record<string, unknown> = {};
+  for (const [name, definition] of Object.entries(definitions)) {
+    const values = sources.map((source) => (source as Record<string, unknown> | undefined)?.[name]);
+    merged[name] = definition.members
+      ? mergeOptions(definition.members, ...values)
+      : [...values, definition.default].find((value) => value !== undefined);
+  }
+  return merged;
+}
+
+function formatVariable(path: string): string {
+  return `environment variable ${findDefinition(path)?.variable ?? path}`;
+}
+
+// Applications of one repository may share a package.json; their start files tell them apart.
+function resolveIdentity(
+  application: string | undefined,
+): Pick<ResolvedOptions, 'application' | 'appVersion' | 'startFile'> {
   const { name, version, startFile } = findProgram();
   return {
-    application: given ?? name,
+    application: application ?? name,
     ...(version !== undefined && { appVersion: version }),
-    ...(given === undefined && startFile !== undefined && { startFile }),
+    ...(application === undefined && startFile !== undefined && { startFile }),
   };
-}
-
-const DEFAULT_CACHE_OPTIONS = { key: 'maintenance_mode_state', ttl: 60_000 };
-
-function getCacheOptions(cache: MaintenanceModuleOptions['cache']): CacheOptions {
-  return typeof cache === 'object' ? cache : {};
-}
-
-// A member that is there but undefined says nothing.
-function mergeDefined<T extends object>(base: T, over: T): T {
-  const given = Object.entries(over).filter(([, value]) => value !== undefined);
-  return { ...base, ...(Object.fromEntries(given) as T) };
 }
 
 function compileOption<T>(name: string, compile: () => T): T {
