@@ -3,155 +3,195 @@ import type { Refusal } from '../policy/refusal.js';
 import type { StorageFailurePolicy } from '../core/state-monitor.js';
 import type { StateStorage } from '../storage/state-storage.js';
 
-/** What answers a refused request. */
+/** The format of the response to a refused request. */
 export type ResponseFormat = 'html' | 'json';
 
-/** Who stays admitted while a window is active. */
+/** The exemptions: calls that are admitted during maintenance. */
 export interface ExemptOptions {
   /**
-   * Paths in Nest's route syntax (`/docs/{*rest}`), or regular expressions. Either has to match the whole path, without the
-   * query and with the global prefix. One trailing slash is ignored; case counts.
+   * Paths in Nest's route syntax (`/docs/{*rest}`), or RegExps. Either must match the whole path, with the global
+   * prefix and without the query. One trailing slash is ignored; paths are case-sensitive.
    *
-   * @defaultValue `[]`; environment: `MAINTENANCE_EXEMPT_URLS`, separated by commas, an expression as `/.../flags`
+   * Environment variable: `MAINTENANCE_EXEMPT_URLS`, separated by commas, RegExps as `/.../flags`
+   *
+   * @defaultValue `[]`
    */
   urls?: (string | RegExp)[];
   /**
-   * Addresses and CIDR blocks of clients, IPv4 and IPv6. The client's address is what the adapter's trust-proxy setting says.
+   * Addresses and CIDR blocks of clients, IPv4 and IPv6. The trust-proxy setting of the adapter determines the address
+   * of a client.
    *
-   * @defaultValue `[]`; environment: `MAINTENANCE_EXEMPT_IPS`, separated by commas
+   * Environment variable: `MAINTENANCE_EXEMPT_IPS`, separated by commas
+   *
+   * @defaultValue `[]`
    */
   ips?: string[];
   /**
-   * Roles (`user.roles`, `user.role`) of users who stay admitted.
+   * Roles of users, compared with `user.roles` and `user.role`.
    *
-   * @defaultValue `[]`; environment: `MAINTENANCE_EXEMPT_ROLES`, separated by commas
+   * Environment variable: `MAINTENANCE_EXEMPT_ROLES`, separated by commas
+   *
+   * @defaultValue `[]`
    */
   roles?: string[];
   /**
-   * Finds out who is asking. May be asynchronous; where it throws, the request is refused.
+   * Returns the user of a request; may be asynchronous. If it throws, the request is refused.
    *
    * @defaultValue `(request) => request.user`
    */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Express's request or Fastify's, as the application declares it
   user?: (request: any) => unknown;
-  /** A condition of the application's own. Where it throws, the request is refused. */
+  /** Whether a call is exempt; may be asynchronous. If it throws, the call is refused. */
   when?: (context: ExecutionContext) => boolean | Promise<boolean>;
   /**
-   * Admits GET and HEAD of `/health`, `/healthz`, `/livez`, `/readyz` and `/robots.txt`, with and without the global prefix.
+   * Whether to admit GET and HEAD of `/health`, `/healthz`, `/livez`, `/readyz` and `/robots.txt`, with and without the
+   * global prefix.
    *
-   * @defaultValue `true`; environment: `MAINTENANCE_EXEMPT_PROBES`
+   * Environment variable: `MAINTENANCE_EXEMPT_PROBES`
+   *
+   * @defaultValue `true`
    */
   probes?: boolean;
   /**
-   * Refuses nothing where `NODE_ENV` is `test`.
+   * Whether to admit every call if `NODE_ENV` is `test`.
    *
-   * @defaultValue `false`; environment: `MAINTENANCE_EXEMPT_TESTS`
+   * Environment variable: `MAINTENANCE_EXEMPT_TESTS`
+   *
+   * @defaultValue `false`
    */
   tests?: boolean;
 }
 
-/** What a refused request is answered. */
+/** The response to a refused request. */
 export interface ResponseOptions {
   /**
-   * The status: 2xx, 4xx or 5xx with a body.
+   * The status: 2xx, 4xx or 5xx with a body. The default is that of RFC 9110, section 15.6.4.
    *
-   * @defaultValue 503 (RFC 9110, section 15.6.4); environment: `MAINTENANCE_STATUS_CODE`
+   * Environment variable: `MAINTENANCE_STATUS_CODE`
+   *
+   * @defaultValue `503`
    */
   statusCode?: number;
   /**
-   * Seconds for `Retry-After` where the window has no end; 0 sends no header.
+   * Seconds for `Retry-After` if the window has no end; `0` sends no header.
    *
-   * @defaultValue 3600; environment: `MAINTENANCE_RETRY_AFTER`
+   * Environment variable: `MAINTENANCE_RETRY_AFTER`
+   *
+   * @defaultValue `3600`
    */
   retryAfter?: number;
   /**
-   * Page or JSON: by the `Accept` header, always the one, or as a function says.
+   * The format: `auto` (by the `Accept` header), `html`, `json`, or a function of the request that returns `html` or
+   * `json`.
    *
-   * @defaultValue `'auto'`; environment: `MAINTENANCE_RESPONSE_TYPE`
+   * Environment variable: `MAINTENANCE_RESPONSE_TYPE`
+   *
+   * @defaultValue `'auto'`
    */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Express's request or Fastify's, as the application declares it
   type?: 'auto' | ResponseFormat | ((request: any) => ResponseFormat);
-  /** Path of a Handlebars template instead of the built-in page. Environment: `MAINTENANCE_TEMPLATE`. */
+  /**
+   * The path of a Handlebars template that replaces the built-in page.
+   *
+   * Environment variable: `MAINTENANCE_TEMPLATE`
+   */
   template?: string;
-  /** Returns a plain object, whose members are added to the template's context and to the JSON body; it replaces none of ours. */
+  /**
+   * Returns members to add to the context of the template and to the JSON body; may be asynchronous. They never replace
+   * a built-in member.
+   */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Express's request or Fastify's, as the application declares it
   context?: (request: any) => object | Promise<object>;
   /**
-   * Sends those who would get the page somewhere else (302). A path is itself admitted; on the host of an absolute URL the page
-   * is shown. Environment: `MAINTENANCE_REDIRECT_URL`.
+   * The path or absolute URL to redirect to (302) instead of the page. A path is exempt itself. On the host of an
+   * absolute URL, the page is served instead of a loop.
+   *
+   * Environment variable: `MAINTENANCE_REDIRECT_URL`
    */
   redirectUrl?: string;
 }
 
-/** How the state is kept in the application's cache. */
+/** The entry of the state in the cache of the application. */
 export interface CacheOptions {
   /**
-   * The key of the entry.
+   * The key of the cache entry.
    *
-   * @defaultValue `'maintenance_mode_state'`; environment: `MAINTENANCE_CACHE_KEY`
+   * Environment variable: `MAINTENANCE_CACHE_KEY`
+   *
+   * @defaultValue `'maintenance_mode_state'`
    */
   key?: string;
   /**
-   * How long an entry counts, in milliseconds; 0 = for ever. Other instances may be behind by this and `refreshInterval`.
+   * Milliseconds for which a cache entry is valid; `0` means indefinitely. Other instances may lag by this time and
+   * `refreshInterval`.
    *
-   * @defaultValue 60000; environment: `MAINTENANCE_CACHE_TTL`
+   * Environment variable: `MAINTENANCE_CACHE_TTL`
+   *
+   * @defaultValue `60000`
    */
   ttl?: number;
 }
 
 /**
- * Decides by itself what happens to an event that is refused. The handler does not run. Where the function returns, the event counts
- * as dealt with: nothing else is acknowledged or kept. What it throws is thrown at the transport.
+ * Handles an event that is refused, instead of its handler. If it returns, the event counts as handled: it is neither
+ * acknowledged nor kept. An error that it throws reaches the transport.
  */
 export type RefusedEventHandler = (context: ExecutionContext, refusal: Refusal) => unknown;
 
-/** What maintenance means for microservices. */
+/** The behavior of microservices during maintenance. */
 export interface MicroservicesOptions {
   /**
-   * What happens to events (`@EventPattern()`) that are refused. `'redeliver'`: RabbitMQ (with `noAck: false`) and Kafka deliver them
-   * again when the window is over; other transports can't, and lose them. `'drop'`: they are acknowledged and gone.
+   * The handling of refused events (`@EventPattern()`): `redeliver`, `drop` or a function. With `redeliver`, RabbitMQ
+   * (with `noAck: false`) and Kafka deliver them again after the window; other transports lose them. With `drop`, they
+   * are acknowledged and lost.
    *
-   * @defaultValue `'redeliver'`; environment: `MAINTENANCE_MICROSERVICES_EVENTS`
+   * Environment variable: `MAINTENANCE_MICROSERVICES_EVENTS`
+   *
+   * @defaultValue `'redeliver'`
    */
   events?: 'redeliver' | 'drop' | RefusedEventHandler;
 }
 
-/** What maintenance means for work that nobody calls. */
+/** The behavior of background jobs during maintenance. */
 export interface BackgroundOptions {
   /**
-   * While a full window covers them, scheduled methods (`@nestjs/schedule`) skip their runs and the workers of processors
-   * (`@nestjs/bullmq`) take no jobs, and a window waits for what is running when it opens. `@MaintenanceScope()` and
-   * `@RunInMaintenance()` say what is meant.
+   * Whether to pause cron jobs and queue workers while a full window covers them. Scheduled methods (`@nestjs/schedule`)
+   * skip their runs, workers (`@nestjs/bullmq`) take no jobs, and a drain waits for those that are running. See
+   * `@MaintenanceScope()` and `@RunInMaintenance()` for single jobs.
    *
-   * @defaultValue `false`; environment: `MAINTENANCE_BACKGROUND_PAUSE`
+   * Environment variable: `MAINTENANCE_BACKGROUND_PAUSE`
+   *
+   * @defaultValue `false`
    */
   pause?: boolean;
 }
 
-/** How whoever has a bypass is known again. */
+/** The bypass cookie. */
 export interface BypassOptions {
   /**
-   * The name of the cookie. Browsers keep one with the prefix `__Host-` over HTTPS only; for plain HTTP in development take a name without
-   * it.
+   * The name of the bypass cookie. Browsers keep a cookie with the prefix `__Host-` over HTTPS only: choose a name
+   * without it for plain HTTP in development.
    *
-   * @defaultValue `'__Host-maintenance-bypass'`; environment: `MAINTENANCE_BYPASS_COOKIE_NAME`
+   * Environment variable: `MAINTENANCE_BYPASS_COOKIE_NAME`
+   *
+   * @defaultValue `'__Host-maintenance-bypass'`
    */
   cookieName?: string;
 }
 
-/** How planned windows are announced. */
+/** The announcement of planned windows. */
 export interface AnnounceOptions {
   /**
-   * Milliseconds before the start of a planned window, from when answers carry `Maintenance-Announcement` and views see
-   * `maintenanceAnnouncement`.
+   * Milliseconds before a planned window from which responses and views announce it. Responses carry the header
+   * `Maintenance-Announcement`, views see `maintenanceAnnouncement`.
    *
-   * @defaultValue nothing is announced; environment: `MAINTENANCE_ANNOUNCE_BEFORE`
+   * Environment variable: `MAINTENANCE_ANNOUNCE_BEFORE`
    */
   before?: number;
 }
 
 /**
- * The options of the module. An option that is given wins over its environment variable; an empty variable counts as unset.
+ * The options of the module. An option in code overrides its environment variable; an empty variable counts as unset.
  *
  * @example
  * ```ts
@@ -160,50 +200,71 @@ export interface AnnounceOptions {
  */
 export interface MaintenanceModuleOptions {
   /**
-   * A storage, or the URL of one, such as `file:/var/lib/app/maintenance.json`.
+   * A `StateStorage`, or the URL of a storage, such as `file:/var/lib/app/maintenance.json`. By default the file
+   * `maintenance-state.json` beside the nearest `package.json` above the working directory; without a `package.json`, in
+   * the working directory.
    *
-   * @defaultValue the file `maintenance-state.json` beside the nearest `package.json` above the working directory (none: in the
-   *   working directory); environment: `MAINTENANCE_STORAGE`
+   * Environment variable: `MAINTENANCE_STORAGE`
    */
   storage?: string | StateStorage;
   /**
-   * Names the application that this instance belongs to, in its reports, in `instances` and in the log. Applications that share a storage
-   * are turned on and off together: give each its own.
+   * The name of the application in reports, in `instances` and in the log. By default `name` of the program's
+   * `package.json`, else the file that was started. Applications that share a storage are turned on and off together:
+   * give each a storage of its own.
    *
-   * @defaultValue `name` of the program's package.json, else the file that was started; environment: `MAINTENANCE_APPLICATION`
+   * Environment variable: `MAINTENANCE_APPLICATION`
    */
   application?: string;
   /**
-   * Keeps a copy of the state in the cache of the application's `CacheModule` (`@nestjs/cache-manager`), so that the storage is
-   * read on a miss only. A cache in the memory of this process, on a storage that others write, warns at boot; with `ttl` 0 it
-   * refuses to boot.
+   * Whether to cache the state in the application's `CacheModule` (`@nestjs/cache-manager`); an object sets `key` and
+   * `ttl` too. A cache in the memory of this process, on a storage that others write, logs a warning at startup; with
+   * `ttl` 0 the application does not start.
    *
-   * @defaultValue `false`; environment: `MAINTENANCE_CACHE`
+   * Environment variable: `MAINTENANCE_CACHE`
+   *
+   * @defaultValue `false`
    */
   cache?: boolean | CacheOptions;
-  /** `true` or `false` forces the answer over what is stored; on and off are then refused. Environment: `MAINTENANCE_MODE`. */
+  /**
+   * Forces maintenance on (`true`) or off (`false`), whatever the stored state. `enable()` and `disable()` are then
+   * refused.
+   *
+   * Environment variable: `MAINTENANCE_MODE`
+   */
   enabled?: boolean;
   /**
-   * How often a storage that can't notify is read, in milliseconds; the safety net for those that can.
+   * Milliseconds between two reads of the storage, in addition to its change notifications.
    *
-   * @defaultValue 5000; environment: `MAINTENANCE_REFRESH_INTERVAL`
+   * Environment variable: `MAINTENANCE_REFRESH_INTERVAL`
+   *
+   * @defaultValue `5000`
    */
   refreshInterval?: number;
   /**
-   * What decides while the storage fails: the last state known (none yet: off), always on, always off.
+   * The state to use while the storage fails: `last-known` (off if no state is known), `on` or `off`.
    *
-   * @defaultValue `'last-known'`; environment: `MAINTENANCE_ON_STORAGE_FAILURE`
+   * Environment variable: `MAINTENANCE_ON_STORAGE_FAILURE`
+   *
+   * @defaultValue `'last-known'`
    */
   onStorageFailure?: StorageFailurePolicy;
-  /** Bearer token of the admin endpoints, at least 16 characters. Environment: `MAINTENANCE_ADMIN_TOKEN`. */
+  /**
+   * The bearer token of the admin endpoints, at least 16 characters.
+   *
+   * Environment variable: `MAINTENANCE_ADMIN_TOKEN`
+   */
   adminToken?: string;
+  /** The exemptions. */
   exempt?: ExemptOptions;
+  /** The response to a refused request. */
   response?: ResponseOptions;
+  /** The behavior of microservices. */
   microservices?: MicroservicesOptions;
+  /** The behavior of background jobs. */
   background?: BackgroundOptions;
   /**
-   * More scopes of a call than its decorators name: a tenant, a region. Asked while a window with a scope is active; where it throws,
-   * the call is refused.
+   * Returns additional scopes of a call, such as its tenant or region. Called while a window with a scope is active; if
+   * it throws, the call is refused.
    *
    * @example
    * ```ts
@@ -211,48 +272,75 @@ export interface MaintenanceModuleOptions {
    * ```
    */
   scopesOf?: (context: ExecutionContext) => string[];
+  /** The announcement of planned windows. */
   announce?: AnnounceOptions;
+  /** The bypass cookie. */
   bypass?: BypassOptions;
 }
 
-/** The endpoints that turn maintenance on and off over HTTP. */
+/** The HTTP endpoints that turn maintenance on and off. */
 export interface AdminOptions {
-  /** Path of the endpoints, below the global prefix. @defaultValue `'maintenance-mode'` */
+  /**
+   * The path of the endpoints, below the global prefix.
+   *
+   * @defaultValue `'maintenance-mode'`
+   */
   path?: string;
-  /** Modules whose providers the guards need. */
+  /** The modules that provide the dependencies of the guards. */
   imports?: ModuleMetadata['imports'];
-  /** Guards of the endpoints; with `adminToken` as well, both must pass. */
+  /** The guards of the endpoints. If `adminToken` is set too, both must pass. */
   guards?: Type<CanActivate>[];
   /** Decorators of the controller, such as `ApiExcludeController()`. */
   decorators?: ClassDecorator[];
 }
 
-/** What the module adds to the application: known before any factory runs. */
+/** The options that define the structure of the application. An async factory can't provide them. */
 export interface MaintenanceModuleExtras {
-  /** Whether `MaintenanceService` can be injected everywhere. @defaultValue `true` */
+  /**
+   * Whether `MaintenanceService` can be injected in every module.
+   *
+   * @defaultValue `true`
+   */
   isGlobal?: boolean;
-  /** The admin endpoints. They refuse to boot without `guards` or `adminToken`. @defaultValue `false` */
+  /**
+   * Whether to register the admin endpoints. Without `guards` or `adminToken` the application does not start.
+   *
+   * @defaultValue `false`
+   */
   admin?: boolean | AdminOptions;
-  /** Parts that the application mounts by itself. */
+  /** The checks that the module adds to the application; turn one off to add it yourself. */
   mount?: {
-    /** Refuses unknown URLs, static files and requests whose body was not read yet. @defaultValue `true` */
+    /**
+     * Whether to refuse unknown URLs, static files and requests before their body is read.
+     *
+     * @defaultValue `true`
+     */
     edge?: boolean;
-    /** Registers {@link MaintenanceGuard} for every handler. @defaultValue `true` */
+    /**
+     * Whether to guard every handler with {@link MaintenanceGuard}.
+     *
+     * @defaultValue `true`
+     */
     guard?: boolean;
   };
 }
 
-/** A class that makes the options, for `useClass` and `useExisting`. */
+/** A class that creates the options, for `useClass` and `useExisting`. */
 export interface MaintenanceOptionsFactory {
+  /** Returns the options; may be asynchronous. */
   createMaintenanceOptions(): MaintenanceModuleOptions | Promise<MaintenanceModuleOptions>;
 }
 
-/** The argument of `MaintenanceModule.forRootAsync()`. */
+/** The options of `MaintenanceModule.forRootAsync()`: one of `useFactory`, `useClass` and `useExisting`. */
 export interface MaintenanceModuleAsyncOptions extends MaintenanceModuleExtras, Pick<ModuleMetadata, 'imports'> {
+  /** The providers to pass to `useFactory`. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in Nest's own FactoryProvider
   inject?: any[];
+  /** Returns the options; may be asynchronous. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in Nest's own FactoryProvider
   useFactory?: (...dependencies: any[]) => MaintenanceModuleOptions | Promise<MaintenanceModuleOptions>;
+  /** A class that creates the options. The module instantiates it. */
   useClass?: Type<MaintenanceOptionsFactory>;
+  /** A provider that creates the options. One of `imports` exports it. */
   useExisting?: Type<MaintenanceOptionsFactory>;
 }
