@@ -51,11 +51,8 @@ export type {
 } from './core/maintenance-window.js';
 export type { StorageFailurePolicy } from './core/state-monitor.js';
 export type { DisableOptions, EnableOptions } from './core/window-options.js';
-export {
-  CachedStateStorage,
-  type CachedStateStorageOptions,
-  type StateCache,
-} from './storage/cache/cached-state-storage.js';
+export { CachedStateStorage, type CachedStateStorageOptions } from './storage/cache/cached-state-storage.js';
+export type { StateCache } from './storage/cache/state-cache.js';
 export { FileStateStorage, type FileStateStorageOptions } from './storage/file/file-state-storage.js';
 export { MaintenanceStorageError, type MaintenanceStorageErrorCode } from './errors/maintenance-storage.error.js';
 export { StateStorage, type VersionedState } from './storage/state-storage.js';

@@ -1,7 +1,10 @@
 import type { CanActivate, ExecutionContext, ModuleMetadata, Type } from '@nestjs/common';
 import type { Refusal } from '../policy/refusal.js';
 import type { StorageFailurePolicy } from '../core/state-monitor.js';
+import type { CacheOptions } from '../storage/cache/state-cache.js';
 import type { StateStorage } from '../storage/state-storage.js';
+
+export type { CacheOptions };
 
 /** The format of the response to a refused request. */
 export type ResponseFormat = 'html' | 'json';
@@ -109,27 +112,6 @@ export interface ResponseOptions {
    * Environment variable: `MAINTENANCE_REDIRECT_URL`
    */
   redirectUrl?: string;
-}
-
-/** The entry of the state in the cache of the application. */
-export interface CacheOptions {
-  /**
-   * The key of the cache entry.
-   *
-   * Environment variable: `MAINTENANCE_CACHE_KEY`
-   *
-   * @defaultValue `'maintenance_mode_state'`
-   */
-  key?: string;
-  /**
-   * Milliseconds for which a cache entry is valid; `0` means indefinitely. Other instances may lag by this time and
-   * `refreshInterval`.
-   *
-   * Environment variable: `MAINTENANCE_CACHE_TTL`
-   *
-   * @defaultValue `60000`
-   */
-  ttl?: number;
 }
 
 /**

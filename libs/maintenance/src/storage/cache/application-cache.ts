@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ModuleRef } from '@nestjs/core';
 import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
-import type { CacheOptions } from '../../options/maintenance-options.js';
 import { MaintenanceOptionsError } from '../../errors/maintenance-options.error.js';
-import { CachedStateStorage, type StateCache } from './cached-state-storage.js';
 import type { StateStorage } from '../state-storage.js';
+import { CachedStateStorage } from './cached-state-storage.js';
+import type { CacheOptions, StateCache } from './state-cache.js';
 
 // The token of @nestjs/cache-manager, which need not be installed.
 const CACHE_MANAGER = 'CACHE_MANAGER';

@@ -1,0 +1,30 @@
+/** Settings of the entry that keeps the state in the application's cache. */
+export interface CacheOptions {
+  /**
+   * The key of the cache entry.
+   *
+   * Environment variable: `MAINTENANCE_CACHE_KEY`
+   *
+   * @defaultValue `'maintenance_mode_state'`
+   */
+  key?: string;
+  /**
+   * Milliseconds for which a cache entry is valid; `0` means indefinitely. Other instances may lag by this time and
+   * `refreshInterval`.
+   *
+   * Environment variable: `MAINTENANCE_CACHE_TTL`
+   *
+   * @defaultValue `60000`
+   */
+  ttl?: number;
+}
+
+/** The part of a `cache-manager` cache that `CachedStateStorage` uses; its own types do not appear here. */
+export interface StateCache {
+  /** Returns the value of an entry, or `undefined` for a miss. */
+  get(key: string): Promise<unknown>;
+  /** Writes an entry that lasts for `ttl` milliseconds; 0 = forever. */
+  set(key: string, value: unknown, ttl?: number): Promise<unknown>;
+  /** Removes an entry. */
+  del(key: string): Promise<unknown>;
+}
