@@ -3,7 +3,7 @@ import {
   MaintenanceScope,
   MaintenanceService,
   MaintenanceStorageError,
-  NothingDrainsError,
+  MaintenanceInactiveError,
   SkipMaintenance,
   useMaintenance,
   type DrainReport,
@@ -353,8 +353,8 @@ describe.each(ADAPTERS)('drained() (%s)', (adapter) => {
 
   it('throws while maintenance is off', async () => {
     await startWith();
-    await expect(running.maintenance.drained()).rejects.toThrow(NothingDrainsError);
-    await expect(running.maintenance.drained()).rejects.toThrow(/^Maintenance is off, so nothing drains\./);
+    await expect(running.maintenance.drained()).rejects.toThrow(MaintenanceInactiveError);
+    await expect(running.maintenance.drained()).rejects.toThrow(/^Maintenance is off; there is nothing to wait for\./);
   });
 
   it('resolves while maintenance is forced on', async () => {
@@ -372,7 +372,7 @@ describe.each(ADAPTERS)('drained() (%s)', (adapter) => {
     };
     await startWith({ options: { storage } });
     await running.maintenance.enable();
-    const says = /^own somewhere keeps no reports of instances/;
+    const says = /^own somewhere does not support instance reports/;
     await expect(running.maintenance.drained()).rejects.toThrow(says);
     await expect(running.maintenance.instances()).rejects.toThrow(MaintenanceStorageError);
     const reply = await running.call('/maintenance-mode/instances', { headers: { authorization: `Bearer ${TOKEN}` } });

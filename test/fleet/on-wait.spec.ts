@@ -148,7 +148,9 @@ describeWithRedis('on --wait', () => {
     await instance.turn('off', 'ann');
     const ended = await waiting;
     expect(ended.code).toBe(1);
-    expect(ended.stderr).toMatch(/^error: Maintenance is off, so nothing drains\. It was turned off by \S+ at \S+\./m);
+    expect(ended.stderr).toMatch(
+      /^error: Maintenance is off; there is nothing to wait for\. It was turned off by \S+ at \S+\./m,
+    );
     await slow;
   });
 

@@ -3,7 +3,7 @@ import { findDisagreements } from '../drain/agreement.js';
 import { waitForAgreement, readAgreement, type Agreement } from '../drain/wait-for-agreement.js';
 import { waitForDrain } from '../drain/wait-for-drain.js';
 import type { DrainReport } from '../drain/drain-report.js';
-import { assertKeepsReports } from '../errors/maintenance-inactive.error.js';
+import { assertSupportsReports } from '../drain/assert-supports-reports.js';
 import { readLiveInstances } from '../drain/instance-reports.js';
 import { createBypass } from '../policy/bypass.js';
 import { endWindows, shouldEndAll, openWindow, type Change, type ChangeOrigin } from '../core/window-changes.js';
@@ -101,7 +101,7 @@ export async function readInstances(
   target: Target,
   clock: Clock = new SystemClock(),
 ): Promise<Report & Required<Pick<Report, 'agreement'>>> {
-  assertKeepsReports(target.storage);
+  assertSupportsReports(target.storage);
   const monitor = createMonitor(target, clock);
   // Before the reports: what an instance has applied is then never taken for something that it has not.
   await monitor.refresh();
@@ -145,7 +145,7 @@ export async function turnOn(
  * Waits until every instance goes by the storage, and has nothing in flight that it admitted before.
  *
  * @param timeout - milliseconds
- * @throws {@link NothingDrainsError} if maintenance is turned off meanwhile
+ * @throws {@link MaintenanceInactiveError} if maintenance is turned off meanwhile
  * @throws {@link MaintenanceStorageError}
  */
 export function drainTarget(

@@ -3,26 +3,26 @@ import type { MaintenanceState } from '../core/maintenance-state.js';
 import type { StoredWindow } from '../core/maintenance-window.js';
 import { WindowSchedule } from '../core/window-schedule.js';
 
-/** Why an instance does not apply what is stored. */
+/** The reason why an instance does not apply the stored state. */
 export type DisagreementReason =
-  /** It applies a state that is not stored any more, or has seen none of this one. */
+  /** It applies a state that is no longer stored, or has not read this one yet. */
   | 'other-state'
   /** It applies an earlier revision. */
   | 'behind'
-  /** Its configuration, or the failure of its storage, answers for everything. */
+  /** The option `enabled`, or a failing storage, decides instead of the stored windows. */
   | 'forced'
-  /** It has the same state, and other windows are active: its clock differs. */
+  /** It applies the same revision, but other windows are active: its clock differs. */
   | 'clock';
 
-/** An instance that does not apply what is stored. */
+/** An instance that does not apply the stored state. */
 export interface Disagreement {
   instance: InstanceReport;
   reason: DisagreementReason;
-  /** Whether it refuses anything. */
+  /** Whether the instance refuses any calls. */
   refuses: boolean;
 }
 
-/** What instances are compared with. */
+/** The state that the instances are compared with. */
 export interface TargetState {
   lineage: string | null;
   revision: number;
@@ -34,14 +34,14 @@ export function isBehind(report: InstanceReport, { lineage, revision }: TargetSt
 }
 
 /**
- * The revision that instances have to apply: that of the last change. To renew a lease makes a revision as well, which nothing reports
- * and which changes nothing.
+ * Returns the revision that instances have to apply: that of the last change. The renewal of a lease makes a revision too,
+ * but it changes nothing that an instance would report.
  */
 export function getTargetRevision(state: MaintenanceState | null): number {
   return Math.min(state?.history[0]?.revision ?? Infinity, state?.revision ?? 0);
 }
 
-/** Finds the instances that do not apply `state`, as it is at `now`. */
+/** Returns the instances that do not apply `state`, as it is at `now`. */
 export function findDisagreements(
   state: MaintenanceState | null,
   instances: readonly InstanceReport[],
@@ -63,7 +63,7 @@ function getReason(
   if (report.forced !== undefined) return report.forced === active.length > 0 ? null : 'forced';
   if (report.lineage !== target.lineage) return 'other-state';
   if (report.revision < target.revision) return 'behind';
-  // A later one than this reader has found may have other windows.
+  // The instance has read a later revision than this reader, and its windows may differ.
   if (report.revision > target.revision || !report.windows) return null;
   return hasSameWindows(report.windows, active) ? null : 'clock';
 }

@@ -1,20 +1,21 @@
 import { finalize, first, isObservable, Observable, Subject, takeUntil, tap } from 'rxjs';
-import type { InFlightEntry, InFlightWork } from './in-flight-tracker.js';
 import type { MonitorSnapshot } from '../core/state-monitor.js';
-import type { TransportDeps } from '../transports/transport-deps.interface.js';
+import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import type { InFlightEntry, InFlightTracker, InFlightWork } from './in-flight-tracker.js';
 
-/** A handler of calls, as far as it matters to those who wait for them. */
+/** A handler of messages, events or operations whose calls are tracked. */
 export interface TrackedHandler {
-  /** For people, with nothing of the caller's in it. */
+  /** The name for reports. Never contains values that the caller sent. */
   readonly name: string;
-  /** Whether nobody reads what it gives, so that all of it is work: a handler of events. */
+  /** Whether the handler has no caller that reads its results, so that all of them are work: an event handler. */
   readonly isTask?: boolean;
+  /** Whether a window that has started since `before` refuses the handler's calls. */
   becameRefusedSince(before: MonitorSnapshot): boolean;
 }
 
-/** A call that has come, until all that its handler gives is there. */
+/** A call of a handler, from its arrival until the handler has given all of its results. */
 export class CallInFlight implements InFlightWork {
-  /** @param isStream - whether it is known to go on until somebody ends it, before it has given anything */
+  /** @param isStream - whether the call is known to last until the caller ends it, before it has given any value */
   constructor(
     private readonly handler: TrackedHandler,
     public isStream = false,
@@ -33,58 +34,67 @@ export class CallInFlight implements InFlightWork {
   }
 }
 
-type TrackingDeps = Pick<TransportDeps, 'inFlight' | 'policy' | 'changes'>;
+/** The dependencies of {@link trackCall}. */
+export interface CallTrackingDeps {
+  inFlight: InFlightTracker;
+  policy: Pick<MaintenancePolicy, 'isInactive'>;
+  /** Emits when the status changes. */
+  changes: Observable<unknown>;
+}
 
 /**
- * Counts a call while its handler is at work. It begins before the guards, since what one of them has admitted may wait for the next
- * one while a window opens.
+ * Tracks a call while its handler is at work. The guards are part of that: a call that one of them has admitted may wait for
+ * the next one when a window starts.
+ *
+ * @param run - calls the handler
+ * @returns the result of `run`; an Observable is tracked until it is over
  */
-export async function trackCall(call: CallInFlight, parts: TrackingDeps, run: () => unknown): Promise<unknown> {
-  const begun = parts.inFlight.begin(call);
-  let goesOn = false;
+export async function trackCall(call: CallInFlight, deps: CallTrackingDeps, run: () => unknown): Promise<unknown> {
+  const entry = deps.inFlight.begin(call);
+  let isOpen = false;
   try {
     const result = await run();
-    goesOn = isObservable(result);
-    return isObservable(result) ? trackStream(result, call, begun, parts) : result;
+    isOpen = isObservable(result);
+    return isObservable(result) ? trackStream(result, call, entry, deps) : result;
   } finally {
-    if (!goesOn) parts.inFlight.end(begun);
+    if (!isOpen) deps.inFlight.end(entry);
   }
 }
 
 /**
- * Counts on until an Observable is over. Interceptors make one of every answer, so before the first value nobody can tell the answer of
- * a slow handler from a stream that is quiet: it counts as work. What goes on after its first value is a stream.
+ * Tracks an Observable until it is over. Nest's interceptors turn every result into an Observable, so that a slow handler and a
+ * quiet stream look the same until the first value: both count as work. After its first value, an Observable is a stream.
  */
 function trackStream<T>(
   source: Observable<T>,
   call: CallInFlight,
-  begun: InFlightEntry,
-  parts: TrackingDeps,
+  entry: InFlightEntry,
+  deps: CallTrackingDeps,
 ): Observable<T> {
-  const { inFlight, policy, changes } = parts;
-  const over = (): void => inFlight.end(begun);
-  // Nest subscribes at once. Where the client has gone meanwhile nobody does, and the handler does not run.
-  const unused = setImmediate(over);
+  const { inFlight, policy, changes } = deps;
+  const end = (): void => inFlight.end(entry);
+  // Nest subscribes at once, except when the client is gone by then. The handler does not run then.
+  const unused = setImmediate(end);
   return new Observable<T>((subscriber) => {
     clearImmediate(unused);
-    const left = new Subject<unknown>();
-    let state: 'read' | 'left' | 'over' = 'read';
+    const detached = new Subject<unknown>();
+    let state: 'subscribed' | 'detached' | 'over' = 'subscribed';
     subscriber.add(() => {
       if (state === 'over') return;
-      state = 'left';
-      // A window closes sockets, so that nobody reads any more. A promise behind the Observable goes on all the same, out of sight: this
-      // one stays in the reader's place until the first value, or until no window waits.
-      if (call.isStream || policy.isInactive) left.next(null);
-      else changes.pipe(first(() => policy.isInactive, null)).subscribe(left);
+      state = 'detached';
+      // A window that starts closes sockets, and Nest unsubscribes. A promise behind the Observable is still at work then:
+      // this subscription is kept alive until the first value, or until maintenance is off.
+      if (call.isStream || policy.isInactive) detached.next(null);
+      else changes.pipe(first(() => policy.isInactive, null)).subscribe(detached);
     });
-    const gave = (): void => {
-      if (state === 'left') left.next(null);
+    const onValue = (): void => {
+      if (state === 'detached') detached.next(null);
       if (call.isStream || call.isTask) return;
       call.isStream = true;
-      // Most often it was the only value, and the end comes with it.
-      queueMicrotask(() => inFlight.markAsStream(begun));
+      // Usually it was the only value, and the Observable completes in the same turn.
+      queueMicrotask(() => inFlight.markAsStream(entry));
     };
-    source.pipe(takeUntil(left), tap(gave), finalize(over)).subscribe({
+    source.pipe(takeUntil(detached), tap(onValue), finalize(end)).subscribe({
       next: (value) => subscriber.next(value),
       error: (error) => {
         state = 'over';

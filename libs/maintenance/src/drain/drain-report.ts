@@ -1,35 +1,36 @@
 import type { InstanceReport } from '../core/instance-report.js';
 
-/** Why an instance holds a drain up. */
+/** The reason why an instance blocks a drain. */
 export type PendingReason =
-  /** It does not go by the state that is stored, or has not said so yet. */
+  /** It has not applied the stored state, or has not reported it yet. */
   | 'behind'
-  /** It still works on what it admitted before. */
+  /** It has in-flight requests that it admitted before the window. */
   | 'in-flight'
-  /** It works on something that it can't count: `uncounted` of its report says what. To wait longer brings nothing. */
+  /** It may have work that it can't count, see `uncounted` of its report. Waiting longer does not help. */
   | 'uncounted'
-  /** Its configuration, or the failure of its storage, keeps it open. */
+  /** It still admits calls: the option `enabled`, or a failing storage, forces maintenance off. */
   | 'forced-off';
 
-/** An instance that holds a drain up. */
+/** An instance that blocks a drain. */
 export interface PendingInstance {
-  /** What it said last. */
+  /** The last report of the instance. */
   instance: InstanceReport;
+  /** The reason why it blocks the drain. */
   reason: PendingReason;
-  /** How long nothing was heard of it, in milliseconds. */
+  /** The time since its last report, in milliseconds. */
   silentFor: number;
 }
 
-/** How a drain came out. */
+/** The result of a drain. */
 export interface DrainReport {
-  /** Whether every instance goes by the state and has nothing in flight that it admitted before. */
+  /** Whether every instance applies the state and has finished its requests from before the window. */
   drained: boolean;
-  /** The revision that was waited for. */
+  /** The revision that the instances had to apply. */
   revision: number;
-  /** How long it took, in milliseconds. */
+  /** The duration of the drain, in milliseconds. */
   elapsed: number;
-  /** Every instance that lives, by what it said last. */
+  /** The last report of each running instance. */
   instances: InstanceReport[];
-  /** Those that hold it up; empty when it is drained, or when no instance reports at all. */
+  /** The instances that block the drain; empty if it is drained, or if no instance reports at all. */
   pending: PendingInstance[];
 }

@@ -2,42 +2,45 @@ import type { Clock } from '../utils/clock.js';
 import type { BlockingWork } from '../core/instance-report.js';
 import type { MonitorSnapshot } from '../core/state-monitor.js';
 
-/** How long what is over may be kept where nothing else comes, in milliseconds. */
+/** The longest time for which finished work is kept when no new work arrives, in milliseconds. */
 const SWEEP_INTERVAL_MS = 5_000;
 
-/** Something that was let in: a request, a message, a job. */
+/** Admitted work: a request, a message, an operation or a job. */
 export interface InFlightWork {
-  /** For people, with nothing of the caller's in it: `GET /orders/:id`. Asked for only where it is shown. */
+  /** The name for reports, such as `GET /orders/:id`. Never contains values that the caller sent. Read only when it is shown. */
   readonly name: string;
-  /** Whether it goes on until somebody ends it, as server-sent events do: nobody waits for that. */
+  /** Whether it lasts until the client or the server ends it, such as server-sent events. A drain does not wait for streams. */
   readonly isStream: boolean;
-  /** Whether something that was not yet so at `before` closes the way by which it was let in. */
+  /** Whether a window that has started since `before` refuses it now. */
   becameRefusedSince(before: MonitorSnapshot): boolean;
-  /** Finds out whether it is over, and ends it then. Only of work that nobody ends as soon as it is over. */
+  /** Checks whether it is finished, and ends it then. Only for work that is not ended as soon as it is finished. */
   checkFinished?(): void;
-  /** Somebody waits for it: from now on it ends as soon as it is over. */
+  /** Registers the listeners that end it as soon as it is finished. Called when a window has started to wait for it. */
   watchForCompletion?(): void;
 }
 
-/** A piece of work that has begun, and what held then. */
+/** Tracked work, with the state at its start. */
 export interface InFlightEntry {
-  /** Its place among all that has begun; -1: it has ended. */
+  /** The index among all entries; -1 once it has ended. */
   index: number;
   readonly work: InFlightWork;
-  /** Milliseconds since the epoch. */
+  /** The start, in milliseconds since the epoch. */
   readonly since: number;
+  /** The state that was applied at the start. */
   readonly before: MonitorSnapshot;
 }
 
 /**
- * The work that is under way in this process. Once a window opens, what was let in before and would be refused now is *held*: the
- * window waits for it, and for nothing that begins later.
+ * Tracks the work of this instance. When a window starts, work that was admitted before and would be refused now is *blocking*:
+ * a drain waits for it, and never for work that begins later.
+ *
+ * See docs/internals/in-flight.md for why this is more than a counter.
  */
 export class InFlightTracker {
   readonly #entries: InFlightEntry[] = [];
-  /** The place of what is looked at next. */
+  /** The index of the entry to check next. */
   #nextIndex = 0;
-  /** What is held, and what of it is a stream: found out once, as thousands may be done at the same moment. */
+  // Determined once for each change: thousands of requests may finish in the same moment.
   readonly #blocking = new Set<InFlightEntry>();
   readonly #streams = new Set<InFlightEntry>();
   #refreshedFor: MonitorSnapshot | null = null;
@@ -45,47 +48,47 @@ export class InFlightTracker {
   readonly #uncounted = new Set<string>();
   #listener: () => void = () => undefined;
 
-  /** @param getSnapshot - what holds now */
+  /** @param getSnapshot - returns the state that is applied now */
   constructor(
     private readonly clock: Clock,
     private readonly getSnapshot: () => MonitorSnapshot,
   ) {}
 
-  /** Notes that work begins. Whoever calls this also calls {@link end}. */
+  /** Begins to track work. The caller has to call {@link end} with the entry. */
   begin(work: InFlightWork): InFlightEntry {
-    // Two for each that comes: more than come, so that what is over does not pile up.
+    // Check two entries for each new one, so that finished entries are removed faster than new ones arrive.
     this.#checkNext(2);
-    const begun = { index: this.#entries.length, work, since: this.clock.now(), before: this.getSnapshot() };
-    this.#entries.push(begun);
+    const entry = { index: this.#entries.length, work, since: this.clock.now(), before: this.getSnapshot() };
+    this.#entries.push(entry);
     if (work.checkFinished) this.#scheduleSweep();
-    return begun;
+    return entry;
   }
 
-  /** Notes that work is done, however it came out. */
-  end(begun: InFlightEntry): void {
-    const { index } = begun;
+  /** Stops tracking work, whether it succeeded or failed. Does nothing if it was ended before. */
+  end(entry: InFlightEntry): void {
+    const { index } = entry;
     if (index === -1) return;
-    begun.index = -1;
+    entry.index = -1;
     const last = this.#entries.pop()!;
-    if (last !== begun) {
+    if (last !== entry) {
       this.#entries[index] = last;
       last.index = index;
     }
-    this.#streams.delete(begun);
-    if (this.#blocking.delete(begun)) this.#listener();
+    this.#streams.delete(entry);
+    if (this.#blocking.delete(entry)) this.#listener();
   }
 
-  /** Notes that work has turned out to be a stream. */
-  markAsStream(begun: InFlightEntry): void {
-    if (!this.#blocking.has(begun)) return;
-    this.#streams.add(begun);
+  /** Marks work that has turned out to be a stream, so that a drain no longer waits for it. */
+  markAsStream(entry: InFlightEntry): void {
+    if (!this.#blocking.has(entry)) return;
+    this.#streams.add(entry);
     this.#listener();
   }
 
   /**
-   * Notes that some work can't be seen here, so that no drain counts this instance as drained.
+   * Records that some work can't be counted here, so that no drain takes this instance for drained.
    *
-   * @param work - which work and why, for people, as a fragment: `HTTP requests, as the adapter "foo" is not known`
+   * @param work - the work and the reason, as a sentence fragment: `HTTP requests, as the adapter "foo" is not known`
    */
   addUncounted(work: string): void {
     if (this.#uncounted.has(work)) return;
@@ -93,17 +96,17 @@ export class InFlightTracker {
     this.#listener();
   }
 
-  /** The work that can't be seen here. */
+  /** Returns the work that can't be counted here. */
   get uncounted(): string[] {
     return [...this.#uncounted];
   }
 
-  /** Calls back whenever held work is done, or is not waited for any more. */
+  /** Sets the function that is called when the blocking work or the uncounted work changes. */
   onChange(listener: () => void): void {
     this.#listener = listener;
   }
 
-  /** Finds out anew what is held. To be called when a window has opened, ended or changed. */
+  /** Determines the blocking work again. Has to be called when a window has started, ended or changed. */
   refresh(): void {
     const now = this.getSnapshot();
     this.#refreshedFor = now;
@@ -111,27 +114,27 @@ export class InFlightTracker {
     this.#streams.clear();
     this.#checkAll();
     if (!(now.forced ?? now.active.length > 0)) return;
-    for (const begun of [...this.#entries]) {
-      if (!begun.work.becameRefusedSince(begun.before)) continue;
-      this.#blocking.add(begun);
-      // What is found to be answered by then is no stream any more.
-      begun.work.watchForCompletion?.();
-      if (begun.work.isStream) this.#streams.add(begun);
+    for (const entry of [...this.#entries]) {
+      if (!entry.work.becameRefusedSince(entry.before)) continue;
+      this.#blocking.add(entry);
+      // After `watchForCompletion`, because a request whose response is finished is no longer a stream.
+      entry.work.watchForCompletion?.();
+      if (entry.work.isStream) this.#streams.add(entry);
     }
   }
 
-  /** Whether something has opened or ended since the last review, of which nobody has told yet. */
+  /** Whether a window has started or ended since the last {@link refresh}. */
   get isOutdated(): boolean {
     return this.#refreshedFor !== this.getSnapshot();
   }
 
-  /** What is held: streams apart. */
+  /** Counts the blocking work and, separately, the streams. */
   get counts(): { inFlight: number; streams: number } {
     const streams = this.#streams.size;
     return { inFlight: this.#blocking.size - streams, streams };
   }
 
-  /** How much work is under way, held or not, without streams. */
+  /** Counts all work in flight, blocking or not, without streams. */
   get activeCount(): number {
     this.#checkAll();
     let count = 0;
@@ -139,30 +142,34 @@ export class InFlightTracker {
     return count;
   }
 
-  /** The kinds of work that hold it up, those with the oldest first. */
+  /** Returns the kinds of blocking work, those with the oldest call first. */
   getLongestRunning(limit: number): BlockingWork[] {
     const now = this.clock.now();
     const kinds = new Map<string, BlockingWork>();
-    for (const begun of this.#blocking) {
-      if (this.#streams.has(begun)) continue;
-      const { name } = begun.work;
+    for (const entry of this.#blocking) {
+      if (this.#streams.has(entry)) continue;
+      const { name } = entry.work;
       const kind = kinds.get(name) ?? { name, count: 0, oldest: 0 };
-      kinds.set(name, { name, count: kind.count + 1, oldest: Math.max(kind.oldest, now - begun.since) });
+      kinds.set(name, { name, count: kind.count + 1, oldest: Math.max(kind.oldest, now - entry.since) });
     }
     return [...kinds.values()].sort((a, b) => b.oldest - a.oldest).slice(0, limit);
   }
 
-  /** Looks at the next ones, in turn. */
+  /** Checks the next `count` entries, in turn. */
   #checkNext(count: number): void {
-    for (let left = Math.min(count, this.#entries.length); left > 0 && this.#entries.length > 0; left--) {
+    for (
+      let remaining = Math.min(count, this.#entries.length);
+      remaining > 0 && this.#entries.length > 0;
+      remaining--
+    ) {
       if (this.#nextIndex >= this.#entries.length) this.#nextIndex = 0;
-      const begun = this.#entries[this.#nextIndex]!;
-      begun.work.checkFinished?.();
-      if (begun.index !== -1) this.#nextIndex++;
+      const entry = this.#entries[this.#nextIndex]!;
+      entry.work.checkFinished?.();
+      if (entry.index !== -1) this.#nextIndex++;
     }
   }
 
-  // After the last of a burst nobody comes, and a request holds its body.
+  // After a burst, no new work would trigger the cleanup, and each request keeps its body in memory.
   #scheduleSweep(): void {
     if (this.#isSweepScheduled) return;
     this.#isSweepScheduled = true;

@@ -9,34 +9,36 @@ import type { StateStorage } from '../storage/state-storage.js';
 import type { InstanceIdentity } from './instance-identity.js';
 import { readLiveInstances } from './instance-reports.js';
 
-/** The longest time between two reports of an instance to which nothing happens, in milliseconds. A third of what storages keep them. */
+/** The longest time between two reports, in milliseconds: a third of the time for which storages keep them. */
 export const HEARTBEAT_INTERVAL_MS = 30_000;
-/** The shortest time between two reports that only count down, in milliseconds. */
+/** The shortest time between two reports while blocking work finishes, in milliseconds. */
 const MIN_REPORT_INTERVAL_MS = 500;
-/** How soon a report that failed is tried again, in milliseconds; doubled each time, up to the heartbeat. */
+/** The delay before a failed report is retried, in milliseconds; doubled each time, up to the heartbeat. */
 const RETRY_DELAY_MS = 1_000;
-/** How long an instance that ends waits for what is still under way, in milliseconds. */
+/** The time for which a shutdown waits for in-flight work before the last report, in milliseconds. */
 const SHUTDOWN_TIMEOUT_MS = 3_000;
-/** What a report may take, in milliseconds; more of them wait meanwhile. */
+/** The timeout of writing one report, in milliseconds. */
 const REPORT_TIMEOUT_MS = 5_000;
-/** How long an application that starts waits for its first report to be written, in milliseconds. */
+/** The time for which the start of the application waits for its first report, in milliseconds. */
 const FIRST_REPORT_TIMEOUT_MS = 1_000;
+/** The number of kinds of work in a report. */
 const MAX_LONGEST_RUNNING = 10;
 
+/** The options of {@link InstanceReporter}. */
 export interface ReporterOptions {
   identity: InstanceIdentity;
-  /** `null`: nobody is served here, so there is nothing to say. */
+  /** `null` in a program that serves no calls, such as one of commands: it does not report. */
   storage: StateStorage | null;
   clock: Clock;
-  /** Told when reports can't be written, with the reason, and when they can again, with `null`. */
+  /** Called with the error when a report can't be written, and with `null` once one could be written again. */
   onFailure: (error: unknown) => void;
-  /** Told once if instances of other applications report on the same storage, with the names of all. */
+  /** Called once, with the names of all applications, if several applications report to this storage. */
   onSharedStorage?: (applications: string[]) => void;
 }
 
 /**
- * Says beside the state what this instance applies and what it still works on: at once when something changes, while it drains, else
- * as a heartbeat.
+ * Writes the reports of this instance: the state that it applies and its in-flight work. It reports at once when the state
+ * changes, every 500 ms while blocking work finishes, otherwise as a heartbeat.
  */
 export class InstanceReporter {
   #monitor: Pick<StateMonitor, 'getSnapshot' | 'state' | 'health'> | null = null;
@@ -51,16 +53,16 @@ export class InstanceReporter {
   constructor(private readonly options: ReporterOptions) {}
 
   /**
-   * Says that there is one more, before it reads the state for the first time: whoever writes after that finds it, and whoever wrote
-   * before is found by it. Never rejects.
+   * Writes the first report, before the instance reads the state for the first time: a command that changes the state later finds
+   * this instance, and a change that was made earlier is read by it. Never rejects.
    */
   async sendFirstReport(): Promise<void> {
     if (!this.options.storage?.report) return;
-    // A storage that fails must not keep the application from starting.
+    // A failing storage must not prevent the application from starting.
     await withTimeout(() => this.#sendNow(), this.options.clock, FIRST_REPORT_TIMEOUT_MS).catch(() => undefined);
   }
 
-  /** Begins to follow what is applied and what is in flight. */
+  /** Starts to report the state that `monitor` applies and the work that `inFlight` tracks. */
   start(monitor: Pick<StateMonitor, 'getSnapshot' | 'state' | 'health'>, inFlight: InFlightTracker): void {
     this.#monitor = monitor;
     this.#inFlight = inFlight;
@@ -68,13 +70,13 @@ export class InstanceReporter {
     void this.#sendNow().then(() => this.#findOtherApplications());
   }
 
-  /** Something else is applied now. */
+  /** Reports that another state is applied now. */
   onStateChange(): void {
     this.#inFlight?.refresh();
     if (this.#inFlight) void this.#sendNow();
   }
 
-  /** The last report: the instance ends. */
+  /** Waits for in-flight work for a short time, then writes the last report. */
   async stop(): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
@@ -85,26 +87,26 @@ export class InstanceReporter {
     await this.#send().catch(() => undefined);
   }
 
-  // Once, by each instance that starts: the later of two applications finds the earlier one.
+  // Each instance looks once, at its start: of two applications, the one that starts later finds the other.
   async #findOtherApplications(): Promise<void> {
-    const { storage, clock, identity, onSharedStorage: isShared } = this.options;
-    if (!isShared || !storage?.reports) return;
+    const { storage, clock, identity, onSharedStorage } = this.options;
+    if (!onSharedStorage || !storage?.reports) return;
     const instances = await readLiveInstances(storage, clock).catch(() => []);
     const names = new Set([identity, ...instances].flatMap(({ application }) => application ?? []));
-    if (names.size > 1 && !this.#isStopped) isShared([...names].sort());
+    if (names.size > 1 && !this.#isStopped) onSharedStorage([...names].sort());
   }
 
   get #activeCount(): number {
     return this.#inFlight?.activeCount ?? 0;
   }
 
-  // The last of what was in flight is news; how many are left is worth a look now and then.
+  // The end of the last blocking work is reported at once, all others at most every 500 ms.
   #onInFlightChange(): void {
     if (this.#inFlight?.counts.inFlight === 0) void this.#sendNow();
     else this.#schedule(Math.max(0, this.#lastSent + MIN_REPORT_INTERVAL_MS - this.options.clock.now()));
   }
 
-  /** One report at a time. What happens meanwhile is in the next one. */
+  /** Writes one report at a time. Changes meanwhile are in the next one. */
   #sendNow(): Promise<void> {
     if (this.#isStopped || !this.options.storage?.report) return Promise.resolve();
     this.#isOutdated = true;
@@ -126,12 +128,12 @@ export class InstanceReporter {
         }
       }
     } finally {
-      // At once: what changes a moment later would believe that somebody sends it.
+      // Synchronously: a change in the next moment would otherwise wait for a report that is never sent.
       this.#sending = null;
     }
     if (this.#failures > 0)
       return this.#schedule(Math.min(RETRY_DELAY_MS * 2 ** (this.#failures - 1), HEARTBEAT_INTERVAL_MS));
-    // Earlier, never later, so that the records of instances that live do not run out; spread, so that they do not come in step.
+    // Earlier than the interval, so that no report of a running instance expires; random, so that instances do not report in step.
     this.#schedule(HEARTBEAT_INTERVAL_MS * (0.8 + 0.2 * Math.random()));
   }
 
@@ -142,9 +144,9 @@ export class InstanceReporter {
 
   async #send(): Promise<void> {
     const { storage, clock } = this.options;
-    // The timer that tells of a boundary may come later than this one.
+    // The timer for the start or end of a window may fire after this one.
     if (this.#inFlight?.isOutdated) this.#inFlight.refresh();
-    // What was done long ago may have been found out only now.
+    // `refresh` may have found work whose handler has settled: that is ended in a microtask.
     await Promise.resolve();
     const report = this.#createReport();
     this.#lastSent = clock.now();
@@ -153,23 +155,23 @@ export class InstanceReporter {
 
   #createReport(): InstanceReport {
     const { identity, clock } = this.options;
-    const situation = this.#monitor?.getSnapshot();
+    const snapshot = this.#monitor?.getSnapshot();
     const state = this.#monitor?.state;
     const counts = this.#inFlight?.counts ?? { inFlight: 0, streams: 0 };
-    const forced = situation?.forced ?? null;
+    const forced = snapshot?.forced ?? null;
     const uncounted = this.#inFlight?.uncounted ?? [];
     const storageError = this.#monitor?.health.error;
     return {
       ...identity,
       lineage: state?.lineage ?? null,
       revision: state?.revision ?? 0,
-      windows: (situation?.active ?? []).map(({ id, startsAt }) => ({ id, startsAt })),
+      windows: (snapshot?.active ?? []).map(({ id, startsAt }) => ({ id, startsAt })),
       ...(forced !== null && { forced }),
       ...(storageError !== undefined && { storageError }),
       ...counts,
       ...(counts.inFlight > 0 && { longest: this.#inFlight!.getLongestRunning(MAX_LONGEST_RUNNING) }),
       ...(uncounted.length > 0 && { uncounted }),
-      // What is under way in an instance that has ended is nobody's to count down.
+      // After its shutdown, an instance can't report that its in-flight work is finished.
       ...(this.#isStopped && { stopped: true, inFlight: this.#activeCount }),
       seenAt: toIso(clock.now()),
     };

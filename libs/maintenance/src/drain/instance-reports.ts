@@ -3,26 +3,27 @@ import { withTimeout } from '../utils/with-timeout.js';
 import { toInstanceReport, type InstanceReport } from '../core/instance-report.js';
 import { toStorageError } from '../errors/maintenance-storage.error.js';
 import type { StateStorage } from '../storage/state-storage.js';
-import { assertKeepsReports } from '../errors/maintenance-inactive.error.js';
+import { assertSupportsReports } from './assert-supports-reports.js';
 import { getMachineId, isProcessGone } from './process-lookup.js';
 
-/** A storage that takes longer to list the reports counts as failed, in milliseconds. */
+/** The time after which listing the reports counts as failed, in milliseconds. */
 const REPORTS_TIMEOUT_MS = 10_000;
 
 /**
- * The reports of all instances, those that have ended in good order included. Left out are those of processes that are seen to be
- * gone, and what is no report: a storage of an application's own may give anything.
+ * Reads the reports of all instances, including those that were shut down. Skips the reports of processes that are gone, and
+ * values that are not reports, which a custom storage may return.
  *
- * @throws {@link MaintenanceStorageError} if the storage fails, or keeps no reports
+ * @param timeoutMs - for the storage, in milliseconds
+ * @throws {@link MaintenanceStorageError} if the storage fails, or does not support reports
  */
 export async function readReports(
   storage: StateStorage,
   clock: Clock,
-  patience = REPORTS_TIMEOUT_MS,
+  timeoutMs = REPORTS_TIMEOUT_MS,
 ): Promise<InstanceReport[]> {
-  assertKeepsReports(storage);
+  assertSupportsReports(storage);
   try {
-    const found = await withTimeout(() => storage.reports(), clock, patience);
+    const found = await withTimeout(() => storage.reports(), clock, timeoutMs);
     const here = getMachineId();
     return found.flatMap((value) => toInstanceReport(value) ?? []).filter((report) => !isProcessGone(report, here));
   } catch (error) {
@@ -31,18 +32,22 @@ export async function readReports(
 }
 
 /**
- * The reports of the instances that live, sorted by host and process.
+ * Reads the reports of the running instances, sorted by host and process.
  *
- * @throws {@link MaintenanceStorageError} if the storage fails, or keeps no reports
+ * @param timeoutMs - for the storage, in milliseconds
+ * @throws {@link MaintenanceStorageError} if the storage fails, or does not support reports
  */
 export async function readLiveInstances(
   storage: StateStorage,
   clock: Clock,
-  patience = REPORTS_TIMEOUT_MS,
+  timeoutMs = REPORTS_TIMEOUT_MS,
 ): Promise<InstanceReport[]> {
-  return (await readReports(storage, clock, patience)).filter(({ stopped }) => stopped !== true).sort(compareInstances);
+  return (await readReports(storage, clock, timeoutMs))
+    .filter(({ stopped }) => stopped !== true)
+    .sort(compareInstances);
 }
 
+/** Compares two reports by host, process and id, for sorting. */
 export function compareInstances(a: InstanceReport, b: InstanceReport): number {
   return a.host.localeCompare(b.host) || a.pid - b.pid || a.id.localeCompare(b.id);
 }

@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import type { InstanceReport } from '../core/instance-report.js';
 
-/** Where a process can be looked up, and how it is told from a later one with the same pid. */
+/** The machine of a process, and its start time, which tells it from a later process with the same pid. */
 export type ProcessIdentity = Pick<InstanceReport, 'machine' | 'started'>;
 
 /** Returns the identity of this process. */
@@ -14,35 +14,37 @@ export function getProcessIdentity(): ProcessIdentity {
 }
 
 /**
- * Whether the process that wrote the report ran on this machine and is gone: its pid is free, or belongs to another process by now.
- * Of a process on another machine, or in another container, nothing can be said from here.
+ * Whether the process that wrote the report ran on this machine and is gone: its pid is free, or another process has it now.
+ * A process on another machine, or in another container, is never taken for gone.
  *
- * @param here - this machine, as {@link getMachineId} gives it
+ * @param here - the id of this machine, see {@link getMachineId}
  */
 export function isProcessGone({ machine, pid, started }: InstanceReport, here: string | undefined): boolean {
   if (machine === undefined || machine !== here || !Number.isSafeInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it lives, and belongs to another user.
+    // EPERM: the process exists, and belongs to another user.
     return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
   const stat = readStat(pid);
   if (!stat) return false;
-  // Killed, and not yet collected by its parent: it serves nothing any more.
+  // Killed, but its parent has not collected its exit status yet.
   if (stat.state === 'Z' || stat.state === 'X') return true;
   return started !== undefined && stat.started !== started;
 }
 
 /**
- * Returns what identifies this machine as far as pids go: they mean the same where the system was booted at the same time and, in
- * containers, in the same namespace.
+ * Returns an id of the machine on which pids are comparable: the same boot of the system and, in containers, the same pid
+ * namespace.
+ *
+ * @returns `undefined` where that can't be determined
  */
 export function getMachineId(): string | undefined {
-  const parts = process.platform === 'linux' ? readLinuxMachineKey() : readNetworkMachineKey();
-  if (!parts) return undefined;
+  const key = process.platform === 'linux' ? readLinuxMachineKey() : readNetworkMachineKey();
+  if (!key) return undefined;
   return createHash('sha256')
-    .update(JSON.stringify([hostname(), parts]))
+    .update(JSON.stringify([hostname(), key]))
     .digest('hex')
     .slice(0, 16);
 }
@@ -55,14 +57,14 @@ function readLinuxMachineKey(): string[] | null {
   }
 }
 
-// Elsewhere there are no namespaces; the addresses tell apart machines with the same name.
+// Other systems have no pid namespaces; the MAC addresses tell machines with the same name apart.
 function readNetworkMachineKey(): string[] | null {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const macs = all.flatMap(({ internal, mac }) => (internal || /^[0:]+$/.test(mac) ? [] : mac));
   return macs.length > 0 ? [...new Set(macs)].sort() : null;
 }
 
-/** Linux only: see proc(5). The name of the program, the second field, may hold blanks and brackets. */
+/** Reads /proc, on Linux only, see proc(5). The program name, the second field, may contain spaces and brackets. */
 function readStat(pid: number): { state: string; started: string } | undefined {
   if (process.platform !== 'linux') return undefined;
   try {

@@ -1,61 +1,68 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { MonitorSnapshot } from '../core/state-monitor.js';
+import type { HandlerRules } from '../policy/handler-rules.js';
 import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
 import { getPath, type PolicyRequest } from '../policy/request-path.js';
 import type { InFlightEntry, InFlightTracker, InFlightWork } from './in-flight-tracker.js';
-import type { MonitorSnapshot } from '../core/state-monitor.js';
-import type { SharedEndpoints } from '../http/shared-endpoints.js';
-import type { ResolvedHandlers } from '../http/routed-handlers.js';
 
-const TRACKED_REQUEST = Symbol('nestjs-maintenance:work');
-const CLOSE_LISTENERS = Symbol('nestjs-maintenance:held');
-/** Of a name, in characters. */
+const TRACKED_REQUEST = Symbol('nestjs-maintenance:tracked-request');
+const CLOSE_LISTENERS = Symbol('nestjs-maintenance:close-listeners');
+/** In characters. */
 const MAX_NAME_LENGTH = 200;
 
 /** Node's response, of HTTP/1 or of HTTP/2. */
 type TrackedResponse = Pick<ServerResponse, 'on' | 'getHeader' | 'destroyed' | 'finished' | 'writableFinished'> & {
   req?: { socket?: TrackedSocket };
-  /** HTTP/2's. */
+  /** HTTP/2 only. */
   stream?: TrackedStream;
   [TRACKED_REQUEST]?: RequestInFlight;
 };
 type TrackedStream = { destroyed: boolean; writableFinished: boolean };
 type TrackedSocket = Pick<Socket, 'destroyed' | 'once'> & { [CLOSE_LISTENERS]?: Set<() => void> };
 
-/** What the adapter knows of one of its requests. */
+/** The Nest handlers that may take a request: none for an unknown URL, `'unclear'` where the router does not tell. */
+type ResolvedHandlers = HandlerRules[] | 'unclear';
+
+/** The adapter's knowledge of one of its requests. */
 export interface RequestAccessors<Request> {
-  /** As it came, whatever has been done to it since. */
+  /** Returns the request as it arrived, even if middleware has changed it since. */
   getOriginalRequest(request: Request): PolicyRequest;
   resolveHandlers(request: Request): ResolvedHandlers;
-  /** The path of its route, with names instead of values; `undefined` where there is none. */
+  /** Returns the path of the route, with names instead of values; `undefined` where there is none. */
   getRoutePattern(request: Request): string | undefined;
-  /** Calls back when an answer is given that nobody is there to get, where the handler waits for its delivery. */
+  /** Calls back when the handler replies although the client is gone, where the handler waits for the delivery of its reply. */
   onAnswered?(request: Request, answered: () => void): void;
 }
 
+/** The dependencies of {@link trackRequest}. */
 export interface RequestTrackingDeps {
   inFlight: InFlightTracker;
   policy: MaintenancePolicy;
-  endpoints: SharedEndpoints;
+  /** The URLs that several handlers share without a route of their own, such as that of GraphQL. */
+  endpoints: {
+    find(url: string): { resolveHandlers(request: PolicyRequest): ResolvedHandlers } | undefined;
+  };
 }
 
-// A promise that nobody can settle any more is collected, and its handler with it.
+// Unreachable handler promises can never settle and are garbage-collected: they count as finished.
 const handlerFinalizers = new FinalizationRegistry<() => void>((end) => end());
 
 /**
- * A request that has come as far as the edge, until it is answered and its handler is done. While nobody waits for it, it costs next to
- * nothing: it listens to nothing, and finds out that it is over when it is looked at.
+ * A request that has reached the middleware, until its response is finished and its handler is done.
+ *
+ * It registers no listeners while no window is active: the tracker finds out by {@link checkFinished} that it is over.
  */
 class RequestInFlight<Request = unknown> implements InFlightWork {
   #entry: InFlightEntry | null = null;
   #isAnswerSeen = false;
-  /** Stops listening; `null` while nobody waits for it. */
+  /** Removes the listener for the end of the connection; `null` until {@link watchForCompletion}. */
   #stopListening: (() => void) | null = null;
-  /** What the handler is doing; let go of when it is all that is left, so that it can be collected. */
+  /** The result of the handler; dropped when the response is finished, so that it can be garbage-collected. */
   #handlerPromise: Promise<unknown> | null = null;
-  /** Which handler it is that counts: one may hand over to the next. */
+  /** The number of the last handler, which is the one that counts: a handler may call the next one. */
   #handlerCount = 0;
-  /** What is known of the request when it is answered, and its handler is not done. */
+  /** The data that is kept of the request while only its handler is at work. */
   #detached: { name: string; request: PolicyRequest; route: ResolvedHandlers } | null = null;
   readonly #stream: TrackedStream | undefined;
   readonly #socket: TrackedSocket | undefined;
@@ -81,7 +88,7 @@ class RequestInFlight<Request = unknown> implements InFlightWork {
   }
 
   get isStream(): boolean {
-    // What goes on after its answer is no stream to anybody.
+    // A handler that is still running after its response is not a stream.
     if (this.#detached) return false;
     const { route } = this.#resolveRequest();
     if (route !== 'unclear' && route.length > 0 && route.every(({ isEventStream }) => isEventStream)) return true;
@@ -90,15 +97,15 @@ class RequestInFlight<Request = unknown> implements InFlightWork {
 
   becameRefusedSince(before: MonitorSnapshot): boolean {
     const { request, route } = this.#resolveRequest();
-    const visited = route === 'unclear' ? (['unclear'] as const) : route.length === 0 ? [null] : route;
-    return visited.some((rules) => this.deps.policy.becameRefusedSince({ rules, request, context: null }, before));
+    const candidates = route === 'unclear' ? (['unclear'] as const) : route.length === 0 ? [null] : route;
+    return candidates.some((rules) => this.deps.policy.becameRefusedSince({ rules, request, context: null }, before));
   }
 
   begin(): void {
     this.#entry = this.deps.inFlight.begin(this);
   }
 
-  /** Whether there is an answer, or nobody any more who could get one. */
+  /** Whether the response is finished, or its client is gone. */
   get isAnswered(): boolean {
     const stream = this.#stream;
     const { response } = this;
@@ -118,36 +125,36 @@ class RequestInFlight<Request = unknown> implements InFlightWork {
   watchForCompletion(): void {
     const { response } = this;
     if (this.#stopListening || !response) return;
-    // Its events are over, and nobody would look again.
+    // The response has emitted its events already, so that no listener would be called.
     if (this.#isAnswerSeen) return this.checkFinished();
-    const answered = (): void => {
+    const onAnswered = (): void => {
       this.checkFinished();
-      // A handler that is done has said so by then.
+      // A handler that returns with its response has settled by then.
       queueMicrotask(() => this.checkFinished());
     };
-    // A response that was made without a connection never closes.
-    response.on('finish', answered);
-    response.on('close', answered);
-    // One that waits for those before it is told nothing when its connection goes.
-    const held = this.#stream ? undefined : getCloseListeners(this.#socket);
-    held?.add(answered);
-    this.#stopListening = () => held?.delete(answered);
+    // `close` alone is not enough: a response without a connection, as `app.inject()` makes, never emits it.
+    response.on('finish', onAnswered);
+    response.on('close', onAnswered);
+    // A pipelined response behind others emits nothing when its connection is closed.
+    const listeners = this.#stream ? undefined : getCloseListeners(this.#socket);
+    listeners?.add(onAnswered);
+    this.#stopListening = () => listeners?.delete(onAnswered);
   }
 
-  /** A handler has taken it, perhaps only after its client had gone. */
-  attachHandlerPromise(handling: Promise<unknown>): void {
-    this.#handlerPromise = handling;
+  /** Attaches the promise of the handler, which may start only after the client is gone. */
+  attachHandlerPromise(promise: Promise<unknown>): void {
+    this.#handlerPromise = promise;
     this.#handlerCount++;
     if (this.#entry && !this.#isAnswerSeen) return;
     this.#entry ??= this.deps.inFlight.begin(this);
     this.#isAnswerSeen = true;
-    this.#awaitHandler(handling);
-    if (!this.response) this.#dropHandlerPromise(handling);
+    this.#awaitHandler(promise);
+    if (!this.response) this.#dropHandlerPromise(promise);
   }
 
-  #awaitHandler(handling: Promise<unknown>): void {
+  #awaitHandler(promise: Promise<unknown>): void {
     const done = this.#createDoneCallback(this.#handlerCount);
-    handling.then(done, done);
+    promise.then(done, done);
   }
 
   #createDoneCallback(handler: number): () => void {
@@ -156,7 +163,7 @@ class RequestInFlight<Request = unknown> implements InFlightWork {
     };
   }
 
-  /** There is an answer, or nobody any more who could get one, and the handler goes on all the same. */
+  /** Releases request and response: the response is finished, or its client is gone, while the handler is still running. */
   #detachFromResponse(): void {
     const request = this.request!;
     const { method, url, ip, headers } = this.accessors.getOriginalRequest(request);
@@ -167,9 +174,9 @@ class RequestInFlight<Request = unknown> implements InFlightWork {
     if (this.#handlerPromise) this.#dropHandlerPromise(this.#handlerPromise);
   }
 
-  /** Keeps nothing that could keep the handler's promise alive. */
-  #dropHandlerPromise(handling: Promise<unknown>): void {
-    handlerFinalizers.register(handling, this.#createDoneCallback(this.#handlerCount));
+  /** Lets the garbage collector take the promise of a handler that can never finish. */
+  #dropHandlerPromise(promise: Promise<unknown>): void {
+    handlerFinalizers.register(promise, this.#createDoneCallback(this.#handlerCount));
     this.#handlerPromise = null;
   }
 
@@ -188,33 +195,42 @@ class RequestInFlight<Request = unknown> implements InFlightWork {
   }
 }
 
-/** Counts a request from here until it is answered and its handler is done. */
+/**
+ * Tracks a request until its response is finished and its handler is done.
+ *
+ * @param response - Node's response, of HTTP/1 or of HTTP/2
+ */
 export function trackRequest<Request>(
   request: Request,
-  raw: object,
-  lens: RequestAccessors<Request>,
-  parts: RequestTrackingDeps,
+  response: object,
+  accessors: RequestAccessors<Request>,
+  deps: RequestTrackingDeps,
 ): void {
-  const response = raw as TrackedResponse;
-  const outer = response[TRACKED_REQUEST];
-  for (let other = outer; other; other = other.outer) if (other.deps === parts) return;
-  const work = new RequestInFlight(request, response, lens, parts, outer) as RequestInFlight;
-  response[TRACKED_REQUEST] = work;
-  // Who has gone by now closes nothing any more.
+  const tracked = response as TrackedResponse;
+  const outer = tracked[TRACKED_REQUEST];
+  for (let other = outer; other; other = other.outer) if (other.deps === deps) return;
+  const work = new RequestInFlight(request, tracked, accessors, deps, outer) as RequestInFlight;
+  tracked[TRACKED_REQUEST] = work;
+  // If the client has already disconnected, no `close` event will follow.
   if (!work.isAnswered) work.begin();
 }
 
-/** Notes what the handler of a request is doing. */
+/**
+ * Tracks the promise that a handler has returned, beyond the end of the response.
+ *
+ * @param response - Node's response, which {@link trackRequest} was called with
+ * @returns `result`
+ */
 export function trackHandlerResult<Result>(response: object, result: Result): Result {
   const work = (response as TrackedResponse)[TRACKED_REQUEST];
   if (work && result instanceof Promise) work.attachHandlerPromise(result);
   return result;
 }
 
-/** Who is told when the connection goes. */
+/** Returns the set of listeners for the end of a connection: one `close` listener on the socket calls them all. */
 function getCloseListeners(socket: TrackedSocket | undefined): Set<() => void> | undefined {
   if (!socket || socket[CLOSE_LISTENERS]) return socket?.[CLOSE_LISTENERS];
-  const held = new Set<() => void>();
-  socket.once('close', () => held.forEach((answered) => answered()));
-  return (socket[CLOSE_LISTENERS] = held);
+  const listeners = new Set<() => void>();
+  socket.once('close', () => listeners.forEach((listener) => listener()));
+  return (socket[CLOSE_LISTENERS] = listeners);
 }

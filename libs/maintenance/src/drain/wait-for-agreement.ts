@@ -6,23 +6,23 @@ import type { StateStorage } from '../storage/state-storage.js';
 import { findDisagreements, type Disagreement } from './agreement.js';
 import { readLiveInstances } from './instance-reports.js';
 
-/** How often the reports are read: where instances are notified of a change, and where they find it by polling. */
+/** The pause between two reads where the storage notifies instances of changes, and where they poll, in milliseconds. */
 const NOTIFIED_INTERVAL_MS = 50;
 const POLLED_INTERVAL_MS = 500;
-/** A storage that takes longer to list the reports than this is not worth the operator's time. */
+/** The time after which the commands go on without the reports, in milliseconds: an operator is waiting. */
 const READ_TIMEOUT_MS = 3_000;
 
-/** The states that the instances have been seen to apply. */
+/** The reports of the running instances, compared with the stored state. */
 export interface Agreement {
   instances: InstanceReport[];
-  /** Those that do not apply what is stored. */
+  /** The instances that do not apply the stored state. */
   disagreements: Disagreement[];
 }
 
 /**
- * Compares the instances that report on `storage` with the stored state.
+ * Compares the instances that report to `storage` with the stored state.
  *
- * @returns `undefined` where that can't be found out: the storage keeps no reports, or fails to list them
+ * @returns `undefined` if the storage does not support reports, or fails to list them
  */
 export async function readAgreement(
   storage: StateStorage,
@@ -39,9 +39,10 @@ export async function readAgreement(
 }
 
 /**
- * Waits until every instance that reports applies `state`, or says that its configuration answers for everything.
+ * Waits until every instance that reports applies `state`, or reports that the option `enabled` decides for it.
  *
- * @param timeout - milliseconds
+ * @param timeout - in milliseconds
+ * @returns the last comparison, also after the timeout; see {@link readAgreement}
  */
 export async function waitForAgreement(
   storage: StateStorage,
@@ -59,7 +60,7 @@ export async function waitForAgreement(
   }
 }
 
-// One whose storage fails may come round: what was lost, for example, is there again.
+// An instance whose storage fails may recover, for example after a lost state was written again.
 function isPermanentDisagreement({ reason, instance }: Disagreement): boolean {
   return reason === 'forced' && instance.storageError === undefined;
 }

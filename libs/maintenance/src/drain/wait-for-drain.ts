@@ -10,27 +10,29 @@ import { StateReader } from '../storage/state-reader.js';
 import type { StateStorage } from '../storage/state-storage.js';
 import { getTargetRevision, isBehind } from './agreement.js';
 import type { DrainReport, PendingInstance, PendingReason } from './drain-report.js';
-import { assertKeepsReports, MaintenanceInactiveError } from '../errors/maintenance-inactive.error.js';
+import { MaintenanceInactiveError } from '../errors/maintenance-inactive.error.js';
+import { assertSupportsReports } from './assert-supports-reports.js';
 import { readReports, compareInstances } from './instance-reports.js';
 import { getMachineId, isProcessGone } from './process-lookup.js';
 
-/** How often the reports are looked at, in milliseconds: where changes are told at once, and where they are found by polling. */
+/** The pause between two reads where the storage notifies instances of changes, and where they poll, in milliseconds. */
 const POLL_INTERVAL_WITH_WATCH_MS = 200;
 const POLL_INTERVAL_MS = 1_000;
-/** What a call of the storage may take, in milliseconds. */
+/** The bounds of the timeout of one storage call, in milliseconds. */
 const STORAGE_CALL_TIMEOUT_MS = 10_000;
 const MIN_STORAGE_CALL_TIMEOUT_MS = 1_000;
-/** How long the storage may fail meanwhile, in milliseconds. */
+/** The time for which the storage may fail before the drain does, in milliseconds. */
 const MAX_STORAGE_OUTAGE_MS = 30_000;
 
+/** The options of {@link waitForDrain}. */
 export interface DrainOptions {
   storage: StateStorage;
   clock: Clock;
-  /** Milliseconds. */
+  /** In milliseconds. */
   timeout: number;
-  /** The application's own configuration keeps it closed, whatever is stored. */
+  /** Whether the option `enabled` forces maintenance on, whatever is stored. */
   isForcedOn?: boolean;
-  /** Told of each look at the reports. */
+  /** Called after each read of the reports. */
   onProgress?: (report: DrainReport) => void;
 }
 
@@ -42,26 +44,27 @@ interface DrainTarget {
 
 interface KnownInstance {
   report: InstanceReport;
-  /** When its last report was found, by this process's clock. */
+  /** The time at which this process found the last report, by its monotonic clock. */
   lastSeenAt: number;
 }
 
 /**
- * Waits until every instance that lives goes by the stored state and has nothing in flight that it admitted before. An instance that
- * was there and falls silent is waited for: a dead one and one that is cut off, and goes on serving, look the same from another machine.
- * One whose process is seen to be gone on this machine is not.
+ * Waits until every running instance applies the stored state and has finished its requests from before the window.
  *
- * @returns also when the time is over, and as soon as only work that can't be counted is left: see `drained`
- * @throws TypeError for a `timeout` that is not a number of milliseconds
- * @throws {@link NothingDrainsError} if nothing is on, or no more
- * @throws {@link MaintenanceStorageError} if the storage fails for 30 s, or keeps no reports
+ * An instance that stops reporting blocks the drain, because it may be partitioned and still serving. An instance whose process
+ * is gone on this machine does not.
+ *
+ * @returns the result, also after the timeout, and as soon as only work that can't be counted is left: check `drained`
+ * @throws TypeError if `timeout` is not a number of milliseconds
+ * @throws {@link MaintenanceInactiveError} if maintenance is off, or is turned off meanwhile
+ * @throws {@link MaintenanceStorageError} if the storage fails for 30 s, or does not support reports
  */
-export async function waitForDrain(parts: DrainOptions): Promise<DrainReport> {
-  const { timeout } = parts;
+export async function waitForDrain(options: DrainOptions): Promise<DrainReport> {
+  const { timeout } = options;
   if (typeof timeout !== 'number' || !(timeout >= 0)) {
     throw new TypeError(`\`timeout\` must be a number of milliseconds, 0 or more, not ${String(timeout)}.`);
   }
-  return new Drain(parts).run();
+  return new Drain(options).run();
 }
 
 class Drain {
@@ -70,7 +73,7 @@ class Drain {
   readonly #startedAt = performance.now();
 
   constructor(private readonly options: DrainOptions) {
-    assertKeepsReports(options.storage);
+    assertSupportsReports(options.storage);
     this.#reader = new StateReader(unwrapCache(options.storage));
   }
 
@@ -107,7 +110,7 @@ class Drain {
       return reason ? [{ instance: known.report, reason, silentFor: now - known.lastSeenAt }] : [];
     });
     return {
-      // Nobody at all has said that nothing is in flight: it may be another storage than that of the application.
+      // No instance reported at all: probably the wrong storage.
       drained: pending.length === 0 && all.length > 0,
       revision: target.revision,
       elapsed: performance.now() - this.#startedAt,
@@ -119,13 +122,13 @@ class Drain {
   #recordReport(report: InstanceReport, now: number): void {
     const last = this.#known.get(report.id);
     if (last?.report.seenAt === report.seenAt) return;
-    // One that has ended has nobody left who could say that what it had under way is done.
+    // An instance that was shut down with requests in flight can't report that they are finished: it stays.
     if (report.stopped && report.inFlight === 0) this.#known.delete(report.id);
     else
       this.#known.set(report.id, { report, lastSeenAt: last ? now : now - getReportAge(report, this.options.clock) });
   }
 
-  // A process of this machine that has ended since serves nothing any more. Of others only their silence is known.
+  // Only processes of this machine can be checked; of all others, only their silence is known.
   #removeDeadInstances(): void {
     const here = getMachineId();
     for (const [id, { report }] of this.#known) if (isProcessGone(report, here)) this.#known.delete(id);
@@ -143,17 +146,20 @@ class Drain {
     return this.options.timeout - (performance.now() - this.#startedAt);
   }
 
-  /** What a call may take, in milliseconds: not much more than there is left. */
+  /** The timeout of one storage call, in milliseconds: not much longer than the time that is left. */
   get #callTimeoutMs(): number {
     return Math.max(MIN_STORAGE_CALL_TIMEOUT_MS, Math.min(STORAGE_CALL_TIMEOUT_MS, this.#remainingMs));
   }
 
   #pause(): Promise<void> {
     const { storage } = this.options;
-    const left = this.#remainingMs;
+    const remaining = this.#remainingMs;
     return new Promise((resolve) => {
-      // Not the clock's timers, which keep no process alive: this is what the process is there for.
-      setTimeout(resolve, Math.max(0, Math.min(storage.watch ? POLL_INTERVAL_WITH_WATCH_MS : POLL_INTERVAL_MS, left)));
+      // The timers of `Clock` are unref'ed; this one has to keep the process of the command alive.
+      setTimeout(
+        resolve,
+        Math.max(0, Math.min(storage.watch ? POLL_INTERVAL_WITH_WATCH_MS : POLL_INTERVAL_MS, remaining)),
+      );
     });
   }
 }
@@ -161,28 +167,29 @@ class Drain {
 function getPendingReason(report: InstanceReport, target: DrainTarget): PendingReason | null {
   if (report.stopped) return 'in-flight';
   const { windows } = target;
-  const sees = (window: StoredWindow): boolean =>
+  const isApplied = (window: StoredWindow): boolean =>
     report.windows?.some(({ id, startsAt }) => id === window.id && startsAt === window.startsAt) ?? true;
   if (report.forced === false) return 'forced-off';
-  // Without a window only those refuse whom their configuration keeps closed.
-  const refuses = !isBehind(report, target) && windows.length > 0 && windows.every(sees);
+  // Without a window, only instances refuse that are forced on.
+  const refuses = !isBehind(report, target) && windows.length > 0 && windows.every(isApplied);
   if (report.forced !== true && !refuses) return 'behind';
   if (report.inFlight > 0) return 'in-flight';
   return report.uncounted && report.uncounted.length > 0 ? 'uncounted' : null;
 }
 
-/** Whether nothing is left to wait for but work that no instance can count. */
+/** Whether only work that no instance can count is left. */
 function isStuck({ pending }: DrainReport): boolean {
   return pending.length > 0 && pending.every(({ reason }) => reason === 'uncounted');
 }
 
 function describeInactive(state: MaintenanceState | null): string {
   const last = state?.history.find(({ action }) => action === 'off');
-  const who = last ? ` It was turned off by ${last.by ?? 'somebody'} at ${last.at}.` : '';
-  return `Maintenance is off, so nothing drains.${who} Requests are admitted.`;
+  const author = last?.by === undefined ? '' : ` by ${last.by}`;
+  const turnedOff = last ? ` It was turned off${author} at ${last.at}.` : '';
+  return `Maintenance is off; there is nothing to wait for.${turnedOff} Requests are admitted.`;
 }
 
-// The clocks of two machines may differ; that it was in the future is certainly wrong.
+// Clocks of two machines may differ, but an age below 0 is always wrong.
 function getReportAge({ seenAt }: InstanceReport, clock: Clock): number {
   return Math.max(0, clock.now() - Date.parse(seenAt));
 }

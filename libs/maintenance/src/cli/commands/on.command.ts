@@ -1,6 +1,6 @@
 import { Help, Option } from 'nest-commander';
 import type { MaintenanceMode } from '../../core/maintenance-window.js';
-import { assertKeepsReports } from '../../errors/maintenance-inactive.error.js';
+import { assertSupportsReports } from '../../drain/assert-supports-reports.js';
 import { printLines } from '../output.js';
 import { turnOn, drainTarget, type ChangeReport, type OnRequest } from '../maintenance-commands.js';
 import { toChangeJson, formatChange } from '../print.js';
@@ -50,7 +50,7 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
       throw new UsageError('--every needs --for, the length of each occurrence, such as --for 1h.');
     }
     assertWait(options);
-    if (options.wait) assertKeepsReports(target.storage);
+    if (options.wait) assertSupportsReports(target.storage);
     const request: OnRequest = {
       scope: options.scope,
       mode: options.mode,
