@@ -1,12 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { type Subject, type Observable } from 'rxjs';
+import type { Observable, Subject } from 'rxjs';
 import { waitForDrain } from './drain/wait-for-drain.js';
 import type { DrainReport } from './drain/drain-report.js';
 import { readLiveInstances } from './drain/instance-reports.js';
 import { TemporaryWindows } from './leases/temporary-windows.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
-import { endWindows, shouldEndAll, openWindow, type ChangeOrigin } from './core/window-changes.js';
+import type { ChangeOrigin } from './core/window-changes.js';
 import { Clock } from './utils/clock.js';
 import { MaintenanceForcedError } from './errors/maintenance-forced.error.js';
 import type { InstanceReport } from './core/instance-report.js';
@@ -23,7 +22,8 @@ import {
 } from './core/window-options.js';
 import { unwrapCache } from './storage/cache/cached-state-storage.js';
 import { StateStorage } from './storage/state-storage.js';
-import { StateWriter, type WriteResult } from './storage/state-writer.js';
+import type { WriteResult } from './storage/state-writer.js';
+import { WindowWriter } from './storage/window-writer.js';
 import { STATUS_CHANGES, RESOLVED_OPTIONS, SHUTDOWN_CONTROLLER } from './maintenance.constants.js';
 
 /** Milliseconds. */
@@ -43,7 +43,7 @@ const DEFAULT_DRAIN_TIMEOUT_MS = 60_000;
 export class MaintenanceService {
   /** The status whenever it changes, also at the moment a planned window starts or ends. */
   readonly changes: Observable<MaintenanceStatus>;
-  readonly #writer: StateWriter;
+  readonly #writer: WindowWriter;
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
@@ -55,7 +55,7 @@ export class MaintenanceService {
     @Inject(SHUTDOWN_CONTROLLER) private readonly shutdownController: AbortController,
   ) {
     this.changes = changes.asObservable();
-    this.#writer = new StateWriter(storage, clock);
+    this.#writer = new WindowWriter(storage, clock);
   }
 
   /** The status, from memory: this never waits for the storage. */
@@ -182,7 +182,7 @@ export class MaintenanceService {
    *
    * @param options - `timeout`: milliseconds. Default: 60000
    * @returns also when the time is over, and as soon as only work that can't be counted is left: see `drained`
-   * @throws {@link NothingDrainsError} if maintenance is off, or is turned off meanwhile
+   * @throws {@link MaintenanceInactiveError} if maintenance is off, or is turned off meanwhile
    * @throws {@link MaintenanceStorageError} if the storage fails for long, or keeps no reports of instances
    *
    * @example
@@ -209,23 +209,16 @@ export class MaintenanceService {
   /** @internal */
   async startWindow(window: unknown, origin: ChangeOrigin): Promise<WriteResult> {
     this.#assertNotForced();
-    parseEnableOptions(window, this.clock.now());
-    return this.#apply(
-      (windows, now) =>
-        openWindow(windows, parseEnableOptions(window, now), now, randomBytes(4).toString('hex'), origin.by),
-      origin,
-    );
+    return this.#adopt(await this.#writer.start(parseEnableOptions(window, this.clock.now()), origin));
   }
 
   /** @internal */
   async endWindows(which: unknown, origin: ChangeOrigin): Promise<WriteResult> {
     this.#assertNotForced();
-    const selected = parseDisableOptions(which);
-    return this.#apply((windows, now) => endWindows(windows, selected, now), origin, shouldEndAll(selected));
+    return this.#adopt(await this.#writer.end(parseDisableOptions(which), origin));
   }
 
-  async #apply(...change: Parameters<StateWriter['change']>): Promise<WriteResult> {
-    const written = await this.#writer.change(...change);
+  #adopt(written: WriteResult): WriteResult {
     this.monitor.adopt(written.state);
     return written;
   }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { findDisagreements } from '../drain/agreement.js';
 import { waitForAgreement, readAgreement, type Agreement } from '../drain/wait-for-agreement.js';
 import { waitForDrain } from '../drain/wait-for-drain.js';
@@ -6,7 +5,7 @@ import type { DrainReport } from '../drain/drain-report.js';
 import { assertSupportsReports } from '../drain/assert-supports-reports.js';
 import { readLiveInstances } from '../drain/instance-reports.js';
 import { createBypass } from '../policy/bypass.js';
-import { endWindows, shouldEndAll, openWindow, type Change, type ChangeOrigin } from '../core/window-changes.js';
+import type { Change, ChangeOrigin } from '../core/window-changes.js';
 import { SystemClock, type Clock } from '../utils/clock.js';
 import { MaintenanceForcedError } from '../errors/maintenance-forced.error.js';
 import { getLeases } from '../core/lease-changes.js';
@@ -20,12 +19,12 @@ import {
   parseEnableOptions,
   type DisableOptions,
   type EnableOptions,
-  type WindowFields,
 } from '../core/window-options.js';
 import { unwrapCache } from '../storage/cache/cached-state-storage.js';
 import type { FileStateStorage } from '../storage/file/file-state-storage.js';
 import { StateReader } from '../storage/state-reader.js';
-import { StateWriter, type WriteResult } from '../storage/state-writer.js';
+import type { WriteResult } from '../storage/state-writer.js';
+import { WindowWriter, type WindowStart } from '../storage/window-writer.js';
 import { describeFileAccess } from './file-access.js';
 import { getOperator } from './get-operator.js';
 import type { Target } from './target-finder.js';
@@ -125,14 +124,10 @@ export async function turnOn(
   clock: Clock = new SystemClock(),
 ): Promise<ChangeReport> {
   assertNotForced(target);
-  // What makes no sense is refused whether or not the storage can be read.
-  parseOnRequest(request, clock.now());
-  const origin = createOrigin();
+  const window = parseOnRequest(request, clock.now());
   const bypass = request.bypass ? createBypass() : undefined;
-  const written = await new StateWriter(target.storage, clock, target.force).change((windows, now) => {
-    const fields = { ...parseOnRequest(request, now), bypass: bypass?.stored };
-    return openWindow(windows, fields, now, randomBytes(4).toString('hex'), origin.by);
-  }, origin);
+  const writer = new WindowWriter(target.storage, clock, target.force);
+  const written = await writer.start({ ...window, bypass: bypass?.stored }, createOrigin());
   return {
     ...createChangeReport(written, target, clock),
     token: bypass?.token,
@@ -169,11 +164,7 @@ export async function turnOff(
 ): Promise<ChangeReport> {
   assertNotForced(target);
   const selected = parseDisableOptions(which);
-  const written = await new StateWriter(target.storage, clock, target.force).change(
-    (windows, now) => endWindows(windows, selected, now),
-    createOrigin(),
-    shouldEndAll(selected),
-  );
+  const written = await new WindowWriter(target.storage, clock, target.force).end(selected, createOrigin());
   if (written.change === null && selected.id !== undefined) assertNoOthers(written.state, selected, clock.now());
   return {
     ...createChangeReport(written, target, clock),
@@ -181,20 +172,20 @@ export async function turnOff(
   };
 }
 
-function parseOnRequest(
-  { startsAt, endsAt, duration, every, bypass: _bypass, ...rest }: OnRequest,
-  now: number,
-): WindowFields {
-  const end = duration === undefined || every ? endsAt : (startsAt ?? now) + duration;
-  return parseEnableOptions(
-    {
-      ...rest,
-      startsAt: startsAt === undefined ? undefined : new Date(startsAt),
-      endsAt: end === undefined ? undefined : new Date(end),
-      recurrence: every && { ...every, duration },
-    },
-    now,
-  );
+function parseOnRequest(request: OnRequest, now: number): WindowStart {
+  const { scope, mode, message, retryAfter, startsAt, endsAt, duration, every } = request;
+  const isFixedLength = duration !== undefined && every === undefined;
+  const end = isFixedLength ? (startsAt ?? now) + duration : endsAt;
+  const options: EnableOptions = {
+    scope,
+    mode,
+    message,
+    retryAfter,
+    startsAt: startsAt === undefined ? undefined : new Date(startsAt),
+    endsAt: end === undefined ? undefined : new Date(end),
+    recurrence: every && { ...every, duration: duration! },
+  };
+  return { ...parseEnableOptions(options, now), ...(isFixedLength && { durationMs: duration }) };
 }
 
 // Who names a window means to end something: where others are open, "nothing is on" would be the wrong answer.

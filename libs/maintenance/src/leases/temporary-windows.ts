@@ -1,16 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import type { Observable } from 'rxjs';
-import { endWindows, type ChangeOrigin } from '../core/window-changes.js';
+import type { ChangeOrigin } from '../core/window-changes.js';
 import type { Clock } from '../utils/clock.js';
-import { openLeasedWindow } from '../core/lease-changes.js';
-import type { MaintenanceState } from '../core/maintenance-state.js';
-import type { StoredWindow } from '../core/maintenance-window.js';
 import type { StateMonitor } from '../core/state-monitor.js';
-import { parseTemporaryOptions, type EnableOptions } from '../core/window-options.js';
+import { parseTemporaryOptions, type EnableOptions, type WindowFields } from '../core/window-options.js';
 import type { StateStorage } from '../storage/state-storage.js';
-import { StateWriter } from '../storage/state-writer.js';
+import type { WriteResult } from '../storage/state-writer.js';
+import { WindowWriter } from '../storage/window-writer.js';
 import type { LeaseTimes } from './lease-times.js';
-import { Lease, type WindowChange } from './lease.js';
+import { Lease } from './lease.js';
 
 export interface TemporaryWindowsOptions {
   storage: StateStorage;
@@ -28,10 +25,10 @@ export interface TemporaryWindowsOptions {
 /** Windows that are open while some work goes on, each of them owned by that work. */
 export class TemporaryWindows {
   readonly #running = new Set<Promise<unknown>>();
-  readonly #writer: StateWriter;
+  readonly #writer: WindowWriter;
 
   constructor(private readonly options: TemporaryWindowsOptions) {
-    this.#writer = new StateWriter(options.storage, options.clock);
+    this.#writer = new WindowWriter(options.storage, options.clock);
   }
 
   /** Does the work in a window of its own, and closes that one when the work is done, whether it succeeded or failed. */
@@ -53,50 +50,49 @@ export class TemporaryWindows {
   async #run<T>(work: (signal: AbortSignal) => Promise<T>, options: EnableOptions): Promise<T> {
     const { shutdown } = this.options;
     shutdown.throwIfAborted();
-    // What makes no sense is refused whether or not the storage can be read.
-    const { createdBy } = parseTemporaryOptions(options, this.options.clock.now());
-    const origin: ChangeOrigin = { by: createdBy, via: 'code' };
-    const lease = await this.#startWindow(options, origin);
-    const reviews = this.options.changes.subscribe(() => lease.recheck(this.options.monitor.state));
-    const end = (): void => lease.abort(shutdown.reason as Error);
-    shutdown.addEventListener('abort', end);
+    const fields = parseTemporaryOptions(options, this.options.clock.now());
+    const origin: ChangeOrigin = { by: fields.createdBy, via: 'code' };
+    const lease = await this.#startWindow(fields, origin);
+    const subscription = this.options.changes.subscribe(() => lease.recheck(this.options.monitor.state));
+    const abort = (): void => lease.abort(shutdown.reason as Error);
+    shutdown.addEventListener('abort', abort);
     try {
-      if (shutdown.aborted) end();
+      if (shutdown.aborted) abort();
       lease.signal.throwIfAborted();
       return await work(lease.signal);
     } finally {
       lease.stop();
-      reviews.unsubscribe();
-      shutdown.removeEventListener('abort', end);
+      subscription.unsubscribe();
+      shutdown.removeEventListener('abort', abort);
       await this.#endWindow(lease, origin);
     }
   }
 
-  async #startWindow(options: EnableOptions, origin: ChangeOrigin): Promise<Lease> {
+  async #startWindow(fields: WindowFields, origin: ChangeOrigin): Promise<Lease> {
     const { clock, times, storage } = this.options;
-    const id = randomBytes(4).toString('hex');
-    const change = (work: WindowChange): Promise<MaintenanceState | null> => this.#change(work, origin);
-    let opened: StoredWindow | undefined;
-    await change((windows, now) => {
-      const made = openLeasedWindow(windows, parseTemporaryOptions(options, now), now, id, times.durationMs);
-      opened = made.affected[0];
-      return made;
-    });
-    return new Lease({ change, clock, times, location: storage.location }, opened!);
+    const { change } = this.#adopt(await this.#writer.start({ ...fields, leaseMs: times.durationMs }, origin));
+    return new Lease(
+      {
+        change: async (createChange) => this.#adopt(await this.#writer.change(createChange, origin)).state,
+        clock,
+        times,
+        location: storage.location,
+      },
+      change!.affected[0]!,
+    );
   }
 
   async #endWindow(lease: Lease, origin: ChangeOrigin): Promise<void> {
     if (lease.isGone) return;
     try {
-      await this.#change((windows, now) => endWindows(windows, { id: lease.id }, now), origin);
+      this.#adopt(await this.#writer.end({ id: lease.id }, origin));
     } catch (error) {
       this.options.onCloseFailed(lease.id, lease.latestEnd, error);
     }
   }
 
-  async #change(work: WindowChange, origin: ChangeOrigin): Promise<MaintenanceState | null> {
-    const { state } = await this.#writer.change(work, origin);
-    this.options.monitor.adopt(state);
-    return state;
+  #adopt(written: WriteResult): WriteResult {
+    this.options.monitor.adopt(written.state);
+    return written;
   }
 }
