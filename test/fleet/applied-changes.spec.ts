@@ -208,6 +208,7 @@ describeWithRedis('a state that Redis has lost', () => {
 
     const off = await command('off');
     expect(off.code).toBe(0);
+    expect(getFirstLine(off)).toMatch(/^Maintenance is off\. Nothing was stored\. An empty state was written/);
     expect(off.stdout).toMatch(/^ +2 instances of shop apply it$/m);
     for (const instance of fleet) expect((await instance.get('/')).status).toBe(200);
     expect(await command('status')).toMatchObject({

@@ -27,9 +27,8 @@ export function formatChange(report: ChangeReport, nothing: string): string[] {
   const { now, change, replacedCorrupt, token } = report;
   const ended = change?.action === 'off' ? change.affected.map(toPublicWindow) : [];
   const cancelled = change?.cancelled?.map(toPublicWindow) ?? [];
-  const isDone = change !== null && change.affected.length + cancelled.length > 0;
   return [
-    `${formatHeadline(report)} ${isDone ? describeChange(report) : replacedCorrupt ? '' : nothing}`.trimEnd(),
+    `${formatHeadline(report)} ${change === null ? nothing : describeChange(report)}`.trimEnd(),
     ...(replacedCorrupt ? [replacedLine(report)] : []),
     ...formatSections('ended', ended, (window) => [describeWindow(window), startLine(window, now)]),
     ...formatSections('cancelled', cancelled, (window) => [
@@ -44,6 +43,9 @@ export function formatChange(report: ChangeReport, nothing: string): string[] {
     ...formatStorageSection(report, formatAgreement(report)),
   ];
 }
+
+const EMPTY_STATE_WRITTEN =
+  'Nothing was stored. An empty state was written, so that instances that still apply a lost one turn maintenance off.';
 
 function replacedLine({ keptAs }: ChangeReport): string {
   const kept = keptAs === undefined ? '' : ` It is kept as ${keptAs}.`;
@@ -95,7 +97,8 @@ function storedHeadline({ active, source, windows }: MaintenanceStatus): string 
   return scopes.has(ALL_SCOPES) ? 'Maintenance is ON.' : `Maintenance is ON for ${[...scopes].join(', ')}.`;
 }
 
-function describeChange({ change }: ChangeReport): string {
+/** Describes a change; empty for one that only replaced corrupt content, which has a line of its own. */
+function describeChange({ change, replacedCorrupt }: ChangeReport): string {
   const concerned = change?.affected ?? [];
   if (change?.action === 'change') return 'The window was changed.';
   if (change?.action === 'on' || change?.action === 'plan') {
@@ -103,11 +106,11 @@ function describeChange({ change }: ChangeReport): string {
     return `${describeScope} was ${change.action === 'on' ? 'opened' : 'planned'}.`;
   }
   const cancelled = change?.cancelled ?? [];
-  const deeds = [
-    ...(concerned.length > 0 || cancelled.length === 0 ? [countWindows(concerned.length, 'ended')] : []),
+  if (concerned.length + cancelled.length === 0) return replacedCorrupt ? '' : EMPTY_STATE_WRITTEN;
+  return [
+    ...(concerned.length > 0 ? [countWindows(concerned.length, 'ended')] : []),
     ...(cancelled.length > 0 ? [countWindows(cancelled.length, 'cancelled')] : []),
-  ];
-  return deeds.join(' ');
+  ].join(' ');
 }
 
 function countWindows(count: number, deed: string): string {
