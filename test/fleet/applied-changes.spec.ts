@@ -151,8 +151,9 @@ describe('the report of on', () => {
     expect(on.code).toBe(0);
     expect(getFirstLine(on)).toMatch(/^Maintenance is ON in the storage, but 1 of 1 instance has not applied it\./);
     expect(on.stdout).toMatch(
-      new RegExp(`\\(pid ${instance.pid}, .*its user may not read this file \\(owner root, mode 600\\): EACCES`),
+      new RegExp(`\\(pid ${instance.pid}, .*EACCES: the user .* may not read ${path} \\(owner root, mode 600\\)`),
     );
+    expect(on.stdout.match(/owner root, mode 600/g)).toHaveLength(1);
   });
 
   itAsRoot('names the owner of the file if no instance has reported', async () => {

@@ -100,7 +100,9 @@ function describeReason({ instance, reason, refuses }: Disagreement, { now, isSt
     clock: 'has read it, but by its clock other windows are active',
   };
   const isDenied = /\b(?:EACCES|EPERM)\b/.test(storageError ?? '');
-  const failure = isDenied && access ? `its user may not read this file (${access}): ${storageError}` : storageError;
+  // The instance may not have been allowed to find out the owner and the mode.
+  const isUnexplained = isDenied && access !== undefined && !storageError!.includes(access);
+  const failure = isUnexplained ? `its user may not read this file (${access}): ${storageError}` : storageError;
   const ago = `last heard of ${formatDuration(Math.max(0, now - Date.parse(seenAt)))} ago`;
   return `${why[reason]}, ${ago}${failure === undefined ? '' : `. Its storage fails: ${failure}`}`;
 }
