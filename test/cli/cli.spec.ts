@@ -490,6 +490,16 @@ describe('the storage of the command line', () => {
     expect((await command('status', '--storage', 'file:off.json')).code).toBe(0);
   });
 
+  it.concurrent('makes instances exit with 1 if it is corrupt or was never a state', async () => {
+    const folder = folderWith({ [FILE]: '{"format":1', 'README.md': '# Shop\n' });
+    for (const file of [FILE, 'README.md']) {
+      const instances = await runIn(folder)('instances', '--storage', `file:${file}`);
+      expect(instances).toMatchObject({ code: 1, stdout: expect.stringContaining('No instance') });
+      expect(instances.stderr).toContain(`error: ${join(folder, file)} holds no maintenance state`);
+      expect(await runIn(folder)('instances', '--json', '--storage', `file:${file}`)).toMatchObject({ code: 1 });
+    }
+  });
+
   it.concurrent('makes on and off fail if it cannot be written', async () => {
     const folder = folderWith({ [FILE]: ON });
     chmodSync(join(folder, FILE), 0o644);

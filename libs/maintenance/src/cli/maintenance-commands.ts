@@ -91,6 +91,13 @@ export async function readStatus(target: Target, clock: Clock = new SystemClock(
   return { ...report, agreement: await readAgreement(target.storage, monitor.state, clock) };
 }
 
+/** Returns why the stored state could not be read; `undefined` also where the option `enabled` decides whatever is stored. */
+export function findStorageFailure({ status: { storage, source } }: Report): string | undefined {
+  return storage.healthy || source === 'configuration'
+    ? undefined
+    : (storage.error ?? 'The storage could not be read.');
+}
+
 /**
  * Reads the instances that report on the storage, and what they apply.
  *

@@ -173,14 +173,14 @@ describe('changeLines', () => {
       { action: 'off' as const, affected: [ended], cancelled: [PLANNED, PLANNED] },
       'off. One window was ended. 2 windows were cancelled.',
     ],
-    ['nothing', reportOf(), null, 'off. Nothing was on.'],
+    ['no change', reportOf(), null, 'off. Nothing was on.'],
     [
       'a lost state replaced',
       reportOf(),
       { action: 'off' as const, affected: [] },
       'off. Nothing was stored. An empty state was written, so that instances that still apply a lost one turn maintenance off.',
     ],
-  ])('begins with what holds now, then says what was done: %s', (_, report, change, line) => {
+  ])('prints the resulting mode first, then the change: %s', (_, report, change, line) => {
     const made = change && { ...change, windows: [] };
     expect(formatChange(changeOf(report, made), 'Nothing was on.')[0]).toBe(`Maintenance is ${line}`);
   });

@@ -1,4 +1,4 @@
-import { readInstances } from '../maintenance-commands.js';
+import { findStorageFailure, readInstances } from '../maintenance-commands.js';
 import { toDisagreementJson } from '../print-agreement.js';
 import { formatInstances } from '../print-instances.js';
 import type { Target } from '../target-finder.js';
@@ -24,6 +24,7 @@ export abstract class InstancesCommand extends StorageCommand<StorageOptions> {
         storage: { kind, location },
         ...toDisagreementJson(report),
       },
+      error: findStorageFailure(report),
     };
   }
 }

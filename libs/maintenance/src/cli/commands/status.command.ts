@@ -1,5 +1,5 @@
 import { Help, Option } from 'nest-commander';
-import { readStatus } from '../maintenance-commands.js';
+import { findStorageFailure, readStatus } from '../maintenance-commands.js';
 import { formatStatus } from '../print.js';
 import { toDisagreementJson, isRefusedRegardless } from '../print-agreement.js';
 import type { Target } from '../target-finder.js';
@@ -21,9 +21,8 @@ export abstract class StatusCommand extends StorageCommand<StatusOptions> {
     const report = await readStatus(target);
     const { status, history } = report;
     const json = { ...status, ...(options.history && { history }), ...toDisagreementJson(report) };
-    // A forced answer needs no storage; any other would be a guess.
-    const isKnown = status.storage.healthy || status.source === 'configuration';
-    if (!isKnown) return { lines: [], json, error: status.storage.error };
+    const failure = findStorageFailure(report);
+    if (failure !== undefined) return { lines: [], json, error: failure };
     const isOn = status.active || isRefusedRegardless(report);
     return { lines: formatStatus(report, options.history), json, ...(isOn && { exitCode: ON_EXIT_CODE }) };
   }
