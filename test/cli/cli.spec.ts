@@ -306,9 +306,9 @@ describe('invalid usage of the command line', () => {
     [['on', '--scope', ''], 'Write a name'],
     [['on', '--scope', 'a', '--scope', 'b'], 'give it once'],
     [['off', '--id', ' '], 'Write a name'],
-    [['status', '--storage', '/var/lib/state.json'], /write file:path \(such as file:.*s3:.*redis:/],
-    [['on', '--storage', 'file:'], 'names no file'],
-  ])('exits with 2 and a hint: %j', async (args, sentence) => {
+    [['status', '--storage', '/var/lib/state.json'], /expected one of file:path \(such as file:.*s3:.*redis:/],
+    [['on', '--storage', 'file:'], 'has no file name'],
+  ])('%j exits with 2 and says what would be right', async (args, sentence) => {
     const folder = folderWith();
     const ended = await runIn(folder)(...args);
     expectFailure(ended, 2, sentence);
@@ -448,8 +448,12 @@ describe('the storage of the command line', () => {
     const on = await run(['on', '--storage', 'file:~/state.json'], inHome);
     expect(on).toMatchObject({ code: 0, stdout: expect.stringContaining(join(home, 'state.json')) });
     expect(readdirSync(home)).toContain('state.json');
-    expectFailure(await run(['on', '--storage', 'file:~ann/state.json'], inHome), 2, 'the home of another user');
-    expectFailure(await run(['on', '--storage', 'file:~'], inHome), 2, 'names no file');
+    expectFailure(
+      await run(['on', '--storage', 'file:~ann/state.json'], inHome),
+      2,
+      'the home directory of another user',
+    );
+    expectFailure(await run(['on', '--storage', 'file:~'], inHome), 2, 'has no file name');
     expect(readdirSync(folder)).toEqual(['package.json']);
   });
 
@@ -468,7 +472,12 @@ describe('the storage of the command line', () => {
     const folder = folderWith({ [FILE]: '{"format":1', 'off.json': '{\n  "form' });
     const command = runIn(folder);
     const location = join(folder, FILE);
-    expectFailure(await command('status'), 1, `${location} holds no maintenance state`, '`on` or `off` replaces it');
+    expectFailure(
+      await command('status'),
+      1,
+      `${location} does not contain a valid maintenance state`,
+      '`on` or `off` replaces it',
+    );
     const json = await command('status', '--json');
     expect(json).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: /) });
     expect(parseJson(json)).toMatchObject({

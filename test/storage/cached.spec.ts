@@ -886,11 +886,11 @@ describe('cache option in an application', () => {
   it('warns about an in-memory cache on a shared storage and rejects one that never expires', async () => {
     await boot({ cache: true, refreshInterval: 2000 });
     expect(warnings()).toEqual([
-      `The cache of this application is in its own memory, where it does not see what other processes write to ${join(folder, 'state.json')}: ` +
-        'it may be behind by 62 s (cache.ttl + refreshInterval). Give CacheModule a store that all of them share, such as Redis (@keyv/redis).',
+      `The cache of this application is in its memory and does not see what other processes write to ${join(folder, 'state.json')}: ` +
+        'it may be up to 62 s behind (cache.ttl + refreshInterval). Configure CacheModule with a store that all instances share, such as Redis (@keyv/redis).',
     ]);
     await expect(boot({ cache: { ttl: 0 } })).rejects.toThrow(
-      /^nestjs-maintenance: `cache\.ttl` is 0, so that an entry would hold for ever, but the cache of this application is in its own memory.*set a `ttl`\.$/,
+      /^nestjs-maintenance: `cache\.ttl` is 0, so that entries never expire, but the cache of this application is in its memory.*set a `ttl`\.$/,
     );
     await boot({ cache: { ttl: 0 } }, [CacheModule.register({ stores: [sharedStore().keyv] })]);
     await boot({ cache: { ttl: 0 }, storage: new MemoryStateStorage() });

@@ -243,7 +243,7 @@ describe('documented PostgresStateStorage', () => {
       const log = await boot(storageOn(), async (maintenance) => {
         const { active, source, storage } = maintenance.status();
         expect([active, source, storage.healthy]).toEqual([false, 'fallback', false]);
-        expect(storage.error).toMatch(new RegExp(`^${LOCATION} holds no maintenance state`));
+        expect(storage.error).toMatch(new RegExp(`^${LOCATION} does not contain a valid maintenance state`));
         expect(await stored()).toEqual([text]);
         const repaired = await maintenance[repair]();
         expect([repaired.active, repaired.storage.healthy]).toEqual([repair === 'enable', true]);

@@ -114,18 +114,18 @@ describe('RedisStateStorage URL and location', () => {
   });
 
   it.each([
-    ['redis:', /is not the URL of a Redis server; write redis:\/\/host:6379/],
-    ['redis://', /is not the URL|names no host/],
-    ['redis://host:port', /is not the URL/],
-    ['redis://host/db', /names a database that is no number/],
-    ['redis://host/0/1', /names a database that is no number/],
+    ['redis:', /is not a Redis URL; expected a URL such as redis:\/\/host:6379/],
+    ['redis://', /is not a Redis URL|has no host/],
+    ['redis://host:port', /is not a Redis URL/],
+    ['redis://host/db', /has a database that is not a number/],
+    ['redis://host/0/1', /has a database that is not a number/],
     ['redis://host?ttl=5', /has the unknown parameter "ttl"/],
-    ['redis://host?key=', /must name one key/],
-    ['redis://host?key=a&key=b', /must name one key/],
+    ['redis://host?key=', /must have at most one key/],
+    ['redis://host?key=a&key=b', /must have at most one key/],
     ['redis://host#key', /"#"/],
     ['redis://u:p%zz@host', /"%"/],
-    ['redis://host?key=a}b', /the key "a}b" may have braces only around a hash tag/],
-  ])('rejects the invalid URL %s and names the problem', async (url, sentence) => {
+    ['redis://host?key=a}b', /the key "a}b" has braces that are not a hash tag/],
+  ])('refuses %s with one sentence', async (url, sentence) => {
     await expect(createStorage(url)).rejects.toThrow(sentence);
   });
 
@@ -141,8 +141,8 @@ describe('RedisStateStorage URL and location', () => {
     await refused.not.toThrow(/secret/);
   });
 
-  it('requires a URL or a client', () => {
-    expect(() => new RedisStateStorage({})).toThrow('RedisStateStorage needs a `url` or a `client`');
+  it('needs a URL or a client', () => {
+    expect(() => new RedisStateStorage({})).toThrow('RedisStateStorage requires the option `url` or `client`');
   });
 
   it('derives the location from a client without its credentials', async () => {
@@ -155,9 +155,9 @@ describe('RedisStateStorage URL and location', () => {
         'rediss://cache.internal:6390,b:1/0?key=a',
       ],
     ] as const;
-    for (const [client, location] of clients) expect(createRedisStorage({ client, key: 'a' }).location).toBe(location);
-    const error = await captureStorageError(createRedisStorage({ client: clients[0][0] }).read());
-    expect(error.message).toContain('the client given is not connected. Call its connect() first.');
+    for (const [client, location] of clients) expect(storageOf({ client, key: 'a' }).location).toBe(location);
+    const error = await failureOf(storageOf({ client: clients[0][0] }).read());
+    expect(error.message).toContain('the given client is not connected. Call its connect() first.');
     clients[0][0].destroy();
     clients[1][0].destroy();
   });
@@ -172,7 +172,7 @@ describe('RedisStateStorage URL and location', () => {
       const storage = new Fresh({ url: 'redis://127.0.0.1:1' });
       await expect(storage.read()).rejects.toMatchObject({
         code: 'unavailable',
-        message: expect.stringContaining('Install it: npm install redis.'),
+        message: expect.stringContaining('Run npm install redis.'),
       });
       const end = await storage.watch(() => undefined);
       await end();
@@ -237,7 +237,7 @@ describeWithRedis('RedisStateStorage', () => {
       const error = await captureStorageError(storage.read());
       expect(error).toMatchObject({
         code: 'lost',
-        message: expect.stringContaining(`?key=${key} is gone, and was there before`),
+        message: expect.stringContaining(`?key=${key} is gone, although it existed`),
       });
       await expect(createRedisStorage({ url: sharedUrl, key }).read()).resolves.toBeNull();
       expect((await captureStorageError(storage.write(createState(2), 'old'))).code).toBe('conflict');
@@ -278,14 +278,12 @@ describeWithRedis('RedisStateStorage', () => {
       const error = await captureStorageError(storage.read());
       expect(error).toMatchObject({ code: 'corrupt', message: expect.stringContaining('larger than 1048576 bytes') });
       expect((await sent()) - before).toBeLessThan(2 * 1024 * 1024);
-      expect((await captureStorageError(storage.read())).version).toBe(error.version);
-      expect((await captureStorageError(storage.write(createState(1), 'another'))).code).toBe('conflict');
-      await storage.write(createState(1), error.version!);
-      await expect(storage.read()).resolves.toMatchObject({ state: createState(1) });
-      const large = await captureStorageError(
-        storage.write({ ...createState(2), notes: 'x'.repeat(1024 * 1024) }, null),
-      );
-      expect(large).toMatchObject({ code: 'unavailable', message: expect.stringContaining('1048576 are the most') });
+      expect((await failureOf(storage.read())).version).toBe(error.version);
+      expect((await failureOf(storage.write(stateOf(1), 'another'))).code).toBe('conflict');
+      await storage.write(stateOf(1), error.version!);
+      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
+      const large = await failureOf(storage.write({ ...stateOf(2), notes: 'x'.repeat(1024 * 1024) }, null));
+      expect(large).toMatchObject({ code: 'unavailable', message: expect.stringContaining('the limit is 1048576') });
     });
 
     it('distinguishes an empty value from a missing key', async () => {
@@ -304,7 +302,7 @@ describeWithRedis('RedisStateStorage', () => {
         const error = await captureStorageError(work);
         expect(error).toMatchObject({
           code: 'corrupt',
-          message: expect.stringMatching(/something other than a string.*DEL/),
+          message: expect.stringMatching(/the key is not a string.*DEL/),
         });
         expect(error.version).toBeUndefined();
       }
@@ -410,8 +408,8 @@ describeWithRedis('RedisStateStorage', () => {
       await until('the watch is open again', async () => (await connections()) === 3);
       await storage.close();
       await until('all is closed', async () => (await connections()) === 1);
-      expect((await captureStorageError(storage.read())).message).toMatch(/this storage was closed/);
-      expect((await captureStorageError(storage.watch(() => undefined))).message).toMatch(/this storage was closed/);
+      expect((await failureOf(storage.read())).message).toMatch(/the storage is closed/);
+      expect((await failureOf(storage.watch(() => undefined))).message).toMatch(/the storage is closed/);
       for (let round = 0; round < 20; round++) {
         const hasty = new RedisStateStorage({ url: busy.url });
         const works = [hasty.watch(() => undefined), hasty.read(), hasty.reports()];
@@ -434,14 +432,12 @@ describeWithRedis('RedisStateStorage', () => {
         expect(performance.now() - started).toBeLessThan(SLACK);
         expect(error.code).toBe('unavailable');
         expect(error.message).toBe(
-          `redis://127.0.0.1:${gone.port}/0?key=maintenance_state can't be reached: ECONNREFUSED, no server listens there. ` +
-            'Start it, or correct host and port.',
+          `redis://127.0.0.1:${gone.port}/0?key=maintenance_state can't be reached: connection refused (ECONNREFUSED). ` +
+            'Start the server, or correct host and port.',
         );
       }
-      expect(
-        (await captureStorageError(createRedisStorage({ url: 'redis://no-such-host.invalid' }).read())).message,
-      ).toMatch(
-        /^redis:\/\/no-such-host\.invalid:6379\/0\?key=maintenance_state can't be reached: (?:ENOTFOUND|EAI_AGAIN), the name/,
+      expect((await failureOf(storageOf({ url: 'redis://no-such-host.invalid' }).read())).message).toMatch(
+        /^redis:\/\/no-such-host\.invalid:6379\/0\?key=maintenance_state can't be reached: host not found \((?:ENOTFOUND|EAI_AGAIN)\)/,
       );
       expect(
         (await captureStorageError(createRedisStorage({ url: `redis://localhost:${gone.port}` }).read())).message,
@@ -466,11 +462,9 @@ describeWithRedis('RedisStateStorage', () => {
       await once(web.listen(0, '127.0.0.1'), 'listening');
       closeLater(web, () => web.close());
       const { port } = web.address() as AddressInfo;
-      expect((await captureStorageError(createRedisStorage({ url: `redis://127.0.0.1:${port}` }).read())).code).toBe(
-        'unavailable',
-      );
-      const tls = await captureStorageError(createRedisStorage({ url: `rediss://127.0.0.1:${shared.port}` }).read());
-      expect(tls.message).toMatch(/If it does not use TLS, write redis:/);
+      expect((await failureOf(storageOf({ url: `redis://127.0.0.1:${port}` }).read())).code).toBe('unavailable');
+      const tls = await failureOf(storageOf({ url: `rediss://127.0.0.1:${shared.port}` }).read());
+      expect(tls.message).toMatch(/If the server does not use TLS, use redis:/);
     });
 
     it('times out while the server is suspended and works again once it continues', async () => {
@@ -552,7 +546,7 @@ describeWithRedis('RedisStateStorage', () => {
       await until('the monitor has noticed', () => health.length === 1);
       await empty.restart();
       await until('the monitor sees what is lost', () =>
-        /is gone, and was there before/.test(monitor.health.error ?? ''),
+        /is gone, although it existed/.test(monitor.health.error ?? ''),
       );
       expect([isOn(), health]).toEqual([true, ['unavailable']]);
       const elsewhere = createRedisStorage({ url: empty.url });
@@ -654,7 +648,7 @@ describeWithRedis('RedisStateStorage', () => {
       const error = await captureStorageError(storage.write(createState(2), version));
       expect(error).toMatchObject({
         code: 'unavailable',
-        message: expect.stringContaining('Nothing was written by now'),
+        message: expect.stringContaining('The write has not taken effect'),
       });
       await expect(storage.read()).resolves.toEqual({ state: createState(1), version });
     });
@@ -675,8 +669,8 @@ describeWithRedis('RedisStateStorage', () => {
       const guarded = await server('--requirepass', 'top-secret');
       const at = `127.0.0.1:${guarded.port}`;
       for (const [url, sentence] of [
-        [`redis://${at}`, /it asks for a password\. Put it before the host in the URL/],
-        [`redis://:top-wrong@${at}`, /WRONGPASS, it does not know this user with this password/],
+        [`redis://${at}`, /the server requires a password \(NOAUTH\)\. Add it to the URL/],
+        [`redis://:top-wrong@${at}`, /wrong user name or password \(WRONGPASS\)/],
         [`redis://nobody:top-wrong@${at}`, /WRONGPASS/],
       ] as const) {
         const storage = createRedisStorage({ url });
@@ -692,11 +686,12 @@ describeWithRedis('RedisStateStorage', () => {
       const storage = createRedisStorage({ url: `redis://:top-secret@${at}` });
       await storage.write(createState(1), null);
       expect(storage.location).toBe(`redis://${at}/0?key=maintenance_state`);
-      const needless = await captureStorageError(
-        createRedisStorage({ url: `redis://:top-secret@127.0.0.1:${shared.port}` }).read(),
-      );
-      expect(needless).toMatchObject({ code: 'denied', message: expect.stringMatching(/asks for none\. Remove it/) });
-      expect(formatError(needless)).not.toMatch(/top-/);
+      const needless = await failureOf(storageOf({ url: `redis://:top-secret@127.0.0.1:${shared.port}` }).read());
+      expect(needless).toMatchObject({
+        code: 'denied',
+        message: expect.stringMatching(/the server has no password, but the URL does\. Remove it/),
+      });
+      expect(everythingOf(needless)).not.toMatch(/top-/);
     });
 
     it('redacts the password even if the server echoes it', async () => {
@@ -705,9 +700,9 @@ describeWithRedis('RedisStateStorage', () => {
       await once(old.listen(0, '127.0.0.1'), 'listening');
       closeLater(old, () => old.close());
       const at = `127.0.0.1:${(old.address() as AddressInfo).port}`;
-      const error = await captureStorageError(createRedisStorage({ url: `redis://:top-secret@${at}` }).read());
-      expect(error.message).toMatch(/can't be read: it says "ERR unknown command 'AUTH'"\.$/);
-      expect(formatError(error)).not.toMatch(/top-/);
+      const error = await failureOf(storageOf({ url: `redis://:top-secret@${at}` }).read());
+      expect(error.message).toMatch(/can't be read: the server replied "ERR unknown command 'AUTH'"\.$/);
+      expect(everythingOf(error)).not.toMatch(/top-/);
     });
 
     it('works with exactly the permissions listed in the documentation', async () => {
@@ -745,8 +740,12 @@ describeWithRedis('RedisStateStorage', () => {
 
   describe('server that rejects writes', () => {
     it.each([
-      ['a replica', ['REPLICAOF', '127.0.0.1', '1'], /READONLY, it is a replica\. Name the master/],
-      ['full memory', ['CONFIG', 'SET', 'maxmemory', '1'], /OOM, its memory is full/],
+      [
+        'a replica',
+        ['REPLICAOF', '127.0.0.1', '1'],
+        /the server is a replica \(READONLY\)\. Use the address of the master/,
+      ],
+      ['full memory', ['CONFIG', 'SET', 'maxmemory', '1'], /the memory of the server is full \(OOM\)/],
       ['missing replicas', ['CONFIG', 'SET', 'min-replicas-to-write', '1'], /NOREPLICAS/],
     ])('names the reason (%s) and can still be read', async (_name, command, sentence) => {
       const own = await server();
@@ -770,8 +769,8 @@ describeWithRedis('RedisStateStorage', () => {
         /rdb_last_bgsave_status:err/.test(await control.info('persistence')),
       );
       const { version } = (await storage.read())!;
-      expect((await captureStorageError(storage.write(createState(2), version))).message).toMatch(
-        /MISCONF, it can not save/,
+      expect((await failureOf(storage.write(stateOf(2), version))).message).toMatch(
+        /it can not save to its disk \(MISCONF\)/,
       );
     });
 

@@ -182,7 +182,7 @@ describe.each([
     const stale = await captureStorageError(another().write(createState(3), first));
     expect(stale.code).toBe('conflict');
     expect(stale.message).toBe(
-      `${storage.location} was not written: somebody else has written it meanwhile. Read it again and decide anew.`,
+      `${storage.location} was not written: another writer has changed it. Re-read the state and retry.`,
     );
     await another().write(createState(3), second);
     expect((await storage.read())?.state.revision).toBe(3);
@@ -215,8 +215,8 @@ describe.each([
     expect(await storage.read()).toBeNull();
     const error = await captureStorageError(storage.write(createState(2), version));
     expect(error.code).toBe('conflict');
-    expect(error.message).toContain('it is gone');
-    await storage.write(createState(2), null);
+    expect(error.message).toContain('the state has been deleted');
+    await storage.write(stateOf(2), null);
     expect((await storage.read())?.state.revision).toBe(2);
   });
 
@@ -227,8 +227,8 @@ describe.each([
     const error = await captureStorageError(storage.read());
     expect(error).toMatchObject({ code: 'corrupt', version: expect.any(String) });
     expect(error.message).toBe(
-      `${storage.location} holds no maintenance state: it is text, not JSON, nor just 1 or 0. ` +
-        'Is that the right place? Correct it; or replace what is there with `on --force` or `off --force`.',
+      `${storage.location} does not contain a valid maintenance state: it is text, not JSON, nor just 1 or 0. ` +
+        'Check that this is the right place, and correct it; or replace the content with `on --force` or `off --force`.',
     );
     expect(await captureStorageError(storage.read())).toBe(error);
     await storage.write(createState(2), error.version!);
@@ -244,7 +244,7 @@ describe.each([
     expect((await storage.read())?.state.revision).toBe(2);
     const large = await captureStorageError(storage.write(createState(3, { filler: 'x'.repeat(1024 * 1024) }), null));
     expect(large).toMatchObject({ code: 'unavailable' });
-    expect(large.message).toContain('1048576 are the most');
+    expect(large.message).toContain('the limit is 1048576');
   });
 
   it('leaves no other objects next to the state', async () => {
@@ -265,22 +265,14 @@ describe.each([
       expect(error.code).toBe('unavailable');
       expect(error.message).toContain('s3://no-such-bucket/');
       expect(error.message).toContain(`at ${server.endpoint} could not be`);
-      expect(error.message).toContain('there is no bucket "no-such-bucket" (HTTP 404, NoSuchBucket');
+      expect(error.message).toContain('the bucket does not exist: "no-such-bucket" (HTTP 404, NoSuchBucket');
       expect(error.message).toContain('Create the bucket, or correct its name, the region and the endpoint.');
     }
   });
 
   const wrongKeys: [string, Partial<Server['credentials']>, string][] = [
-    [
-      'an unknown access key',
-      { accessKeyId: 'NOBODYSKEY' },
-      'the access key is not known (HTTP 403, InvalidAccessKeyId',
-    ],
-    [
-      'a wrong secret',
-      { secretAccessKey: 'nobodyssecret' },
-      'the secret key is wrong (HTTP 403, SignatureDoesNotMatch',
-    ],
+    ['an unknown access key', { accessKeyId: 'NOBODYSKEY' }, 'unknown access key (HTTP 403, InvalidAccessKeyId'],
+    ['a wrong secret', { secretAccessKey: 'nobodyssecret' }, 'wrong secret key (HTTP 403, SignatureDoesNotMatch'],
   ];
 
   // s3rver does not check the signature of requests for missing objects.
@@ -307,7 +299,7 @@ describe.each([
     await own.write(createState(1), null);
     expect((await own.read())?.state.revision).toBe(1);
     await own.close();
-    expect((await captureStorageError(own.read())).message).toContain('the storage was closed');
+    expect((await failureOf(own.read())).message).toContain('the storage is closed');
     const listed = await client.send(new ListObjectsV2Command({ Bucket: server.bucket, Prefix: key }));
     expect(listed.KeyCount).toBe(1);
     client.destroy();
@@ -352,26 +344,26 @@ describe('S3StateStorage while S3 fails', () => {
       'access denied',
       { status: 403, body: createErrorXml('AccessDenied', '<Message>Access Denied.</Message>') },
       'denied',
-      'the server refuses (HTTP 403, AccessDenied, Access Denied). Allow s3:GetObject on it, and s3:ListBucket on ' +
-        'the bucket, without which an object that is missing looks the same.',
+      'access denied (HTTP 403, AccessDenied, Access Denied). Allow s3:GetObject on the object, and s3:ListBucket on ' +
+        'the bucket, without which a missing object gives the same error.',
     ],
     [
       'access denied by a proxy',
       { status: 403, body: 'Forbidden' },
       'denied',
-      'the server refuses (HTTP 403). Allow s3:GetObject',
+      'access denied (HTTP 403). Allow s3:GetObject',
     ],
     [
       'an expired session token',
       { status: 400, body: createErrorXml('ExpiredToken', '<Message>The provided token has expired.</Message>') },
       'denied',
-      'the session token holds no more (HTTP 400, ExpiredToken, The provided token has expired). Renew',
+      'the session token has expired (HTTP 400, ExpiredToken, The provided token has expired). Renew',
     ],
     [
       'a clock that is ahead',
       { status: 403, headers: { date: dateIn(-17) }, body: createErrorXml('RequestTimeTooSkewed') },
       'denied',
-      "the clock of this machine is 17 minutes ahead of the server's (HTTP 403, RequestTimeTooSkewed). Set it, by",
+      "the clock of this machine is 17 minutes ahead of the server's (HTTP 403, RequestTimeTooSkewed). Set it, with",
     ],
     [
       'a clock that is behind',
@@ -411,12 +403,17 @@ describe('S3StateStorage while S3 fails', () => {
       'denied',
       "the bucket's encryption key can't be used (HTTP 400, KMS.DisabledException).",
     ],
-    ['500', { status: 500 }, 'unavailable', "the server answers HTTP 500. Try again, and look into the server's log."],
+    [
+      '500',
+      { status: 500 },
+      'unavailable',
+      "the server responded with HTTP 500. Try again, and check the server's log.",
+    ],
     [
       '500 with a code',
       { status: 500, body: createErrorXml('InternalError', '<Message>We encountered an internal error.</Message>') },
       'unavailable',
-      'the server answers HTTP 500, InternalError, We encountered an internal error. Try again',
+      'the server responded with HTTP 500, InternalError, We encountered an internal error. Try again',
     ],
     [
       '503',
@@ -428,21 +425,26 @@ describe('S3StateStorage while S3 fails', () => {
       '404 of another server',
       { status: 404, body: '<html>not here</html>' },
       'unavailable',
-      'that is no answer of S3 (HTTP 404',
+      'unexpected response, not from S3 (HTTP 404',
     ],
     [
       'a redirect',
       { status: 302, headers: { location: '/login' } },
       'unavailable',
-      'that is no answer of S3 (HTTP 302',
+      'unexpected response, not from S3 (HTTP 302',
     ],
-    ['200 of another server', { status: 200, body: 'Welcome' }, 'unavailable', 'that is no answer of S3 (HTTP 200'],
-    ['an unexpected 304', { status: 304 }, 'unavailable', 'that is no answer of S3 (HTTP 304'],
+    [
+      '200 of another server',
+      { status: 200, body: 'Welcome' },
+      'unavailable',
+      'unexpected response, not from S3 (HTTP 200',
+    ],
+    ['304 that nobody asked for', { status: 304 }, 'unavailable', 'unexpected response, not from S3 (HTTP 304'],
     [
       'a connection reset',
       'reset',
       'unavailable',
-      'the connection was cut (socket hang up). Check the server, and what is before it.',
+      'the connection was closed (socket hang up). Check the server and any proxy in front of it.',
     ],
   ];
 
@@ -465,26 +467,26 @@ describe('S3StateStorage while S3 fails', () => {
     const probe = await captureStorageError(storage.write(createState(1), 'version'));
     expect(probe.code).toBe('denied');
     expect(probe.message).toBe(
-      `s3://${LIGHT_BUCKET}/${key}.probe at ${front.url} could not be written: the server refuses ` +
-        '(HTTP 403, AccessDenied). Allow s3:PutObject and s3:GetObject on it. It is written to see whether the ' +
-        'server heeds conditions; the state was not written.',
+      `s3://${LIGHT_BUCKET}/${key}.probe at ${front.url} could not be written: access denied ` +
+        '(HTTP 403, AccessDenied). Allow s3:PutObject and s3:GetObject on the object. This object tests whether the ' +
+        'server supports conditional writes; the state was not written.',
     );
     front.intercept = (call) =>
       isPutTo(key)(call) ? { status: 403, body: createErrorXml('AccessDenied') } : undefined;
     const write = await captureStorageError(storage.write(createState(1), 'version'));
     expect(write.message).toBe(
-      `${storage.location} could not be written: the server refuses (HTTP 403, AccessDenied). ` +
-        'Allow s3:PutObject and s3:GetObject on it.',
+      `${storage.location} could not be written: access denied (HTTP 403, AccessDenied). ` +
+        'Allow s3:PutObject and s3:GetObject on the object.',
     );
     front.intercept = () => ({ status: 403, body: createErrorXml('AccessDenied') });
     const report = await captureStorageError(storage.report(createReport('a')));
     expect(report.message).toContain(
-      `s3://${LIGHT_BUCKET}/${key}.instances/ at ${front.url} could not be written: the server`,
+      `s3://${LIGHT_BUCKET}/${key}.instances/ at ${front.url} could not be written: access denied`,
     );
     const reports = await captureStorageError(storage.reports());
     expect(reports.code).toBe('denied');
     expect(reports.message).toContain(
-      'could not be listed: the server refuses (HTTP 403, AccessDenied). Allow s3:ListBucket on the',
+      'could not be listed: access denied (HTTP 403, AccessDenied). Allow s3:ListBucket on the',
     );
   });
 
@@ -492,20 +494,20 @@ describe('S3StateStorage while S3 fails', () => {
     const error = await captureStorageError(another({ endpoint: `http://127.0.0.1:${await getPort()}` }).read());
     expect(error.code).toBe('unavailable');
     expect(error.message).toMatch(
-      /nobody listens there \(connect ECONNREFUSED 127\.0\.0\.1:\d+\)\. Start the server, or correct the/,
+      /connection refused \(connect ECONNREFUSED 127\.0\.0\.1:\d+\)\. Start the server, or correct the/,
     );
   });
 
   it('names an unknown host', async () => {
     const error = await captureStorageError(another({ endpoint: 'http://no-such-host.invalid' }).read());
     expect(error.code).toBe('unavailable');
-    expect(error.message).toContain('the host is not known (getaddrinfo');
+    expect(error.message).toContain('host not found (getaddrinfo');
   });
 
   it('names a server without TLS', async () => {
     const error = await captureStorageError(another({ endpoint: front.url.replace('http:', 'https:') }).read());
     expect(error.code).toBe('unavailable');
-    expect(error.message).toContain('there is no secure connection (');
+    expect(error.message).toContain('no secure connection (');
     expect(error.message).toContain('Check whether the endpoint is http or https;');
   });
 
@@ -531,7 +533,9 @@ describe('S3StateStorage while S3 fails', () => {
       const error = await captureStorageError(another({ credentials: undefined }).read());
       expect(error.code).toBe('denied');
       expect(error.message).toContain('no credentials were found (');
-      expect(error.message).toContain('Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role.');
+      expect(error.message).toContain(
+        'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or assign a role to the machine.',
+      );
       expect(front.calls).toEqual([]);
     });
 
@@ -560,7 +564,7 @@ describe('S3StateStorage while S3 fails', () => {
       refuse('S3RVER');
       expect((await captureStorageError(rotated.read())).code).toBe('denied');
       await write('OTHER');
-      expect((await captureStorageError(rotated.read())).message).toContain('the access key is not known');
+      expect((await failureOf(rotated.read())).message).toContain('unknown access key');
       expect(front.calls.at(-1)?.headers.authorization).toContain('Credential=OTHER/');
       refuse('OTHER');
       await write('S3RVER');
@@ -592,7 +596,7 @@ describe('S3StateStorage while S3 fails', () => {
     front.intercept = () => 'cut';
     const error = await captureStorageError(storage.read());
     expect(error.code).toBe('unavailable');
-    expect(error.message).toContain('the connection was cut (');
+    expect(error.message).toContain('the connection was closed (');
     front.intercept = () => undefined;
     expect((await storage.read())?.state.revision).toBe(1);
   });
@@ -615,9 +619,7 @@ describe('S3StateStorage while S3 fails', () => {
       for (const work of [() => hasty.read(), () => hasty.report(createReport('a')), () => hasty.reports()]) {
         const [error, milliseconds] = await elapsed(work());
         expect(error.code).toBe('unavailable');
-        expect(error.message).toContain(
-          'no answer within 0.3 s. Check that the server runs, and that the network lets',
-        );
+        expect(error.message).toContain('no answer within 0.3 s. Check that the server is running and reachable.');
         expect(milliseconds).toBeGreaterThan(timeout - 20);
         expect(milliseconds).toBeLessThan(timeout + SLACK);
       }
@@ -637,9 +639,7 @@ describe('S3StateStorage while S3 fails', () => {
       const [unknown, longer] = await elapsed(hasty.write(createState(2), version));
       expect(unknown.code).toBe('unavailable');
       expect(unknown.message).toContain('no answer within 0.3 s.');
-      expect(unknown.message).toContain(
-        'Whether it was written all the same is not known, as it could not be read again.',
-      );
+      expect(unknown.message).toContain('It may have been written all the same: it could not be read again.');
       expect(longer).toBeGreaterThan(2 * timeout - 50);
       expect(longer).toBeLessThan(2 * timeout + SLACK);
     });
@@ -684,7 +684,7 @@ describe('S3StateStorage while S3 fails', () => {
       await storage.close();
       const error = await reading;
       expect(error.code).toBe('unavailable');
-      expect(error.message).toContain('the storage was closed');
+      expect(error.message).toContain('the storage is closed');
     });
   });
 
@@ -693,8 +693,8 @@ describe('S3StateStorage while S3 fails', () => {
       // The answer of a server that is not S3: it has no ETag, so the storage never reads the body.
       front.intercept = () => ({ status: 200, body: 'Welcome' });
       for (let reads = 0; reads < 60; reads++) {
-        const error = await captureStorageError(storage.read());
-        expect(error.message).toContain('that is no answer of S3 (HTTP 200');
+        const error = await failureOf(storage.read());
+        expect(error.message).toContain('unexpected response, not from S3 (HTTP 200');
       }
       expect(await front.countConnections()).toBeLessThanOrEqual(2);
       front.intercept = () => undefined;
@@ -742,12 +742,12 @@ describe('S3StateStorage while S3 fails', () => {
       const error = await captureStorageError(storage.write(createState(2), version));
       expect(error.code).toBe('unavailable');
       expect(error.message).toBe(
-        `${storage.location} could not be written: the connection was cut (socket hang up). Check the server, ` +
-          'and what is before it. Try again. When it was read again, it still held the old state.',
+        `${storage.location} could not be written: the connection was closed (socket hang up). Check the server ` +
+          'and any proxy in front of it. Try again. It still contains the previous state.',
       );
-      front.intercept = (call) => (isPutTo(key)(call) ? { status: 500 } : undefined);
-      expect((await captureStorageError(storage.write(createState(2), version))).message).toContain(
-        'the server answers HTTP 500.',
+      front.intercept = (call) => (isPutOf(key)(call) ? { status: 500 } : undefined);
+      expect((await failureOf(storage.write(stateOf(2), version))).message).toContain(
+        'the server responded with HTTP 500.',
       );
       front.intercept = () => undefined;
       await storage.write(createState(2), version);
@@ -810,10 +810,10 @@ describe('S3StateStorage while S3 fails', () => {
       expect((await captureStorageError(storage.write(createState(2), first))).code).toBe('conflict');
     });
 
-    it('accepts an answer without an ETag', async () => {
-      front.intercept = (call) => (isPutTo(key)(call) ? { status: 200 } : undefined);
-      expect((await captureStorageError(storage.write(createState(1), null))).message).toContain(
-        'that is no answer of S3 (HTTP 200, an answer without ETag).',
+    it('takes an answer without an ETag for what it is worth', async () => {
+      front.intercept = (call) => (isPutOf(key)(call) ? { status: 200 } : undefined);
+      expect((await failureOf(storage.write(stateOf(1), null))).message).toContain(
+        'unexpected response, not from S3 (HTTP 200, a response without ETag).',
       );
     });
   });
@@ -850,7 +850,7 @@ describe('S3StateStorage while S3 fails', () => {
       const version = await storage.write(createState(1), null);
       const error = await captureStorageError(storage.write(createState(2), version));
       expect(error.code).toBe('unavailable');
-      expect(error.message).toContain('its own ETag does not match, with quotes or without');
+      expect(error.message).toContain('the ETag of the object does not match, with or without quotes');
     });
   });
 
@@ -941,8 +941,8 @@ describe('S3StateStorage on a server without conditional writes', () => {
     const error = await captureStorageError(storage.write(createState(2), before?.version ?? null));
     expect(error.code).toBe('unavailable');
     expect(error.message).toBe(
-      `${storage.location}: the server ignores the conditions of writes, so that of two operators one may undo ` +
-        'what the other does. Nothing was written. Use a server that heeds If-Match, or Redis; or accept it with the ' +
+      `${storage.location}: the server ignores the conditions of writes, so that operators may undo each other's ` +
+        'changes. Nothing was written. Use a server that supports If-Match, or Redis; or accept the risk with the ' +
         "option onUnconditionalWrites: 'warn' of S3StateStorage.",
     );
     expect(await storage.read()).toEqual(before);
@@ -961,8 +961,8 @@ describe('S3StateStorage on a server without conditional writes', () => {
     const warnings = warn.mock.calls.filter(([text]) => String(text).includes('ignores the conditions'));
     expect(warnings).toEqual([
       [
-        `${storage.location}: the server ignores the conditions of writes, so that of two operators one may undo ` +
-          'what the other does.',
+        `${storage.location}: the server ignores the conditions of writes, so that operators may undo each other's ` +
+          'changes.',
         'MaintenanceStorageWarning',
       ],
     ]);
@@ -985,9 +985,7 @@ describe('S3StateStorage on a server without conditional writes', () => {
   it('checks again after a check without a result', async () => {
     const storage = open({ ...behindFront(), key });
     front.intercept = () => ({ status: 500 });
-    expect((await captureStorageError(storage.write(createState(1), null))).message).toContain(
-      'the server answers HTTP 500',
-    );
+    expect((await failureOf(storage.write(stateOf(1), null))).message).toContain('the server responded with HTTP 500');
     front.intercept = () => undefined;
     await storage.write(createState(1), null);
   });
@@ -1035,21 +1033,18 @@ describe('S3StateStorage secrets', () => {
   });
 
   it.each([
-    [
-      's3://key:secret@bucket/state.json',
-      'holds credentials, which would be shown; give them as AWS_ACCESS_KEY_ID and',
-    ],
+    ['s3://key:secret@bucket/state.json', 'contains credentials, which would be logged; set AWS_ACCESS_KEY_ID and'],
     [
       's3://key:sec/ret@bucket/state.json',
-      'is not a URL such as s3://bucket/path/maintenance.json?region=eu-central-1',
+      'is not an S3 URL; expected a URL such as s3://bucket/path/maintenance.json?region=eu-central-1',
     ],
     [
       's3://bucket/state.json?endpoint=ftp://key:secret@host',
-      'the endpoint must be a URL such as https://minio.internal:9000',
+      'The option endpoint of S3StateStorage must be a URL such as https://minio.internal:9000',
     ],
     [
       's3://bucket/state.json?secretAccessKey=secret',
-      'has the parameter secretAccessKey, which is none of region, endpoint,',
+      'has the unknown parameter secretAccessKey; known: region, endpoint,',
     ],
   ])('reveals no secret of the URL %s', async (url, sentence) => {
     const message = await captureMessage(createStorage(url));
@@ -1075,31 +1070,37 @@ describe('S3StateStorage URL and options', () => {
   });
 
   it.each([
-    ['s3:bucket/key', '"s3:bucket/key" is not a URL such as s3://bucket/path/maintenance.json'],
-    ['s3:///key', '"s3:///key" names no bucket'],
-    ['s3://bucket', '"s3://bucket" names no object'],
-    ['s3://bucket/', '"s3://bucket/" names no object'],
-    ['s3://bucket/folder/', '"s3://bucket/folder/" names no object'],
-    ['s3://bucket:80/key', '"s3://bucket:80/key" is not a URL such as'],
-    ['s3://bucket/key#1', '"s3://bucket/key#1" has a fragment; write # as %23'],
-    ['s3://bucket/%zz', '"s3://bucket/%zz" is not a URL such as'],
-    ['s3://bucket/key?regoin=x', 'has the parameter regoin, which is none of region, endpoint, forcePathStyle'],
+    ['s3:bucket/key', '"s3:bucket/key" is not an S3 URL; expected a URL such as s3://bucket/path/maintenance.json'],
+    ['s3:///key', '"s3:///key" has no bucket'],
+    ['s3://bucket', '"s3://bucket" has no object key'],
+    ['s3://bucket/', '"s3://bucket/" has no object key'],
+    ['s3://bucket/folder/', '"s3://bucket/folder/" has no object key'],
+    ['s3://bucket:80/key', '"s3://bucket:80/key" is not an S3 URL; expected a URL such as'],
+    ['s3://bucket/key#1', '"s3://bucket/key#1" contains "#"; encode it as %23'],
+    ['s3://bucket/%zz', '"s3://bucket/%zz" is not an S3 URL; expected a URL such as'],
+    ['s3://bucket/key?regoin=x', 'has the unknown parameter regoin; known: region, endpoint, forcePathStyle'],
     ['s3://bucket/key?region=a&region=b', 'has the parameter region more than once'],
-    ['s3://bucket/key?forcePathStyle=yes', 'has a forcePathStyle that is neither true nor false'],
+    ['s3://bucket/key?forcePathStyle=yes', 'has an invalid forcePathStyle; expected true or false'],
     [
       's3://bucket/key?endpoint=minio:9000',
-      'the endpoint must be a URL such as https://minio.internal:9000, not "minio:9000"',
+      'The option endpoint of S3StateStorage must be a URL such as https://minio.internal:9000, not "minio:9000"',
     ],
   ])('rejects the invalid URL %s', async (url, sentence) => {
     expect(await captureMessage(createStorage(url))).toContain(sentence);
   });
 
   it.each([
-    [{ bucket: '', key: 'k' }, 'S3StateStorage needs the option bucket'],
-    [{ bucket: 'b', key: '' }, 'S3StateStorage needs the option key'],
-    [{ bucket: 'b', key: 'k', timeout: 0 }, 'timeout must be a number of milliseconds, not 0'],
-    [{ bucket: 'b', key: 'k', reportTtl: NaN }, 'reportTtl must be a number of milliseconds, not NaN'],
-  ])('rejects the invalid options %j', (options, sentence) => {
+    [{ bucket: '', key: 'k' }, 'S3StateStorage requires the option bucket'],
+    [{ bucket: 'b', key: '' }, 'S3StateStorage requires the option key'],
+    [
+      { bucket: 'b', key: 'k', timeout: 0 },
+      'timeout of S3StateStorage must be a number of milliseconds above 0, not 0',
+    ],
+    [
+      { bucket: 'b', key: 'k', reportTtl: NaN },
+      'reportTtl of S3StateStorage must be a number of milliseconds above 0, not NaN',
+    ],
+  ])('%j are no options', (options, sentence) => {
     expect(() => new S3StateStorage(options)).toThrow(sentence);
   });
 });
@@ -1164,10 +1165,12 @@ describe('S3StateStorage in a separate process', () => {
       }`,
     );
     expect(lines).toEqual([
-      expect.stringContaining(`nobody listens there (connect ECONNREFUSED 127.0.0.1:${port}). Start the server, or`),
-      expect.stringContaining('the host is not known (getaddrinfo'),
-      expect.stringContaining('there is no secure connection ('),
-      expect.stringContaining('the connection was cut (socket hang up). Check the server, and what is before it.'),
+      expect.stringContaining(`connection refused (connect ECONNREFUSED 127.0.0.1:${port}). Start the server, or`),
+      expect.stringContaining('host not found (getaddrinfo'),
+      expect.stringContaining('no secure connection ('),
+      expect.stringContaining(
+        'the connection was closed (socket hang up). Check the server and any proxy in front of it.',
+      ),
     ]);
     expect(front.calls).toHaveLength(2);
   });

@@ -56,4 +56,4 @@ export type { StateCache } from './storage/cache/state-cache.js';
 export { FileStateStorage, type FileStateStorageOptions } from './storage/file/file-state-storage.js';
 export { MaintenanceStorageError, type MaintenanceStorageErrorCode } from './errors/maintenance-storage.error.js';
 export { StateStorage, type VersionedState } from './storage/state-storage.js';
-export { parseStoredState } from './storage/parse-stored-state.js';
+export { parseStoredState } from './storage/state-codec.js';

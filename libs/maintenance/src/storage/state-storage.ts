@@ -1,16 +1,16 @@
-import type { MaintenanceState } from '../core/maintenance-state.js';
 import type { InstanceReport } from '../core/instance-report.js';
+import type { MaintenanceState } from '../core/maintenance-state.js';
 
-/** A state together with the version of the storage that holds it. */
+/** A state together with the version under which the storage keeps it. */
 export interface VersionedState {
   state: MaintenanceState;
-  /** Opaque: an ETag, a hash. Two equal versions mean equal content. */
+  /** An opaque identifier, such as an ETag or a hash. Equal versions mean equal content. */
   version: string;
 }
 
 /**
- * Where the state lives: the port that file, S3, Redis and your own storages implement. Also the injection token of the
- * storage that the module uses.
+ * Stores the maintenance state. File, Redis, S3 and custom storages implement this interface. Also the injection token
+ * of the storage that the module uses.
  *
  * @example
  * ```ts
@@ -18,49 +18,57 @@ export interface VersionedState {
  * ```
  */
 export interface StateStorage {
-  /** One word: `file`, `s3`, `redis`. */
+  /** The kind of the storage in one word: `file`, `s3`, `redis`. */
   readonly kind: string;
-  /** Where exactly, for people; never with credentials. */
+  /** Human-readable location. Must not contain credentials. */
   readonly location: string;
   /**
-   * Whether what was there may be gone without anybody's doing, as from a server that keeps it in memory only. Where nothing is
-   * stored, `off` then leaves a state behind: instances that knew one before may still go by it. Default: `false`.
+   * Whether the storage may lose data on its own, as Redis without persistence does. If nothing is stored, `off` then
+   * writes a state all the same, because instances may still apply one that was lost.
+   *
+   * @defaultValue `false`
    */
   readonly isVolatile?: boolean;
 
   /**
-   * Reads the state. Reading never writes.
+   * Reads the state. Must not write.
    *
-   * @returns `null` where nothing is stored
-   * @throws {@link MaintenanceStorageError} with the code `unavailable`, `denied`, `corrupt` (with the version of the corrupt
-   *   content, so that it can be overwritten) or `lost`
+   * @returns `null` if nothing is stored
+   * @throws {@link MaintenanceStorageError} with the code `unavailable`, `denied`, `corrupt` (with the version of the
+   *   corrupt content, so that it can be replaced) or `lost`
    */
   read(): Promise<VersionedState | null>;
 
   /**
-   * Writes the state if the storage still holds `ifVersion`, durably.
+   * Writes the state durably if the storage still has the version `ifVersion`.
    *
-   * @param next - the whole state
-   * @param ifVersion - the version that {@link read} gave; `null` writes only if nothing is there
+   * @param next - the complete state
+   * @param ifVersion - the version that {@link StateStorage.read} returned; `null` writes only if nothing is stored
    * @returns the new version
-   * @throws {@link MaintenanceStorageError} with the code `conflict` if another version is there, else `unavailable` or `denied`
+   * @throws {@link MaintenanceStorageError} with the code `conflict` if the storage has another version, otherwise
+   *   `unavailable` or `denied`
    */
   write(next: MaintenanceState, ifVersion: string | null): Promise<string>;
 
   /**
-   * Calls back when the state may have changed, as often as it likes.
+   * Calls back when the state may have changed; too often is fine.
    *
+   * @param changed - called without arguments
    * @returns a function that ends the watch
    */
   watch?(changed: () => void): Promise<() => Promise<void>>;
 
-  /** Keeps one record for each instance beside the state, with a time to live. */
+  /**
+   * Stores the report of an instance beside the state, one for each instance, with a time to live.
+   *
+   * @param report - replaces the previous report with the same id
+   */
   report?(report: InstanceReport): Promise<void>;
 
-  /** The records of the instances that live. */
+  /** Returns the reports that have not expired. */
   reports?(): Promise<InstanceReport[]>;
 
-  /** Releases connections and handles. */
+  /** Closes connections and handles. */
   close?(): Promise<void>;
 }
 

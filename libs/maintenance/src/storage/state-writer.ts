@@ -11,66 +11,73 @@ import { isStorageError, MaintenanceStorageError, toStorageError } from '../erro
 import { StateReader } from './state-reader.js';
 import type { StateStorage, VersionedState } from './state-storage.js';
 
-/** How a change of the state came out. */
+/** The result of a change of the state. */
 export interface WriteResult {
-  /** What the storage holds now. */
+  /** The state that is stored now. */
   state: MaintenanceState | null;
-  /** What was done; `null`: nothing, as it would have changed nothing. */
+  /** The change that was written; `null` if nothing had to be changed. */
   change: Change | null;
-  /** Whether the storage held content that was not a state, which the change replaced. */
+  /** Whether the change replaced content that was not a state. */
   replacedCorrupt: boolean;
 }
 
+/** The content of the storage before a change. */
 interface StoredContent {
   state: MaintenanceState | null;
   version: string | null;
-  /** Why there is no state, where there should be one; `off` and `on` put one there. */
+  /** The read error if the stored state is corrupt or lost. `on` and `off` write a new state then. */
   failure?: MaintenanceStorageError;
-  /** Whether instances may go by a state that is no longer there. */
-  mayBeCachedElsewhere: boolean;
+  /** Whether instances may still apply a state that is no longer stored. */
+  mayBeAppliedElsewhere: boolean;
 }
 
-/** Writers that meet again and again give up after this many milliseconds. */
+/** A change gives up after so many milliseconds of conflicts with other writers. */
 const CONFLICT_TIMEOUT_MS = 10_000;
-/** A storage that takes longer for one call counts as failed, in milliseconds. */
+/** A call of the storage fails after so many milliseconds. */
 const STORAGE_CALL_TIMEOUT_MS = 10_000;
 
-/** Changes the stored state by compare-and-set, and reads it back before it says so. */
+/** Changes the stored state by compare-and-set, and reads every change back. */
 export class StateWriter {
   readonly #reader: StateReader;
 
-  /** @param force - whether content that never was a state is replaced, too */
+  /**
+   * @param storage - the storage to change
+   * @param clock - tells the time of a change
+   * @param force - whether content that never was a state is replaced too
+   */
   constructor(
     private readonly storage: StateStorage,
     private readonly clock: Clock,
     private readonly force = false,
   ) {
-    // A change is worked out on what the storage holds, and read back from there: never on a copy that may be behind.
+    // A change starts from the storage itself, and is read back from there: a cache may be behind.
     this.#reader = new StateReader(unwrapCache(storage));
   }
 
   /**
-   * Applies `work` to the windows that are stored. On a conflict it reads again and retries. Corrupt content is replaced;
-   * what never was a state only by force.
+   * Applies `createChange` to the stored windows. Reads again and retries on a conflict. Replaces corrupt content, but
+   * content that never was a state only with `force`.
    *
-   * @param work - works the change out; called anew for each try
-   * @param repairs - whether a change that finds nothing to end leaves a state behind all the same, where what is there is no state,
-   *   or none is there any more: instances go by the last one that they know until there is one
-   * @throws {@link MaintenanceStorageError} if the storage can't be read or written, or does not give back what was written
+   * @param createChange - returns the change, or `null` for none; called again for each attempt
+   * @param origin - who makes the change, for the history
+   * @param repairs - whether to write a state even without a change if the stored one is corrupt or lost: instances
+   *   apply the last state that they know until there is a new one
+   * @throws {@link MaintenanceStorageError} if the storage can't be read or written, or the change can't be read back
    */
   async change(
-    work: (windows: readonly StoredWindow[], now: number) => Change | null,
+    createChange: (windows: readonly StoredWindow[], now: number) => Change | null,
     origin: ChangeOrigin,
     repairs = false,
   ): Promise<WriteResult> {
     const lineage = randomBytes(12).toString('hex');
     const deadline = performance.now() + CONFLICT_TIMEOUT_MS;
-    for (let tries = 1; ; tries++) {
-      const { state: base, version, failure, mayBeCachedElsewhere: isForgotten } = await this.#readForChange();
+    for (let attempts = 1; ; attempts++) {
+      const { state: base, version, failure, mayBeAppliedElsewhere } = await this.#readForChange();
       const replacedCorrupt = failure?.code === 'corrupt';
       const now = this.clock.now();
-      const change = work(base?.windows ?? [], now) ?? (repairs && isForgotten ? REPAIR_CHANGE : null);
-      // Nothing was found to end, and nothing was there to look for it in.
+      const change =
+        createChange(base?.windows ?? [], now) ?? (repairs && mayBeAppliedElsewhere ? REPAIR_CHANGE : null);
+      // There was no state in which to look for the windows to end.
       if (change === null && failure) throw failure;
       if (change === null) return { state: base, change, replacedCorrupt: false };
       const next = createNextState(base, change, origin, now, lineage);
@@ -80,31 +87,31 @@ export class StateWriter {
       } catch (error) {
         if (!isStorageError(error) || error.code !== 'conflict') throw this.#toStorageError(error);
         if (performance.now() > deadline) {
-          const message = `${this.storage.location}: other writers came first for ${CONFLICT_TIMEOUT_MS / 1000} s; nothing was changed. Try again.`;
+          const message = `${this.storage.location}: could not write for ${CONFLICT_TIMEOUT_MS / 1000} s because of other writers; nothing was changed. Try again.`;
           throw new MaintenanceStorageError('conflict', message, { cause: error });
         }
       }
-      await pause(Math.random() * Math.min(2 ** tries, 100));
+      await pause(Math.random() * Math.min(2 ** attempts, 100));
     }
   }
 
   async #readForChange(): Promise<StoredContent> {
     try {
       const found = await this.#read();
-      const isForgotten = found === null && this.storage.isVolatile === true;
-      return { state: found?.state ?? null, version: found?.version ?? null, mayBeCachedElsewhere: isForgotten };
+      const mayBeAppliedElsewhere = found === null && this.storage.isVolatile === true;
+      return { state: found?.state ?? null, version: found?.version ?? null, mayBeAppliedElsewhere };
     } catch (error) {
       const isCorrupt = isStorageError(error) && error.code === 'corrupt' && error.version !== undefined;
       const isLost = isStorageError(error) && error.code === 'lost';
       if (!isCorrupt && !isLost) throw this.#toStorageError(error);
       if (error.isForeign && !this.force && !(await this.#hasHeldState())) throw this.#toStorageError(error);
-      // What vanished may be written anew.
+      // A lost state is written as if nothing had been stored.
       const version = isCorrupt ? error.version : null;
-      return { state: null, version, failure: this.#toStorageError(error), mayBeCachedElsewhere: true };
+      return { state: null, version, failure: this.#toStorageError(error), mayBeAppliedElsewhere: true };
     }
   }
 
-  /** Whether an instance that lives has read a state there: then the content is damaged, whatever it looks like. */
+  /** Whether a running instance has read a state there: then the content is damaged, whatever it looks like. */
   async #hasHeldState(): Promise<boolean> {
     const { storage, clock } = this;
     const reports = await withTimeout(
@@ -120,12 +127,13 @@ export class StateWriter {
       throw this.#toStorageError(error, ' (after the write, which may have taken effect)');
     });
     const isOurs = found?.version === version;
-    const isLater = found?.state.lineage === next.lineage && found.state.revision > next.revision;
-    if (found && (isOurs || isLater)) return found.state;
+    const isNewer = found?.state.lineage === next.lineage && found.state.revision > next.revision;
+    if (found && (isOurs || isNewer)) return found.state;
     throw new MaintenanceStorageError(
       'unavailable',
-      `${this.storage.location}: revision ${next.revision} was written but could not be read back; the storage holds ` +
-        `${found ? `revision ${found.state.revision} of another lineage` : 'nothing'}.`,
+      `${this.storage.location}: revision ${next.revision} was written but could not be read back; the storage contains ` +
+        `${found ? `revision ${found.state.revision} of lineage ${found.state.lineage}` : 'nothing'}. ` +
+        'Check that no other program writes there, and try again.',
     );
   }
 

@@ -2,21 +2,29 @@ import { createHash } from 'node:crypto';
 import { isCurrent, REPORT_TTL_MS, type InstanceReport } from '../core/instance-report.js';
 import type { MaintenanceState } from '../core/maintenance-state.js';
 import { serializeState } from '../core/state-format.js';
-import { MaintenanceStorageError } from '../errors/maintenance-storage.error.js';
-import { parseReport } from '../storage/parse-report.js';
+import { formatReport, parseReport } from '../storage/report-codec.js';
+import { parseStoredState } from '../storage/state-codec.js';
 import type { StateStorage, VersionedState } from '../storage/state-storage.js';
-import { parseStoredState } from '../storage/parse-stored-state.js';
+import { createConflictError, describeConflict } from '../storage/storage-errors.js';
 
 /** Settings of a {@link MemoryStateStorage}. */
 export interface MemoryStateStorageOptions {
-  /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 100000. */
+  /**
+   * How long the report of an instance counts, in milliseconds.
+   *
+   * @defaultValue 100000
+   */
   reportTtl?: number;
-  /** Milliseconds since the epoch. Default: the system's clock. */
+  /**
+   * Returns the current time in milliseconds since the epoch.
+   *
+   * @defaultValue `Date.now`
+   */
   now?: () => number;
 }
 
 /**
- * Keeps the state in memory, for tests: it behaves as the other storages do, and can be made to fail.
+ * Stores the state in memory, for tests. Behaves as the other storages do, and can be made to fail.
  *
  * @example
  * ```ts
@@ -37,60 +45,89 @@ export class MemoryStateStorage implements StateStorage {
   private readonly watchers = new Set<() => void>();
   private readonly records = new Map<string, { text: string; writtenAt: number }>();
 
+  /** @param options - settings */
   constructor(options: MemoryStateStorageOptions = {}) {
     this.reportTtl = options.reportTtl ?? REPORT_TTL_MS;
     this.now = options.now ?? Date.now;
   }
 
-  /** Makes every following read, write and report fail with `error`, until `fail(null)`. */
+  /**
+   * Makes all further reads, writes and reports fail.
+   *
+   * @param error - the error that they throw; `null` makes them work again
+   */
   fail(error: Error | null): void {
     this.failure = error;
   }
 
-  /** Puts `text` there as if somebody had written it by hand: a state as JSON, `1`, `0`, or anything that is none. */
+  /**
+   * Replaces the content, as an operator who edits the file does.
+   *
+   * @param text - a state as JSON, `1`, `0`, or corrupt content
+   */
   put(text: string): void {
     this.replace(text);
   }
 
-  /** Removes the state as if somebody had deleted it. Reports stay. */
+  /** Deletes the state, as an operator who deletes the file does. Reports stay. */
   clear(): void {
     this.replace(null);
   }
 
-  /** @throws {@link MaintenanceStorageError} `corrupt`, or what {@link fail} was given */
+  /**
+   * Reads the state.
+   *
+   * @returns `null` if nothing is stored
+   * @throws {@link MaintenanceStorageError} `corrupt`, or the error passed to {@link MemoryStateStorage.fail}
+   */
   async read(): Promise<VersionedState | null> {
     this.assertNotFailing();
     if (this.text === null) return null;
     return parseStoredState(this.text, hashContent(this.text), this.location);
   }
 
-  /** @throws {@link MaintenanceStorageError} `conflict`, or what {@link fail} was given */
+  /**
+   * Writes the state if the storage still has the version `ifVersion`.
+   *
+   * @returns the new version
+   * @throws {@link MaintenanceStorageError} `conflict`, or the error passed to {@link MemoryStateStorage.fail}
+   */
   async write(next: MaintenanceState, ifVersion: string | null): Promise<string> {
     this.assertNotFailing();
     const found = this.text === null ? null : hashContent(this.text);
-    if (found !== ifVersion) {
-      throw new MaintenanceStorageError('conflict', 'Somebody else has written the state meanwhile: read it again.');
-    }
+    if (found !== ifVersion) throw createConflictError(this.location, describeConflict(found === null));
     const text = serializeState(next);
     this.replace(text);
     return hashContent(text);
   }
 
-  /** Calls back soon after each change. */
+  /**
+   * Calls back shortly after each change.
+   *
+   * @returns a function that ends the watch
+   */
   async watch(changed: () => void): Promise<() => Promise<void>> {
-    // A function of its own for each watch: the same callback may watch twice.
+    // One function for each watch: the same callback may be passed twice.
     const watcher = (): void => changed();
     this.watchers.add(watcher);
     return async () => void this.watchers.delete(watcher);
   }
 
-  /** @throws what {@link fail} was given */
+  /**
+   * Stores the report of an instance.
+   *
+   * @throws the error passed to {@link MemoryStateStorage.fail}
+   */
   async report(report: InstanceReport): Promise<void> {
     this.assertNotFailing();
-    this.records.set(report.id, { text: JSON.stringify(report), writtenAt: this.now() });
+    this.records.set(report.id, { text: formatReport(report), writtenAt: this.now() });
   }
 
-  /** @throws what {@link fail} was given */
+  /**
+   * Returns the reports that have not expired.
+   *
+   * @throws the error passed to {@link MemoryStateStorage.fail}
+   */
   async reports(): Promise<InstanceReport[]> {
     this.assertNotFailing();
     return [...this.records.values()].flatMap(({ text, writtenAt }) => {
@@ -105,7 +142,7 @@ export class MemoryStateStorage implements StateStorage {
 
   private replace(text: string | null): void {
     this.text = text;
-    // As with a real storage, a watcher hears of a change some time after it.
+    // Deferred: a real storage notifies some time after the change.
     queueMicrotask(() => [...this.watchers].forEach((watcher) => this.watchers.has(watcher) && watcher()));
   }
 }

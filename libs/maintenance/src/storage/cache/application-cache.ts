@@ -9,47 +9,51 @@ import type { CacheOptions, StateCache } from './state-cache.js';
 // The token of @nestjs/cache-manager, which need not be installed.
 const CACHE_MANAGER = 'CACHE_MANAGER';
 
-/** Milliseconds to wait for a cache that is still being made. */
+/** A cache whose asynchronous factory is running is awaited for so many milliseconds. */
 const CACHE_READY_TIMEOUT_MS = 10_000;
 
 /**
- * Puts the application's cache before a storage.
+ * Wraps a storage with the application's cache.
  *
- * @throws {@link MaintenanceOptionsError} where there is no cache, or one that could never be right
+ * @param storage - the storage to cache
+ * @param options - the entry in the cache
+ * @param refreshInterval - the interval between two reads, in milliseconds, for the warning
+ * @param modules - where the cache is looked up
+ * @throws {@link MaintenanceOptionsError} if there is no cache, or one that could serve an old state forever
  */
 export async function wrapWithApplicationCache(
   storage: StateStorage,
-  { key, ttl }: Required<CacheOptions>,
+  options: Required<CacheOptions>,
   refreshInterval: number,
   modules: ModuleRef,
 ): Promise<StateStorage> {
+  const { key, ttl } = options;
   const cache = await findCache(modules);
   if (isLocalCache(cache) && storage.kind !== 'memory') {
-    const place =
-      'the cache of this application is in its own memory, where it does not see what other processes write to';
-    const remedy = 'Give CacheModule a store that all of them share, such as Redis (@keyv/redis)';
+    const reason = `the cache of this application is in its memory and does not see what other processes write to ${storage.location}`;
+    const remedy = 'Configure CacheModule with a store that all instances share, such as Redis (@keyv/redis)';
     if (ttl === 0) {
       throw new MaintenanceOptionsError(
-        `\`cache.ttl\` is 0, so that an entry would hold for ever, but ${place} ${storage.location}. ${remedy}, or set a \`ttl\`.`,
+        `\`cache.ttl\` is 0, so that entries never expire, but ${reason}. ${remedy}, or set a \`ttl\`.`,
       );
     }
-    const bound = (ttl + refreshInterval) / 1000;
+    const maxLagSeconds = (ttl + refreshInterval) / 1000;
     new MaintenanceLogger().warn(
-      `${capitalize(place)} ${storage.location}: it may be behind by ${bound} s (cache.ttl + refreshInterval). ${remedy}.`,
+      `${capitalize(reason)}: it may be up to ${maxLagSeconds} s behind (cache.ttl + refreshInterval). ${remedy}.`,
     );
   }
   return new CachedStateStorage(storage, cache, { key, ttl });
 }
 
 async function findCache(modules: ModuleRef): Promise<StateCache> {
-  // It belongs to another module, which may not have made it yet, and which need not be a global one.
+  // The cache belongs to another module, which may still be creating it and need not be global.
   for (const deadline = performance.now() + CACHE_READY_TIMEOUT_MS; performance.now() < deadline;) {
     const cache = getCache(modules);
     if (cache) return cache;
     await pause(5);
   }
   throw new MaintenanceOptionsError(
-    `the application's cache (${CACHE_MANAGER}) was not ready after ${CACHE_READY_TIMEOUT_MS / 1000} s. Does its factory wait for something of this module?`,
+    `\`cache\`: the application's cache (${CACHE_MANAGER}) was not ready after ${CACHE_READY_TIMEOUT_MS / 1000} s. Check that its factory does not wait for a provider of this module.`,
   );
 }
 
@@ -66,19 +70,18 @@ function getCache(modules: ModuleRef): StateCache | null {
 }
 
 /**
- * Whether a cache, or a part of it, is in the memory of this process. What is not known to be is taken for shared: the
- * stores of others need not look like anything.
+ * Whether a cache, or one of its stores, is in the memory of this process. Unknown stores are assumed to be shared.
  */
 export function isLocalCache(cache: object): boolean {
   const { stores = [] } = cache as { stores?: unknown };
   return Array.isArray(stores) && stores.some(isLocalStore);
 }
 
-/** Stores in memory that can be given to Keyv: its own, and those of cacheable, quick-lru and lru-cache. */
+/** The class names of in-memory stores for Keyv: its own, and those of cacheable, quick-lru and lru-cache. */
 const LOCAL_STORE_PATTERN = /^_*(?:Map|BigMap|CacheableMemory|KeyvCacheableMemory|QuickLRU|LRUCache)\d*$/;
 
 function isLocalStore(store: unknown): boolean {
-  // A Keyv has one store; a Cacheable has a first one and perhaps a second, each of them a Keyv.
+  // A Keyv has one store; a Cacheable has a primary and possibly a secondary one, each of them a Keyv.
   const { opts, primary, secondary } = (store ?? {}) as {
     opts?: { store?: object };
     primary?: unknown;

@@ -2,30 +2,31 @@ import { createHash } from 'node:crypto';
 import { constants, type BigIntStats } from 'node:fs';
 import { open, readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { getErrorCode, nullIfMissing } from './file-errors.js';
+import { getErrorCode } from '../error-code.js';
+import { MAX_STATE_BYTES } from '../state-size.js';
+import { nullIfMissing } from './file-errors.js';
 
-/** The most bytes that a state may have: many thousand windows, and still quick to read. */
-export const MAX_STATE_BYTES = 1024 * 1024;
-
-/** What a file holds. */
+/** The content of a file. */
 export interface FileContent {
+  /** A hash of the content. */
   version: string;
-  /** Missing where the file is larger than {@link MAX_STATE_BYTES}. */
+  /** Missing if the file is larger than {@link MAX_STATE_BYTES}. */
   text?: string;
 }
 
-/** The version of a file with these bytes. */
+/** Returns the version of a file with these bytes. */
 export function hashContent(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex').slice(0, 32);
 }
 
 /**
- * Reads a file, links followed; `null` where there is none.
+ * Reads a file, following symbolic links.
  *
- * @throws for what is not a regular file, such as a folder or a named pipe
+ * @returns `null` if the file does not exist
+ * @throws Error if the path is not a regular file but a folder or a named pipe, for example
  */
 export async function readContent(path: string): Promise<FileContent | null> {
-  // Without O_NONBLOCK a named pipe would hang the reader until another process writes to it.
+  // Without O_NONBLOCK, opening a named pipe blocks until another process writes to it.
   const file = await nullIfMissing(open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)));
   if (!file) return null;
   try {
@@ -40,12 +41,12 @@ export async function readContent(path: string): Promise<FileContent | null> {
   }
 }
 
-// A file that can't be a state is not worth hashing at each poll.
+// A file that is too large to be a state is not hashed at every poll.
 function createLargeVersion({ size, mtimeNs, ino }: BigIntStats): string {
   return `large-${size}-${mtimeNs}-${ino}`;
 }
 
-/** Where the links of `path` end, whether or not anything is there: what has to be replaced so that they stay. */
+/** Resolves the symbolic links of `path`, even if the target does not exist: replacing the target keeps the links. */
 export async function followLinks(path: string): Promise<string> {
   let target = path;
   for (let links = 0; links < 40; links++) {
@@ -62,7 +63,7 @@ async function readLinkTarget(path: string): Promise<string | null> {
   try {
     return await nullIfMissing(readlink(path));
   } catch (error) {
-    if (getErrorCode(error) === 'EINVAL') return null; // it is no link
+    if (getErrorCode(error) === 'EINVAL') return null; // not a link
     throw error;
   }
 }

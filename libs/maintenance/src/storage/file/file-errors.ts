@@ -2,15 +2,9 @@ import { statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import { isStorageError, MaintenanceStorageError } from '../../errors/maintenance-storage.error.js';
+import { getErrorCode } from '../error-code.js';
 
-/** The system's code of an error, `ENOENT` for example. */
-export function getErrorCode(error: unknown): string | undefined {
-  // Not instanceof: under Jest the system's errors belong to another realm.
-  const code = (error as { code?: unknown } | null | undefined)?.code;
-  return typeof code === 'string' ? code : undefined;
-}
-
-/** What `work` gives, or `null` where it fails because something is not there. */
+/** Returns the result of `work`, or `null` if it fails because a file or folder does not exist. */
 export async function nullIfMissing<T>(work: Promise<T>): Promise<T | null> {
   try {
     return await work;
@@ -20,16 +14,17 @@ export async function nullIfMissing<T>(work: Promise<T>): Promise<T | null> {
   }
 }
 
-/** Whether this process may give files away. */
+/** Whether this process runs as root, and may therefore change the owner of files. */
 export function isRoot(): boolean {
   return process.geteuid?.() === 0;
 }
 
 /**
- * An error of the file system in the words of an operator.
+ * Converts an error of the file system into one that tells an operator what to do.
  *
- * @param access - what was tried
- * @param path - on what
+ * @param error - a {@link MaintenanceStorageError} is returned as it is
+ * @param access - the operation that failed
+ * @param path - the file or folder of that operation
  */
 export function toFileError(error: unknown, access: 'read' | 'write to', path: string): MaintenanceStorageError {
   if (isStorageError(error)) return error;
@@ -38,12 +33,12 @@ export function toFileError(error: unknown, access: 'read' | 'write to', path: s
   const reason = (error as Error | undefined)?.message ?? String(error);
   return new MaintenanceStorageError(
     denied ? 'denied' : 'unavailable',
-    explainFileError(error, access, path) ?? `could not ${access} ${path}: ${reason}. Correct that and try again.`,
+    explainFileError(error, access, path) ?? `Could not ${access} ${path}: ${reason}. Fix the cause and try again.`,
     { cause: error },
   );
 }
 
-/** Describes the rights on a file or folder, such as "owner root, mode 600"; `undefined` where nothing can be found out. */
+/** Describes the permissions of a file or folder, such as "owner root, mode 600"; `undefined` if they can't be read. */
 export function describeRights(path: string): string | undefined {
   try {
     const { uid, mode } = statSync(path);
@@ -59,7 +54,7 @@ function describeOwner(uid: number): string {
     const user = userInfo();
     if (user.uid === uid) return user.username;
   } catch {
-    // In a container the uid often has no entry in the list of users.
+    // In a container, the uid often has no entry in /etc/passwd.
   }
   return `uid ${uid}`;
 }
@@ -68,7 +63,7 @@ function explainFileError(error: unknown, access: string, path: string): string 
   const code = getErrorCode(error);
   switch (code) {
     case 'ENOENT': {
-      // The call names what it was about to make, in a folder that is not there.
+      // The path in the error is the file that was to be created; its folder is missing.
       const missing = dirname((error as NodeJS.ErrnoException).path ?? path);
       return `ENOENT: the folder ${missing} does not exist. Create it, or correct the path.`;
     }
@@ -77,19 +72,19 @@ function explainFileError(error: unknown, access: string, path: string): string 
       const user = `uid ${process.geteuid?.() ?? 'unknown'}`;
       const rights = describeRights(path);
       const shown = rights === undefined ? '' : ` (${rights})`;
-      return `${code}: the user "${user}" may not ${access} ${path}${shown}. Give that user the right, or run as the owner.`;
+      return `${code}: the user "${user}" may not ${access} ${path}${shown}. Grant that user access, or run as the owner.`;
     }
     case 'EROFS':
-      return `EROFS: ${path} is on a read-only file system. Mount it writable, or keep the state elsewhere.`;
+      return `EROFS: ${path} is on a read-only file system. Mount it writable, or store the state elsewhere.`;
     case 'ENOSPC':
     case 'EDQUOT':
-      return `${code}: there is no space left for ${path}. Free some and try again; the old state still holds.`;
+      return `${code}: there is no space left for ${path}. Free some and try again; the previous state is unchanged.`;
     case 'EISDIR':
-      return `EISDIR: ${path} is a folder. Name a file in it.`;
+      return `EISDIR: ${path} is a folder. Specify a file in it.`;
     case 'ENOTDIR':
-      return `ENOTDIR: a part of ${path} is a file where a folder should be. Correct the path.`;
+      return `ENOTDIR: a component of ${path} is a file, not a folder. Correct the path.`;
     case 'ELOOP':
-      return `ELOOP: the links of ${path} lead in a circle. Correct them.`;
+      return `ELOOP: the symbolic links of ${path} form a loop. Correct them.`;
     case 'EBUSY':
       return `EBUSY: ${path} is a mount point and can't be replaced. Mount the folder that holds it instead.`;
     default:

@@ -47,7 +47,7 @@ describe('lockFile', () => {
     lockMock.mockReset().mockRejectedValue(errorOf('ELOCKED'));
     const attempt = lockFile('/somewhere/state.json', 0, nothing);
     await expect(attempt).rejects.toMatchObject({ code: 'unavailable' });
-    await expect(attempt).rejects.toThrow('another process holds the lock /somewhere/state.json.lock');
+    await expect(attempt).rejects.toThrow('Timed out waiting for the lock /somewhere/state.json.lock');
   });
 
   it('detects a lost lock and ignores the failure to release it', async () => {

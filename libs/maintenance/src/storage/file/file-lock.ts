@@ -1,29 +1,32 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getErrorCode } from './file-errors.js';
 import { MaintenanceStorageError } from '../../errors/maintenance-storage.error.js';
+import { getErrorCode } from '../error-code.js';
 
-// Milliseconds, the least that proper-lockfile allows: a lock broken too early costs its holder a retry, a longer wait
-// costs an operator time.
+// The minimum that proper-lockfile allows: breaking a lock too early costs its holder a retry, a longer wait costs an
+// operator time.
 const STALE_LOCK_MS = 2000;
 
+/** The lock of a file, held by this process. */
 export interface FileLock {
-  /** Whether the lock is known to have passed to somebody else. */
+  /** Whether another process is known to have taken the lock over. */
   isLost: boolean;
+  /** Releases the lock. Never rejects. */
   release(): Promise<void>;
 }
 
 /**
- * Takes the lock of a file, between processes and within one.
+ * Acquires the lock of a file, between processes and within one.
  *
- * It makes writers queue, and is not what keeps them apart: a lock whose holder stood still for two seconds is taken
- * from it, and proper-lockfile has moments in which two processes take it at once. `FileStateStorage` is safe without
- * it.
+ * The lock only queues writers; correctness does not depend on it. A lock whose holder was suspended for two seconds is
+ * broken, and proper-lockfile can let two processes acquire it at once.
  *
+ * @param path - the file; the lock is the folder `<path>.lock`
  * @param deadline - when to give up, on the clock of `performance.now()`
- * @param beforeWaiting - called before each wait; what it throws ends the attempt
+ * @param beforeWaiting - called before each wait; throw to give up
+ * @throws {@link MaintenanceStorageError} `unavailable` after the deadline
  */
 export async function lockFile(path: string, deadline: number, beforeWaiting: () => Promise<void>): Promise<FileLock> {
-  // On the first write only: loading it installs handlers for signals and replaces process.cwd and fs.close.
+  // Loaded on the first write: the package installs signal handlers and replaces process.cwd and fs.close.
   const { lock } = await import('proper-lockfile');
   const lockfilePath = `${path}.lock`;
   const held = { isLost: false };
@@ -39,7 +42,7 @@ export async function lockFile(path: string, deadline: number, beforeWaiting: ()
         retries: 0,
         onCompromised,
       });
-      // A lock that can't be released has become somebody else's, or will be stale soon.
+      // A lock that can't be released was taken over, or will be stale soon.
       return Object.assign(held, { release: () => release().catch(() => undefined) });
     } catch (error) {
       if (!isLockTaken(error)) throw error;
@@ -52,14 +55,14 @@ export async function lockFile(path: string, deadline: number, beforeWaiting: ()
 
 function isLockTaken(error: unknown): boolean {
   if (getErrorCode(error) === 'ELOCKED') return true;
-  // Somebody took the new lock for the stale one that was there before, while proper-lockfile was still looking at it.
+  // Another process removed the lock as stale while proper-lockfile was inspecting it.
   return getErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall !== 'mkdir';
 }
 
 function createLockedError(lockfilePath: string): MaintenanceStorageError {
   return new MaintenanceStorageError(
     'unavailable',
-    `another process holds the lock ${lockfilePath} and does not let go. ` +
-      'Nothing was written. Try again; if no process is writing, remove that folder.',
+    `Timed out waiting for the lock ${lockfilePath}, held by another process. Nothing was written. ` +
+      'Try again; if no process is writing, remove that folder.',
   );
 }

@@ -177,7 +177,7 @@ describe('FileStateStorage', () => {
       await writeFile(path, '{"format":1}');
       const error = await captureStorageError(storage.read());
       expect(error).toMatchObject({ code: 'corrupt', version: expect.any(String) });
-      expect(error.message).toContain(`${path} holds no maintenance state: lineage`);
+      expect(error.message).toContain(`${path} does not contain a valid maintenance state: lineage`);
       expect(error.message).toContain('`on` or `off` replaces it');
     });
 
@@ -228,7 +228,7 @@ describe('FileStateStorage', () => {
       const directory = await captureStorageError(storage.read());
       expect(directory).toMatchObject({
         code: 'unavailable',
-        message: `EISDIR: ${path} is a folder. Name a file in it.`,
+        message: `EISDIR: ${path} is a folder. Specify a file in it.`,
       });
       expect((await captureStorageError(storage.write(createState(1), null))).message).toBe(directory.message);
 
@@ -236,7 +236,7 @@ describe('FileStateStorage', () => {
       const below = new FileStateStorage(join(folder, 'file', 'state.json'));
       expect(await captureStorageError(below.read())).toMatchObject({
         code: 'unavailable',
-        message: expect.stringMatching(/^ENOTDIR: a part of/),
+        message: expect.stringMatching(/^ENOTDIR: a component of/),
       });
       expect(await captureStorageError(below.write(createState(1), null))).toMatchObject({ code: 'unavailable' });
 
@@ -497,7 +497,7 @@ describe('FileStateStorage', () => {
         passed = 7500;
         for (const error of await Promise.all(writes)) {
           expect(error.code).toBe('unavailable');
-          expect(error.message).toContain(`another process holds the lock ${path}.lock`);
+          expect(error.message).toContain(`Timed out waiting for the lock ${path}.lock`);
         }
       } finally {
         clearInterval(alive);

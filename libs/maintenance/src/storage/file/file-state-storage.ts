@@ -3,33 +3,40 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { isBlank } from '../../core/foreign-content.js';
 import { REPORT_TTL_MS, type InstanceReport } from '../../core/instance-report.js';
 import type { MaintenanceState } from '../../core/maintenance-state.js';
-import { parseState, serializeState } from '../../core/state-format.js';
-import { followLinks, MAX_STATE_BYTES, readContent, hashContent, type FileContent } from './file-content.js';
-import { getErrorCode, toFileError } from './file-errors.js';
+import { parseState } from '../../core/state-format.js';
+import type { MaintenanceStorageError } from '../../errors/maintenance-storage.error.js';
+import { getErrorCode } from '../error-code.js';
+import { parseStateAtUrl, serializeStoredState } from '../state-codec.js';
+import type { StateStorage, VersionedState } from '../state-storage.js';
+import { createConflictError, createOversizedContentError, describeConflict } from '../storage-errors.js';
+import { followLinks, hashContent, readContent, type FileContent } from './file-content.js';
+import { toFileError } from './file-errors.js';
 import { lockFile } from './file-lock.js';
-import { keepCorruptCopy, replaceFile, findTemporaryFiles } from './replace-file.js';
 import { readReports, writeReport } from './file-reports.js';
 import { FileWatcher } from './file-watcher.js';
-import { MaintenanceStorageError } from '../../errors/maintenance-storage.error.js';
-import type { StateStorage, VersionedState } from '../state-storage.js';
-import { parseStateAtUrl, createTooLargeError } from '../parse-stored-state.js';
+import { findTemporaryFiles, keepCorruptCopy, replaceFile } from './replace-file.js';
 
-/** Milliseconds that a write waits for other writers. */
-const LOCK_TIMEOUT_MS = 8000;
+/** A write waits so many milliseconds for other writers. */
+const LOCK_TIMEOUT_MS = 8_000;
 
 /** Settings of a {@link FileStateStorage}. */
 export interface FileStateStorageOptions {
-  /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 100000. */
+  /**
+   * How long the report of an instance counts, in milliseconds.
+   *
+   * @defaultValue 100000
+   */
   reportTtl?: number;
 }
 
 /**
- * Keeps the state in a file: for one machine, where any number of processes may read and write it. For several
- * machines, and instead of a network file system, use S3 or Redis.
+ * Stores the state in a file, for any number of processes on one machine. For several machines use S3 or Redis, not a
+ * network file system.
  *
- * A write replaces the file as a whole and returns when a power cut can't undo it. An existing file keeps its owner and
- * mode; a link to it stays. The folder has to exist. A new file can be read by its owner only, who is the folder's
- * owner where root makes it. Reading writes nothing: a read-only mount is enough for an application that only reads.
+ * A write replaces the file atomically and resolves when a power cut can't undo it. An existing file keeps its owner,
+ * its mode and the symbolic links to it. The folder has to exist. A new file is readable by its owner only; if root
+ * creates it, that is the owner of the folder. Reading never writes: an application that only reads needs no more than
+ * a read-only mount.
  *
  * @example
  * ```ts
@@ -41,7 +48,7 @@ export class FileStateStorage implements StateStorage {
   /** The absolute path of the file. */
   readonly location: string;
   /**
-   * Where the last write has kept what was not a state.
+   * The copy that the last write kept of content that was not a state.
    *
    * @internal
    */
@@ -50,7 +57,10 @@ export class FileStateStorage implements StateStorage {
   private readonly watches = new Set<FileWatcher>();
   private lastWrite: Promise<unknown> = Promise.resolve();
 
-  /** @param path - of the file, absolute or from the working directory; the file need not exist */
+  /**
+   * @param path - of the file, absolute or relative to the working directory; the file need not exist
+   * @param options - settings
+   */
   constructor(path: string, options: FileStateStorageOptions = {}) {
     this.location = resolve(path);
     this.reportTtl = options.reportTtl ?? REPORT_TTL_MS;
@@ -59,35 +69,41 @@ export class FileStateStorage implements StateStorage {
   /**
    * Reads the state, as JSON or just `1` or `0`.
    *
+   * @returns `null` if the file does not exist
    * @throws {@link MaintenanceStorageError} `corrupt`, `denied` or `unavailable`
    */
   async read(): Promise<VersionedState | null> {
-    // Before the content, so that no change falls between the two.
+    // Before the content is read, so that no change is missed in between.
     await Promise.all([...this.watches].map((watch) => watch.ensure()));
     const content = await this.readContent();
     if (!content) return null;
     const { version, text } = content;
-    if (text === undefined) throw createTooLargeError(MAX_STATE_BYTES, version, this.location);
+    if (text === undefined) throw createOversizedContentError(version, this.location);
     return parseStateAtUrl(text, version, this.location);
   }
 
   /**
-   * Writes the state if the file still holds `ifVersion`. Waits up to 8 seconds for other processes that write. What is
-   * replaced and was no state is kept beside the file, as `<file>.corrupt-<time>`.
+   * Writes the state if the file still has the version `ifVersion`. Waits up to 8 seconds for other writers. Content
+   * that is replaced and was not a state is kept as `<file>.corrupt-<time>`.
    *
-   * @throws {@link MaintenanceStorageError} `conflict`, `denied` or `unavailable`; then the old content stands
+   * @returns the new version
+   * @throws {@link MaintenanceStorageError} `conflict`, `denied` or `unavailable`; the old content is unchanged then
    */
   write(next: MaintenanceState, ifVersion: string | null): Promise<string> {
     const deadline = performance.now() + LOCK_TIMEOUT_MS;
-    // Writers of one process wait for each other here, in order, instead of all polling the lock.
+    // Writes of one process queue here, in order, instead of all polling the lock.
     const write = this.lastWrite.then(() => this.replace(next, ifVersion, deadline));
     this.lastWrite = write.catch(() => undefined);
     return write;
   }
 
-  /** Calls back on changes of the file. A folder that comes later, or anew, is watched from the read that follows. */
+  /**
+   * Calls back when the file changes. A folder that is created or recreated later is watched from the next read on.
+   *
+   * @returns a function that ends the watch
+   */
   async watch(changed: () => void): Promise<() => Promise<void>> {
-    // A link's target is replaced in its own folder.
+    // The target of a link is replaced in its own folder.
     const target = await followLinks(this.location).catch(() => this.location);
     const watches = [...new Set([this.location, target])].map((path) => new FileWatcher(path, changed));
     for (const watch of watches) this.watches.add(watch);
@@ -101,7 +117,7 @@ export class FileStateStorage implements StateStorage {
   }
 
   /**
-   * Keeps the record of an instance in the folder `.<file>.instances`, and removes those of instances that have gone.
+   * Stores the report of an instance in the folder `.<file>.instances`, and removes expired reports.
    *
    * @throws {@link MaintenanceStorageError} `denied` or `unavailable`
    */
@@ -113,7 +129,7 @@ export class FileStateStorage implements StateStorage {
   }
 
   /**
-   * The records of the instances that reported within the time to live. Broken ones are left out.
+   * Returns the reports that have not expired. Broken ones are ignored.
    *
    * @throws {@link MaintenanceStorageError} `denied` or `unavailable`
    */
@@ -125,8 +141,7 @@ export class FileStateStorage implements StateStorage {
   }
 
   private async replace(next: MaintenanceState, ifVersion: string | null, deadline: number): Promise<string> {
-    const bytes = Buffer.from(serializeState(next));
-    if (bytes.length > MAX_STATE_BYTES) throw this.createTooLargeError(bytes.length);
+    const bytes = serializeStoredState(next, this.location);
     this.keptAs = undefined;
     const expectVersion = async (): Promise<void> => void (await this.expectVersion(ifVersion));
     await expectVersion();
@@ -138,14 +153,13 @@ export class FileStateStorage implements StateStorage {
         for (const leftover of await findTemporaryFiles(target)) await rm(leftover, { force: true });
         await replaceFile(target, bytes, {
           durable: true,
-          // Two writers that both believe to hold the lock can't both pass: each made its temporary file before it
-          // looked for others, so the later one sees the earlier, or finds its rename done and another version. And a
-          // writer that stood still while others removed its temporary file has nothing left to rename.
+          // Two writers that both believe they hold the lock can't both pass: each creates its temporary file before
+          // it looks for others, so the later one sees the file of the earlier, or a new version after its rename. A
+          // writer that was suspended while another removed its temporary file has nothing left to rename.
           beforeRename: async (temporary) => {
             const temporaries = await findTemporaryFiles(target);
-            const alone = temporaries.length === 1 && temporaries[0] === temporary;
-            if (lock.isLost || !alone)
-              throw this.createConflictError('another process took over the lock during the write');
+            const isAlone = temporaries.length === 1 && temporaries[0] === temporary;
+            if (lock.isLost || !isAlone) throw this.createLostLockError();
             const content = await this.expectVersion(ifVersion);
             if (content && !isState(content)) this.keptAs = await keepCorruptCopy(target);
           },
@@ -161,8 +175,9 @@ export class FileStateStorage implements StateStorage {
 
   private async expectVersion(version: string | null): Promise<FileContent | null> {
     const content = await this.readContent();
-    if ((content?.version ?? null) !== version)
-      throw this.createConflictError(content === null ? 'it is gone' : 'somebody else has written it meanwhile');
+    if ((content?.version ?? null) !== version) {
+      throw createConflictError(this.location, describeConflict(content === null));
+    }
     return content;
   }
 
@@ -184,32 +199,24 @@ export class FileStateStorage implements StateStorage {
 
   private async findReportFolder(): Promise<string> {
     const target = await this.findTarget();
-    // With a dot in front: watchers (nodemon, pm2) leave such folders alone.
+    // With a leading dot, so that nodemon and pm2 do not watch the folder.
     return join(dirname(target), `.${basename(target)}.instances`);
   }
 
   private toWriteError(error: unknown, target: string): MaintenanceStorageError {
-    // Somebody removed the temporary file: see beforeRename.
-    const outrun = getErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'rename';
-    if (outrun) return this.createConflictError('another process took over the lock during the write', error);
-    // Replacing a file is a change of its folder, except that a file mounted by itself is what is in the way.
+    // Another writer removed the temporary file: see `beforeRename`.
+    const isOvertaken = getErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'rename';
+    if (isOvertaken) return this.createLostLockError(error);
+    // Replacing a file needs write access to its folder; only EBUSY is about the file, which is a mount point.
     return toFileError(error, 'write to', getErrorCode(error) === 'EBUSY' ? target : dirname(target));
   }
 
-  private createConflictError(reason: string, cause?: unknown): MaintenanceStorageError {
-    const message = `${this.location} was not written: ${reason}. Read it again and decide anew.`;
-    return new MaintenanceStorageError('conflict', message, { cause });
-  }
-
-  private createTooLargeError(size: number): MaintenanceStorageError {
-    const message =
-      `${this.location} was not written: the state has ${size} bytes, and ${MAX_STATE_BYTES} are the most. ` +
-      'End windows that are no longer needed.';
-    return new MaintenanceStorageError('unavailable', message);
+  private createLostLockError(cause?: unknown): MaintenanceStorageError {
+    return createConflictError(this.location, 'another process took over the lock during the write', cause);
   }
 }
 
-/** Whether there is a state in a file, or nothing that is worth keeping. */
+/** Whether a file contains a state, or nothing that is worth keeping. */
 function isState({ text }: FileContent): boolean {
   if (text === undefined) return false;
   try {

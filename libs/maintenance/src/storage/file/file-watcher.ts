@@ -4,20 +4,24 @@ import { basename, dirname } from 'node:path';
 import { nullIfMissing } from './file-errors.js';
 
 /**
- * Watches one entry of a folder. The folder, because a file that is replaced has another inode; and again whenever the folder is
- * made, or made anew: {@link ensure} finds that out.
+ * Watches one entry of a folder. Watches the folder and not the file, because a replaced file has another inode; and
+ * again after the folder was created or recreated, which {@link FileWatcher.ensure} detects.
  */
 export class FileWatcher {
   #watcher: FSWatcher | null = null;
   #inode: number | null = null;
   #isClosed = false;
 
+  /**
+   * @param path - the file; it need not exist, nor its folder
+   * @param onChange - called when the file may have changed
+   */
   constructor(
     private readonly path: string,
     private readonly onChange: () => void,
   ) {}
 
-  /** Makes sure that the folder that is there now is watched. Never rejects: whoever watches reads from time to time as well. */
+  /** Watches the current folder if it is not watched yet. Never rejects: the file is polled as well. */
   async ensure(): Promise<void> {
     const inode = (await nullIfMissing(stat(dirname(this.path))).catch(() => null))?.ino ?? null;
     if (this.#isClosed || (inode === this.#inode && this.#watcher)) return;
@@ -26,6 +30,7 @@ export class FileWatcher {
     this.#inode = inode;
   }
 
+  /** Ends the watch. */
   close(): void {
     this.#isClosed = true;
     this.#watcher?.close();
@@ -44,7 +49,7 @@ export class FileWatcher {
       });
       return watcher;
     } catch {
-      // No watches are left in the system, or the folder went in this moment.
+      // The system has no watches left, or the folder was just deleted.
       return null;
     }
   }

@@ -4,26 +4,28 @@ import { chown, copyFile, link, mkdir, open, readdir, rename, rm, stat, type Fil
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { toIso } from '../../utils/dates.js';
-import { getErrorCode, isRoot, nullIfMissing } from './file-errors.js';
+import { getErrorCode } from '../error-code.js';
+import { isRoot, nullIfMissing } from './file-errors.js';
 
 const TEMPORARY_SUFFIX_PATTERN = /^\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\.tmp$/;
 
+/** Settings of {@link replaceFile}. */
 export interface ReplaceOptions {
-  /** Survive a power cut. */
+  /** Whether the new content survives a power cut once the promise resolves. */
   durable: boolean;
-  /** Called when only the rename is left to do; what it throws prevents it. */
+  /** Called just before the rename; throw to prevent it. */
   beforeRename?: (temporary: string) => Promise<void>;
 }
 
 /**
- * Replaces a file, or makes it: readers see the old content or the new, never a part. An existing file keeps its mode
- * and, as far as this user may, its owner; a new one is for its owner alone, and where root makes it that is the
- * folder's owner, so that a command run as root does not lock the application out.
+ * Replaces or creates a file atomically: readers see the old content or the new, never a part. An existing file keeps
+ * its mode and, as far as permitted, its owner. A new one is readable by its owner only; if root creates it, that is
+ * the owner of the folder, so that a command run as root does not lock the application out.
  */
 export async function replaceFile(path: string, bytes: Buffer, options: ReplaceOptions): Promise<void> {
-  // Not write-file-atomic: on a full disk it publishes what fits, because it calls write(2) once and ignores how much
-  // that wrote; its temporary names repeat between containers, where processes have the same pid; and it offers no hook
-  // between its fsync and its rename.
+  // Not write-file-atomic: on a full disk it publishes a truncated file, because it calls write(2) once and ignores the
+  // number of bytes written; its temporary names repeat between containers, where processes have the same pid; and it
+  // has no hook between fsync and rename.
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     const file = await open(temporary, 'wx', 0o600);
@@ -44,23 +46,23 @@ export async function replaceFile(path: string, bytes: Buffer, options: ReplaceO
 }
 
 /**
- * Keeps what a file holds under another name beside it, before it is replaced.
+ * Keeps a copy of a file beside it before the file is replaced.
  *
- * @returns that name: `<file>.corrupt-<time>`
+ * @returns the path of the copy, `<file>.corrupt-<time>`
  */
 export async function keepCorruptCopy(path: string): Promise<string> {
   const kept = `${path}.corrupt-${toIso(Date.now()).replace(/[-:.]/g, '')}`;
   try {
     await link(path, kept);
   } catch (error) {
-    if (getErrorCode(error) === 'EEXIST') return keepCorruptCopy(path); // within the same millisecond
-    // Not every file system has hard links, and Linux allows none to the file of another user.
+    if (getErrorCode(error) === 'EEXIST') return keepCorruptCopy(path); // another copy within the same millisecond
+    // Not every file system has hard links, and Linux forbids them to files of other users.
     await copyFile(path, kept, constants.COPYFILE_EXCL);
   }
   return kept;
 }
 
-/** Temporary files of {@link replaceFile} for this path: of writers at work, or of writers that were killed. */
+/** Finds the temporary files of {@link replaceFile} for this path, of running and of killed writers. */
 export async function findTemporaryFiles(path: string): Promise<string[]> {
   const folder = dirname(path);
   const name = basename(path);
@@ -71,8 +73,8 @@ export async function findTemporaryFiles(path: string): Promise<string[]> {
 }
 
 /**
- * Makes a folder in one that exists: a path that was mistyped makes none. What root makes belongs to the owner of the
- * folder that it is in.
+ * Creates a folder if its parent exists, so that a mistyped path does not create any. If root creates it, it belongs to
+ * the owner of the parent.
  */
 export async function makeFolder(path: string): Promise<void> {
   if (await nullIfMissing(stat(path))) return;
@@ -80,7 +82,7 @@ export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
-    if (getErrorCode(error) === 'EEXIST') return; // another process was faster
+    if (getErrorCode(error) === 'EEXIST') return; // another process has created it
     throw error;
   }
   if (isRoot()) {
@@ -104,7 +106,7 @@ async function chownTo(file: FileHandle, owner: { uid: number; gid: number }): P
   const own = await file.stat();
   if (own.uid === owner.uid && own.gid === owner.gid) return;
   if (await ignoreEperm(file.chown(owner.uid, owner.gid))) return;
-  // Only root may give a file away. Whoever could read the old one as a member of its group still can.
+  // Only root may change the owner. Keep the group at least, so that its members can still read the file.
   if (own.gid !== owner.gid) await ignoreEperm(file.chown(own.uid, owner.gid));
 }
 
@@ -119,18 +121,18 @@ async function ignoreEperm(change: Promise<void>): Promise<boolean> {
 }
 
 /**
- * Flushes what was written to the disk. Not with FileHandle's own `sync`, which file systems that replace `node:fs` leave
- * out (Yarn's Plug'n'Play throws "Method not implemented").
+ * Flushes a file to the disk. Does not call `FileHandle.sync()`, which replacements of `node:fs` do not implement (Yarn's
+ * Plug'n'Play throws "Method not implemented").
  */
 async function sync({ fd }: FileHandle): Promise<void> {
   await promisify(fsync)(fd);
 }
 
-// Some file systems have nothing to sync in a folder, and say so with an error.
+// Some file systems can't sync a folder, and fail with one of these codes.
 const FOLDER_SYNC_UNSUPPORTED_CODES = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS']);
 
 async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return; // a folder can't be opened there
+  if (process.platform === 'win32') return; // Windows can't open a folder
   const folder = await open(path, 'r');
   try {
     await sync(folder);

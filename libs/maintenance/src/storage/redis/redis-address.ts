@@ -1,6 +1,6 @@
 import { mayQueryHoldPassword, redactUrlCredentials } from '../../utils/redact-credentials.js';
 
-/** Which server, database and key a {@link RedisStateStorage} works on. */
+/** The server, database and key of a {@link RedisStateStorage}. */
 export interface RedisAddress {
   host: string;
   port: number;
@@ -8,38 +8,38 @@ export interface RedisAddress {
   database: number;
   username?: string;
   password?: string;
-  /** Missing where the URL names none. */
+  /** Missing if the URL has none. */
   key?: string;
 }
 
-/** The keys and the channel of one state, all in one slot of a cluster. */
+/** The keys and the channel of one state, all in the same slot of a cluster. */
 export interface RedisNames {
   state: string;
-  /** A hash: the record of each instance under its id. */
+  /** A hash: the report of each instance under its id. */
   reports: string;
-  /** A sorted set: when each of these records is over, in milliseconds since the epoch. */
+  /** A sorted set: when each report expires, in milliseconds since the epoch. */
   expiries: string;
   channel: string;
 }
 
-/** The key where none is named. */
+/** The key that is used if none is given. */
 export const DEFAULT_REDIS_KEY = 'maintenance_state';
 
-const EXAMPLE = 'redis://host:6379/0?key=maintenance_state';
+const EXAMPLE_URL = 'redis://host:6379/0?key=maintenance_state';
 
 /**
- * Reads `redis://user:password@host:port/database?key=`, or `rediss:` for TLS.
+ * Parses `redis://user:password@host:port/database?key=`, or `rediss:` for TLS.
  *
- * @throws TypeError with a sentence that tells what is wrong, without the credentials
+ * @throws TypeError that explains what is wrong with the URL, without its credentials
  */
 export function parseRedisUrl(url: string): RedisAddress {
   const refuse = (reason: string): TypeError =>
-    new TypeError(`${JSON.stringify(redactUrlCredentials(url))} ${reason}; write ${EXAMPLE}`);
-  if (!/^rediss?:\/\//i.test(url) || !URL.canParse(url)) throw refuse('is not the URL of a Redis server');
+    new TypeError(`${JSON.stringify(redactUrlCredentials(url))} ${reason}; expected a URL such as ${EXAMPLE_URL}`);
+  if (!/^rediss?:\/\//i.test(url) || !URL.canParse(url)) throw refuse('is not a Redis URL');
   const { protocol, hostname, port, pathname, searchParams, hash, username, password } = new URL(url);
-  if (hostname === '') throw refuse('names no host');
-  if (hash !== '') throw refuse('has a part after "#", which belongs into the key as %23');
-  if (!/^\/?\d{0,5}$/.test(pathname)) throw refuse('names a database that is no number');
+  if (hostname === '') throw refuse('has no host');
+  if (hash !== '') throw refuse('contains "#"; encode it as %23');
+  if (!/^\/?\d{0,5}$/.test(pathname)) throw refuse('has a database that is not a number');
   for (const name of new Set(searchParams.keys())) {
     if (name === 'key') continue;
     throw refuse(
@@ -47,10 +47,10 @@ export function parseRedisUrl(url: string): RedisAddress {
     );
   }
   const [key, ...more] = searchParams.getAll('key');
-  if (key === '' || more.length > 0) throw refuse('must name one key');
+  if (key === '' || more.length > 0) throw refuse('must have at most one key, which is not empty');
   try {
     return {
-      // What the URL writes as [::1] is ::1 for a socket.
+      // A URL writes an IPv6 address in brackets, a socket takes it without.
       host: decodeURIComponent(hostname.replace(/^\[|\]$/g, '')),
       port: Number(port || 6379),
       tls: protocol === 'rediss:',
@@ -60,31 +60,33 @@ export function parseRedisUrl(url: string): RedisAddress {
       ...(key !== undefined && { key }),
     };
   } catch {
-    throw refuse('has a "%" that is not escaped as %25');
+    throw refuse('contains "%"; encode it as %25');
   }
 }
 
-/** Server, database and key in a form that people can copy, without credentials. */
+/** Formats server, database and key as a URL without credentials. */
 export function formatRedisLocation({ host, port, tls, database }: RedisAddress, key: string): string {
   const shownHost = host.includes(':') ? `[${host}]` : host;
   return `redis${tls ? 's' : ''}://${shownHost}:${port}/${database}?key=${formatKey(key)}`;
 }
 
-/** A key as it stands in the query of a URL; what needs no escape stays readable. */
+/** Encodes a key for the query of a URL. Characters that need no encoding stay readable. */
 export function formatKey(key: string): string {
-  // eslint-disable-next-line no-control-regex -- these are the ones to escape
+  // eslint-disable-next-line no-control-regex -- control characters are among those to encode
   return key.replace(/[%&#+@\s\u0000-\u001f\u007f]/g, (character) => encodeURIComponent(character));
 }
 
 /**
- * The names that belong to a key. A cluster keeps together what has the same hash tag, the part in braces.
+ * Creates the names that belong to a key. A cluster keeps keys with the same hash tag, the part in braces, in one slot.
  *
- * @throws TypeError for a key whose braces are no hash tag: nothing can be made to stand beside it
+ * @throws TypeError for a key whose braces are not a hash tag: no other key could be put in the same slot
  */
 export function createRedisNames(key: string): RedisNames {
   const hasTag = /^[^{]*\{[^}]+\}/.test(key);
   if (!hasTag && /[{}]/.test(key)) {
-    throw new TypeError(`the key ${JSON.stringify(key)} may have braces only around a hash tag, as {shop}:maintenance`);
+    throw new TypeError(
+      `the key ${JSON.stringify(key)} has braces that are not a hash tag; use a key such as {shop}:maintenance`,
+    );
   }
   const prefix = hasTag ? key : `{${key}}`;
   return {

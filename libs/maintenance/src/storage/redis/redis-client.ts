@@ -1,8 +1,8 @@
 import type { RedisAddress } from './redis-address.js';
 
 /**
- * What the storage needs of a client of the `redis` package, made by `createClient()`, `createCluster()` or
- * `createSentinel()`. Named here so that no types of that package are part of ours.
+ * The part of a client of the `redis` package that the storage uses. `createClient()`, `createCluster()` and
+ * `createSentinel()` return one. Declared here, so that our types do not depend on that package.
  */
 export interface RedisClientLike {
   readonly isOpen: boolean;
@@ -15,23 +15,24 @@ export interface RedisClientLike {
   off(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
-/** Options of one command, as the `redis` package takes them. */
+/** Options of one command of the `redis` package. */
 interface CommandOptions {
   abortSignal?: AbortSignal;
   typeMapping: Record<number, unknown>;
 }
 
+/** The options of a client that tell where it connects to. */
 interface ClientOptions {
   url?: string;
   database?: number;
   socket?: { host?: string; port?: number; path?: string; tls?: boolean };
 }
 
-/** What is not the same in the three kinds of clients. */
+/** The members in which the three kinds of clients differ. */
 type RedisClientInternals = Omit<RedisClientLike, 'duplicate' | 'sendCommand'> & {
   isReady?: boolean;
   options?: ClientOptions;
-  /** Of a cluster. */
+  /** Only of a cluster. */
   _options?: { rootNodes?: ClientOptions[] };
   masters?: unknown;
   getSentinelNode?: unknown;
@@ -39,28 +40,29 @@ type RedisClientInternals = Omit<RedisClientLike, 'duplicate' | 'sendCommand'> &
   duplicate(overrides?: object): RedisClientLike;
 };
 
-// The mark of strings in Redis's protocol. Bytes, since a version is the hash of what is there, be it text or not.
+// `$` marks strings in the protocol of Redis. Read as bytes, because the version is the hash of any content, text or not.
 const BYTES_TYPE_MAPPING = { ['$'.charCodeAt(0)]: Buffer };
 
-/** Milliseconds between two signs of life on a connection that only listens, and after which it counts as dead. */
+/** A subscribed connection sends a ping every so many milliseconds. */
 const PING_INTERVAL_MS = 3_000;
+/** A subscribed connection without traffic for so many milliseconds counts as dead. */
 const SOCKET_TIMEOUT_MS = 5_000;
 
-/** What a client is for: commands, or listening to a channel. */
+/** Whether a client sends commands or listens to a channel. */
 export type ClientRole = 'commands' | 'listening';
 
-/** A client for one connection, which ends with it: whoever uses it opens the next. */
+/** Creates a client that does not reconnect: its owner creates another one. */
 export async function createOwnClient(
   address: RedisAddress,
   timeout: number,
   role: ClientRole,
 ): Promise<RedisClientLike> {
-  // Loaded when used: who keeps the state in a file need not have it.
+  // Loaded on use: an application with another storage need not have it installed.
   const { createClient } = await import('redis');
   const { host, port, tls, database, username, password } = address;
   const socket = { host, port, ...createSocketOptions(timeout, role) };
   return createClient({
-    // The older protocol can do all that is needed, on older servers and look-alikes too.
+    // RESP 2 has all that is needed, and older and compatible servers support it too.
     RESP: 2,
     socket: tls ? { ...socket, tls } : socket,
     database,
@@ -72,7 +74,10 @@ export async function createOwnClient(
   });
 }
 
-/** A second client to the same server that listens and ends with its connection; of a cluster or sentinels one that lasts. */
+/**
+ * Creates a second client to the same server, which listens. Does not reconnect, except to a cluster or through
+ * Sentinel.
+ */
 export function createListener(client: RedisClientLike, timeout: number): RedisClientLike {
   const original = client as RedisClientInternals;
   if (isCluster(original) || isSentinel(original)) return original.duplicate();
@@ -91,7 +96,7 @@ function createSocketOptions(
   };
 }
 
-/** Sends a command about `key` to the server that may write it. Gives strings as bytes. */
+/** Sends a command for `key` to the master. Strings in the reply are returned as bytes. */
 export function sendCommand(
   client: RedisClientLike,
   key: string,
@@ -100,28 +105,28 @@ export function sendCommand(
 ): Promise<unknown> {
   const details = client as RedisClientInternals;
   const options: CommandOptions = { typeMapping: BYTES_TYPE_MAPPING, ...(signal && { abortSignal: signal }) };
-  // Never a replica: it may be behind what was just written.
+  // Never to a replica, which may be behind.
   if (isCluster(details)) return details.sendCommand(key, false, args, options);
   if (isSentinel(details)) return details.sendCommand(false, args, options);
   return details.sendCommand(args, options);
 }
 
-/** Whether commands would be sent at once; a cluster does not say. */
+/** Whether the client would send a command immediately. A cluster client does not tell. */
 export function isReady(client: RedisClientLike): boolean {
   return (client as RedisClientInternals).isReady ?? client.isOpen;
 }
 
-/** Ends a client, whatever state it is in. */
+/** Destroys a client in any state. Never throws. */
 export function destroyClient(client: RedisClientLike): void {
   try {
-    // Of sentinels it is asynchronous.
+    // Asynchronous for Sentinel.
     void Promise.resolve(client.destroy()).catch(() => undefined);
   } catch {
-    // It was closed before.
+    // It is closed already.
   }
 }
 
-/** Where the client of an application leads, in a form for people, without credentials. */
+/** Describes the server of an application's client, without credentials. */
 export function describeClientAddress(client: RedisClientLike): string {
   const details = client as RedisClientInternals;
   if (isCluster(details)) return `${(details._options?.rootNodes ?? []).map(formatAddress).join(',') || 'cluster'}/0`;
@@ -129,11 +134,11 @@ export function describeClientAddress(client: RedisClientLike): string {
   return `${formatAddress(details.options)}/${details.options?.database ?? 0}`;
 }
 
-/** Whether that client uses TLS. */
+/** Whether an application's client uses TLS. */
 export function usesTls(client: RedisClientLike): boolean {
   const { options, _options } = client as RedisClientInternals;
   return [options, ...(_options?.rootNodes ?? [])].some(
-    (given) => given?.socket?.tls === true || /^rediss:/i.test(given?.url ?? ''),
+    (node) => node?.socket?.tls === true || /^rediss:/i.test(node?.url ?? ''),
   );
 }
 

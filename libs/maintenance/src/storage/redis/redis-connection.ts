@@ -2,10 +2,17 @@ import type { RedisAddress } from './redis-address.js';
 import { createOwnClient, destroyClient, isReady, sendCommand, type RedisClientLike } from './redis-client.js';
 import { ClosedError, NoAnswerError, NotConnectedError, RedisFailure } from './redis-errors.js';
 
-/** Runs commands, each within the time-out, whatever the server does. */
+/** Runs commands, each within the timeout, whatever the server does. */
 export interface RedisConnection {
-  /** @throws {@link RedisFailure} */
+  /**
+   * Runs a command.
+   *
+   * @param key - the key that decides on the node of a cluster
+   * @param args - the command and its arguments
+   * @throws {@link RedisFailure} if the command fails or gets no answer in time
+   */
   run(key: string, args: string[]): Promise<unknown>;
+  /** Makes all further commands fail, and closes the connection unless it belongs to the application. */
   close(): void;
 }
 
@@ -15,8 +22,9 @@ interface OpenConnection {
 }
 
 /**
- * A connection of our own. It is opened by the first command and again by the next one after it broke, so that nothing
- * waits in a queue and a failure is told with its reason. One that did not answer in time is given up.
+ * Opens a connection of our own with the first command, and again with the next command after it broke. Commands never
+ * wait in an offline queue, so that each failure is reported with its reason. A connection that does not answer in time
+ * is dropped.
  */
 export class ManagedConnection implements RedisConnection {
   #current: OpenConnection | undefined;
@@ -38,22 +46,22 @@ export class ManagedConnection implements RedisConnection {
         return await sendCommand(client, key, args);
       });
     } catch (error) {
-      // A replica that was the master when the connection was opened: the address may lead to the new one by now.
+      // The master became a replica after the connection was opened: the address may lead to the new master by now.
       const isDemoted = /\bREADONLY\b/.test((error as Error | undefined)?.message ?? '');
-      if (used && (error instanceof NoAnswerError || isDemoted)) this.#giveUp(used.client);
+      if (used && (error instanceof NoAnswerError || isDemoted)) this.#drop(used.client);
       throw new RedisFailure(error, wasSent);
     }
   }
 
   close(): void {
     this.#isClosed = true;
-    if (this.#current) this.#giveUp(this.#current.client);
+    if (this.#current) this.#drop(this.#current.client);
   }
 
   async #open(): Promise<OpenConnection> {
     if (!this.#isClosed && !this.#current?.client.isOpen) {
       const client = await createOwnClient(this.address, this.timeout, 'commands');
-      // Another command may have been faster meanwhile.
+      // Another command may have opened a connection meanwhile.
       if (this.#isClosed || this.#current?.client.isOpen) destroyClient(client);
       else {
         if (this.#current) destroyClient(this.#current.client);
@@ -65,10 +73,10 @@ export class ManagedConnection implements RedisConnection {
   }
 
   async #connect(client: RedisClientLike): Promise<RedisClientLike> {
-    // What goes wrong is told to whoever waits for an answer; an event without a listener would end the process.
+    // The failed command reports the error; an `error` event without a listener would end the process.
     client.on('error', () => undefined);
     await client.connect();
-    // Given up meanwhile: what it has opened must not stay open.
+    // Dropped or closed meanwhile: do not leave the connection open.
     if (this.#current?.client !== client) {
       destroyClient(client);
       throw new ClosedError();
@@ -76,13 +84,13 @@ export class ManagedConnection implements RedisConnection {
     return client;
   }
 
-  #giveUp(client: RedisClientLike): void {
+  #drop(client: RedisClientLike): void {
     if (this.#current?.client === client) this.#current = undefined;
     destroyClient(client);
   }
 }
 
-/** A client of the application, which connects and closes it. */
+/** Runs commands on a client of the application, which connects and closes it. */
 export class ExternalConnection implements RedisConnection {
   #isClosed = false;
   #wasReady = false;
@@ -104,7 +112,7 @@ export class ExternalConnection implements RedisConnection {
           await this.#waitUntilReady(abort.signal);
           return await sendCommand(this.client, key, args, abort.signal);
         },
-        // What the client has not sent yet it must not send later.
+        // Remove the command from the client's queue, so that it is not sent later.
         () => abort.abort(),
       );
     } catch (error) {
@@ -117,21 +125,23 @@ export class ExternalConnection implements RedisConnection {
     this.client.off('error', this.#ignore);
   }
 
-  // At the start of an application the client may still be connecting. Later nothing waits for a connection to return.
+  // The client may still be connecting while the application starts. Later, no command waits for a reconnect.
   async #waitUntilReady(signal: AbortSignal): Promise<void> {
     if (this.#isClosed) throw new ClosedError();
-    if (!this.client.isOpen)
-      throw new NotConnectedError('the client given is not connected. Call its connect() first.');
+    if (!this.client.isOpen) {
+      throw new NotConnectedError('the given client is not connected. Call its connect() first.');
+    }
     if (!isReady(this.client)) {
-      if (this.#wasReady)
-        throw new NotConnectedError('the client given has lost its connection, and tries to restore it.');
+      if (this.#wasReady) {
+        throw new NotConnectedError('the given client has lost its connection and is reconnecting. Try again later.');
+      }
       await waitUntilReady(this.client, signal);
     }
     this.#wasReady = true;
   }
 }
 
-/** Resolves when the client is ready, or nobody waits for it any more. */
+/** Resolves when the client is ready, or the signal is aborted. */
 function waitUntilReady(client: RedisClientLike, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
@@ -144,16 +154,17 @@ function waitUntilReady(client: RedisClientLike, signal: AbortSignal): Promise<v
   });
 }
 
-async function withRedisTimeout<T>(milliseconds: number, work: () => Promise<T>, tooLate?: () => void): Promise<T> {
+/** @param onTimeout - called before the promise rejects */
+async function withRedisTimeout<T>(timeoutMs: number, work: () => Promise<T>, onTimeout?: () => void): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
+  const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      tooLate?.();
-      reject(new NoAnswerError(milliseconds));
-    }, milliseconds);
+      onTimeout?.();
+      reject(new NoAnswerError(timeoutMs));
+    }, timeoutMs);
   });
   try {
-    return await Promise.race([work(), late]);
+    return await Promise.race([work(), timeout]);
   } finally {
     clearTimeout(timer);
   }

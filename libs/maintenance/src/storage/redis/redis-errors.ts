@@ -1,42 +1,43 @@
 import { MaintenanceStorageError, type MaintenanceStorageErrorCode } from '../../errors/maintenance-storage.error.js';
+import { getErrorCode } from '../error-code.js';
 
-/** A command that failed, or got no answer. */
+/** Thrown if a command failed or got no answer. */
 export class RedisFailure extends Error {
   /**
-   * @param cause - what the client or the server said
-   * @param mayHaveRun - whether the server may have carried the command out all the same
+   * @param cause - the error of the client or the server
+   * @param mayHaveRun - whether the server may have run the command all the same
    */
   constructor(
     override readonly cause: unknown,
     readonly mayHaveRun: boolean,
   ) {
-    super('the command failed');
+    super('The Redis command failed');
   }
 }
 
-/** No answer in time. */
+/** Thrown if the server did not answer in time. */
 export class NoAnswerError extends Error {
-  constructor(readonly milliseconds: number) {
-    super(`no answer within ${milliseconds / 1000} s`);
+  constructor(readonly timeoutMs: number) {
+    super(`no answer within ${timeoutMs / 1000} s`);
   }
 }
 
-/** The storage was closed. */
+/** Thrown if the storage was closed. */
 export class ClosedError extends Error {}
 
-/** The client that the application gave is not connected. The message says what to do. */
+/** Thrown if the client of the application is not connected. The message says what to do. */
 export class NotConnectedError extends Error {}
 
-/** Whether the server itself has answered with an error, such as `WRONGTYPE Operation against ...`. */
+/** Whether the error is a reply of the server, such as `WRONGTYPE Operation against ...`. */
 export function isReply(error: unknown): boolean {
-  return getCode(error) === undefined && /^[A-Z]{2,}(?: |$)/.test(getMessage(error));
+  return getErrorCode(error) === undefined && /^[A-Z]{2,}(?: |$)/.test(getMessage(error));
 }
 
 /**
- * A failure in the words of an operator.
+ * Converts a failure into an error that tells an operator what to do.
  *
  * @param location - server, database and key, without credentials
- * @param purpose - what was tried: `read`, `written`
+ * @param purpose - the operation that failed: `read`, `written`
  */
 export function toRedisError(error: unknown, location: string, purpose: string): MaintenanceStorageError {
   const cause = error instanceof RedisFailure ? error.cause : error;
@@ -49,13 +50,13 @@ type Explanation = [code: MaintenanceStorageErrorCode, sentence: string];
 function explainError(error: unknown, location: string, purpose: string): Explanation {
   if (error instanceof NoAnswerError) {
     return createUnavailable(
-      `${location} gave no answer within ${error.milliseconds / 1000} s. ` +
-        'See whether the address is right, and whether the server is overloaded or stopped.' +
-        (location.startsWith('rediss:') ? ' If it does not use TLS, write redis: instead of rediss:.' : ''),
+      `${location} gave no answer within ${error.timeoutMs / 1000} s. ` +
+        'Check the address, and whether the server is overloaded or stopped.' +
+        (location.startsWith('rediss:') ? ' If the server does not use TLS, use redis: instead of rediss:.' : ''),
     );
   }
   if (error instanceof ClosedError)
-    return createUnavailable(`${location} can't be ${purpose}: this storage was closed.`);
+    return createUnavailable(`${location} can't be ${purpose}: the storage is closed. Create another one.`);
   if (error instanceof NotConnectedError) {
     return createUnavailable(`${location} can't be ${purpose}: ${error.message}`);
   }
@@ -66,85 +67,104 @@ function explainError(error: unknown, location: string, purpose: string): Explan
 const MODULE_NOT_FOUND_CODES = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND']);
 
 function explainConnection(error: unknown, location: string): string {
-  const code = getCode(error);
+  const code = getErrorCode(error);
   const message = redactMessage(error);
   if (MODULE_NOT_FOUND_CODES.has(code ?? '')) {
-    return `${location} can't be reached: the package \`redis\` is missing. Install it: npm install redis.`;
+    return `${location} can't be reached: the package \`redis\` is not installed. Run npm install redis.`;
   }
   if (code === 'ECONNREFUSED') {
-    return `${location} can't be reached: ECONNREFUSED, no server listens there. Start it, or correct host and port.`;
+    return `${location} can't be reached: connection refused (ECONNREFUSED). Start the server, or correct host and port.`;
   }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    return `${location} can't be reached: ${code}, the name of the host is not known. Correct it, or see to the DNS.`;
+    return `${location} can't be reached: host not found (${code}). Check the host name and DNS.`;
   }
   if (/CERT|SELF_SIGNED|UNABLE_TO/.test(code ?? '')) {
     return (
       `${location} can't be reached: its certificate is not trusted (${code}: ${message}). ` +
-      'Correct it, or name its authority in NODE_EXTRA_CA_CERTS.'
+      'Correct it, or add its authority with NODE_EXTRA_CA_CERTS.'
     );
   }
   if (/SSL|EPROTO/.test(code ?? '')) {
-    return `${location} does not speak TLS (${code}). If it should not, write redis: instead of rediss:.`;
+    return `${location} does not use TLS (${code}). Enable TLS on the server, or use redis: instead of rediss:.`;
   }
   if (/Socket closed|Disconnects client|ECONNRESET|EPIPE|client is (?:closed|offline)/.test(`${code} ${message}`)) {
-    const hint = location.startsWith('redis:') ? ' If it always does, it may want TLS: rediss:.' : '';
-    return `${location} has closed the connection (${code ?? message}). It is opened again with the next try.${hint}`;
+    const hint = location.startsWith('redis:')
+      ? ' If this happens every time, the server may require TLS: use rediss:.'
+      : '';
+    return `${location} has closed the connection (${code ?? message}). The next attempt reconnects.${hint}`;
   }
-  return `${location} can't be reached: ${[code, message].filter(Boolean).join(', ')}. Correct that and try again.`;
+  return `${location} can't be reached: ${[code, message].filter(Boolean).join(', ')}. Fix the cause and try again.`;
 }
 
-// In Redis 6 the word that tells what is wrong stands within the sentence, when a script met it.
+// If a script caused the error, Redis 6 puts the error word in the middle of the message.
 const ERROR_WORD_PATTERN =
   /\b(NOAUTH|WRONGPASS|NOPERM|DENIED|READONLY|OOM|MISCONF|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY|WRONGTYPE|MOVED)\b/;
 
 function explainReply(message: string, location: string, purpose: string): Explanation {
-  const is = (what: string): string => `${location} can't be ${purpose}: ${what}`;
+  const toMessage = (reason: string): string => `${location} can't be ${purpose}: ${reason}`;
   switch (ERROR_WORD_PATTERN.exec(message)?.[1]) {
     case 'NOAUTH':
       return createDenied(
-        is('NOAUTH, it asks for a password. Put it before the host in the URL, as :password@ or user:password@.'),
+        toMessage(
+          'the server requires a password (NOAUTH). Add it to the URL as :password@ or user:password@ before the host.',
+        ),
       );
     case 'WRONGPASS':
-      return createDenied(is('WRONGPASS, it does not know this user with this password. Correct them in the URL.'));
+      return createDenied(toMessage('wrong user name or password (WRONGPASS). Correct them in the URL.'));
     case 'NOPERM':
-      return createDenied(is(`${addFullStop(message)} Grant this user that with ACL SETUSER.`));
+      return createDenied(toMessage(`${addFullStop(message)} Grant the permission with ACL SETUSER.`));
     case 'DENIED':
       return createDenied(
-        is('it is in protected mode and takes connections from its own machine only. Set a password there.'),
+        toMessage(
+          'the server is in protected mode and accepts local connections only (DENIED). Set a password on the server.',
+        ),
       );
     case 'READONLY':
-      return createUnavailable(is('READONLY, it is a replica. Name the master, or an address that follows it.'));
+      return createUnavailable(
+        toMessage('the server is a replica (READONLY). Use the address of the master, or one that follows it.'),
+      );
     case 'OOM':
-      return createUnavailable(is('OOM, its memory is full (maxmemory). Free some, or raise the limit.'));
+      return createUnavailable(toMessage('the memory of the server is full (OOM). Free some, or raise maxmemory.'));
     case 'MISCONF':
       return createUnavailable(
-        is('MISCONF, it can not save to its disk and takes no writes until it can. Look at its log.'),
+        toMessage('the server refuses writes because it can not save to its disk (MISCONF). Check its log.'),
       );
     case 'LOADING':
-      return createUnavailable(is('LOADING, it has just started and still loads its data. Try again soon.'));
+      return createUnavailable(toMessage('the server is still loading its data (LOADING). Try again soon.'));
     case 'MASTERDOWN':
-      return createUnavailable(is('MASTERDOWN, it is a replica that has lost its master. Name the master.'));
+      return createUnavailable(
+        toMessage('the server is a replica that has lost its master (MASTERDOWN). Use the address of the master.'),
+      );
     case 'CLUSTERDOWN':
-      return createUnavailable(is(`${addFullStop(message)} Look at CLUSTER INFO.`));
+      return createUnavailable(toMessage(`${addFullStop(message)} Check CLUSTER INFO.`));
     case 'NOREPLICAS':
       return createUnavailable(
-        is('NOREPLICAS, it takes no writes while too few replicas are in touch (min-replicas-to-write).'),
+        toMessage(
+          'the server refuses writes while too few replicas are connected (NOREPLICAS). Check min-replicas-to-write.',
+        ),
       );
     case 'BUSY':
-      return createUnavailable(is('BUSY, a script of somebody blocks it. SCRIPT KILL ends it.'));
+      return createUnavailable(toMessage('the server is blocked by a running script (BUSY). End it with SCRIPT KILL.'));
     case 'WRONGTYPE':
-      // No version: what another program keeps there must not be overwritten.
-      return ['corrupt', is('the key holds something other than a string. Choose another key, or remove it with DEL.')];
+      // Without a version, so that the data of another program is never overwritten.
+      return [
+        'corrupt',
+        toMessage('the key is not a string (WRONGTYPE). Use another key, or remove this one with DEL.'),
+      ];
     case 'MOVED':
-      return createUnavailable(is('it belongs to a cluster. Give RedisStateStorage a client made by createCluster().'));
+      return createUnavailable(
+        toMessage('the server belongs to a cluster (MOVED). Pass RedisStateStorage a client from createCluster().'),
+      );
   }
   if (/without any password configured/.test(message)) {
-    return createDenied(is('a password was given, but it asks for none. Remove it from the URL.'));
+    return createDenied(toMessage('the server has no password, but the URL does. Remove it from the URL.'));
   }
   if (/DB index is out of range|SELECT is not allowed/.test(message)) {
-    return createUnavailable(is(`it has no database of this number (${message}). Correct the number after the port.`));
+    return createUnavailable(
+      toMessage(`the server has no such database (${message}). Correct the number after the port.`),
+    );
   }
-  return createUnavailable(is(`it says "${message}".`));
+  return createUnavailable(toMessage(`the server replied "${message}".`));
 }
 
 function createUnavailable(sentence: string): Explanation {
@@ -159,25 +179,20 @@ function addFullStop(message: string): string {
   return message.endsWith('.') ? message : `${message}.`;
 }
 
-// To a command that it does not know, an old server says the arguments back: with HELLO, the password.
-const ARGUMENTS = /,? with args beginning with:.*/s;
-const SCRIPT = /\.? script: [\da-f]{40}, on @.*/s;
+// An old server repeats the arguments of an unknown command in its error: for HELLO, the password.
+const ECHOED_ARGUMENTS_PATTERN = /,? with args beginning with:.*/s;
+const SCRIPT_POSITION_PATTERN = /\.? script: [\da-f]{40}, on @.*/s;
 
 function redactMessage(error: unknown): string {
-  return getMessage(error).replace(ARGUMENTS, '').replace(SCRIPT, '').trim();
+  return getMessage(error).replace(ECHOED_ARGUMENTS_PATTERN, '').replace(SCRIPT_POSITION_PATTERN, '').trim();
 }
 
 function redactCause(error: unknown): unknown {
-  return ARGUMENTS.test(getMessage(error)) ? undefined : error;
+  return ECHOED_ARGUMENTS_PATTERN.test(getMessage(error)) ? undefined : error;
 }
 
 function getMessage(error: unknown): string {
-  // Not instanceof: under Jest the system's errors belong to another realm.
+  // Not `instanceof`: under Jest the errors of Node.js belong to another realm.
   const message = (error as { message?: unknown } | null | undefined)?.message;
   return typeof message === 'string' ? message : String(error);
-}
-
-function getCode(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null | undefined)?.code;
-  return typeof code === 'string' ? code : undefined;
 }

@@ -1,11 +1,12 @@
-// Each script runs as a whole: Redis does nothing else meanwhile. They are sent in full, so that a server which has
-// forgotten its scripts, by a restart or a failover, knows them; and each names all keys that it touches, which
-// clusters and managed services ask for.
+// Redis runs each script atomically. Scripts are sent in full, because a server forgets cached ones with a restart or a
+// failover; and each declares all keys that it uses, because clusters and managed services require it.
 
 /**
- * KEYS: the state. ARGV: the version expected ('' for none), the new content, the channel, the new version, the most
- * bytes of a state. What is larger has its version from its beginning, as `versionOf` makes it.
- * Gives 1 if it was written, 0 if another version is there, -1 if nothing is.
+ * Writes the state if it has the expected version, and publishes the change.
+ *
+ * KEYS: the state. ARGV: the expected version ('' for none), the new content, the channel, the new version, the maximum
+ * size of a state in bytes. Larger content has a version made from its beginning, as in `RedisStateStorage`.
+ * Returns 1 if the state was written, 0 if it has another version, -1 if the key does not exist.
  */
 export const WRITE_SCRIPT = `
 local found = redis.call('GET', KEYS[1])
@@ -15,20 +16,21 @@ if found and #found > limit then version = 'large-' .. redis.sha1hex(string.sub(
 elseif found then version = redis.sha1hex(found) end
 if version ~= ARGV[1] then return found and 0 or -1 end
 redis.call('SET', KEYS[1], ARGV[2])
--- What is written is written: whoever may not publish leaves the others to their next read.
+-- pcall: without the permission to publish, the other instances see the change with their next poll.
 redis.pcall('PUBLISH', ARGV[3], ARGV[4])
 return 1
 `;
 
-// The server's clock, so that those of the instances need not agree.
+// The clock of the server, because those of the instances may differ.
 const SERVER_TIME_SNIPPET = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
 /**
- * KEYS: the records, their expiries. ARGV: the id of an instance, its record, milliseconds to live.
- * Keeps the record, and removes those that are over.
+ * Stores the report of an instance, and removes expired reports.
+ *
+ * KEYS: the reports, their expiries. ARGV: the id of the instance, its report, the time to live in milliseconds.
  */
 export const WRITE_REPORT_SCRIPT = `${SERVER_TIME_SNIPPET}
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
@@ -42,12 +44,16 @@ redis.call('PEXPIREAT', KEYS[1], last)
 redis.call('PEXPIREAT', KEYS[2], last)
 `;
 
-/** KEYS: the records, their expiries. ARGV: the most bytes of a record. Gives the records that are not over. */
+/**
+ * Returns the reports that have not expired.
+ *
+ * KEYS: the reports, their expiries. ARGV: the maximum size of a report in bytes.
+ */
 export const READ_REPORTS_SCRIPT = `${SERVER_TIME_SNIPPET}
-local records = {}
+local reports = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now, '+inf')) do
-  local record = redis.call('HGET', KEYS[1], id)
-  if record and #record <= tonumber(ARGV[1]) then records[#records + 1] = record end
+  local report = redis.call('HGET', KEYS[1], id)
+  if report and #report <= tonumber(ARGV[1]) then reports[#reports + 1] = report end
 end
-return records
+return reports
 `;

@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto';
 import { REPORT_TTL_MS, type InstanceReport } from '../../core/instance-report.js';
 import type { MaintenanceState } from '../../core/maintenance-state.js';
-import { serializeState } from '../../core/state-format.js';
-import { MAX_STATE_BYTES } from '../file/file-content.js';
 import { MaintenanceStorageError } from '../../errors/maintenance-storage.error.js';
+import { descendsFrom } from '../descends-from.js';
+import { formatReport, MAX_REPORT_BYTES, parseReport } from '../report-codec.js';
+import { parseStateAtUrl, serializeStoredState } from '../state-codec.js';
+import { MAX_STATE_BYTES } from '../state-size.js';
+import type { StateStorage, VersionedState } from '../state-storage.js';
+import { createConflictError, createOversizedContentError, describeConflict } from '../storage-errors.js';
 import {
   DEFAULT_REDIS_KEY,
   formatRedisLocation,
@@ -23,30 +27,39 @@ import { ExternalConnection, ManagedConnection, type RedisConnection } from './r
 import { ClosedError, isReply, toRedisError, RedisFailure } from './redis-errors.js';
 import { WRITE_REPORT_SCRIPT, READ_REPORTS_SCRIPT, WRITE_SCRIPT } from './redis-scripts.js';
 import { RedisSubscription } from './redis-subscription.js';
-import { parseReport } from '../parse-report.js';
-import type { StateStorage, VersionedState } from '../state-storage.js';
-import { parseStateAtUrl, createTooLargeError } from '../parse-stored-state.js';
 
-/** Settings of a {@link RedisStateStorage}: a `url` or a `client`. */
+/** Settings of a {@link RedisStateStorage}. Either `url` or `client` is required. */
 export interface RedisStateStorageOptions {
   /** `redis://user:password@host:port/database?key=`, or `rediss:` for TLS. */
   url?: string;
-  /** A connected client of the `redis` package, single, cluster or sentinel. The application closes it. */
+  /** A connected client of the `redis` package: single server, cluster or Sentinel. The application closes it. */
   client?: RedisClientLike;
-  /** The key that holds the state. Default: the one in the URL, else `maintenance_state`. */
+  /**
+   * The key of the state.
+   *
+   * @defaultValue the key in the URL, or `'maintenance_state'`
+   */
   key?: string;
-  /** Milliseconds that one call may take, connecting included. Default: 3000. */
+  /**
+   * The timeout of one call, connecting included, in milliseconds.
+   *
+   * @defaultValue 3000
+   */
   timeout?: number;
-  /** Milliseconds after which the report of an instance that wrote no other is forgotten. Default: 100000. */
+  /**
+   * How long the report of an instance counts, in milliseconds.
+   *
+   * @defaultValue 100000
+   */
   reportTtl?: number;
 }
 
 /**
- * Keeps the state in one key of a Redis server, cluster or look-alike, for any number of machines. Needs the package
- * `redis`. A change is published, so that every instance learns of it at once.
+ * Stores the state in one key of a Redis server, a cluster or a compatible server, for any number of machines. Requires
+ * the package `redis`. Changes are published, so that all instances apply them immediately.
  *
- * A key that was known and is gone may have been lost in a restart without persistence, in a failover or by eviction:
- * that is told as `lost`, and `onStorageFailure` decides until somebody writes it anew.
+ * A key that existed and is missing may have been lost in a restart without persistence, a failover or an eviction. The
+ * read then fails with the code `lost`, and `onStorageFailure` decides until the state is written again.
  *
  * @example
  * ```ts
@@ -71,12 +84,12 @@ export class RedisStateStorage implements StateStorage {
   private readonly reportTtl: number;
   private readonly watchers = new Set<() => void>();
   private subscription: RedisSubscription | undefined;
-  // A user of Redis may have the right to GET alone.
+  // A user of Redis may be permitted GET only.
   private canReadRange = true;
   private isKnown = false;
   private isClosed = false;
 
-  /** @throws TypeError for a URL or a key that can't be used */
+  /** @throws TypeError if the URL or the key is invalid */
   constructor({ url, client, key, timeout = 3_000, reportTtl = REPORT_TTL_MS }: RedisStateStorageOptions) {
     this.timeout = timeout;
     this.reportTtl = reportTtl;
@@ -86,7 +99,7 @@ export class RedisStateStorage implements StateStorage {
       this.connection = new ExternalConnection(client, timeout);
       this.createListener = async () => createListener(client, timeout);
     } else {
-      if (url === undefined) throw new TypeError('RedisStateStorage needs a `url` or a `client`');
+      if (url === undefined) throw new TypeError('RedisStateStorage requires the option `url` or `client`');
       const address = parseRedisUrl(url);
       this.names = createRedisNames(key ?? address.key ?? DEFAULT_REDIS_KEY);
       this.location = formatRedisLocation(address, this.names.state);
@@ -96,10 +109,9 @@ export class RedisStateStorage implements StateStorage {
   }
 
   /**
-   * Reads the state, as JSON or just `1` or `0`.
+   * Reads the state, as JSON or just `1` or `0`. Content of more than 1 MiB is not fetched, and is corrupt.
    *
-   * What is larger than a megabyte is not fetched, and corrupt.
-   *
+   * @returns `null` if the key does not exist and never did
    * @throws {@link MaintenanceStorageError} `lost`, `corrupt`, `denied` or `unavailable`
    */
   async read(): Promise<VersionedState | null> {
@@ -115,21 +127,19 @@ export class RedisStateStorage implements StateStorage {
   }
 
   /**
-   * Writes the state if the key still holds `ifVersion`, and publishes the change.
+   * Writes the state if the key still has the version `ifVersion`, and publishes the change.
    *
+   * @returns the new version
    * @throws {@link MaintenanceStorageError} `conflict`, `denied` or `unavailable`
    */
   async write(next: MaintenanceState, ifVersion: string | null): Promise<string> {
-    const text = serializeState(next);
-    const size = Buffer.byteLength(text);
-    if (size > MAX_STATE_BYTES) throw this.createTooLargeError(size);
+    const text = serializeStoredState(next, this.location).toString('utf8');
     const version = hashContent(text);
     const { state, channel } = this.names;
     try {
       const args = ['EVAL', WRITE_SCRIPT, '1', state, ifVersion ?? '', text, channel, version, String(MAX_STATE_BYTES)];
       const outcome = Number(await this.connection.run(state, args));
-      if (outcome !== 1)
-        throw this.createConflictError(outcome === -1 ? 'it is gone' : 'somebody else has written it meanwhile');
+      if (outcome !== 1) throw createConflictError(this.location, describeConflict(outcome === -1));
     } catch (error) {
       if (!isUncertain(error)) throw this.toError(error, 'written');
       await this.resolveUncertainWrite(next, ifVersion, version, error);
@@ -138,10 +148,14 @@ export class RedisStateStorage implements StateStorage {
     return version;
   }
 
-  /** Calls back when a change is published, and after each interruption of the connection that listens. */
+  /**
+   * Calls back when a change is published, and after each reconnect of the subscribed connection.
+   *
+   * @returns a function that ends the watch
+   */
   async watch(changed: () => void): Promise<() => Promise<void>> {
     if (this.isClosed) throw this.toError(new ClosedError(), 'watched');
-    // A function of its own for each watch: the same callback may watch twice.
+    // One function for each watch: the same callback may be passed twice.
     const watcher = (): void => changed();
     this.watchers.add(watcher);
     const notify = (): void => this.watchers.forEach((callback) => callback());
@@ -154,35 +168,29 @@ export class RedisStateStorage implements StateStorage {
   }
 
   /**
-   * Keeps the record of an instance, and removes those of instances that have gone.
+   * Stores the report of an instance, and removes expired reports.
    *
    * @throws {@link MaintenanceStorageError} `denied` or `unavailable`
    */
   async report(report: InstanceReport): Promise<void> {
     const { reports, expiries } = this.names;
-    const record = [report.id, JSON.stringify(report), String(this.reportTtl)];
-    await this.run('written', ['EVAL', WRITE_REPORT_SCRIPT, '2', reports, expiries, ...record]);
+    const args = [report.id, formatReport(report), String(this.reportTtl)];
+    await this.run('written', ['EVAL', WRITE_REPORT_SCRIPT, '2', reports, expiries, ...args]);
   }
 
   /**
-   * The records of the instances that reported within the time to live. Broken ones are left out.
+   * Returns the reports that have not expired. Broken ones are ignored.
    *
    * @throws {@link MaintenanceStorageError} `denied` or `unavailable`
    */
   async reports(): Promise<InstanceReport[]> {
     const { reports, expiries } = this.names;
-    const records = (await this.run('read', [
-      'EVAL',
-      READ_REPORTS_SCRIPT,
-      '2',
-      reports,
-      expiries,
-      String(MAX_STATE_BYTES),
-    ])) as Buffer[];
-    return records.flatMap((record) => parseReport(record.toString('utf8')) ?? []);
+    const args = ['EVAL', READ_REPORTS_SCRIPT, '2', reports, expiries, String(MAX_REPORT_BYTES)];
+    const stored = (await this.run('read', args)) as Buffer[];
+    return stored.flatMap((report) => parseReport(report.toString('utf8')) ?? []);
   }
 
-  /** Closes the connections that this storage has opened. The client of an application stays as it is. */
+  /** Closes the connections that this storage has opened, not the client of the application. */
   async close(): Promise<void> {
     this.isClosed = true;
     this.watchers.clear();
@@ -203,7 +211,7 @@ export class RedisStateStorage implements StateStorage {
     }
   }
 
-  /** After a write without an answer: returns if it was done, else throws what its caller has to know. */
+  /** Reads the key after a write without an answer. Returns if the write has taken effect, throws otherwise. */
   private async resolveUncertainWrite(
     next: MaintenanceState,
     ifVersion: string | null,
@@ -211,8 +219,8 @@ export class RedisStateStorage implements StateStorage {
     cause: unknown,
   ): Promise<void> {
     const { message } = this.toError(cause, 'written');
-    const uncertain = (what: string): MaintenanceStorageError =>
-      new MaintenanceStorageError('unavailable', `${message} ${what} Look at the status before you try again.`, {
+    const createUncertainError = (note: string): MaintenanceStorageError =>
+      new MaintenanceStorageError('unavailable', `${message} ${note} Check the status before you try again.`, {
         cause,
       });
     let found: VersionedState | null;
@@ -220,16 +228,17 @@ export class RedisStateStorage implements StateStorage {
       const content = await this.readContent();
       found = content && this.parse(content);
     } catch {
-      throw uncertain('The write got no answer and may have taken effect.');
+      throw createUncertainError('The write may have taken effect.');
     }
     if (found?.version === version || (found && descendsFrom(found.state, next))) return;
-    // Nobody wrote, so nobody came first. The command may still be on its way.
-    if ((found?.version ?? null) === ifVersion)
-      throw uncertain('Nothing was written by now; the write may take effect later.');
-    throw this.createConflictError('somebody else has written it meanwhile');
+    // No other writer was first. The command may still be on its way.
+    if ((found?.version ?? null) === ifVersion) {
+      throw createUncertainError('The write has not taken effect, but still may.');
+    }
+    throw createConflictError(this.location, describeConflict(found === null));
   }
 
-  /** What the key holds; of what is too large to be a state only the beginning. */
+  /** Reads the key; only the beginning of content that is too large to be a state. */
   private async readContent(): Promise<Buffer | null> {
     const { state } = this.names;
     const run = async (...args: string[]): Promise<Buffer | null> =>
@@ -237,7 +246,7 @@ export class RedisStateStorage implements StateStorage {
     if (this.canReadRange) {
       try {
         const beginning = await run('GETRANGE', state, '0', String(MAX_STATE_BYTES));
-        // Nothing there and nothing in it look alike to this command.
+        // GETRANGE returns an empty string for a missing key as well.
         if (beginning && beginning.length > 0) return beginning;
       } catch (error) {
         if (!isNotPermitted(error)) throw error;
@@ -251,35 +260,23 @@ export class RedisStateStorage implements StateStorage {
     if (content.length <= MAX_STATE_BYTES)
       return parseStateAtUrl(content.toString('utf8'), hashContent(content), this.location);
     const version = `large-${hashContent(content.subarray(0, MAX_STATE_BYTES + 1))}`;
-    throw createTooLargeError(MAX_STATE_BYTES, version, this.location);
-  }
-
-  private createTooLargeError(size: number): MaintenanceStorageError {
-    const message =
-      `${this.location} was not written: the state has ${size} bytes, and ${MAX_STATE_BYTES} are the most. ` +
-      'End windows that are no longer needed.';
-    return new MaintenanceStorageError('unavailable', message);
+    throw createOversizedContentError(version, this.location);
   }
 
   private toError(error: unknown, purpose: string): MaintenanceStorageError {
     return error instanceof MaintenanceStorageError ? error : toRedisError(error, this.location, purpose);
   }
 
-  private createConflictError(reason: string): MaintenanceStorageError {
-    const message = `${this.location} was not written: ${reason}. Read it again and decide anew.`;
-    return new MaintenanceStorageError('conflict', message);
-  }
-
   private createLostError(): MaintenanceStorageError {
     return new MaintenanceStorageError(
       'lost',
-      `${this.location} is gone, and was there before: a restart without persistence, a failover, an eviction, or ` +
-        'somebody removed it. `on` or `off` writes it anew.',
+      `${this.location} is gone, although it existed: it was deleted, or lost in a restart without persistence, a ` +
+        'failover or an eviction. `on` or `off` writes it again.',
     );
   }
 }
 
-// As Redis's own sha1hex, which the script compares it with.
+// SHA-1, because the script compares it with the result of redis.sha1hex.
 function hashContent(content: Buffer | string): string {
   return createHash('sha1').update(content).digest('hex');
 }
@@ -293,12 +290,4 @@ function isNotPermitted(error: unknown): boolean {
 
 function isUncertain(error: unknown): boolean {
   return error instanceof RedisFailure && error.mayHaveRun && !isReply(error.cause);
-}
-
-/** Whether a state was made from `next` by later writes: each leaves an entry in the history. */
-function descendsFrom(state: MaintenanceState, next: MaintenanceState): boolean {
-  const [entry] = next.history;
-  if (!entry || state.lineage !== next.lineage || state.revision <= next.revision) return false;
-  const text = JSON.stringify(entry);
-  return state.history.some((other) => JSON.stringify(other) === text);
 }

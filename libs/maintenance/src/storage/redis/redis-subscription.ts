@@ -1,14 +1,14 @@
 import { destroyClient, type RedisClientLike } from './redis-client.js';
 
-/** The longest pause between two attempts to subscribe, in milliseconds. */
+/** Two attempts to subscribe are at most so many milliseconds apart. */
 const MAX_RETRY_DELAY_MS = 2_000;
 
 /**
- * Listens to a channel, over a connection of its own that is opened again whenever it breaks. What was published
- * meanwhile is lost, hence a call after each return.
+ * Listens to a channel over its own connection, and reconnects whenever that breaks. Messages published while
+ * disconnected are lost, so `onChange` is called after every reconnect.
  */
 export class RedisSubscription {
-  /** Resolves when the channel is heard, or was tried in vain for the first time; later changes are told after that. */
+  /** Resolves when subscribed, or after the first attempt failed. */
   readonly ready: Promise<void>;
   #resolve: () => void = () => undefined;
   #isReady = false;
@@ -17,22 +17,23 @@ export class RedisSubscription {
   #endPause: () => void = () => undefined;
 
   /**
-   * @param create - makes a client that is not connected yet
-   * @param onChange - something was published, or may have been
-   * @param patience - the longest time to {@link ready}, in milliseconds
+   * @param createClient - creates a client that is not connected yet
+   * @param onChange - called when a message was published, or may have been
+   * @param readyTimeoutMs - {@link RedisSubscription.ready} resolves after so many milliseconds at the latest
    */
   constructor(
-    private readonly create: () => Promise<RedisClientLike>,
+    private readonly createClient: () => Promise<RedisClientLike>,
     private readonly channel: string,
     private readonly onChange: () => void,
-    patience: number,
+    readyTimeoutMs: number,
   ) {
     this.ready = new Promise((resolve) => (this.#resolve = resolve));
-    const timer = setTimeout(() => this.#markReady(), patience);
+    const timer = setTimeout(() => this.#markReady(), readyTimeoutMs);
     void this.ready.then(() => clearTimeout(timer));
     void this.#run();
   }
 
+  /** Ends the subscription and its connection. */
   close(): void {
     this.#isClosed = true;
     if (this.#client) destroyClient(this.#client);
@@ -50,7 +51,7 @@ export class RedisSubscription {
       try {
         await this.#listen(() => (failures = 0));
       } catch {
-        // What is wrong is told by the reads, which go on.
+        // The polls go on, and report what is wrong.
       }
       if (this.#client) destroyClient(this.#client);
       this.#markReady();
@@ -58,9 +59,9 @@ export class RedisSubscription {
     }
   }
 
-  /** Ends when the connection does. */
-  async #listen(heard: () => void): Promise<void> {
-    const client = await this.create();
+  /** Resolves when the connection has ended. */
+  async #listen(onSubscribed: () => void): Promise<void> {
+    const client = await this.createClient();
     this.#client = client;
     if (this.#isClosed) return;
     const ended = new Promise<void>((resolve) => {
@@ -70,8 +71,8 @@ export class RedisSubscription {
     });
     await client.connect();
     await client.subscribe(this.channel, () => !this.#isClosed && this.onChange());
-    heard();
-    // A cluster and sentinels open single connections again by themselves, and subscribe again before they say so.
+    onSubscribed();
+    // Cluster and Sentinel clients reconnect and resubscribe on their own, before they emit these events.
     for (const event of ['node-ready', 'ready']) client.on(event, () => !this.#isClosed && this.onChange());
     if (this.#isReady && !this.#isClosed) this.onChange();
     this.#markReady();
@@ -83,7 +84,7 @@ export class RedisSubscription {
     if (this.#isClosed) return Promise.resolve();
     const delay = Math.min(50 * 2 ** failures, MAX_RETRY_DELAY_MS) * (0.75 + Math.random() / 4);
     return new Promise((resolve) => {
-      // Waiting for a server must not keep a process alive that has nothing else to do.
+      // The retry must not keep the process alive.
       const timer = setTimeout(resolve, delay).unref();
       this.#endPause = () => {
         clearTimeout(timer);

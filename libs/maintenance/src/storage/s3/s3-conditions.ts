@@ -5,12 +5,12 @@ import { S3Failure } from './s3-failure.js';
 type ConditionKind = keyof S3Condition;
 
 const EMPTY_BODY = Buffer.alloc(0);
-/** The ETag of no object. */
+/** An ETag that no object has. */
 const NONEXISTENT_ETAG = '"00000000000000000000000000000000"';
 
 /**
- * Knows whether the server heeds the conditions of a write, which some take and ignore. It finds out before the first
- * write of each kind, beside the state's object, which it does not touch.
+ * Detects whether the server supports conditional writes; some accept the conditions and ignore them. Probes before the
+ * first write of each kind, with an object beside the state.
  */
 export class S3Conditions {
   readonly #connection: S3Connection;
@@ -23,9 +23,10 @@ export class S3Conditions {
   }
 
   /**
-   * Whether the server heeds this kind of condition.
+   * Whether the server supports this kind of condition.
    *
-   * @throws {@link S3Failure} if it can't be found out; the next call tries again
+   * @param deadline - on the clock of `performance.now()`
+   * @throws {@link S3Failure} if the probe fails; the next call tries again
    */
   async areSupported(kind: ConditionKind, deadline: number): Promise<boolean> {
     const probe = (this.#supported[kind] ??=
@@ -38,16 +39,16 @@ export class S3Conditions {
     }
   }
 
-  // Leaves nothing behind where it is heeded, as nothing matches.
+  // Creates no object if the condition is supported, because the ETag never matches.
   async #probeMatch(deadline: number): Promise<boolean> {
     const key = `${this.#key}.probe`;
-    const isHeeded = await this.#isRefused(key, { ifMatch: NONEXISTENT_ETAG }, deadline);
-    if (!isHeeded) await this.#connection.remove(key, deadline);
-    return isHeeded;
+    const isSupported = await this.#isRefused(key, { ifMatch: NONEXISTENT_ETAG }, deadline);
+    if (!isSupported) await this.#connection.remove(key, deadline);
+    return isSupported;
   }
 
   async #probeNoneMatch(deadline: number): Promise<boolean> {
-    // A name of its own: another process that probes at the same time would take the object away in between.
+    // A unique name: another process that probes at the same time would remove the object.
     const key = `${this.#key}.probe-${randomUUID()}`;
     try {
       await this.#connection.put(key, EMPTY_BODY, {}, deadline);
@@ -63,7 +64,7 @@ export class S3Conditions {
       return false;
     } catch (error) {
       const status = error instanceof S3Failure ? error.status : undefined;
-      // Some servers do not ignore a condition that they do not know, but say so.
+      // Some servers refuse unknown conditions instead of ignoring them.
       if (status === 501) return false;
       const isMissing = status === 404 && (error as S3Failure).code !== 'NoSuchBucket';
       if (status === 412 || status === 409 || isMissing) return true;

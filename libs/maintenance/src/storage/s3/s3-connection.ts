@@ -1,58 +1,55 @@
 import type * as Aws from '@aws-sdk/client-s3';
-import { MAX_STATE_BYTES } from '../file/file-content.js';
+import { MAX_STATE_BYTES } from '../state-size.js';
 import { toS3Failure, S3Failure } from './s3-failure.js';
 import type { S3Location, S3StateStorageOptions } from './s3-options.js';
 
 type Sdk = typeof Aws;
 type S3Client = Aws.S3Client;
 
-/**
- * Connections that one process opens at most. State and report need three; the rest fetch the reports of other
- * instances.
- */
+/** State and report need three connections; the others fetch the reports of other instances. */
 const MAX_CONNECTIONS = 16;
 
-/** What an object holds. */
+/** The content of an object. */
 export interface S3Content {
-  /** The ETag without its quotes: servers differ in whether they want them. */
+  /** The ETag without quotes: servers differ in whether they expect them. */
   version: string;
-  /** Missing where the object is larger than {@link MAX_STATE_BYTES}. */
+  /** Missing if the object is larger than {@link MAX_STATE_BYTES}. */
   text?: string;
 }
 
-/** An object in a list. */
+/** An object in a listing. */
 export interface S3Entry {
   key: string;
-  /** When it was written, by the server's clock, in milliseconds since the epoch. */
+  /** When the object was written, by the clock of the server, in milliseconds since the epoch. */
   modifiedAt: number;
-  /** Another one for other content; missing where the server does not say. */
+  /** Missing if the server returns none. */
   version?: string;
 }
 
-/** When a write may take place. `ifMatch` is sent as it is. */
+/** The condition of a write. `ifMatch` is sent as it is, with or without quotes. */
 export interface S3Condition {
   ifMatch?: string;
   ifNoneMatch?: '*';
 }
 
 /**
- * The calls to S3, each of which ends in time. All of them throw {@link S3Failure}.
+ * Calls S3, each time with a timeout. All methods throw {@link S3Failure}.
  *
- * Where a method takes `deadline`, on the clock of `performance.now()`, the call ends then at the latest.
+ * A `deadline`, on the clock of `performance.now()`, shortens the timeout of a call.
  */
 export class S3Connection {
-  /** Milliseconds that one call may take. */
+  /** The timeout of one call, in milliseconds. */
   readonly timeout: number;
-  readonly #place: S3Location;
+  readonly #location: S3Location;
   readonly #options: S3StateStorageOptions;
   readonly #secrets: string[];
   readonly #calls = new Set<AbortController>();
   #client: S3Client | undefined;
   #isClosed = false;
 
-  constructor(place: S3Location, options: S3StateStorageOptions) {
+  constructor(location: S3Location, options: S3StateStorageOptions) {
     this.timeout = options.timeout ?? 3000;
-    this.#place = place;
+    this.#location = location;
     this.#options = options;
     const { accessKeyId, secretAccessKey, sessionToken } = options.credentials ?? {};
     this.#secrets = [accessKeyId, secretAccessKey, sessionToken].filter((secret): secret is string => Boolean(secret));
@@ -61,33 +58,33 @@ export class S3Connection {
   /**
    * Reads an object.
    *
-   * @param known - a version; if the object still has it, the answer is `'unchanged'`
-   * @returns `null` where there is no such object
+   * @param known - a version; if the object still has it, `'unchanged'` is returned
+   * @returns `null` if the object does not exist
    */
   async get(key: string, known?: string, deadline?: number): Promise<S3Content | 'unchanged' | null> {
     return this.#call(deadline, async (sdk, client, abortSignal) => {
       try {
-        const input = { Bucket: this.#place.bucket, Key: key, IfNoneMatch: known && `"${known}"` };
+        const input = { Bucket: this.#location.bucket, Key: key, IfNoneMatch: known && `"${known}"` };
         const { Body, ContentLength, ETag } = await client.send(new sdk.GetObjectCommand(input), { abortSignal });
-        if (!Body || !ETag) throw new S3Failure({ status: 200, reason: 'an answer without content or ETag' });
-        // In Node.js a body is always a stream.
+        if (!Body || !ETag) throw new S3Failure({ status: 200, reason: 'a response without content or ETag' });
+        // In Node.js, the body is always a stream.
         const text = await readText(Body as AsyncIterable<Uint8Array>, ContentLength);
         return { version: stripQuotes(ETag), text };
       } catch (error) {
         const { $metadata, name } = error as { $metadata?: { httpStatusCode?: number }; name?: string };
         if ($metadata?.httpStatusCode === 304 && known !== undefined) return 'unchanged';
-        // Not any 404: a proxy in front of no server at all must not read as "nothing is stored".
+        // Not any 404: that of a proxy without a server behind it must not be read as "nothing is stored".
         if ($metadata?.httpStatusCode === 404 && name === 'NoSuchKey') return null;
         throw error;
       }
     });
   }
 
-  /** Writes an object; gives its version, if the server says it. */
+  /** Writes an object. Returns its version, if the server does. */
   async put(key: string, body: Buffer, condition: S3Condition, deadline?: number): Promise<string | undefined> {
     return this.#call(deadline, async (sdk, client, abortSignal) => {
       const command = new sdk.PutObjectCommand({
-        Bucket: this.#place.bucket,
+        Bucket: this.#location.bucket,
         Key: key,
         Body: body,
         ContentType: 'application/json',
@@ -99,13 +96,13 @@ export class S3Connection {
     });
   }
 
-  /** The objects whose names begin with `prefix`. */
+  /** Lists the objects whose keys start with `prefix`. */
   async list(prefix: string, deadline?: number): Promise<S3Entry[]> {
     const entries: S3Entry[] = [];
     let token: string | undefined;
     do {
       const page = await this.#call(deadline, (sdk, client, abortSignal) => {
-        const input = { Bucket: this.#place.bucket, Prefix: prefix, ContinuationToken: token };
+        const input = { Bucket: this.#location.bucket, Prefix: prefix, ContinuationToken: token };
         return client.send(new sdk.ListObjectsV2Command(input), { abortSignal });
       });
       for (const { Key, LastModified, ETag } of page.Contents ?? []) {
@@ -117,14 +114,14 @@ export class S3Connection {
     return entries;
   }
 
-  /** Removes an object, if there is one. */
+  /** Removes an object if it exists. */
   async remove(key: string, deadline?: number): Promise<void> {
     await this.#call(deadline, (sdk, client, abortSignal) =>
-      client.send(new sdk.DeleteObjectCommand({ Bucket: this.#place.bucket, Key: key }), { abortSignal }),
+      client.send(new sdk.DeleteObjectCommand({ Bucket: this.#location.bucket, Key: key }), { abortSignal }),
     );
   }
 
-  /** Ends what is under way, and lets go of the client unless it is the caller's. */
+  /** Aborts running calls, and closes the client unless it was passed as an option. */
   close(): void {
     this.#isClosed = true;
     for (const call of this.#calls) call.abort(new S3Failure({ code: 'CLOSED' }));
@@ -143,15 +140,15 @@ export class S3Connection {
     try {
       const ended = new Promise<never>((_resolve, reject) => {
         call.signal.addEventListener('abort', () => reject(call.signal.reason as S3Failure));
-        const patience = Math.min(this.timeout, (deadline ?? Infinity) - performance.now());
-        timer = setTimeout(() => call.abort(createTimeoutFailure(this.timeout)), Math.max(patience, 0));
+        const timeoutMs = Math.min(this.timeout, (deadline ?? Infinity) - performance.now());
+        timer = setTimeout(() => call.abort(createTimeoutFailure(this.timeout)), Math.max(timeoutMs, 0));
       });
       this.#client ??= this.#createClient(sdk);
-      // Not the signal alone: the SDK looks at it in places, and not while it waits for credentials.
+      // Not the signal alone: the SDK does not check it while it waits for credentials.
       return await Promise.race([work(sdk, this.#client, call.signal), ended]);
     } catch (error) {
       const failure = toS3Failure(error, this.#secrets);
-      // The SDK keeps the connection of an answer whose body is never read; the signal destroys it.
+      // The SDK keeps the connection of a response whose body is not read; the signal destroys it.
       call.abort(failure);
       if (!this.#options.credentials && areCredentialsRefused(failure)) this.#dropClient();
       throw failure;
@@ -164,24 +161,24 @@ export class S3Connection {
   #createClient(sdk: Sdk): S3Client {
     const { client, region, forcePathStyle, credentials } = this.#options;
     if (client) return client as unknown as S3Client;
-    const { endpoint } = this.#place;
+    const { endpoint } = this.#location;
     return new sdk.S3Client({
       region: region ?? (endpoint && (process.env.AWS_REGION || 'us-east-1')),
       endpoint,
       forcePathStyle: forcePathStyle ?? (endpoint !== undefined || undefined),
-      // A copy: the SDK adds to it.
+      // A copy, because the SDK adds members.
       credentials: credentials && { ...credentials },
-      // What compatible servers refuse that are older than these checksums.
+      // Older compatible servers refuse these checksums.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
       maxAttempts: 2,
       requestHandler: {
         httpAgent: { maxSockets: MAX_CONNECTIONS },
         httpsAgent: { maxSockets: MAX_CONNECTIONS },
-        // The SDK prints this warning to the console; calls that wait for a connection end before.
+        // Longer than the timeout of a call: the SDK would print the warning to the console.
         socketAcquisitionWarningTimeout: 2 * this.timeout,
       },
-      // Not in the SDK's types, but handed on to its chain: a new client then reads the profile's file anew.
+      // Not in the SDK's types, but passed on to its credential chain: a new client then re-reads the profile.
       ...{ ignoreCache: true },
     });
   }
@@ -198,26 +195,26 @@ async function loadSdk(): Promise<Sdk> {
     return await import('@aws-sdk/client-s3');
   } catch (error) {
     const { code, message } = error as { code?: string; message?: string };
-    // The package itself, not one that it lacks.
+    // The package itself, not one of its dependencies.
     const isMissing = /^(?:ERR_)?MODULE_NOT_FOUND$/.test(code ?? '') && /'@aws-sdk\/client-s3'/.test(message ?? '');
     throw new S3Failure(
-      isMissing ? { code: 'NOT_INSTALLED' } : { reason: `@aws-sdk/client-s3 does not load: ${message}` },
+      isMissing ? { code: 'NOT_INSTALLED' } : { reason: `@aws-sdk/client-s3 can not be loaded: ${message}` },
     );
   }
 }
 
-/** The text of a body; `undefined` where it is too large to be a state. */
+/** Reads the text of a body. Returns `undefined` if it is too large to be a state. */
 async function readText(body: AsyncIterable<Uint8Array>, length: number | undefined): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  // Leaving the loop destroys the stream, and with it the connection: the rest is not fetched.
+  // Leaving the loop destroys the stream and its connection, so that no more is fetched.
   for await (const chunk of body) {
     size += chunk.length;
     if ((length ?? size) > MAX_STATE_BYTES || size > MAX_STATE_BYTES) return undefined;
     chunks.push(chunk);
   }
   if (length !== undefined && size < length) {
-    throw new S3Failure({ code: 'CUT', reason: `${size} of ${length} bytes came` });
+    throw new S3Failure({ code: 'CUT', reason: `received ${size} of ${length} bytes` });
   }
   return Buffer.concat(chunks).toString('utf8');
 }
@@ -230,7 +227,7 @@ function createTimeoutFailure(timeout: number): S3Failure {
   return new S3Failure({ code: 'TIMEOUT', reason: `no answer within ${timeout / 1000} s` });
 }
 
-// Keys may have been changed where the SDK found them; it keeps those that it has until there is a new client.
+// The keys may have been rotated, but a client of the SDK keeps those that it has loaded.
 function areCredentialsRefused({ status, code }: S3Failure): boolean {
   if (code === 'RequestTimeTooSkewed') return false;
   return status === 401 || status === 403 || code === 'ExpiredToken' || code === 'InvalidToken';

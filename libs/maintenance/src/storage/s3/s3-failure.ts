@@ -1,21 +1,21 @@
-/** What is known of a call that failed. */
+/** The details of a failed call. */
 interface FailureDetails {
-  /** Of HTTP, if there was an answer. */
+  /** The HTTP status, if there was a response. */
   status?: number;
-  /** Of S3 (`NoSuchBucket`), of the system (`ECONNREFUSED`) or of ours (`TIMEOUT`). */
+  /** A code of S3 (`NoSuchBucket`), of the system (`ECONNREFUSED`) or of this package (`TIMEOUT`). */
   code?: string;
-  /** What the server or the system says. */
+  /** The message of the server or the system. */
   reason?: string;
-  /** Where the bucket is, if the server says so. */
+  /** The region of the bucket, if the server returns it. */
   region?: string;
-  /** Milliseconds by which this machine's clock is ahead of the server's. */
+  /** By how many milliseconds the clock of this machine is ahead of the server's. */
   clockAhead?: number;
   requestId?: string;
 }
 
 /**
- * Why a call to S3 failed. It is made from the SDK's error, and without it: that one carries access keys, session
- * tokens and signed requests, which a log would show.
+ * Describes why a call to S3 failed. Does not keep the error of the SDK, which contains access keys, session tokens and
+ * signed requests that would end up in a log.
  */
 export class S3Failure extends Error {
   override readonly name = 'S3Failure';
@@ -26,9 +26,9 @@ export class S3Failure extends Error {
   readonly clockAhead?: number;
 
   constructor({ status, code, reason, region, clockAhead, requestId }: FailureDetails) {
-    const answer = status === undefined ? undefined : `HTTP ${status}`;
+    const response = status === undefined ? undefined : `HTTP ${status}`;
     const request = requestId === undefined ? undefined : `request ${requestId}`;
-    super([answer, code, reason, request].filter(Boolean).join(', '));
+    super([response, code, reason, request].filter(Boolean).join(', '));
     this.status = status;
     this.code = code;
     this.reason = reason;
@@ -37,7 +37,7 @@ export class S3Failure extends Error {
   }
 }
 
-/** The members of the SDK's errors that are read here. */
+/** The members of the SDK's errors that are used here. */
 interface SdkError {
   name?: string;
   message?: string;
@@ -50,14 +50,14 @@ interface SdkError {
 }
 
 /**
- * What an error of the SDK says.
+ * Converts an error of the SDK.
  *
- * @param secrets - texts that must not appear in it
+ * @param secrets - texts to remove from the message
  */
 export function toS3Failure(error: unknown, secrets: readonly string[]): S3Failure {
   if (error instanceof S3Failure) return error;
   const { name, message, Code, code, Region, $metadata, $response, errors } = (error ?? {}) as SdkError;
-  // Where several addresses of a host fail, the first speaks for all.
+  // If all addresses of a host failed, report the first.
   if (!message && errors?.[0]) return toS3Failure(errors[0], secrets);
   const date = Date.parse($response?.headers?.date ?? '');
   const text = parseMessage(message);
@@ -71,16 +71,16 @@ export function toS3Failure(error: unknown, secrets: readonly string[]): S3Failu
   });
 }
 
-// Names that the SDK gives where the server named nothing.
+// Names that the SDK uses if the response has no error code.
 function getS3ErrorName(name: string | undefined): string | undefined {
   return name === 'Error' || name === 'Unknown' || name === 'UnknownError' || name === 'NotFound' ? undefined : name;
 }
 
 function parseMessage(message: string | undefined): { reason: string; code?: string } | undefined {
-  // Bodies without a message (Ceph), and bodies that are no XML, of a proxy for example.
+  // Bodies without a message (Ceph), and bodies that are not XML, of a proxy for example.
   if (!message || message === 'UnknownError' || message.includes('Deserialization error')) return undefined;
   const reason = message.trim().replace(/\.$/, '');
-  // Under Jest the system's errors belong to another realm, and the SDK keeps nothing but their text.
+  // Under Jest the errors of Node.js belong to another realm, and the SDK keeps only their text.
   const wrapped = /^AWS SDK error wrapper for (?:\w+: )?(.*)$/s.exec(reason)?.[1];
   if (wrapped === undefined) return { reason };
   return { reason: wrapped, code: wrapped === 'socket hang up' ? 'ECONNRESET' : /\bE[A-Z_]+\b/.exec(wrapped)?.[0] };
