@@ -6,10 +6,8 @@ import {
   SCOPES_METADATA,
   SKIP_METADATA,
 } from '../maintenance.constants.js';
+import { SSE_METADATA } from '../nest-internals.js';
 import { findProbeKind, type ProbeKind } from './probes.js';
-
-/** Nest's key of what `@Sse()` leaves on a method. */
-const SSE_METADATA = '__sse__';
 
 type Class = abstract new (...args: never[]) => unknown;
 type Handler = (...args: never[]) => unknown;

@@ -1,10 +1,13 @@
+import {
+  HEADERS_METADATA,
+  HEALTH_CHECK_HEADER,
+  HEALTH_CHECK_SERVICE_NAME,
+  INJECTED_METADATA_KEYS,
+  PATH_METADATA,
+} from '../nest-internals.js';
+
 /** Paths that orchestrators and crawlers ask for, as a controller and its handler name them. */
 const PROBE_PATHS: ReadonlySet<string> = new Set(['/health', '/healthz', '/livez', '/readyz', '/robots.txt']);
-
-// Nest's keys of what `@Controller()`, `@Get()` and `@Header()` leave, and of the types and tokens that a class injects.
-const PATH_METADATA = 'path';
-const HEADERS_METADATA = '__headers__';
-const INJECTED_METADATA_KEYS = ['design:paramtypes', 'self:paramtypes', 'self:properties_metadata'];
 
 type Class = abstract new (...args: never[]) => unknown;
 type Handler = (...args: never[]) => unknown;
@@ -57,7 +60,7 @@ export function findProbeKind(controller: Class, handler: Handler): ProbeKind | 
 function isHealthCheck(controller: Class, handler: Handler): boolean {
   const headers = (Reflect.getMetadata(HEADERS_METADATA, handler) ?? []) as { name?: unknown; value?: unknown }[];
   const forbidsCaching = headers.some(
-    ({ name, value }) => name === 'Cache-Control' && value === 'no-cache, no-store, must-revalidate',
+    ({ name, value }) => name === HEALTH_CHECK_HEADER.name && value === HEALTH_CHECK_HEADER.value,
   );
   return (
     forbidsCaching &&
@@ -70,7 +73,7 @@ function injectsHealthCheckService(injected: unknown): boolean {
   if (!Array.isArray(injected)) return false;
   return injected.some((item: unknown) => {
     const { param, type } = (item ?? {}) as { param?: unknown; type?: unknown };
-    return [item, param, type].some((token) => typeof token === 'function' && token.name === 'HealthCheckService');
+    return [item, param, type].some((token) => typeof token === 'function' && token.name === HEALTH_CHECK_SERVICE_NAME);
   });
 }
 

@@ -1,4 +1,5 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import { GATEWAY_METADATA, GRAPHQL_MODULE_OPTIONS, PATTERN_METADATA, SSE_METADATA } from '../nest-internals.js';
 
 /** The transports that an application uses, by what its modules declare. */
 export interface TransportPackages {
@@ -7,12 +8,6 @@ export interface TransportPackages {
   hasMicroservices: boolean;
   hasEventStreams: boolean;
 }
-
-// Names that Nest gives to its own metadata and providers. Importing them would load the packages.
-const GRAPHQL_MODULE_OPTIONS = 'GqlModuleOptions';
-const GATEWAY_METADATA = 'websockets:is_gateway';
-const PATTERN_METADATA = 'microservices:pattern';
-const SSE_METADATA = '__sse__';
 
 /** Looks at what the modules declare: nothing is created yet. */
 export function detectTransportPackages(modules: ModulesContainer): TransportPackages {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { APOLLO_DRIVER_NAME, type GraphqlDriverInternals } from '../../nest-internals.js';
 import type { ExecutedOperation } from './graphql-call-context.js';
 
 /** The name that the options of a driver have for the protocol of today; the older one's subprotocol has it too. */
@@ -25,12 +25,6 @@ export interface OtherDriverOptions extends Partial<Pick<DriverOptions, 'install
 /** A gateway has the options of its server apart. */
 export type StartOptions = DriverOptions | { server: DriverOptions };
 
-/** The part of ws' server that takes over a connection. */
-export interface UpgradingServer {
-  shouldHandle(request: IncomingMessage): boolean;
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, done: (...args: unknown[]) => void): void;
-}
-
 /** The part of the server of subscriptions-transport-ws that runs operations. It looks these members up for each of them. */
 export interface LegacyServer {
   execute: ExecuteOperation;
@@ -52,12 +46,10 @@ export interface ExecutingServer {
 }
 
 /** The driver of a GraphQLModule. */
-export interface GraphqlDriver {
+export interface GraphqlDriver extends GraphqlDriverInternals<LegacyServer> {
   start(options: StartOptions): Promise<void>;
   /** There once it has started. */
   readonly instance: ExecutingServer;
-  /** Private, but there is no other way to the servers of its subscriptions: graphql-ws, and the older protocol on Nest 11. */
-  readonly _subscriptionService?: { wss?: UpgradingServer; subTransWs?: UpgradingServer; subServer?: LegacyServer };
 }
 
 /** Whether a driver started with these options serves subscriptions over graphql-ws. */
@@ -94,7 +86,7 @@ export function executesOverWebSockets(options: OtherDriverOptions): boolean {
 /** Whether a driver runs Apollo Server; others have plugins of another kind. */
 export function isApollo(driver: object): boolean {
   for (let type: object | null = driver; type; type = Object.getPrototypeOf(type) as object | null) {
-    if (type.constructor.name === 'ApolloBaseDriver') return true;
+    if (type.constructor.name === APOLLO_DRIVER_NAME) return true;
   }
   return false;
 }

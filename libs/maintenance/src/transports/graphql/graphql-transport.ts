@@ -1,4 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
+import { GRAPHQL_MODULE_OPTIONS, type GraphqlModuleInternals, type UpgradingServer } from '../../nest-internals.js';
 import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { PolicyInput } from '../../policy/maintenance-policy.js';
@@ -14,7 +15,6 @@ import {
   type GraphqlDriver,
   type OtherDriverOptions,
   type ExecuteOperation,
-  type UpgradingServer,
 } from './graphql-driver.js';
 import { RefusedOperationError } from './refused-operation.error.js';
 import { createErrorBody, createGraphqlEndpoint, GraphqlResponses } from './graphql-responses.js';
@@ -26,9 +26,6 @@ import { trackOperations } from './track-operations.js';
 import { OpenSubscriptions, type SubscriptionHooks } from './open-subscriptions.js';
 import { refuseUpgrade } from '../refuse-upgrade.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
-
-// The name that @nestjs/graphql gives to its options' provider. Importing it would load the package.
-const GRAPHQL_MODULE_OPTIONS = 'GqlModuleOptions';
 
 /** What GraphQL tells a resolver about its field. */
 interface ResolverInfo {
@@ -77,7 +74,7 @@ export class GraphqlTransport implements TransportAdapter {
   configure(): void {
     for (const module of this.deps.modules.values()) {
       if (!module.providers.has(GRAPHQL_MODULE_OPTIONS)) continue;
-      const driver = (module.instance as { graphQlAdapter?: GraphqlDriver }).graphQlAdapter;
+      const driver = (module.instance as GraphqlModuleInternals<GraphqlDriver>).graphQlAdapter;
       if (driver && isApollo(driver)) this.#attachToDriver(driver);
       else
         this.#warnAbout(

@@ -1,10 +1,7 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import { RESOLVER_NAME_METADATA, RESOLVER_TYPE_METADATA } from '../../nest-internals.js';
 import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
 import type { Operation } from './graphql-operation.js';
-
-// Names that @nestjs/graphql gives to its metadata. Importing them would load the package.
-const RESOLVER_TYPE_METADATA = 'graphql:resolver_type';
-const RESOLVER_NAME_METADATA = 'graphql:resolver_name';
 
 const ROOT_TYPES: Record<string, Operation['kind']> = {
   Query: 'query',
