@@ -1,12 +1,10 @@
 import { MetadataScanner, type DiscoveryService } from '@nestjs/core';
+import { GUARDS_METADATA, PATH_METADATA } from '../nest-internals.js';
 import type { HandlerRules, HandlerRulesReader } from '../policy/handler-rules.js';
 
 // Nest copies a method's metadata, not its class's, onto the function that it gives to the router. A mark on the method that
 // leads to its controllers therefore tells the edge, which sees only routed functions, whose handler it has before it.
 const CONTROLLERS_METADATA = Symbol.for('nestjs-maintenance:controllers');
-/** Nest's keys of what `@Get()` and its like leave on a method, and `@UseGuards()` on a method or a class. */
-const PATH_METADATA = 'path';
-const GUARDS_METADATA = '__guards__';
 
 /** What the router would do with a request: the Nest handlers that may take it, or `'unclear'`. */
 export type ResolvedHandlers = HandlerRules[] | 'unclear';

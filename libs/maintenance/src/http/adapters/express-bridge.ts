@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AbstractHttpAdapter } from '@nestjs/core';
 import type { NextFunction, Request, Response } from 'express';
 import vary from 'vary';
+import type { ExpressAdapterInternals, ExpressApplicationInternals, ExpressLayer } from '../../nest-internals.js';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import { getPath, stripOrigin, type PolicyRequest } from '../../policy/request-path.js';
 import { ANNOUNCEMENT_HEADER } from '../announcer.js';
@@ -14,26 +15,6 @@ import type { ResolvedHandlers } from '../routed-handlers.js';
 import { ROUTE_METHODS, copyWithUrl, type HttpBridgeDeps, type HttpBridge } from './http-bridge.interface.js';
 import { LazyExpressRequest } from './lazy-express-request.js';
 
-/** The parts of Express's router that tell what it would do with a request. */
-interface Layer {
-  handle: unknown;
-  match(path: string): boolean;
-  route?: { path: unknown; methods: Record<string, boolean | undefined>; stack: { handle: object }[] };
-}
-interface ExpressApplication {
-  router: { stack: Layer[] };
-  handle(request: IncomingMessage, response: ServerResponse, done?: NextFunction): void;
-  enabled(setting: string): boolean;
-  request: object;
-  locals: object;
-}
-/** What Nest's adapter for Express has beyond its type. */
-interface HookedAdapter {
-  setOnRequestHook: unknown;
-  onRequestHook?: unknown;
-  onResponseHook?: unknown;
-}
-type MiddlewareFactory = (path: string, callback: object) => unknown;
 type Handler = (request: Request, response: Response, next: NextFunction) => unknown;
 
 /** A request in an application that another one has mounted at a path. */
@@ -64,7 +45,7 @@ export class ExpressBridge implements HttpBridge {
 
   attach(): void {
     const { adapter, deps: parts } = this;
-    Object.defineProperties(adapter.getInstance<ExpressApplication>().locals, parts.viewLocals);
+    Object.defineProperties(adapter.getInstance<ExpressApplicationInternals>().locals, parts.viewLocals);
     parts.endpoints.hasLooseMatching = true;
     this.#trackHandlers();
     const registerParserMiddleware = adapter.registerParserMiddleware?.bind(adapter);
@@ -131,7 +112,7 @@ export class ExpressBridge implements HttpBridge {
       resolveHandlers: (request) => this.#resolveHandlers(this.#getOriginalRequest(request)),
       getRoutePattern: (request) => this.#getRoutePattern(this.#getOriginalRequest(request)),
     };
-    const app = this.adapter.getInstance<ExpressApplication>();
+    const app = this.adapter.getInstance<ExpressApplicationInternals>();
     const handle = app.handle.bind(app);
     app.handle = (request, response, done) => {
       const mounted = request as object as MountedRequest;
@@ -151,7 +132,7 @@ export class ExpressBridge implements HttpBridge {
 
   /** Where the edge stands if nothing of the application's own stands before it. */
   get #firstLayerIndex(): number {
-    const { setOnRequestHook, onRequestHook, onResponseHook } = this.adapter as unknown as HookedAdapter;
+    const { setOnRequestHook, onRequestHook, onResponseHook } = this.adapter as unknown as ExpressAdapterInternals;
     // An adapter that can have hooks runs them in a middleware of its own, which comes before all others.
     if (setOnRequestHook === AbstractHttpAdapter.prototype.setOnRequestHook) return 0;
     return onRequestHook || onResponseHook ? -1 : 1;
@@ -159,7 +140,7 @@ export class ExpressBridge implements HttpBridge {
 
   #tryRefuseEarly(
     edge: MaintenanceMiddleware,
-    app: ExpressApplication,
+    app: ExpressApplicationInternals,
     raw: IncomingMessage,
     response: ServerResponse,
   ): boolean {
@@ -204,7 +185,7 @@ export class ExpressBridge implements HttpBridge {
   }
 
   #recordMiddleware(): void {
-    const adapter = this.adapter as unknown as { createMiddlewareFactory: (method: number) => MiddlewareFactory };
+    const adapter = this.adapter as unknown as ExpressAdapterInternals;
     const create = adapter.createMiddlewareFactory.bind(adapter);
     adapter.createMiddlewareFactory = (method) => {
       const factory = create(method);
@@ -277,9 +258,9 @@ export class ExpressBridge implements HttpBridge {
     return (Object.assign(Object.create(request), { url }) as Request).path;
   }
 
-  #findMatchingRoutes({ path, method }: Routable): NonNullable<Layer['route']>[] {
+  #findMatchingRoutes({ path, method }: Routable): NonNullable<ExpressLayer['route']>[] {
     return this.adapter
-      .getInstance<ExpressApplication>()
+      .getInstance<ExpressApplicationInternals>()
       .router.stack.filter(
         (layer) => layer.route && acceptsMethod(layer.route.methods, method) && matchesPath(layer, path),
       )
@@ -326,9 +307,9 @@ function acceptsMethod(methods: Record<string, boolean | undefined>, method: str
   return Boolean(methods._all ?? methods[method.toLowerCase()] ?? (method === 'HEAD' && methods.get));
 }
 
-function matchesPath(layer: Layer, path: string): boolean {
+function matchesPath(layer: ExpressLayer, path: string): boolean {
   try {
-    return layer.match(path);
+    return Boolean(layer.match(path));
   } catch {
     // A parameter that can't be decoded; the router answers 400 to it, if the request gets that far.
     return false;

@@ -2,6 +2,13 @@ import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { append } from 'vary';
+import {
+  FASTIFY_CONTEXT_SYMBOL,
+  FASTIFY_HEADER_HOOK_NAMES,
+  FASTIFY_REQUEST_SYMBOL,
+  type FastifyAdapterInternals,
+  type FastifyRouteContext,
+} from '../../nest-internals.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
 import { withTimeout } from '../../utils/with-timeout.js';
@@ -31,12 +38,6 @@ interface RewrittenRequest {
   originalUrl?: string;
   [rewritten: symbol]: string | undefined;
 }
-/** What Fastify knows of a route. */
-interface RouteContext {
-  onRequest: Hook[] | null;
-  onSend: unknown[] | null;
-  onResponse: unknown[] | null;
-}
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
 type ErrorHandler = (
   error: { code?: string } | null | undefined,
@@ -44,21 +45,11 @@ type ErrorHandler = (
   reply: FastifyReply,
 ) => unknown;
 type RegisterRoute = (path: string, handler: object) => unknown;
+type RouteContext = FastifyRouteContext<Hook>;
+type HookedAdapter = FastifyAdapterInternals<Hook, FastifyRequest>;
 type Done = (error?: unknown) => void;
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: Done) => unknown;
 
-/** What Nest's adapter for Fastify has beyond its type. */
-interface HookedAdapter {
-  setOnRequestHook: (hook: Hook) => void;
-  onResponseHook?: unknown;
-  /** Runs the hook of `app.enableCors()`. */
-  corsHook?: Hook;
-  /** Sets the headers of `app.useSecurityHeaders()`, and returns an error for what `app.enableCsrfProtection()` rejects. */
-  securityHook?: (request: FastifyRequest, response: ServerResponse) => unknown;
-}
-
-/** The hooks of @fastify/cors and @fastify/helmet, as Fastify names them. */
-const HEADER_HOOKS = new Set(['bound handleCors', 'bound helmetConfigureReply', 'bound helmetApplyHeaders']);
 /** For all hooks that set headers together: an application may look up its allowed origins elsewhere. */
 const HEADERS_TIMEOUT_MS = 1_000;
 
@@ -118,7 +109,9 @@ export class FastifyBridge implements HttpBridge {
 
   toPolicyRequest(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
     const instance: object = this.adapter.getInstance<FastifyInstance>();
-    const symbol = Object.getOwnPropertySymbols(instance).find(({ description }) => description === 'fastify.Request');
+    const symbol = Object.getOwnPropertySymbols(instance).find(
+      ({ description }) => description === FASTIFY_REQUEST_SYMBOL,
+    );
     type Constructor = new (...args: unknown[]) => FastifyRequest;
     const Request = symbol && (instance as Record<symbol, Constructor>)[symbol];
     // The only one who knows the trust-proxy setting.
@@ -160,7 +153,7 @@ export class FastifyBridge implements HttpBridge {
   /** What hooks there are; `undefined` where Fastify does not tell. */
   #findRouteContext(request: FastifyRequest): Partial<RouteContext> | undefined {
     this.#contextSymbol ??= Object.getOwnPropertySymbols(request).find(
-      ({ description }) => description === 'fastify.context',
+      ({ description }) => description === FASTIFY_CONTEXT_SYMBOL,
     );
     return this.#contextSymbol && (request as unknown as Record<symbol, RouteContext | undefined>)[this.#contextSymbol];
   }
@@ -226,7 +219,8 @@ export class FastifyBridge implements HttpBridge {
   /** Runs the hooks that do nothing but set headers, which Fastify would run later. A hook of CORS may answer a preflight by itself. */
   #runHeaderHooks(request: FastifyRequest, reply: FastifyReply, then: () => void): void {
     const { corsHook, securityHook } = this.adapter as unknown as HookedAdapter;
-    const hooks = this.#findRouteContext(request)?.onRequest?.filter(({ name }) => HEADER_HOOKS.has(name)) ?? [];
+    const hooks =
+      this.#findRouteContext(request)?.onRequest?.filter(({ name }) => FASTIFY_HEADER_HOOK_NAMES.has(name)) ?? [];
     if (corsHook) hooks.unshift(corsHook);
     if (securityHook)
       hooks.push((_request, _reply, done) => {
