@@ -1,6 +1,7 @@
 import { Inject, Module, type OnModuleInit, type Provider } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { Subject } from 'rxjs';
+import type { NestModuleInternals } from '../nest-internals.js';
 import { BackgroundPauser } from './background-pauser.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import { HandlerRulesReader } from '../policy/handler-rules.js';
@@ -45,7 +46,7 @@ export class BackgroundBootstrapModule implements OnModuleInit {
   ) {
     for (const module of modules.values()) {
       // Nest calls hooks by the distance from the root module, the farthest first; that of global modules is the largest number.
-      if (module.metatype === BackgroundBootstrapModule) module.distance = Infinity;
+      if (module.metatype === BackgroundBootstrapModule) (module as NestModuleInternals).distance = Infinity;
     }
   }
 

@@ -1,4 +1,5 @@
 import type { ModulesContainer } from '@nestjs/core';
+import type { BullExplorer } from '../nest-internals.js';
 import { FailureLog } from '../utils/failure-log.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import { patchMethod } from '../utils/patch-method.js';
@@ -11,11 +12,7 @@ import { PausableQueue, type Queue } from './pausable-queue.js';
 type Class = new () => unknown;
 type Method = (...args: never[]) => unknown;
 
-/** Registers each method with `@Process()` at its queue. */
-interface Explorer {
-  handleProcessor(instance: Record<string, Method>, key: string, queue: Queue, ...rest: unknown[]): void;
-  handleListener(...args: unknown[]): void;
-}
+type Explorer = BullExplorer<Queue>;
 
 /** The queues of `@nestjs/bull`, which run jobs where something processes them: methods with `@Process()`, or functions. */
 export class BullQueues implements PausablePackage {

@@ -1,3 +1,4 @@
+import { BULLMQ_DELAYED_ERROR_NAME, type BullMqExplorer } from '../nest-internals.js';
 import { FailureLog } from '../utils/failure-log.js';
 import { patchMethod } from '../utils/patch-method.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
@@ -16,11 +17,7 @@ interface WorkerHost {
   process: (...args: never[]) => unknown;
 }
 
-/** What makes a worker for each processor: at boot, or when the application calls `BullRegistrar.register()`. */
-interface Explorer {
-  registerWorkers(): void;
-  handleProcessor(host: WorkerHost, ...rest: unknown[]): void;
-}
+type Explorer = BullMqExplorer<WorkerHost>;
 
 /** Workers of classes with `@Processor()`. */
 export class BullMqWorkers implements PausablePackage {
@@ -117,5 +114,5 @@ export class BullMqWorkers implements PausablePackage {
 
 /** What tells BullMQ that a processor has moved its job by itself: it goes by the name. */
 class DelayedError extends Error {
-  override readonly name = 'DelayedError';
+  override readonly name = BULLMQ_DELAYED_ERROR_NAME;
 }

@@ -1,4 +1,10 @@
 import type { ModulesContainer } from '@nestjs/core';
+import {
+  BULL_PROCESSOR_METADATA,
+  BULLMQ_PROCESSOR_METADATA,
+  BULLMQ_REGISTRAR_NAME,
+  SCHEDULE_OPTIONS,
+} from '../nest-internals.js';
 
 /** The packages whose work may have to rest, by what the modules of an application declare. */
 export interface BackgroundPackages {
@@ -7,12 +13,6 @@ export interface BackgroundPackages {
   /** Those of the older package, @nestjs/bull. */
   hasBull: boolean;
 }
-
-// Names that the packages give to their own providers and metadata. Importing them would load the packages.
-const SCHEDULE_OPTIONS = 'SCHEDULE_MODULE_OPTIONS';
-const BULLMQ_PROCESSOR_METADATA = 'bullmq:processor_metadata';
-const BULL_PROCESSOR_METADATA = 'bull:module_queue';
-const BULL_REGISTRAR_NAME = 'BullRegistrar';
 
 /** Looks at what the modules declare. */
 export function detectBackgroundPackages(modules: ModulesContainer): BackgroundPackages {
@@ -23,7 +23,7 @@ export function detectBackgroundPackages(modules: ModulesContainer): BackgroundP
     hasBullMq: types.some(
       (type) =>
         typeof type === 'function' &&
-        (type.name === BULL_REGISTRAR_NAME || hasMetadata(BULLMQ_PROCESSOR_METADATA, type)),
+        (type.name === BULLMQ_REGISTRAR_NAME || hasMetadata(BULLMQ_PROCESSOR_METADATA, type)),
     ),
     hasBull: types.some(
       (type) => typeof type === 'function' && (isBullExplorer(type) || hasMetadata(BULL_PROCESSOR_METADATA, type)),

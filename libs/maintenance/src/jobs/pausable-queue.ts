@@ -1,19 +1,13 @@
+import type { BullQueueInternals } from '../nest-internals.js';
 import { patchMethod } from '../utils/patch-method.js';
 import type { BackgroundTask } from './background-task.js';
 
 /** A queue of Bull: the object by which this process adds jobs and takes them. */
-export interface Queue {
+export interface Queue extends BullQueueInternals<Job> {
   readonly name: string;
-  /** The functions that process jobs, by the name of the job; Bull looks one up for each job. */
-  readonly handlers: Record<string, (job: Job) => Promise<unknown>>;
-  /** There while the queue takes no jobs in this process. */
-  readonly paused?: unknown;
-  setHandler(name: string, handler: unknown): void;
   pause(isLocal?: boolean, doNotWaitActive?: boolean): Promise<unknown>;
   resume(isLocal?: boolean): Promise<unknown>;
   close(...args: unknown[]): Promise<unknown>;
-  /** Called as soon as something processes jobs; not waited for. */
-  setWorkerName(): Promise<unknown>;
 }
 
 /** A job of Bull. */

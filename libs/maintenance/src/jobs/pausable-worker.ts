@@ -1,9 +1,9 @@
+import type { BullMqWorkerInternals } from '../nest-internals.js';
 import { patchMethod } from '../utils/patch-method.js';
 
 /** A worker of BullMQ. */
-export interface Worker {
+export interface Worker extends BullMqWorkerInternals<Job> {
   readonly name: string;
-  processFn: (job: Job, token?: string, ...rest: unknown[]) => Promise<unknown>;
   pause(doNotWaitActive?: boolean): Promise<void>;
   /** A promise from version 6 on. */
   resume(): unknown;

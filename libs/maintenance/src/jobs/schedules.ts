@@ -1,27 +1,22 @@
 import { MetadataScanner } from '@nestjs/core';
+import {
+  SCHEDULE_KINDS,
+  SCHEDULER_TYPE_METADATA,
+  type CronJobInternals,
+  type ScheduleExplorer,
+} from '../nest-internals.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import { patchMethod } from '../utils/patch-method.js';
 import type { BackgroundDeps, PausablePackage } from './background.interfaces.js';
 import { BackgroundTask, shouldRunInMaintenance } from './background-task.js';
 import { findInstancesWith } from './find-instances.js';
 
-// The name that @nestjs/schedule gives to its own metadata. Importing it would load the package.
-const SCHEDULER_TYPE = 'SCHEDULER_TYPE';
-const SCHEDULE_KINDS: Record<number, string> = { 1: 'cron', 2: 'timeout', 3: 'interval' };
-
 type Class = new () => unknown;
 type Method = (...args: never[]) => unknown;
 type Tick = (this: unknown, ...args: unknown[]) => unknown;
 
-interface CronJob {
-  _callbacks: Tick[];
-}
-
-/** What finds the scheduled methods, and makes of each the function that timers call. */
-interface Explorer {
-  lookupSchedulers(instance: object, key: string): void;
-  wrapFunctionInTryCatchBlocks(method: Method, instance: object): Tick;
-}
+type CronJob = CronJobInternals<Tick>;
+type Explorer = ScheduleExplorer<Method, Tick>;
 
 interface Registry {
   addCronJob(name: string, job: CronJob): void;
@@ -86,7 +81,7 @@ export class Schedules implements PausablePackage {
 
   #wrapMethodTick(tick: Tick, method: Method, instance: object): Tick {
     const type = instance.constructor as Class;
-    const kind = SCHEDULE_KINDS[Reflect.getMetadata(SCHEDULER_TYPE, method) as number] ?? 'schedule';
+    const kind = SCHEDULE_KINDS[Reflect.getMetadata(SCHEDULER_TYPE_METADATA, method) as number] ?? 'schedule';
     const name = `${kind} ${type.name}.${findMethodName(method, instance)}`;
     const gated = this.#wrapTick(tick, name, type, method, this.#methodTasks);
     this.#methodTicks.add(gated);
