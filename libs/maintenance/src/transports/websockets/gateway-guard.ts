@@ -1,9 +1,8 @@
 import type { CanActivate } from '@nestjs/common';
+import { GUARDS_METADATA } from '../../nest-internals.js';
 import type { Gateway } from './gateway-rules.js';
 
 type Class = Gateway['type'];
-/** What Nest keeps of `@UseGuards()`. */
-const GUARDS_METADATA = '__guards__';
 
 /**
  * Puts a guard on gateways as `@UseGuards()` does: Nest 11 runs no global guard for them. Nest reads this when it creates the

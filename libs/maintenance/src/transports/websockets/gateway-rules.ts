@@ -1,4 +1,11 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import {
+  GATEWAY_METADATA,
+  GATEWAY_OPTIONS_METADATA,
+  GATEWAY_PORT_METADATA,
+  MESSAGE_MAPPING_METADATA,
+  MESSAGE_METADATA,
+} from '../../nest-internals.js';
 import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
 
 type Class = abstract new (...args: never[]) => unknown;
@@ -72,7 +79,10 @@ function isGateway(type: unknown): type is Class {
 }
 
 function readGateway(type: Class, reader: HandlerRulesReader): Gateway {
-  const options = (Reflect.getMetadata(GATEWAY_OPTIONS, type) ?? {}) as { path?: unknown; namespace?: unknown };
+  const options = (Reflect.getMetadata(GATEWAY_OPTIONS_METADATA, type) ?? {}) as {
+    path?: unknown;
+    namespace?: unknown;
+  };
   const prototype = type.prototype as Record<string, Handler | null>;
   const handlers = new MetadataScanner()
     .getAllMethodNames(prototype)
@@ -84,7 +94,7 @@ function readGateway(type: Class, reader: HandlerRulesReader): Gateway {
     }));
   return {
     type,
-    port: (Reflect.getMetadata(PORT_METADATA, type) as number | undefined) || 0,
+    port: (Reflect.getMetadata(GATEWAY_PORT_METADATA, type) as number | undefined) || 0,
     path: options.path,
     namespace: normalizeNamespace(options.namespace),
     handlers,

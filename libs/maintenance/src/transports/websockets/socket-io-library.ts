@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { EngineIoRequest, EngineIoServer, SocketIoFileServer } from '../../nest-internals.js';
 import { refuseHandshake, refuseRequest } from './refuse-handshake.js';
 import { createRefusalPayload } from '../../http/refusal-payload.js';
 import { patchMethod } from '../../utils/patch-method.js';
@@ -7,26 +8,17 @@ import { SOCKET_EVENT_NAME, type SocketClient, type SocketLibrary } from './sock
 
 type Next = (error?: Error) => void;
 type Middleware = (socket: SocketClient, next: Next) => void;
-type EngineMiddleware = (
-  request: IncomingMessage & { _query?: { sid?: string } },
-  response: ServerResponse | { socket: Duplex },
-  next: Next,
-) => void;
-interface Engine {
-  opts: { transports?: readonly string[]; addTrailingSlash?: boolean };
+type EngineMiddleware = (request: EngineIoRequest, response: ServerResponse | { socket: Duplex }, next: Next) => void;
+interface Engine extends EngineIoServer {
   use(middleware: EngineMiddleware): void;
-}
-/** The part that serves the files of the client, past the application. */
-interface FileServer {
-  serve?(request: IncomingMessage, response: ServerResponse): void;
 }
 interface Namespace {
   use(middleware: Middleware): unknown;
 }
 /** The parts of `Server` and `Namespace`. A namespace leads to its server, and has a map of its sockets. */
-interface IoServer extends Namespace, FileServer {
+interface IoServer extends Namespace, SocketIoFileServer {
   engine?: Engine;
-  server?: FileServer & { engine?: Engine; path(): string };
+  server?: SocketIoFileServer & { engine?: Engine; path(): string };
   path(): string;
   /** Of a server: its main namespace. */
   sockets: Namespace;
@@ -58,7 +50,7 @@ export const socketIoLibrary: SocketLibrary = {
 
   guardFiles(server, refusalOf, statusCode) {
     const whole = server as IoServer;
-    const files: FileServer = whole.server ?? whole;
+    const files: SocketIoFileServer = whole.server ?? whole;
     if (!files.serve) return;
     patchMethod(files, 'serve', (serve) => (request, response) => {
       void refusalOf(request).then((refusal) => {

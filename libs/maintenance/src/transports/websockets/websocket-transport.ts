@@ -1,6 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { WsException } from '@nestjs/websockets';
 import type { Subscription } from 'rxjs';
+import { EMIT_MESSAGE_METHOD } from '../../nest-internals.js';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { PolicyInput } from '../../policy/maintenance-policy.js';
 import type { Refusal } from '../../policy/refusal.js';
@@ -31,7 +32,7 @@ export class WebSocketTransport implements TransportAdapter {
   static async create(parts: TransportDeps): Promise<WebSocketTransport> {
     // Nest asks whether an exception is of its own package, which an application without gateways does not have.
     const { BaseWsExceptionFilter, WsException } = await import('@nestjs/websockets');
-    const sendsToEveryClient = 'emitMessage' in BaseWsExceptionFilter.prototype;
+    const sendsToEveryClient = EMIT_MESSAGE_METHOD in BaseWsExceptionFilter.prototype;
     return new WebSocketTransport(parts, WsException, sendsToEveryClient ? null : new WsExceptionForwarder());
   }
 
