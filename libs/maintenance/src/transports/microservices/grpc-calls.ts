@@ -1,3 +1,5 @@
+import { STREAM_CALL_STREAMING } from '../../nest-internals.js';
+
 /** What Nest registers a method of gRPC by. */
 export interface GrpcPattern {
   service: string;
@@ -13,7 +15,7 @@ type GrpcCallback = (...args: unknown[]) => unknown;
 
 /** Whether the handler has `@GrpcStreamCall()`, and deals with the call itself. */
 export function isStreamCallPattern(pattern: unknown): boolean {
-  return (pattern as Partial<GrpcPattern>).streaming === 'pt_stream';
+  return (pattern as Partial<GrpcPattern>).streaming === STREAM_CALL_STREAMING;
 }
 
 /**

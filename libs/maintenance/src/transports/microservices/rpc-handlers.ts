@@ -1,12 +1,12 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import {
+  EVENT_HANDLER_TYPE,
+  PATTERN_HANDLER_METADATA,
+  PATTERN_METADATA,
+  TRANSPORT_METADATA,
+} from '../../nest-internals.js';
 import type { HandlerReference } from '../handler-context.js';
 import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
-
-// Names that Nest gives to its own metadata.
-const PATTERN_METADATA = 'microservices:pattern';
-const PATTERN_HANDLER_METADATA = 'microservices:handler_type';
-const TRANSPORT_METADATA = 'microservices:transport';
-const EVENT_HANDLER_TYPE = 2;
 
 type Handler = (...args: never[]) => unknown;
 type Class = abstract new (...args: never[]) => unknown;

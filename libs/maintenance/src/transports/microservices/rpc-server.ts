@@ -1,17 +1,11 @@
+import type { RpcServerInternals } from '../../nest-internals.js';
+
 /** What is needed of Nest's servers of microservices. Some of it is theirs alone, and not a custom strategy's. */
-export interface RpcServer {
+export interface RpcServer extends RpcServerInternals<RpcCallback> {
   /** One of Nest's transports; a custom strategy has another id, or none. */
   readonly transportId?: unknown;
-  /** RabbitMQ: whether the broker forgets a message as soon as it has sent it. */
-  readonly noAck?: boolean;
   addHandler(pattern: unknown, callback: RpcCallback, isEventHandler?: boolean, extras?: unknown): unknown;
   listen(...args: unknown[]): unknown;
-  /** RabbitMQ: a message, on its channel. */
-  handleMessage?(message: unknown, channel: object): unknown;
-  /** gRPC: what serves a method of the service, by its definition. */
-  createServiceMethod?(handler: RpcCallback, definition: { responseStream?: boolean }, streaming: unknown): unknown;
-  /** Kafka: the offset is committed when this resolves. */
-  handleEvent?(pattern: string, packet: unknown, context: object): Promise<unknown>;
 }
 
 export interface RpcCallback {
