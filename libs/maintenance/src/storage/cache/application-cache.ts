@@ -1,15 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ModuleRef } from '@nestjs/core';
+import { CACHE_MANAGER } from '../../nest-internals.js';
 import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
 import { MaintenanceOptionsError } from '../../errors/maintenance-options.error.js';
 import type { StateStorage } from '../state-storage.js';
 import { CachedStateStorage } from './cached-state-storage.js';
 import type { CacheOptions, StateCache } from './state-cache.js';
 
-// The token of @nestjs/cache-manager, which need not be installed.
-const CACHE_MANAGER = 'CACHE_MANAGER';
-
-/** A cache whose asynchronous factory is running is awaited for so many milliseconds. */
+/** Milliseconds to wait for a cache that is still being made. */
 const CACHE_READY_TIMEOUT_MS = 10_000;
 
 /**

@@ -1,3 +1,4 @@
+import type { RedisClientKind } from '../../nest-internals.js';
 import type { RedisAddress } from './redis-address.js';
 
 /**
@@ -28,17 +29,14 @@ interface ClientOptions {
   socket?: { host?: string; port?: number; path?: string; tls?: boolean };
 }
 
-/** The members in which the three kinds of clients differ. */
-type RedisClientInternals = Omit<RedisClientLike, 'duplicate' | 'sendCommand'> & {
-  isReady?: boolean;
-  options?: ClientOptions;
-  /** Only of a cluster. */
-  _options?: { rootNodes?: ClientOptions[] };
-  masters?: unknown;
-  getSentinelNode?: unknown;
-  sendCommand(...args: unknown[]): Promise<unknown>;
-  duplicate(overrides?: object): RedisClientLike;
-};
+/** What is not the same in the three kinds of clients. */
+type RedisClientInternals = Omit<RedisClientLike, 'duplicate' | 'sendCommand'> &
+  RedisClientKind<ClientOptions> & {
+    isReady?: boolean;
+    options?: ClientOptions;
+    sendCommand(...args: unknown[]): Promise<unknown>;
+    duplicate(overrides?: object): RedisClientLike;
+  };
 
 // `$` marks strings in the protocol of Redis. Read as bytes, because the version is the hash of any content, text or not.
 const BYTES_TYPE_MAPPING = { ['$'.charCodeAt(0)]: Buffer };
