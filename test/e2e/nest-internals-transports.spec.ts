@@ -147,11 +147,16 @@ describe('The private names of WebSocket libraries', () => {
     const running = await startApp(new ExpressAdapter());
     await running.listen(0, '127.0.0.1');
     const server = new IoAdapter(running).createIOServer(0) as object as internals.SocketIoFileServer & {
-      engine: internals.EngineIoServer;
+      engine: internals.EngineIoServer<(...args: unknown[]) => void>;
     };
     const user = '@nestjs/platform-socket.io';
     assertMembers<internals.SocketIoFileServer>('socket.io', server, { serve: 'function' }, user);
-    assertMembers<internals.EngineIoServer>('socket.io', server.engine, { opts: 'object', use: 'function' }, user);
+    assertMembers<internals.EngineIoServer<unknown>>(
+      'socket.io',
+      server.engine,
+      { opts: 'object', use: 'function' },
+      user,
+    );
     let request: internals.EngineIoRequest | undefined;
     server.engine.use((...[handshake]: unknown[]) => {
       request = handshake as internals.EngineIoRequest;

@@ -131,9 +131,9 @@ export const EMIT_MESSAGE_METHOD = 'emitMessage';
 // socket.io 4.8 and engine.io 6.6
 
 /** The members of engine.io's server. */
-export interface EngineIoServer {
+export interface EngineIoServer<Middleware> {
   opts: { transports?: readonly string[]; addTrailingSlash?: boolean };
-  use(middleware: (...args: never[]) => void): void;
+  use(middleware: Middleware): void;
 }
 
 /** The query that engine.io has parsed; `sid` names a session that exists. */

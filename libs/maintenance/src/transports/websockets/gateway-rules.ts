@@ -31,13 +31,6 @@ export interface Gateway {
 /** Where gateways stand; without a namespace, those of all namespaces. */
 export type GatewayAddress = Pick<Gateway, 'port' | 'path'> & Partial<Pick<Gateway, 'namespace'>>;
 
-// Names that Nest gives to its own metadata. Importing them would load the package.
-const GATEWAY_METADATA = 'websockets:is_gateway';
-const GATEWAY_OPTIONS = 'websockets:gateway_options';
-const PORT_METADATA = 'port';
-const MESSAGE_MAPPING_METADATA = 'websockets:message_mapping';
-const MESSAGE_METADATA = 'message';
-
 /** Stands for a connection where the gateway has no `handleConnection` that could be decorated. */
 const defaultHandleConnection: Handler = () => undefined;
 

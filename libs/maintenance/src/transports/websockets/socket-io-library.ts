@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { EngineIoRequest, EngineIoServer, SocketIoFileServer } from '../../nest-internals.js';
 import { refuseHandshake, refuseRequest } from './refuse-handshake.js';
@@ -9,9 +9,7 @@ import { SOCKET_EVENT_NAME, type SocketClient, type SocketLibrary } from './sock
 type Next = (error?: Error) => void;
 type Middleware = (socket: SocketClient, next: Next) => void;
 type EngineMiddleware = (request: EngineIoRequest, response: ServerResponse | { socket: Duplex }, next: Next) => void;
-interface Engine extends EngineIoServer {
-  use(middleware: EngineMiddleware): void;
-}
+type Engine = EngineIoServer<EngineMiddleware>;
 interface Namespace {
   use(middleware: Middleware): unknown;
 }
