@@ -326,7 +326,7 @@ describeWithRedis('Bull queues', () => {
     await maintenance.disable();
     await waitUntilResumed();
     await waitUntilResumed('payments');
-    expect(lines).toEqual(['Background work rests: 2 queues of Bull.', 'Background work goes on.']);
+    expect(lines).toEqual(['Background work paused: 2 Bull queues.', 'Background work resumed.']);
   });
 
   it('are not patched unless background.pause is set', async () => {
@@ -339,7 +339,7 @@ describeWithRedis('Bull queues', () => {
 
   it('fail at startup if only some handlers of a queue have @RunInMaintenance()', async () => {
     await expect(startApp('context', [MixedProcessor])).rejects.toThrow(
-      /`background\.pause` finds @RunInMaintenance\(\) on a part of what processes the queue "audits"\./,
+      /`background\.pause` can't pause the queue "audits": only some of its processors have @RunInMaintenance\(\)/,
     );
   });
 

@@ -196,7 +196,7 @@ describeWithRedis('BullMQ workers', () => {
     await maintenance.enable();
     const { id } = await queues.mails!.add('late', {}, { attempts: 1 });
     await until('the warning is logged', () => warnings.length > 0);
-    expect(warnings).toEqual(['A job of the queue mails could not be put back at once: READONLY']);
+    expect(warnings).toEqual(['Failed to requeue a job of the queue mails: READONLY']);
     expect(await getJobState('mails', id!)).toBe('active');
     await maintenance.disable();
     await until('the job is done', async () => (await getJobState('mails', id!)) === 'completed', 15_000);
@@ -362,7 +362,7 @@ describeWithRedis('BullMQ workers', () => {
     await maintenance.enable();
     await maintenance.enable({ message: 'Back soon' });
     await maintenance.disable();
-    expect(lines).toEqual(['Background work rests: 2 workers of queues.', 'Background work goes on.']);
+    expect(lines).toEqual(['Background work paused: 2 queue workers.', 'Background work resumed.']);
   });
 
   it('leave no handles or patches behind when the application is closed during a window', async () => {

@@ -255,13 +255,13 @@ describe('scheduled jobs on a controlled clock', () => {
     expect(lines).toEqual([]);
     await maintenance.enable({ scope: 'payments' });
     await runFor(30 * SECOND_MS);
-    expect(lines).toEqual(['Background work rests: 1 scheduled job.']);
+    expect(lines).toEqual(['Background work paused: 1 scheduled job.']);
     await maintenance.enable();
     await runFor(30 * SECOND_MS);
-    expect(lines.splice(0)).toEqual([expect.anything(), 'Background work rests: 7 scheduled jobs.']);
+    expect(lines.splice(0)).toEqual([expect.anything(), 'Background work paused: 7 scheduled jobs.']);
     await maintenance.disable();
     await runFor(30 * SECOND_MS);
-    expect(lines).toEqual(['Background work goes on.']);
+    expect(lines).toEqual(['Background work resumed.']);
   });
 
   it('leave no timers or patches behind when the application is closed', async () => {

@@ -1,46 +1,66 @@
+import { Inject, Injectable } from '@nestjs/common';
 import type { Subscription } from 'rxjs';
+import { RESOLVED_OPTIONS } from '../maintenance.constants.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
 import { MaintenanceLogger } from '../utils/maintenance-logger.js';
-import type { BackgroundDeps, PausablePackage } from './background.interfaces.js';
+import { BackgroundDeps } from './background-deps.js';
 import { detectBackgroundPackages } from './detect-background-packages.js';
+import type { PausablePackage } from './pausable-package.interface.js';
 
-/** Work that nobody calls: it rests while a full window covers it. What the application does not use is not loaded. */
+/**
+ * Pauses background work during full windows, if `background.pause` is set. Loads only packages that the application
+ * uses.
+ */
+@Injectable()
 export class BackgroundPauser {
   readonly #logger = new MaintenanceLogger();
   readonly #packages: PausablePackage[] = [];
   #changes: Subscription | null = null;
   #lastLogged = '';
 
-  /** @param deps - `null`: nothing is to rest */
-  constructor(private readonly deps: BackgroundDeps | null) {}
+  constructor(
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(BackgroundDeps) private readonly deps: BackgroundDeps,
+  ) {}
 
-  /** Hooks in. To be called when all providers are there and none of them has been told so. */
+  /**
+   * Patches the packages. Call it when all providers exist, before the first `onModuleInit()` of the application.
+   *
+   * @throws MaintenanceOptionsError if an installed version of a package is not supported
+   */
   async attach(): Promise<void> {
-    const { deps: parts } = this;
-    if (!parts) return;
-    const usage = detectBackgroundPackages(parts.modules);
-    if (usage.hasSchedules) this.#packages.push(new (await import('./schedules.js')).Schedules(parts));
-    if (usage.hasBullMq) this.#packages.push(new (await import('./bullmq-workers.js')).BullMqWorkers(parts));
-    if (usage.hasBull) this.#packages.push(new (await import('./bull-queues.js')).BullQueues(parts));
-    for (const used of this.#packages) used.attach();
+    const { deps } = this;
+    if (!this.options.background.pause) return;
+    const detected = detectBackgroundPackages(deps.modules);
+    if (detected.hasSchedules) this.#packages.push(new (await import('./schedules.js')).Schedules(deps));
+    if (detected.hasBullMq) this.#packages.push(new (await import('./bullmq-workers.js')).BullMqWorkers(deps));
+    if (detected.hasBull) this.#packages.push(new (await import('./bull-queues.js')).BullQueues(deps));
+    for (const pausable of this.#packages) pausable.attach();
   }
 
-  /** Begins to follow what holds. */
+  /** Applies the current status, and each change from now on. */
   start(): void {
-    if (!this.deps) return;
+    if (!this.options.background.pause) return;
     this.#changes = this.deps.changes.subscribe(() => this.#update());
     this.#update();
   }
 
+  /** Stops following changes, and removes the patches. */
   close(): void {
     this.#changes?.unsubscribe();
-    for (const used of this.#packages) used.close();
+    for (const pausable of this.#packages) pausable.close();
   }
 
   #update(): void {
-    for (const used of this.#packages) used.update?.();
-    const resting = this.#packages.flatMap(({ pausedSummary: resting }) => resting ?? []).join(', ');
-    if (resting === this.#lastLogged) return;
-    this.#lastLogged = resting;
-    this.#logger.log(resting ? `Background work rests: ${resting}.` : 'Background work goes on.');
+    for (const pausable of this.#packages) pausable.update?.();
+    const paused = this.#packages.flatMap((pausable) => describePaused(pausable) ?? []).join(', ');
+    if (paused === this.#lastLogged) return;
+    this.#lastLogged = paused;
+    this.#logger.log(paused ? `Background work paused: ${paused}.` : 'Background work resumed.');
   }
+}
+
+function describePaused(pausable: PausablePackage): string | null {
+  const count = pausable.countPaused();
+  return count === 0 ? null : `${count} ${pausable.unit}${count === 1 ? '' : 's'}`;
 }

@@ -1,40 +1,46 @@
 import { RUN_METADATA } from '../maintenance.constants.js';
 import type { HandlerRules } from '../policy/handler-rules.js';
-import type { BackgroundDeps } from './background.interfaces.js';
+import type { BackgroundDeps } from './background-deps.js';
 
-type Class = abstract new (...args: never[]) => unknown;
-type Handler = (...args: never[]) => unknown;
+/** The class that a job belongs to. */
+export type Class = abstract new (...args: never[]) => unknown;
+/** The method or function that runs a job. */
+export type Method = (...args: never[]) => unknown;
 
-/** Where a piece of background work comes by each time it is due. */
+/** Runs one kind of background work, and knows whether it is paused: a scheduled method, a processor of a queue. */
 export class BackgroundTask {
   readonly #rules: HandlerRules;
 
   /**
    * @param type - the class that the work belongs to
-   * @param handler - its method that does the work
+   * @param method - the method of the class that does the work
    */
   constructor(
     private readonly deps: Pick<BackgroundDeps, 'policy' | 'reader' | 'inFlight'>,
     type: Class,
-    handler: Handler,
+    method: Method,
   ) {
-    this.#rules = deps.reader.getRules(type, handler);
+    this.#rules = deps.reader.getRules(type, method);
   }
 
-  /** Whether the work has to rest now. */
+  /** Whether a full window covers the work now. */
   get isPaused(): boolean {
     return this.deps.policy.shouldPause(this.#rules);
   }
 
-  /** Waits until {@link isPaused} can be trusted; `null`: it can, and there is nothing to wait for. */
+  /** Waits until {@link isPaused} is based on a fresh state. Returns `null` if it already is. */
   awaitFresh(): Promise<void> | null {
     return this.deps.policy.awaitFresh();
   }
 
-  /** Does the work, in flight until its promise settles. */
+  /**
+   * Runs the work, which counts as in flight until its promise settles.
+   *
+   * @param name - the name under which instances report it, such as `cron ReportsService.nightly`
+   */
   async run<T>(name: string, work: () => T): Promise<Awaited<T>> {
     const { policy, inFlight } = this.deps;
-    const begun = inFlight.begin({
+    const entry = inFlight.begin({
       name,
       isStream: false,
       becameRefusedSince: (before) => policy.becamePausedSince(this.#rules, before),
@@ -42,12 +48,12 @@ export class BackgroundTask {
     try {
       return await work();
     } finally {
-      inFlight.end(begun);
+      inFlight.end(entry);
     }
   }
 }
 
 /** Whether `@RunInMaintenance()` exempts a method. */
-export function shouldRunInMaintenance(type: Class, handler: Handler): boolean {
-  return (Reflect.getMetadata(RUN_METADATA, handler) ?? Reflect.getMetadata(RUN_METADATA, type)) === true;
+export function shouldRunInMaintenance(type: Class, method: Method): boolean {
+  return (Reflect.getMetadata(RUN_METADATA, method) ?? Reflect.getMetadata(RUN_METADATA, type)) === true;
 }

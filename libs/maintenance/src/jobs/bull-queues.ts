@@ -4,22 +4,25 @@ import { FailureLog } from '../utils/failure-log.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import { patchMethod } from '../utils/patch-method.js';
 import { toErrorMessage } from '../utils/to-error-message.js';
-import type { BackgroundDeps, PausablePackage } from './background.interfaces.js';
-import { BackgroundTask, shouldRunInMaintenance } from './background-task.js';
+import type { BackgroundDeps } from './background-deps.js';
+import { BackgroundTask, shouldRunInMaintenance, type Class, type Method } from './background-task.js';
 import { findInstancesWith } from './find-instances.js';
+import type { PausablePackage } from './pausable-package.interface.js';
 import { PausableQueue, type Queue } from './pausable-queue.js';
 
-type Class = new () => unknown;
-type Method = (...args: never[]) => unknown;
+/** The provider of `@nestjs/bull` that registers each method with `@Process()` at its queue. */
+interface Explorer {
+  handleProcessor(instance: Record<string, Method>, key: string, queue: Queue, ...rest: unknown[]): void;
+  handleListener(...args: unknown[]): void;
+}
 
-type Explorer = BullExplorer<Queue>;
-
-/** The queues of `@nestjs/bull`, which run jobs where something processes them: methods with `@Process()`, or functions. */
+/** Pauses the queues of `@nestjs/bull` in this process, if they have processors: `@Process()` methods or functions. */
 export class BullQueues implements PausablePackage {
+  readonly unit = 'Bull queue';
   readonly #failures: FailureLog;
   readonly #queues = new Map<Queue, PausableQueue>();
   readonly #undo: (() => void)[] = [];
-  /** The method that is being registered. */
+  /** The method that `@nestjs/bull` is registering. */
   #currentRegistration: { type: Class; method: Method } | null = null;
 
   constructor(private readonly deps: BackgroundDeps) {
@@ -30,18 +33,18 @@ export class BullQueues implements PausablePackage {
     const explorers = findInstancesWith<Explorer>(this.deps.modules, 'handleProcessor', 'handleListener');
     if (explorers.length === 0) {
       throw new MaintenanceOptionsError(
-        'the option `background.pause` finds classes with @Processor(), but nothing that registers them. Import ' +
-          'BullModule.registerQueue() of @nestjs/bull, version 11 or 12, or leave the option out.',
+        'the option `background.pause` found classes with @Processor(), but no provider of @nestjs/bull that ' +
+          'registers them. Import BullModule.registerQueue() of @nestjs/bull (supported: 11, 12), or remove the option.',
       );
     }
     for (const queue of findQueues(this.deps.modules)) this.#addQueue(queue);
     for (const explorer of explorers) {
       this.#undo.push(
-        patchMethod(explorer, 'handleProcessor', (handle) => (instance, key, queue, ...rest) => {
+        patchMethod(explorer, 'handleProcessor', (handleProcessor) => (instance, key, queue, ...rest) => {
           this.#addQueue(queue);
           this.#currentRegistration = { type: instance.constructor as Class, method: instance[key]! };
           try {
-            handle(instance, key, queue, ...rest);
+            handleProcessor(instance, key, queue, ...rest);
           } finally {
             this.#currentRegistration = null;
           }
@@ -54,50 +57,51 @@ export class BullQueues implements PausablePackage {
     for (const queue of this.#queues.values()) queue.update();
   }
 
-  get pausedSummary(): string | null {
-    const count = [...this.#queues.values()].filter(({ isPaused: rests }) => rests).length;
-    return count === 0 ? null : `${count} ${count === 1 ? 'queue' : 'queues'} of Bull`;
+  countPaused(): number {
+    return [...this.#queues.values()].filter(({ isPaused }) => isPaused).length;
   }
 
-  // Queues keep asking until they are closed, which @nestjs/bull does by itself.
+  // Queues stay patched: they take jobs until @nestjs/bull closes them.
   close(): void {
     for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 
   #addQueue(queue: Queue): void {
     if (this.#queues.has(queue)) return;
-    const resting = new PausableQueue(queue, (error) =>
+    const pausable = new PausableQueue(queue, (error) =>
       this.#failures.error(
         queue.name,
-        () => `The queue ${queue.name} could not be paused or resumed: ${toErrorMessage(error)}`,
+        () => `Failed to pause or resume the queue ${queue.name}: ${toErrorMessage(error)}`,
       ),
     );
-    this.#queues.set(queue, resting);
-    // Those of the option `processors` of `registerQueue()`: they were registered when the queue was made.
-    for (const name of Object.keys(queue.handlers)) this.#wrapHandler(queue, resting, name, queue.handlers[name]!);
-    patchMethod(queue, 'setHandler', (set) => (name, handler) => {
-      set(name, handler);
-      this.#wrapHandler(queue, resting, name, handler);
+    this.#queues.set(queue, pausable);
+    // The `processors` of `registerQueue()` were registered when the queue was created.
+    for (const name of Object.keys(queue.handlers)) this.#wrapHandler(queue, pausable, name, queue.handlers[name]!);
+    patchMethod(queue, 'setHandler', (setHandler) => (name, handler) => {
+      setHandler(name, handler);
+      this.#wrapHandler(queue, pausable, name, handler);
     });
   }
 
-  #wrapHandler(queue: Queue, resting: PausableQueue, name: string, handler: unknown): void {
-    const given = typeof handler === 'function' ? (handler as Method) : queue.handlers[name]!;
-    const { type, method } = this.#currentRegistration ?? { type: queue.constructor as Class, method: given };
-    const gate = shouldRunInMaintenance(type, method) ? null : new BackgroundTask(this.deps, type, method);
-    if (!resting.addTask(gate)) {
+  #wrapHandler(queue: Queue, pausable: PausableQueue, name: string, handler: unknown): void {
+    const processor = typeof handler === 'function' ? (handler as Method) : queue.handlers[name]!;
+    const { type, method } = this.#currentRegistration ?? { type: queue.constructor as Class, method: processor };
+    const task = shouldRunInMaintenance(type, method) ? null : new BackgroundTask(this.deps, type, method);
+    pausable.addTask(task);
+    if (pausable.isPartlyExempt) {
       throw new MaintenanceOptionsError(
-        `the option \`background.pause\` finds @RunInMaintenance() on a part of what processes the queue "${queue.name}". Bull ` +
-          'pauses a queue as a whole: put it on all of that or on nothing, or use a queue for each.',
+        `the option \`background.pause\` can't pause the queue "${queue.name}": only some of its processors have ` +
+          '@RunInMaintenance(), and Bull pauses a queue as a whole. Put the decorator on all processors of the queue ' +
+          'or on none, or use separate queues.',
       );
     }
-    if (!gate) return;
+    if (!task) return;
     const process = queue.handlers[name]!;
     queue.handlers[name] = async (job) => {
-      const caughtUp = gate.awaitFresh();
-      if (caughtUp) await caughtUp;
-      await resting.waitUntilResumed(job);
-      return gate.run(`job ${queue.name}:${job.name}`, () => process(job));
+      const fresh = task.awaitFresh();
+      if (fresh) await fresh;
+      await pausable.waitUntilResumed(job);
+      return task.run(`job ${queue.name}:${job.name}`, () => process(job));
     };
   }
 }

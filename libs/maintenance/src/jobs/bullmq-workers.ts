@@ -3,26 +3,35 @@ import { FailureLog } from '../utils/failure-log.js';
 import { patchMethod } from '../utils/patch-method.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import { toErrorMessage } from '../utils/to-error-message.js';
-import type { BackgroundDeps, PausablePackage } from './background.interfaces.js';
-import { BackgroundTask, shouldRunInMaintenance } from './background-task.js';
+import type { BackgroundDeps } from './background-deps.js';
+import { BackgroundTask, shouldRunInMaintenance, type Class, type Method } from './background-task.js';
 import { findInstancesWith } from './find-instances.js';
+import type { PausablePackage } from './pausable-package.interface.js';
 import { PausableWorker, type Job, type Worker } from './pausable-worker.js';
 
-/** After how long a job that was put back may be taken by a worker that is not paused, in milliseconds. */
+/** How long a requeued job stays delayed until a worker that is not paused may take it. */
 const REQUEUE_DELAY_MS = 1_000;
 
 /** An instance of a class with `@Processor()`. */
 interface WorkerHost {
   readonly worker: Worker;
-  process: (...args: never[]) => unknown;
+  process: Method;
 }
 
-type Explorer = BullMqExplorer<WorkerHost>;
+/**
+ * The provider of `@nestjs/bullmq` that creates workers: at boot, or when the application calls
+ * `BullRegistrar.register()`.
+ */
+interface Explorer {
+  registerWorkers(): void;
+  handleProcessor(host: WorkerHost, ...rest: unknown[]): void;
+}
 
-/** Workers of classes with `@Processor()`. */
+/** Pauses the workers of classes with `@Processor()` of `@nestjs/bullmq`. */
 export class BullMqWorkers implements PausablePackage {
+  readonly unit = 'queue worker';
   readonly #failures: FailureLog;
-  readonly #workers = new Map<PausableWorker, BackgroundTask>();
+  readonly #tasksByWorker = new Map<PausableWorker, BackgroundTask>();
   readonly #undo: (() => void)[] = [];
 
   constructor(private readonly deps: BackgroundDeps) {
@@ -33,14 +42,15 @@ export class BullMqWorkers implements PausablePackage {
     const explorers = findInstancesWith<Explorer>(this.deps.modules, 'registerWorkers', 'handleProcessor');
     if (explorers.length === 0) {
       throw new MaintenanceOptionsError(
-        'the option `background.pause` finds classes with @Processor(), but nothing that makes their workers. Import ' +
-          'BullModule.registerQueue() of @nestjs/bullmq, version 11 or 12, or leave the option out.',
+        'the option `background.pause` found classes with @Processor(), but no provider of @nestjs/bullmq that ' +
+          'creates their workers. Import BullModule.registerQueue() of @nestjs/bullmq (supported: 11, 12), or remove ' +
+          'the option.',
       );
     }
     for (const explorer of explorers) {
       this.#undo.push(
-        patchMethod(explorer, 'handleProcessor', (handle) => (host, ...rest) => {
-          handle(host, ...rest);
+        patchMethod(explorer, 'handleProcessor', (handleProcessor) => (host, ...rest) => {
+          handleProcessor(host, ...rest);
           // In the same turn, so that the worker can't have taken a job yet.
           this.#addWorker(host);
         }),
@@ -49,70 +59,67 @@ export class BullMqWorkers implements PausablePackage {
   }
 
   update(): void {
-    for (const [worker, gate] of this.#workers) {
-      if (gate.isPaused) worker.pause();
+    for (const [worker, task] of this.#tasksByWorker) {
+      if (task.isPaused) worker.pause();
       else worker.resume();
     }
   }
 
-  get pausedSummary(): string | null {
-    const count = [...this.#workers.keys()].filter(({ isPaused: rests }) => rests).length;
-    return count === 0 ? null : `${count} ${count === 1 ? 'worker' : 'workers'} of queues`;
+  countPaused(): number {
+    return [...this.#tasksByWorker.keys()].filter(({ isPaused }) => isPaused).length;
   }
 
-  // Workers are let go of when they are closed: until then, what takes a job has to ask.
+  // Workers stay patched until @nestjs/bullmq closes them: they take jobs until then.
   close(): void {
     for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 
   #addWorker(host: WorkerHost): void {
-    const type = host.constructor as new () => unknown;
+    const type = host.constructor as Class;
     if (shouldRunInMaintenance(type, host.process)) return;
     const { worker } = host;
-    const gate = new BackgroundTask(this.deps, type, host.process);
-    const resting = new PausableWorker(worker, (error) => this.#logFailure(worker, error));
+    const task = new BackgroundTask(this.deps, type, host.process);
+    const pausable = new PausableWorker(worker, (error) => this.#logFailure(worker, error));
     const undo = patchMethod(worker, 'processFn', (process) => async (job, token, ...rest) => {
-      const caughtUp = gate.awaitFresh();
-      if (caughtUp) await caughtUp;
-      if (!gate.isPaused) return gate.run(`job ${worker.name}:${job.name}`, () => process(job, token, ...rest));
-      resting.pause();
+      const fresh = task.awaitFresh();
+      if (fresh) await fresh;
+      if (!task.isPaused) return task.run(`job ${worker.name}:${job.name}`, () => process(job, token, ...rest));
+      pausable.pause();
       return this.#requeue(job, worker, token);
     });
-    this.#workers.set(resting, gate);
+    this.#tasksByWorker.set(pausable, task);
     worker.once('closed', () => {
-      this.#workers.delete(resting);
-      resting.restore();
+      this.#tasksByWorker.delete(pausable);
+      pausable.restore();
       undo();
     });
-    if (gate.isPaused) resting.pause();
+    if (task.isPaused) pausable.pause();
   }
 
-  /** For a job that was on its way when its worker was paused. It costs no attempt. */
+  /** Delays a job that its worker fetched just before it was paused. It costs no attempt. */
   async #requeue(job: Job, worker: Worker, token: string | undefined): Promise<never> {
     try {
       // BullMQ compares this with the time of the machine, not with a clock that a test may move.
       await job.moveToDelayed(Date.now() + REQUEUE_DELAY_MS, token);
     } catch (error) {
-      // Then the job stays where it is, and counts as stalled once its lock has run out.
-      const kind = `put back ${worker.name}`;
+      // The job stays active, and BullMQ treats it as stalled when its lock expires.
       this.#failures.warn(
-        kind,
-        () => `A job of the queue ${worker.name} could not be put back at once: ${toErrorMessage(error)}`,
+        `requeue ${worker.name}`,
+        () => `Failed to requeue a job of the queue ${worker.name}: ${toErrorMessage(error)}`,
       );
     }
-    throw new DelayedError('put back until the maintenance is over');
+    throw new DelayedError('The job is delayed until the maintenance window ends.');
   }
 
   #logFailure(worker: Worker, error: unknown): void {
-    const kind = `pause ${worker.name}`;
     this.#failures.error(
-      kind,
-      () => `The worker of the queue ${worker.name} could not be paused or resumed: ${toErrorMessage(error)}`,
+      `pause ${worker.name}`,
+      () => `Failed to pause or resume the worker of the queue ${worker.name}: ${toErrorMessage(error)}`,
     );
   }
 }
 
-/** What tells BullMQ that a processor has moved its job by itself: it goes by the name. */
+/** Tells BullMQ that the processor has moved its job itself. BullMQ recognizes the error by its name. */
 class DelayedError extends Error {
   override readonly name = BULLMQ_DELAYED_ERROR_NAME;
 }

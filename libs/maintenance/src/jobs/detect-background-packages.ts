@@ -6,15 +6,21 @@ import {
   SCHEDULE_OPTIONS,
 } from '../nest-internals.js';
 
-/** The packages whose work may have to rest, by what the modules of an application declare. */
+/** The packages with background work that an application uses. */
 export interface BackgroundPackages {
   hasSchedules: boolean;
   hasBullMq: boolean;
-  /** Those of the older package, @nestjs/bull. */
+  /** Whether the application uses the older package `@nestjs/bull`. */
   hasBull: boolean;
 }
 
-/** Looks at what the modules declare. */
+// Names that the packages give to their own providers and metadata. Importing them would load the packages.
+const SCHEDULE_OPTIONS = 'SCHEDULE_MODULE_OPTIONS';
+const BULLMQ_PROCESSOR_METADATA = 'bullmq:processor_metadata';
+const BULL_PROCESSOR_METADATA = 'bull:module_queue';
+const BULL_REGISTRAR_NAME = 'BullRegistrar';
+
+/** Detects the packages by the providers that the modules declare. */
 export function detectBackgroundPackages(modules: ModulesContainer): BackgroundPackages {
   const all = [...modules.values()];
   const types = all.flatMap(({ providers }) => [...providers.values()].map(({ metatype }) => metatype));

@@ -2,12 +2,19 @@ import type { BullQueueInternals } from '../nest-internals.js';
 import { patchMethod } from '../utils/patch-method.js';
 import type { BackgroundTask } from './background-task.js';
 
-/** A queue of Bull: the object by which this process adds jobs and takes them. */
-export interface Queue extends BullQueueInternals<Job> {
+/** A queue of Bull: the object with which this process adds and takes jobs. */
+export interface Queue {
   readonly name: string;
+  /** The functions that process jobs, by the name of the job. Bull looks one up for each job. */
+  readonly handlers: Record<string, (job: Job) => Promise<unknown>>;
+  /** A promise while the queue takes no jobs in this process. */
+  readonly paused?: unknown;
+  setHandler(name: string, handler: unknown): void;
   pause(isLocal?: boolean, doNotWaitActive?: boolean): Promise<unknown>;
   resume(isLocal?: boolean): Promise<unknown>;
   close(...args: unknown[]): Promise<unknown>;
+  /** Called by Bull when the first processor is registered. Bull does not await it. */
+  setWorkerName(): Promise<unknown>;
 }
 
 /** A job of Bull. */
@@ -17,91 +24,102 @@ export interface Job {
 }
 
 /**
- * A queue that takes no jobs in this process during windows. Others may pause and resume it as well: it goes on when neither a window
- * nor the application keeps it back.
+ * Pauses a queue in this process during full windows. The application may pause and resume the queue as well: it
+ * resumes only when neither a window nor the application has paused it.
  */
 export class PausableQueue {
-  /** Of everything that processes its jobs; `null` for what is exempt. */
+  /** The tasks of all processors; `null` stands for those that are exempt. */
   readonly #tasks = new Set<BackgroundTask | null>();
   readonly #waitingJobs = new Set<() => void>();
   readonly #originalPause: Queue['pause'];
   readonly #originalResume: Queue['resume'];
   #isPaused = false;
   #isPauseApplied = false;
-  #isPausedByOthers: boolean;
+  #isPausedByApplication: boolean;
   #isClosing = false;
   #lastSync: Promise<unknown> = Promise.resolve();
 
-  /** @param onError - told when the queue can't be paused or resumed */
+  /** @param onError - called when the queue can't be paused or resumed */
   constructor(
     queue: Queue,
     private readonly onError: (error: unknown) => void,
   ) {
     this.#originalPause = queue.pause.bind(queue);
     this.#originalResume = queue.resume.bind(queue);
-    this.#isPausedByOthers = Boolean(queue.paused);
-    // A pause connects to Redis again, and Bull handles no rejection where that ends this command: the process would end with it.
-    patchMethod(queue, 'setWorkerName', (set) => () => set().catch(() => undefined));
+    this.#isPausedByApplication = Boolean(queue.paused);
+    // A pause reconnects to Redis, which can abort this command. Bull does not handle the rejection, which would end
+    // the process.
+    patchMethod(queue, 'setWorkerName', (setWorkerName) => () => setWorkerName().catch(() => undefined));
     patchMethod(queue, 'pause', (pause) => (isLocal, ...rest) => {
-      if (isLocal) this.#isPausedByOthers = true;
+      if (isLocal) this.#isPausedByApplication = true;
       return pause(isLocal, ...rest);
     });
     patchMethod(queue, 'resume', (resume) => async (isLocal) => {
       if (!isLocal) return resume(isLocal);
-      this.#isPausedByOthers = false;
+      this.#isPausedByApplication = false;
       this.#isPauseApplied = this.#isPaused;
       if (!this.#isPaused) return resume(isLocal);
     });
     patchMethod(queue, 'close', (close) => (...args) => {
       this.#isClosing = true;
       this.#releaseJobs();
-      // Closing pauses once more: see review().
+      // Bull pauses the queue when it closes, so it has to wait its turn: see update().
       return this.#lastSync.then(() => close(...args));
     });
   }
 
+  /** Whether a full window covers one of the processors. */
   get isPaused(): boolean {
     return this.#isPaused;
   }
 
-  /** Adds what processes jobs; `false` if it does not go together with what is there. */
-  addTask(gate: BackgroundTask | null): boolean {
-    this.#tasks.add(gate);
+  /** Whether only some processors are exempt, which Bull does not support: it pauses a queue as a whole. */
+  get isPartlyExempt(): boolean {
+    return this.#tasks.has(null) && this.#tasks.size > 1;
+  }
+
+  /**
+   * Adds a processor.
+   *
+   * @param task - `null` if the processor is exempt
+   */
+  addTask(task: BackgroundTask | null): void {
+    this.#tasks.add(task);
     this.update();
-    return !this.#tasks.has(null) || this.#tasks.size === 1;
   }
 
   /** Pauses or resumes the queue, as the active windows require now. */
   update(): void {
-    const isShut = [...this.#tasks].some((gate) => gate?.isPaused === true);
-    if (isShut === this.#isPaused) return;
-    this.#isPaused = isShut;
-    if (!isShut) this.#releaseJobs();
-    // One after the other: Bull pauses by connecting to Redis again, and can't do that twice at a time.
+    const shouldPause = [...this.#tasks].some((task) => task?.isPaused === true);
+    if (shouldPause === this.#isPaused) return;
+    this.#isPaused = shouldPause;
+    if (!shouldPause) this.#releaseJobs();
+    // One after the other: Bull reconnects to Redis to pause, and can't do that twice at the same time.
     this.#lastSync = this.#lastSync
       .then(() => this.#syncPause())
       .catch((error) => !this.#isClosing && this.onError(error));
   }
 
   /**
-   * Waits until the window is over, with a job that was on its way when the queue was paused. It stays active meanwhile.
+   * Waits until the queue resumes, with a job that Bull fetched just before the queue was paused. The job stays active
+   * meanwhile.
    *
-   * @throws Error if the queue is closed before: the job goes back, and it costs no attempt
+   * @throws Error if the queue is closed before it resumes: the job returns to the queue, and this costs no attempt
    */
   async waitUntilResumed(job: Job): Promise<void> {
-    // A job may come after the start of a window and before the queue is paused.
+    // A window may have started since the last update.
     this.update();
     while (this.#isPaused && !this.#isClosing) await new Promise<void>((resolve) => this.#waitingJobs.add(resolve));
     if (!this.#isPaused) return;
     // Bull counts the attempt when it fails.
     job.attemptsMade--;
-    throw new Error('Put back until the maintenance is over.');
+    throw new Error('The job returns to the queue until the maintenance window ends.');
   }
 
   async #syncPause(): Promise<void> {
-    if (this.#isClosing || this.#isPausedByOthers || this.#isPauseApplied === this.#isPaused) return;
+    if (this.#isClosing || this.#isPausedByApplication || this.#isPauseApplied === this.#isPaused) return;
     this.#isPauseApplied = this.#isPaused;
-    // Not after its jobs are done: these are what a drain waits for.
+    // Without waiting for active jobs: a drain waits for them.
     await (this.#isPaused ? this.#originalPause(true, true) : this.#originalResume(true));
   }
 

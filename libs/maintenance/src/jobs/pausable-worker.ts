@@ -5,7 +5,7 @@ import { patchMethod } from '../utils/patch-method.js';
 export interface Worker extends BullMqWorkerInternals<Job> {
   readonly name: string;
   pause(doNotWaitActive?: boolean): Promise<void>;
-  /** A promise from version 6 on. */
+  /** Returns a promise from version 6 on. */
   resume(): unknown;
   isPaused(): boolean;
   isRunning(): boolean;
@@ -19,18 +19,18 @@ export interface Job {
 }
 
 /**
- * A worker that rests during windows. Others may pause and resume it as well: it goes on when neither a window nor somebody else keeps
- * it back.
+ * Pauses a worker during full windows. The application may pause and resume the worker as well: it resumes only when
+ * neither a window nor the application has paused it.
  */
 export class PausableWorker {
   #isPaused = false;
-  /** Whether it is to be resumed when the window is over. */
-  #shouldResumeWhenOver = false;
+  /** Whether to resume the worker when the window ends. */
+  #shouldResume = false;
   readonly #originalPause: Worker['pause'];
   readonly #originalResume: Worker['resume'];
   readonly #undo: (() => void)[];
 
-  /** @param onError - told when the worker can't be paused or resumed */
+  /** @param onError - called when the worker can't be paused or resumed */
   constructor(
     private readonly worker: Worker,
     private readonly onError: (error: unknown) => void,
@@ -39,38 +39,39 @@ export class PausableWorker {
     this.#originalResume = worker.resume.bind(worker);
     this.#undo = [
       patchMethod(worker, 'pause', (pause) => (...args) => {
-        this.#shouldResumeWhenOver = false;
+        this.#shouldResume = false;
         return pause(...args);
       }),
       patchMethod(worker, 'resume', (resume) => () => {
         if (!this.#isPaused) return resume();
-        this.#shouldResumeWhenOver = true;
+        this.#shouldResume = true;
       }),
     ];
   }
 
+  /** Whether a full window covers the worker. */
   get isPaused(): boolean {
     return this.#isPaused;
   }
 
-  /** Takes no more jobs. One that does not run needs nothing: it may be started by somebody, and is told again then. */
+  /** Pauses the worker, if it runs. One that the application starts later is paused when it fetches its first job. */
   pause(): void {
     this.#isPaused = true;
     if (!this.worker.isRunning() || this.worker.isPaused()) return;
-    this.#shouldResumeWhenOver = true;
-    // Not after its jobs are done: whoever drains waits for these. It takes effect before anything is awaited.
+    this.#shouldResume = true;
+    // Without waiting for active jobs: a drain waits for them. The pause takes effect before anything is awaited.
     this.#originalPause(true).catch(this.onError);
   }
 
-  /** Goes on, unless somebody else has paused it. */
+  /** Resumes the worker, unless the application has paused it. */
   resume(): void {
     this.#isPaused = false;
-    if (!this.#shouldResumeWhenOver) return;
-    this.#shouldResumeWhenOver = false;
+    if (!this.#shouldResume) return;
+    this.#shouldResume = false;
     Promise.resolve(this.#originalResume()).catch(this.onError);
   }
 
-  /** Lets go of the worker as it is. */
+  /** Restores the methods of the worker, and leaves it paused or running as it is. */
   restore(): void {
     for (const undo of this.#undo) undo();
   }

@@ -7,30 +7,47 @@ import {
 } from '../nest-internals.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import { patchMethod } from '../utils/patch-method.js';
-import type { BackgroundDeps, PausablePackage } from './background.interfaces.js';
-import { BackgroundTask, shouldRunInMaintenance } from './background-task.js';
+import type { BackgroundDeps } from './background-deps.js';
+import { BackgroundTask, shouldRunInMaintenance, type Class, type Method } from './background-task.js';
 import { findInstancesWith } from './find-instances.js';
+import type { PausablePackage } from './pausable-package.interface.js';
 
-type Class = new () => unknown;
-type Method = (...args: never[]) => unknown;
+// The name that @nestjs/schedule gives to its own metadata. Importing it would load the package.
+const SCHEDULER_TYPE = 'SCHEDULER_TYPE';
+const SCHEDULE_KINDS: Record<number, string> = { 1: 'cron', 2: 'timeout', 3: 'interval' };
+
+/** A function that a timer calls. */
 type Tick = (this: unknown, ...args: unknown[]) => unknown;
 
-type CronJob = CronJobInternals<Tick>;
-type Explorer = ScheduleExplorer<Method, Tick>;
+interface CronJob {
+  _callbacks: Tick[];
+}
+
+/**
+ * The provider of `@nestjs/schedule` that finds the scheduled methods and wraps each into the function that timers
+ * call.
+ */
+interface Explorer {
+  lookupSchedulers(instance: object, key: string): void;
+  wrapFunctionInTryCatchBlocks(method: Method, instance: object): Tick;
+}
 
 interface Registry {
   addCronJob(name: string, job: CronJob): void;
   getCronJobs(): Map<string, CronJob>;
 }
 
-/** Methods with `@Cron()`, `@Interval()` and `@Timeout()`, and the cron jobs that the application adds to the registry itself. */
+/**
+ * Skips runs of `@Cron()`, `@Interval()` and `@Timeout()`, and of the cron jobs that the application adds to the
+ * registry.
+ */
 export class Schedules implements PausablePackage {
+  readonly unit = 'scheduled job';
   #registries: Registry[] = [];
-  /** Those of methods. */
   readonly #methodTasks: BackgroundTask[] = [];
-  /** What timers call for methods: crons come by here once more, when they are added to the registry. */
+  /** Wrapped callbacks of methods. Crons reach `addCronJob` with them, and must not be wrapped twice. */
   readonly #methodTicks = new WeakSet<Tick>();
-  /** Those of jobs that the application added, as long as it keeps them. */
+  /** The tasks of jobs that the application added, as long as it keeps the jobs. */
   readonly #tasksByJob = new WeakMap<CronJob, BackgroundTask[]>();
   readonly #undo: (() => void)[] = [];
 
@@ -42,76 +59,78 @@ export class Schedules implements PausablePackage {
     this.#registries = findInstancesWith<Registry>(modules, 'addCronJob', 'getCronJobs');
     if (explorers.length === 0 || this.#registries.length === 0) {
       throw new MaintenanceOptionsError(
-        'the option `background.pause` knows no way to pause what this version of @nestjs/schedule runs. Install version 6 or 12, or ' +
-          'leave the option out.',
+        'the option `background.pause` does not support this version of @nestjs/schedule. ' +
+          'Install version 6 or 12, or remove the option.',
       );
     }
     for (const explorer of explorers) this.#undo.push(this.#wrapMethods(explorer));
     for (const registry of this.#registries) this.#undo.push(this.#wrapJobs(registry));
   }
 
-  get pausedSummary(): string | null {
+  countPaused(): number {
     const jobs = this.#registries.flatMap((registry) => [...registry.getCronJobs().values()]);
-    const gates = [...this.#methodTasks, ...jobs.flatMap((job) => this.#tasksByJob.get(job) ?? [])];
-    const count = gates.filter(({ isPaused: isShut }) => isShut).length;
-    return count === 0 ? null : `${count} scheduled ${count === 1 ? 'job' : 'jobs'}`;
+    const tasks = [...this.#methodTasks, ...jobs.flatMap((job) => this.#tasksByJob.get(job) ?? [])];
+    return tasks.filter(({ isPaused }) => isPaused).length;
   }
 
   close(): void {
     for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 
-  // Here and not at the method itself: a call of the application's own is no run.
+  // The timer's callback is wrapped, not the method: the application may call the method itself at any time.
   #wrapMethods(explorer: Explorer): () => void {
-    const gated = (tick: Tick, method: Method, instance: object): Tick => this.#wrapMethodTick(tick, method, instance);
+    const wrapTick = (tick: Tick, method: Method, instance: object): Tick =>
+      this.#wrapMethodTick(tick, method, instance);
     return patchMethod(
       explorer,
       'wrapFunctionInTryCatchBlocks',
-      (wrap) => (method, instance) => gated(wrap(method, instance), method, instance),
+      (wrap) => (method, instance) => wrapTick(wrap(method, instance), method, instance),
     );
   }
 
   #wrapJobs(registry: Registry): () => void {
     for (const [name, job] of registry.getCronJobs()) this.#addJob(name, job);
-    return patchMethod(registry, 'addCronJob', (add) => (name, job) => {
-      add(name, job);
+    return patchMethod(registry, 'addCronJob', (addCronJob) => (name, job) => {
+      addCronJob(name, job);
       this.#addJob(name, job);
     });
   }
 
   #wrapMethodTick(tick: Tick, method: Method, instance: object): Tick {
-    const type = instance.constructor as Class;
-    const kind = SCHEDULE_KINDS[Reflect.getMetadata(SCHEDULER_TYPE_METADATA, method) as number] ?? 'schedule';
+    const type = instance.constructor as Class & { name: string };
+    const kind = SCHEDULE_KINDS[Reflect.getMetadata(SCHEDULER_TYPE, method) as number] ?? 'schedule';
     const name = `${kind} ${type.name}.${findMethodName(method, instance)}`;
-    const gated = this.#wrapTick(tick, name, type, method, this.#methodTasks);
-    this.#methodTicks.add(gated);
-    return gated;
+    const wrapped = this.#wrapTick(tick, name, type, method, this.#methodTasks);
+    this.#methodTicks.add(wrapped);
+    return wrapped;
   }
 
   #addJob(name: string, job: CronJob): void {
-    // What only looks like a job has no functions that could be gated; one that was taken out and put in again has been here.
+    // An object that only looks like a cron job has no callbacks to wrap. A job that the application removed and added
+    // again is already wrapped.
     if (!Array.isArray(job._callbacks) || this.#tasksByJob.has(job)) return;
-    const gates: BackgroundTask[] = [];
+    const tasks: BackgroundTask[] = [];
     job._callbacks = job._callbacks.map((tick) =>
-      this.#methodTicks.has(tick) ? tick : this.#wrapTick(tick, `cron ${name}`, job.constructor as Class, tick, gates),
+      this.#methodTicks.has(tick) ? tick : this.#wrapTick(tick, `cron ${name}`, job.constructor as Class, tick, tasks),
     );
-    this.#tasksByJob.set(job, gates);
+    this.#tasksByJob.set(job, tasks);
   }
 
-  #wrapTick(tick: Tick, name: string, type: Class, method: Method, gates: BackgroundTask[]): Tick {
+  /** Wraps a callback so that runs are skipped while it is paused, and adds its task to `tasks` unless it is exempt. */
+  #wrapTick(tick: Tick, name: string, type: Class, method: Method, tasks: BackgroundTask[]): Tick {
     if (shouldRunInMaintenance(type, method)) return tick;
-    const gate = new BackgroundTask(this.deps, type, method);
-    gates.push(gate);
+    const task = new BackgroundTask(this.deps, type, method);
+    tasks.push(task);
     return async function (...args) {
-      // The timers of a process that was suspended fire before it has read the state again.
-      const caughtUp = gate.awaitFresh();
-      if (caughtUp) await caughtUp;
-      if (!gate.isPaused) return gate.run(name, () => tick.apply(this, args));
+      // After a process was suspended, its timers may fire before it has read the state again.
+      const fresh = task.awaitFresh();
+      if (fresh) await fresh;
+      if (!task.isPaused) return task.run(name, () => tick.apply(this, args));
     };
   }
 }
 
-// Another decorator may have put a function without a name in the method's place.
+// Looked up by the method: another decorator may have replaced it by a function without a name.
 function findMethodName(method: Method, instance: object): string {
   const members = instance as Record<string, unknown>;
   return new MetadataScanner()
