@@ -3,12 +3,10 @@ import type { Duplex } from 'node:stream';
 import type { Refusal } from '../../policy/refusal.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import type { Clock } from '../../utils/clock.js';
+import { CLOSE_CODE_TRY_AGAIN_LATER, CLOSE_REASON } from '../websockets/close-codes.js';
 import { refuseHandshake } from '../websockets/refuse-handshake.js';
 import { createCloseFrame, WebSocketFrames } from './websocket-frames.js';
 
-/** "Try again later" (the registry of RFC 6455's close codes), as gateways say. */
-const CLOSE_CODE_TRY_AGAIN_LATER = 1013;
-const CLOSE_REASON = 'Down for maintenance';
 /** How long the client may take to close its side, and the server to finish a frame that it has begun. */
 const CLOSE_TIMEOUT_MS = 2_000;
 

@@ -7,16 +7,16 @@ import type { SocketClient, SocketLibrary } from './socket-library.interface.js'
 export interface OpenSocket {
   readonly client: SocketClient;
   readonly group: GatewayGroup;
-  /** `null`: the library has none, as for WebTransport. */
+  /** The request that opened the socket; `null` if there was none, as for WebTransport. */
   readonly handshake: IncomingMessage | null;
-  /** `null`: one that nobody here knows how to close. */
+  /** `null` for an unknown library, whose sockets can't be closed. */
   readonly library: SocketLibrary | null;
 }
 
-/** The sockets that are open, to be closed when a window begins. */
+/** Keeps the open sockets, and closes those that a window refuses. */
 export class OpenSockets {
   readonly #open = new Set<OpenSocket>();
-  /** Those that were closed too: their last messages may still be on the way. */
+  /** Closed sockets too: their last messages may still arrive. */
   readonly #byClient = new WeakMap<object, OpenSocket>();
 
   constructor(private readonly socketPolicy: SocketPolicy) {}
@@ -30,30 +30,30 @@ export class OpenSockets {
     this.#open.delete(socket);
   }
 
-  /** What is known of a client; `undefined` for one of another application. */
+  /** Returns the socket of a client, also after it was closed; `undefined` for a client of another application. */
   find(client: object): OpenSocket | undefined {
     return this.#byClient.get(client);
   }
 
-  /** Turns away whom the windows that are active now refuse. */
+  /** Closes the sockets that the active windows refuse. */
   closeRefused(): void {
     if (this.socketPolicy.isInactive) return;
-    const ofConnection = new Map<object, OpenSocket[]>();
+    const socketsByConnection = new Map<object, OpenSocket[]>();
     for (const socket of this.#open) {
       if (!socket.library) continue;
       const connection = socket.library.getConnection(socket.client);
-      ofConnection.set(connection, [...(ofConnection.get(connection) ?? []), socket]);
+      socketsByConnection.set(connection, [...(socketsByConnection.get(connection) ?? []), socket]);
     }
-    for (const sockets of ofConnection.values()) void this.#closeRefusedOnConnection(sockets);
+    for (const sockets of socketsByConnection.values()) void this.#closeRefusedOnConnection(sockets);
   }
 
-  /** Turns one away, whatever else is on its connection. */
+  /** Closes one socket. Its connection stays open if it has other sockets. */
   disconnect(socket: OpenSocket, refusal: Refusal): void {
     const { library, client } = socket;
     if (!this.#open.delete(socket) || !library) return;
     const connection = library.getConnection(client);
-    const stays = [...this.#open].some((other) => other.library?.getConnection(other.client) === connection);
-    library.disconnect([client], refusal, !stays);
+    const hasOthers = [...this.#open].some((other) => other.library?.getConnection(other.client) === connection);
+    library.disconnect([client], refusal, !hasOthers);
   }
 
   clear(): void {
@@ -62,19 +62,19 @@ export class OpenSockets {
 
   async #closeRefusedOnConnection(sockets: OpenSocket[]): Promise<void> {
     const refusals = await Promise.all(
-      sockets.map(async ({ group: entrance, client, handshake }) =>
-        this.socketPolicy.findSocketRefusal(entrance, client, handshake),
+      sockets.map(async ({ group, client, handshake }) =>
+        this.socketPolicy.findSocketRefusal(group, client, handshake),
       ),
     );
-    // Told once: whoever has left meanwhile, or was turned away by another review, is not there any more.
+    // Each socket is closed once: the client may have left meanwhile, or an earlier change may have closed the socket.
     const refused = sockets.filter((socket, index) => refusals[index] && this.#open.delete(socket));
     const refusal = refusals.find((found) => found !== null);
     if (refused.length === 0 || !refusal) return;
-    const stays = sockets.some((socket) => this.#open.has(socket));
+    const hasOthers = sockets.some((socket) => this.#open.has(socket));
     refused[0]!.library!.disconnect(
       refused.map(({ client }) => client),
       refusal,
-      !stays,
+      !hasOthers,
     );
   }
 }

@@ -5,12 +5,12 @@ import { createProblem } from '../../http/problem.js';
 import type { Refusal } from '../../policy/refusal.js';
 import { createRefusalHeaders, refuseUpgrade } from '../refuse-upgrade.js';
 
-/** Refuses a socket that is to be opened by an upgrade. */
+/** Refuses an upgrade that would open a socket. */
 export function refuseHandshake(socket: Duplex, refusal: Refusal, status: number): void {
   refuseUpgrade(socket, createProblemAnswer(refusal, status), refusal.retryAfter);
 }
 
-/** Answers a request that asks for a session of long polling; CORS headers that it has already are kept. */
+/** Refuses a request that would start a long-polling session. Keeps CORS headers that are already set. */
 export function refuseRequest(response: ServerResponse, refusal: Refusal, status: number): void {
   const answer = createProblemAnswer(refusal, status);
   response.writeHead(status, createRefusalHeaders(answer, refusal.retryAfter)).end(answer.body);

@@ -8,17 +8,28 @@ import { SOCKET_EVENT_NAME, type SocketClient, type SocketLibrary } from './sock
 
 type Next = (error?: Error) => void;
 type Middleware = (socket: SocketClient, next: Next) => void;
-type EngineMiddleware = (request: EngineIoRequest, response: ServerResponse | { socket: Duplex }, next: Next) => void;
-type Engine = EngineIoServer<EngineMiddleware>;
+type EngineMiddleware = (
+  request: IncomingMessage & { _query?: { sid?: string } },
+  response: ServerResponse | { socket: Duplex },
+  next: Next,
+) => void;
+interface Engine {
+  opts: { transports?: readonly string[]; addTrailingSlash?: boolean };
+  use(middleware: EngineMiddleware): void;
+}
+/** Serves the files of the client library, bypassing the application. */
+interface FileServer {
+  serve?(request: IncomingMessage, response: ServerResponse): void;
+}
 interface Namespace {
   use(middleware: Middleware): unknown;
 }
-/** The parts of `Server` and `Namespace`. A namespace leads to its server, and has a map of its sockets. */
-interface IoServer extends Namespace, SocketIoFileServer {
+/** The members of `Server` and `Namespace` that are used here. Only a namespace has `server`. */
+interface IoServer extends Namespace, FileServer {
   engine?: Engine;
   server?: SocketIoFileServer & { engine?: Engine; path(): string };
   path(): string;
-  /** Of a server: its main namespace. */
+  /** On a server: its main namespace. */
   sockets: Namespace;
 }
 type IoClient = SocketClient & {
@@ -31,60 +42,61 @@ export function isSocketIoServer(server: object): server is IoServer {
   return getEngine(server) !== undefined;
 }
 
-/** `@nestjs/platform-socket.io`. */
+/** Supports `@nestjs/platform-socket.io`. */
 export const socketIoLibrary: SocketLibrary = {
   createPathMatcher(server) {
-    const whole = server as IoServer;
+    const ioServer = server as IoServer;
     const hasSlash = getEngine(server)?.opts.addTrailingSlash !== false;
-    const start = `${(whole.server ?? whole).path()}${hasSlash ? '/' : ''}`;
-    return (path) => path.startsWith(start);
+    const prefix = `${(ioServer.server ?? ioServer).path()}${hasSlash ? '/' : ''}`;
+    return (path) => path.startsWith(prefix);
   },
 
   getHandshakeServer(server) {
     const engine = getEngine(server);
-    // Whoever adds a middleware shuts WebTransport off, so there only the namespaces refuse.
+    // A middleware of engine.io disables WebTransport. With WebTransport, only the namespaces refuse.
     return engine && !engine.opts.transports?.includes('webtransport') ? engine : null;
   },
 
-  guardFiles(server, refusalOf, statusCode) {
-    const whole = server as IoServer;
-    const files: SocketIoFileServer = whole.server ?? whole;
+  guardFiles(server, findRefusal, statusCode) {
+    const ioServer = server as IoServer;
+    const files: FileServer = ioServer.server ?? ioServer;
     if (!files.serve) return;
     patchMethod(files, 'serve', (serve) => (request, response) => {
-      void refusalOf(request).then((refusal) => {
+      void findRefusal(request).then((refusal) => {
         if (refusal) refuseRequest(response, refusal, statusCode);
         else serve!(request, response);
       });
     });
   },
 
-  guardHandshakes(door, refusalOf, statusCode) {
-    (door as Engine).use((request, response, next) => {
-      // A session that has been admitted goes on: long polling asks again and again, and may be upgraded.
-      const refusal = request._query?.sid ? null : refusalOf(request);
+  guardHandshakes(handshakeServer, findRefusal, statusCode) {
+    (handshakeServer as Engine).use((request, response, next) => {
+      // Requests with a session id belong to an admitted session: long polling repeats them, and an upgrade has one
+      // too.
+      const refusal = request._query?.sid ? null : findRefusal(request);
       if (!refusal) next();
       else if (isServerResponse(response)) refuseRequest(response, refusal, statusCode);
       else refuseHandshake(response.socket, refusal, statusCode);
     });
   },
 
-  guardNamespace(server, refusalOf) {
+  guardNamespace(server, findRefusal) {
     const namespace = getNamespace(server as IoServer);
-    const others: Middleware[] = [];
-    // The application's own middleware comes first, as it may find out who is asking.
+    const applicationMiddleware: Middleware[] = [];
+    // The application's middleware runs first, because it may authenticate the user.
     namespace.use((socket, next) =>
-      runMiddleware(others, socket, (error) => (error ? next(error) : refuse(socket, next))),
+      runMiddleware(applicationMiddleware, socket, (error) => (error ? next(error) : refuse(socket, next))),
     );
     patchMethod(namespace, 'use', () => (middleware) => {
-      others.push(middleware);
+      applicationMiddleware.push(middleware);
       return namespace;
     });
     function refuse(socket: SocketClient, next: Next): void {
-      const refusal = refusalOf(socket);
-      if (refusal instanceof Promise) void refusal.then((late) => next(toError(late)));
+      const refusal = findRefusal(socket);
+      if (refusal instanceof Promise) void refusal.then((resolved) => next(toError(resolved)));
       else next(toError(refusal));
     }
-    function toError(refusal: Awaited<ReturnType<typeof refusalOf>>): Error | undefined {
+    function toError(refusal: Awaited<ReturnType<typeof findRefusal>>): Error | undefined {
       if (!refusal) return undefined;
       const data = createRefusalPayload(refusal);
       return Object.assign(new Error(data.message), { data });
@@ -94,11 +106,11 @@ export const socketIoLibrary: SocketLibrary = {
   getConnection: (client) => (client as IoClient).conn,
 
   disconnect(clients, refusal, isAll) {
-    const all = clients as readonly IoClient[];
-    for (const client of all) client.emit(SOCKET_EVENT_NAME, createRefusalPayload(refusal));
-    // A client that is disconnected by the server takes it as final; one whose connection is closed comes back by itself.
-    if (isAll) all[0]?.conn.close();
-    else for (const client of all) client.disconnect();
+    const ioClients = clients as readonly IoClient[];
+    for (const client of ioClients) client.emit(SOCKET_EVENT_NAME, createRefusalPayload(refusal));
+    // A client reconnects if its connection closes, but not if the server disconnects its socket.
+    if (isAll) ioClients[0]?.conn.close();
+    else for (const client of ioClients) client.disconnect();
   },
 };
 
@@ -111,7 +123,7 @@ function getNamespace(server: IoServer): Namespace {
   return server.server ? server : server.sockets;
 }
 
-// For an upgrade, engine.io has a stand-in that can't answer.
+// For an upgrade, engine.io passes a stand-in that can't send a response.
 function isServerResponse(response: ServerResponse | { socket: Duplex }): response is ServerResponse {
   return 'writableEnded' in response;
 }

@@ -7,34 +7,35 @@ import type { SocketPolicy } from './socket-policy.js';
 
 type TrackingDeps = Pick<TransportDeps, 'inFlight' | 'policy' | 'changes'>;
 
-/** The messages of sockets, which count while their handlers are at work. */
+/** Counts messages of sockets as in flight while their handlers run. */
 export class SocketMessages {
   constructor(
     private readonly deps: TrackingDeps,
     private readonly socketPolicy: SocketPolicy,
   ) {}
 
-  /** The same handlers, for one socket. */
+  /** Wraps the handlers of one socket. */
   trackHandlers(socket: OpenSocket, handlers: WsMessageHandler[]): WsMessageHandler[] {
     return handlers.map((handler) => {
-      const callee = this.#createTrackedHandler(socket, handler.message);
+      const trackedHandler = this.#createTrackedHandler(socket, handler.message);
       const callback = (...args: unknown[]): Promise<unknown> =>
-        trackCall(new CallInFlight(callee), this.deps, () => handler.callback(...args));
+        trackCall(new CallInFlight(trackedHandler), this.deps, () => handler.callback(...args));
       return { ...handler, callback };
     });
   }
 
-  // Nest does not say whose handlers they are. Of several gateways at one place, all that handle the message get it.
+  // Nest does not say which gateway a handler belongs to. If several gateways share an address, all their handlers of
+  // the message run.
   #createTrackedHandler(socket: OpenSocket, message: unknown): TrackedHandler {
     const { gateways } = socket.group;
-    const handling = gateways.flatMap(({ type, handlers }) =>
+    const matching = gateways.flatMap(({ type, handlers }) =>
       handlers.filter((handler) => handler.message === message).map(({ rules }) => ({ type, rules })),
     );
-    const names = [...new Set(handling.map(({ type }) => type.name))].join(', ');
-    const all = handling.map(({ rules }) => rules);
+    const names = [...new Set(matching.map(({ type }) => type.name))].join(', ');
+    const allRules = matching.map(({ rules }) => rules);
     return {
       name: `socket ${names} ${JSON.stringify(message)}`,
-      becameRefusedSince: (before) => all.some((rules) => this.#becameRefusedSince(socket, rules, before)),
+      becameRefusedSince: (before) => allRules.some((rules) => this.#becameRefusedSince(socket, rules, before)),
     };
   }
 
@@ -44,7 +45,7 @@ export class SocketMessages {
     before: Parameters<TrackedHandler['becameRefusedSince']>[0],
   ): boolean {
     const request = this.socketPolicy.toPolicyRequest(client, handshake);
-    // The handshake is always a GET, and says nothing of what a message does.
+    // A message may write, although the handshake is a GET.
     return this.deps.policy.becameRefusedSince({ rules, request, context: null, access: 'write' }, before);
   }
 }

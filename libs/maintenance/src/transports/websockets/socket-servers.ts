@@ -8,7 +8,7 @@ import {
   normalizeNamespace,
   type GatewayAddress,
   type Gateway,
-} from './gateway-rules.js';
+} from './gateways.js';
 import type { OpenSocket, OpenSockets } from './open-sockets.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import { isSocketIoServer, socketIoLibrary } from './socket-io-library.js';
@@ -20,8 +20,8 @@ import { isWsServer, wsLibrary } from './ws-library.js';
 
 type SocketDecision = Refusal | null | Promise<Refusal | null>;
 type Connect = (client: SocketClient, ...rest: unknown[]) => unknown;
-/** `ws` holds messages back until it is known whether anybody may answer them. */
-type Pausable = SocketClient & { pause?(): void; resume?(): void };
+/** A client of `ws`, which can keep its messages back until its socket is admitted. */
+type PausableClient = SocketClient & { pause?(): void; resume?(): void };
 
 export interface SocketServersDeps {
   config: ApplicationConfig;
@@ -31,22 +31,22 @@ export interface SocketServersDeps {
   messages: SocketMessages;
   statusCode: number;
   upgrades: TransportDeps['upgrades'];
-  /** Whether handshakes and newcomers are refused. */
+  /** Whether to refuse handshakes and new clients, not only messages. */
   shouldRefuseConnections: boolean;
 }
 
-/** Hooks into the adapter, from which Nest gets every server and every client. */
+/** Patches the WebSocket adapter, through which Nest creates every server and receives every client. */
 export class SocketServers {
   readonly #undo: (() => void)[] = [];
   readonly #adapters = new WeakSet<object>();
-  /** By server or namespace, and by what takes the handshakes of several. */
+  /** By server or namespace, and by the object that takes the handshakes of several of them. */
   readonly #groups = new WeakMap<object, GatewayGroup>();
-  /** Of those who came while a window was active. */
+  /** By client, if it connected while a window was active. */
   readonly #decisions = new WeakMap<SocketClient, SocketDecision>();
 
   constructor(private readonly deps: SocketServersDeps) {}
 
-  /** Waits for the adapter: the one from `main.ts`, or Nest's default when the first gateway needs it. */
+  /** Patches the adapter from `main.ts`, or Nest's default as soon as the first gateway needs it. */
   attach(): void {
     const { config } = this.deps;
     this.#undo.push(
@@ -55,10 +55,11 @@ export class SocketServers {
         set(adapter);
       }),
     );
-    const given = config.getIoAdapter() as WebSocketAdapter | null;
-    if (given) this.#patchAdapter(given);
+    const adapter = config.getIoAdapter() as WebSocketAdapter | null;
+    if (adapter) this.#patchAdapter(adapter);
   }
 
+  /** Restores the adapter. */
   detach(): void {
     for (const undo of this.#undo.splice(0).reverse()) undo();
   }
@@ -87,65 +88,71 @@ export class SocketServers {
   }
 
   #registerServer(server: object, address: GatewayAddress): void {
-    const { gateways, socketPolicy: gate, statusCode, shouldRefuseConnections: guardsEntrances, upgrades } = this.deps;
+    const { gateways, socketPolicy, statusCode, shouldRefuseConnections, upgrades } = this.deps;
     const library = findLibrary(server);
-    // Several gateways may share a server of the application's own port.
+    // Several gateways may share a server on the application's port.
     if (address.port === 0 && !this.#groups.has(server)) {
-      const own = typeof address.path === 'string' ? address.path : '/';
-      const takes = library?.createPathMatcher(server) ?? ((path) => path === own);
-      upgrades.delegate((request) => takes(parsePathname(request.url ?? '/')));
+      const serverPath = typeof address.path === 'string' ? address.path : '/';
+      const matchesPath = library?.createPathMatcher(server) ?? ((path) => path === serverPath);
+      upgrades.delegate((request) => matchesPath(parsePathname(request.url ?? '/')));
     }
-    const door = library?.getHandshakeServer(server) ?? null;
-    const [isNewServer, isNewDoor] = [!this.#groups.has(server), door !== null && !this.#groups.has(door)];
-    const within = this.#extendGroup(server, findGatewaysAt(gateways, address));
-    // A handshake knows of no namespace, so that all of them count.
-    const atDoor =
-      door && this.#extendGroup(door, findGatewaysAt(gateways, { port: address.port, path: address.path }));
-    if (!library || !guardsEntrances) return;
-    if (isNewDoor && door && atDoor) {
-      library.guardHandshakes(door, (handshake) => gate.findHandshakeRefusal(atDoor, handshake), statusCode);
-      library.guardFiles?.(server, (request) => gate.findFileRefusal(request), statusCode);
+    const handshakeServer = library?.getHandshakeServer(server) ?? null;
+    const isNewServer = !this.#groups.has(server);
+    const isNewHandshakeServer = handshakeServer !== null && !this.#groups.has(handshakeServer);
+    const group = this.#extendGroup(server, findGatewaysAt(gateways, address));
+    // A handshake names no namespace, so the gateways of all namespaces count.
+    const { port, path } = address;
+    const handshakeGroup =
+      handshakeServer && this.#extendGroup(handshakeServer, findGatewaysAt(gateways, { port, path }));
+    if (!library || !shouldRefuseConnections) return;
+    if (isNewHandshakeServer && handshakeGroup) {
+      library.guardHandshakes(
+        handshakeServer,
+        (handshake) => socketPolicy.findHandshakeRefusal(handshakeGroup, handshake),
+        statusCode,
+      );
+      library.guardFiles?.(server, (request) => socketPolicy.findFileRefusal(request), statusCode);
     }
     if (isNewServer) {
       library.guardNamespace?.(server, (client) =>
-        this.#decide({ client, group: within, handshake: client.request ?? null, library }),
+        this.#decide({ client, group, handshake: client.request ?? null, library }),
       );
     }
   }
 
-  #extendGroup(place: object, found: readonly Gateway[]): GatewayGroup {
-    let entrance = this.#groups.get(place);
-    if (!entrance) this.#groups.set(place, (entrance = { gateways: [], rules: [] }));
-    entrance.gateways = [...new Set([...entrance.gateways, ...found])];
-    entrance.rules = getConnectionRules(entrance.gateways);
-    return entrance;
+  #extendGroup(server: object, gateways: readonly Gateway[]): GatewayGroup {
+    let group = this.#groups.get(server);
+    if (!group) this.#groups.set(server, (group = { gateways: [], rules: [] }));
+    group.gateways = [...new Set([...group.gateways, ...gateways])];
+    group.rules = getConnectionRules(group.gateways);
+    return group;
   }
 
   #registerClient(adapter: WebSocketAdapter, server: object, client: SocketClient, handshake: unknown): OpenSocket {
-    const { openSockets: open, gateways } = this.deps;
-    const known = open.find(client);
-    // Several gateways on one server are told of each client, one after the other.
+    const { openSockets, gateways } = this.deps;
+    const known = openSockets.find(client);
+    // Nest passes each client to all gateways of its server, one after the other.
     if (known) return known;
     const socket: OpenSocket = {
       client,
-      // A server that the adapter had from elsewhere: nobody knows which gateways stand there.
+      // A custom adapter may bring a server that Nest did not create. Any gateway may belong to it.
       group: this.#groups.get(server) ?? { gateways, rules: gateways.flatMap(({ rules }) => rules) },
       handshake: (handshake as IncomingMessage | undefined) ?? client.request ?? null,
       library: findLibrary(server),
     };
-    open.add(socket);
-    adapter.bindClientDisconnect?.(client, () => open.delete(socket));
+    openSockets.add(socket);
+    adapter.bindClientDisconnect?.(client, () => openSockets.delete(socket));
     return socket;
   }
 
   #decideAndConnect(socket: OpenSocket, connect: () => unknown): unknown {
     const decision = this.deps.shouldRefuseConnections && socket.library ? this.#decide(socket) : null;
     if (!(decision instanceof Promise)) return this.#connectOrRefuse(socket, decision, connect);
-    const client: Pausable = socket.client;
+    const client: PausableClient = socket.client;
     client.pause?.();
-    return decision.then((late) => {
+    return decision.then((refusal) => {
       client.resume?.();
-      return this.#connectOrRefuse(socket, late, connect);
+      return this.#connectOrRefuse(socket, refusal, connect);
     });
   }
 
@@ -153,13 +160,13 @@ export class SocketServers {
     return refusal ? this.deps.openSockets.disconnect(socket, refusal) : connect();
   }
 
-  #decide({ client, group: entrance, handshake }: OpenSocket): SocketDecision {
-    const decided = this.#decisions.get(client);
-    if (decided !== undefined) return decided;
-    const decision = this.deps.socketPolicy.findSocketRefusal(entrance, client, handshake);
+  #decide({ client, group, handshake }: OpenSocket): SocketDecision {
+    const known = this.#decisions.get(client);
+    if (known !== undefined) return known;
+    const decision = this.deps.socketPolicy.findSocketRefusal(group, client, handshake);
     if (decision === null && this.deps.socketPolicy.isInactive) return null;
     this.#decisions.set(client, decision);
-    if (decision instanceof Promise) void decision.then((late) => this.#decisions.set(client, late));
+    if (decision instanceof Promise) void decision.then((refusal) => this.#decisions.set(client, refusal));
     return decision;
   }
 }
@@ -169,7 +176,7 @@ function findLibrary(server: object): SocketLibrary | null {
   return isWsServer(server) ? wsLibrary : null;
 }
 
-// As Nest's adapter for `ws` reads it.
+// Parses the URL as Nest's adapter for `ws` does.
 function parsePathname(url: string): string {
   return URL.canParse(url, 'ws://localhost') ? new URL(url, 'ws://localhost').pathname : url;
 }

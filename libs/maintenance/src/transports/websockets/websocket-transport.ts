@@ -6,8 +6,8 @@ import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { PolicyInput } from '../../policy/maintenance-policy.js';
 import type { Refusal } from '../../policy/refusal.js';
 import type { TransportAdapter } from '../../policy/transport-adapters.js';
-import { guardGateways } from './gateway-guard.js';
-import { findGateways, type Gateway } from './gateway-rules.js';
+import { findGateways, type Gateway } from './gateways.js';
+import { guardGateways } from './guard-gateways.js';
 import { WsExceptionForwarder } from './ws-exception-forwarder.js';
 import { OpenSockets } from './open-sockets.js';
 import { createRefusalPayload } from '../../http/refusal-payload.js';
@@ -17,78 +17,69 @@ import { SocketMessages } from './socket-messages.js';
 import { SocketServers } from './socket-servers.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
 
-/** WebSocket gateways: their handshakes, their open sockets and their messages. */
+/** Guards WebSocket gateways: their handshakes, their open sockets and their messages. */
 export class WebSocketTransport implements TransportAdapter {
   readonly type = 'ws';
   readonly #gateways: readonly Gateway[];
   readonly #socketPolicy: SocketPolicy;
   readonly #openSockets: OpenSockets;
   readonly #servers: SocketServers;
-  /** Gateways that have a guard of ours, so that a global one has nothing to decide there. */
+  /** Gateways with our guard attached; the global guard skips them. */
   readonly #guardedTypes = new Set<unknown>();
   #undoGuards: () => void = () => undefined;
   #changes: Subscription | null = null;
 
-  static async create(parts: TransportDeps): Promise<WebSocketTransport> {
-    // Nest asks whether an exception is of its own package, which an application without gateways does not have.
+  static async create(deps: TransportDeps): Promise<WebSocketTransport> {
+    // Loaded here, because an application without gateways need not have the package. Nest checks exceptions with
+    // `instanceof`.
     const { BaseWsExceptionFilter, WsException } = await import('@nestjs/websockets');
-    const sendsToEveryClient = EMIT_MESSAGE_METHOD in BaseWsExceptionFilter.prototype;
-    return new WebSocketTransport(parts, WsException, sendsToEveryClient ? null : new WsExceptionForwarder());
+    const sendsToEveryClient = 'emitMessage' in BaseWsExceptionFilter.prototype;
+    return new WebSocketTransport(deps, WsException, sendsToEveryClient ? null : new WsExceptionForwarder());
   }
 
   private constructor(
     private readonly deps: TransportDeps,
     private readonly Exception: typeof WsException,
-    private readonly localExceptions: WsExceptionForwarder | null,
+    private readonly exceptionForwarder: WsExceptionForwarder | null,
   ) {
-    const {
-      policy,
-      httpIntegration: mount,
-      modules,
-      reader,
-      config,
-      statusCode,
-      hasMiddleware: hasEdge,
-      hasGlobalGuard: hasGuard,
-    } = deps;
-    this.#gateways = findGateways(modules, reader);
-    this.#socketPolicy = new SocketPolicy(policy, mount);
+    this.#gateways = findGateways(deps.modules, deps.reader);
+    this.#socketPolicy = new SocketPolicy(deps.policy, deps.httpIntegration);
     this.#openSockets = new OpenSockets(this.#socketPolicy);
     this.#servers = new SocketServers({
-      config,
+      config: deps.config,
       gateways: this.#gateways,
       socketPolicy: this.#socketPolicy,
       openSockets: this.#openSockets,
       messages: new SocketMessages(deps, this.#socketPolicy),
-      statusCode,
+      statusCode: deps.statusCode,
       upgrades: deps.upgrades,
-      shouldRefuseConnections: hasEdge && hasGuard,
+      shouldRefuseConnections: deps.hasMiddleware && deps.hasGlobalGuard,
     });
   }
 
   toPolicyInput(context: ExecutionContext, rules: HandlerRules): PolicyInput | null {
-    const isDecidedThere =
+    const hasOwnGuard =
       this.#guardedTypes.has(context.getClass()) && this.#openSockets.find(getClient(context)) !== undefined;
-    return isDecidedThere ? null : this.#toPolicyInput(context, rules);
+    return hasOwnGuard ? null : this.#toPolicyInput(context, rules);
   }
 
   createError(refusal: Refusal, context: ExecutionContext): unknown {
     const data = createRefusalPayload(refusal);
-    // Nest leaves a client that waits for an acknowledgement waiting.
+    // If a guard refuses a message, Nest never calls the acknowledgement that the client may wait for.
     const acknowledge = context.getArgs<unknown[]>().find((argument) => typeof argument === 'function');
     (acknowledge as ((data: unknown) => void) | undefined)?.(data);
-    this.localExceptions?.forward(getClient(context), data);
+    this.exceptionForwarder?.forward(getClient(context), data);
     return new this.Exception(data);
   }
 
   attach(): void {
     this.#servers.attach();
-    const { hasGlobalGuard: hasGuard, policy, changes } = this.deps;
-    if (!hasGuard) return;
+    const { hasGlobalGuard, policy, changes } = this.deps;
+    if (!hasGlobalGuard) return;
     const types = this.#gateways.map(({ type }) => type);
     for (const type of types) this.#guardedTypes.add(type);
     const guard = { canActivate: (context: ExecutionContext) => this.#canActivate(context) };
-    // Where the user matters, the gateway's own guards may have to find one out before.
+    // With exemptions by user, the gateway's own guards run first: they may authenticate the user.
     this.#undoGuards = guardGateways(types, guard, !policy.hasUserExemptions);
     this.#changes = changes.subscribe(() => this.#openSockets.closeRefused());
   }
@@ -102,7 +93,7 @@ export class WebSocketTransport implements TransportAdapter {
 
   #canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const { policy, reader } = this.deps;
-    // The guard is on the class, and the client may be of another application with the same class.
+    // The guard is attached to the class, and the client may belong to another application with the same class.
     if (!this.#openSockets.find(getClient(context))) return true;
     const rules = reader.getRules(context.getClass(), context.getHandler() as never);
     if (rules.override !== 'refuse' && policy.isIdle) return true;
@@ -118,7 +109,7 @@ export class WebSocketTransport implements TransportAdapter {
   #toPolicyInput(context: ExecutionContext, rules: HandlerRules): PolicyInput {
     const client = getClient(context);
     const handshake = this.#openSockets.find(client)?.handshake ?? client.request ?? null;
-    // The handshake is always a GET, and says nothing of what a message does.
+    // A message may write, although the handshake is a GET.
     return { rules, request: this.#socketPolicy.toPolicyRequest(client, handshake), context, access: 'write' };
   }
 }

@@ -9,13 +9,16 @@ type WsClient = SocketClient & {
 const READY_STATE_OPEN = 1;
 
 /**
- * Nest 11 answers an exception by an event on the socket's object, which for `ws` stays in the process: the client would wait for
- * ever. Ours are sent on, unless a filter of the application's own has answered.
+ * Sends refusals to clients of `ws` on Nest 11.
+ *
+ * Nest 11 reports an exception as an event on the socket object. With `ws` the event stays in the process, so the
+ * client would wait forever. Nothing is sent if a filter of the application has handled the exception.
  */
 export class WsExceptionForwarder {
   readonly #clients = new WeakSet<SocketClient>();
   readonly #results = new WeakSet();
 
+  /** Sends `result` to the client as soon as Nest reports it. */
   forward(client: SocketClient, result: object): void {
     if (!isWsClient(client)) return;
     this.#results.add(result);
@@ -28,7 +31,7 @@ export class WsExceptionForwarder {
   }
 }
 
-// As Nest 12 tells them apart, where it does so by itself.
+// Nest 12, which sends exceptions to clients of `ws` itself, recognizes them in the same way.
 function isWsClient(client: SocketClient): client is WsClient {
   return typeof (client as Partial<WsClient>).readyState === 'number';
 }

@@ -1,13 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { CLOSE_CODE_TRY_AGAIN_LATER, CLOSE_REASON } from './close-codes.js';
 import { refuseHandshake } from './refuse-handshake.js';
 import { createRefusalPayload } from '../../http/refusal-payload.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import { SOCKET_EVENT_NAME, type SocketClient, type SocketLibrary } from './socket-library.interface.js';
 
-/** The parts of `WebSocketServer` and `WebSocket` of the package `ws`. */
+/** The members of `WebSocketServer` of the package `ws` that are used here. */
 interface WsServer {
-  /** Set by Nest, which chooses between several servers of one port by it. */
+  /** Set by Nest, which selects one of several servers of a port by it. */
   path?: string;
   options?: { path?: string | null };
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, done: (client: object) => void): void;
@@ -19,31 +20,27 @@ type WsClient = SocketClient & {
 };
 
 const READY_STATE_OPEN = 1;
-/** "Try again later" (the registry of RFC 6455's close codes). */
-const CLOSE_CODE_TRY_AGAIN_LATER = 1013;
-/** A reason has at most 123 bytes, so the window's own message does not fit for certain. */
-const CLOSE_REASON = 'Down for maintenance';
 
 export function isWsServer(server: object): server is WsServer {
   return typeof (server as Partial<WsServer>).handleUpgrade === 'function';
 }
 
-/** `@nestjs/platform-ws`. */
+/** Supports `@nestjs/platform-ws`. */
 export const wsLibrary: SocketLibrary = {
   createPathMatcher: (server) => {
     const { path, options } = server as WsServer;
-    const own = path ?? options?.path ?? undefined;
-    return (asked) => own === undefined || asked === own;
+    const serverPath = path ?? options?.path ?? undefined;
+    return (requestPath) => serverPath === undefined || requestPath === serverPath;
   },
 
   getHandshakeServer: (server) => server,
 
-  // Nest's own listener on a shared port and that of a server with a port of its own both come this way.
-  guardHandshakes(door, refusalOf, statusCode) {
-    patchMethod(door as WsServer, 'handleUpgrade', (handle) => (request, socket, head, done) => {
-      const refusal = refusalOf(request);
+  // Nest's listener on a shared port and the listener of a server with its own port both call `handleUpgrade`.
+  guardHandshakes(handshakeServer, findRefusal, statusCode) {
+    patchMethod(handshakeServer as WsServer, 'handleUpgrade', (handleUpgrade) => (request, socket, head, done) => {
+      const refusal = findRefusal(request);
       if (refusal) refuseHandshake(socket, refusal, statusCode);
-      else handle(request, socket, head, done);
+      else handleUpgrade(request, socket, head, done);
     });
   },
 

@@ -11,43 +11,51 @@ import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rule
 type Class = abstract new (...args: never[]) => unknown;
 type Handler = (...args: never[]) => unknown;
 
-/** A handler of messages, as its decorators declare it. */
+/** A message handler as its decorators declare it. */
 export interface MessageHandler {
   readonly message: unknown;
   readonly rules: HandlerRules;
 }
 
-/** A gateway, and what its decorators say of its sockets and of each of its messages. */
+/** A gateway as its decorators declare it. */
 export interface Gateway {
   readonly type: Class;
   readonly port: number;
   readonly path: unknown;
-  /** `/` where it names none. */
+  /** `/` by default. */
   readonly namespace: unknown;
   readonly handlers: readonly MessageHandler[];
+  /** The rules of `handleConnection` and of all handlers. */
   readonly rules: readonly HandlerRules[];
 }
 
-/** Where gateways stand; without a namespace, those of all namespaces. */
+/** The address of gateways. Without a namespace, it matches all namespaces. */
 export type GatewayAddress = Pick<Gateway, 'port' | 'path'> & Partial<Pick<Gateway, 'namespace'>>;
 
-/** Stands for a connection where the gateway has no `handleConnection` that could be decorated. */
+// Names that Nest gives to its own metadata. Importing them would load the package.
+const GATEWAY_METADATA = 'websockets:is_gateway';
+const GATEWAY_OPTIONS = 'websockets:gateway_options';
+const PORT_METADATA = 'port';
+const MESSAGE_MAPPING_METADATA = 'websockets:message_mapping';
+const MESSAGE_METADATA = 'message';
+
+/** Stands in for `handleConnection` of gateways that do not implement it. */
 const defaultHandleConnection: Handler = () => undefined;
 
-/** The gateways that the modules declare. */
+/** Returns the gateways that the modules declare. */
 export function findGateways(modules: ModulesContainer, reader: HandlerRulesReader): Gateway[] {
   const providers = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
   const types = new Set(providers.filter(({ isNotMetatype }) => !isNotMetatype).map(({ metatype }) => metatype));
   return [...types].filter(isGateway).map((type) => readGateway(type, reader));
 }
 
-/** How the namespace of a gateway and that of a server compare. */
+/** Normalizes a namespace, so that that of a gateway can be compared with that of a server. */
 export function normalizeNamespace(namespace: unknown): unknown {
   if (namespace === undefined || namespace === null || namespace === '') return '/';
   return typeof namespace === 'string' && !namespace.startsWith('/') ? `/${namespace}` : namespace;
 }
 
-/** The gateways at an address. */
+/** Returns the gateways at an address. */
 export function findGatewaysAt(gateways: readonly Gateway[], { port, path, namespace }: GatewayAddress): Gateway[] {
   return gateways.filter(
     (gateway) =>
@@ -57,14 +65,14 @@ export function findGatewaysAt(gateways: readonly Gateway[], { port, path, names
   );
 }
 
-/** The rules of those who open a socket to some of the gateways. That changes nothing, so they all read. */
+/** Returns the rules for opening a socket to one of the gateways. Opening a socket only reads. */
 export function getConnectionRules(gateways: readonly Gateway[]): HandlerRules[] {
   return removeDuplicateRules(gateways.flatMap(({ rules }) => rules)).map((rules) => ({ ...rules, access: 'read' }));
 }
 
-/** The rules that may be decided differently. */
-function removeDuplicateRules(all: readonly HandlerRules[]): HandlerRules[] {
-  return [...new Map(all.map((rules) => [`${rules.override} ${rules.scopes.join(' ')}`, rules])).values()];
+/** Keeps one of several rules for which the decision is always the same. */
+function removeDuplicateRules(allRules: readonly HandlerRules[]): HandlerRules[] {
+  return [...new Map(allRules.map((rules) => [`${rules.override} ${rules.scopes.join(' ')}`, rules])).values()];
 }
 
 function isGateway(type: unknown): type is Class {

@@ -1,18 +1,21 @@
 import type { CanActivate } from '@nestjs/common';
-import { GUARDS_METADATA } from '../../nest-internals.js';
-import type { Gateway } from './gateway-rules.js';
+import type { Gateway } from './gateways.js';
 
 type Class = Gateway['type'];
+/** The metadata key of `@UseGuards()`. */
+const GUARDS_METADATA = '__guards__';
 
 /**
- * Puts a guard on gateways as `@UseGuards()` does: Nest 11 runs no global guard for them. Nest reads this when it creates the
- * handlers, so whichever application comes later with the same class meets the guards of those that are still running.
+ * Adds a guard to gateways as `@UseGuards()` does, because Nest 11 runs no global guards for them.
  *
- * @param isFirst - before the gateway's own guards, instead of after them
- * @returns a function that takes it off
+ * Nest reads the metadata when it creates the handlers. If several applications in one process share a gateway class,
+ * handlers of later ones also run the guards of earlier ones that are not closed.
+ *
+ * @param isFirst - `true` to run it before the gateway's own guards instead of after them
+ * @returns a function that removes the guard
  */
 export function guardGateways(types: readonly Class[], guard: CanActivate, isFirst: boolean): () => void {
-  // A subclass inherits what its base has been given already.
+  // A subclass inherits the guard that its base class already has.
   const guarded = types.filter((type) => {
     const others = getGuards(type);
     if (others.includes(guard)) return false;
@@ -33,7 +36,7 @@ function removeGuard(type: Class, guard: CanActivate): void {
   );
 }
 
-/** A subclass that had no guards of its own is left without. */
+/** Removes the metadata of a subclass that had no guards of its own, so that it inherits them again. */
 function removeInheritedGuards(type: Class): void {
   const own = getGuards(type);
   const inherited = getGuards(Object.getPrototypeOf(type) as Class);
