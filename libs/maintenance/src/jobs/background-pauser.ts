@@ -48,7 +48,7 @@ export class BackgroundPauser {
   /** Stops following changes, and removes the patches. */
   close(): void {
     this.#changes?.unsubscribe();
-    for (const pausable of this.#packages) pausable.close();
+    for (const pausable of this.#packages) pausable.detach();
   }
 
   #update(): void {

@@ -34,7 +34,8 @@ export class BullQueues implements PausablePackage {
     if (explorers.length === 0) {
       throw new MaintenanceOptionsError(
         'the option `background.pause` found classes with @Processor(), but no provider of @nestjs/bull that ' +
-          'registers them. Import BullModule.registerQueue() of @nestjs/bull (supported: 11, 12), or remove the option.',
+          'registers them. Import BullModule.registerQueue() of @nestjs/bull (supported: 11, 12), or remove the ' +
+          'option.',
       );
     }
     for (const queue of findQueues(this.deps.modules)) this.#addQueue(queue);
@@ -62,7 +63,7 @@ export class BullQueues implements PausablePackage {
   }
 
   // Queues stay patched: they take jobs until @nestjs/bull closes them.
-  close(): void {
+  detach(): void {
     for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 

@@ -70,7 +70,7 @@ export class BullMqWorkers implements PausablePackage {
   }
 
   // Workers stay patched until @nestjs/bullmq closes them: they take jobs until then.
-  close(): void {
+  detach(): void {
     for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 

@@ -9,5 +9,5 @@ export interface PausablePackage {
   /** Returns how many units are paused now. */
   countPaused(): number;
   /** Removes the patches. */
-  close(): void;
+  detach(): void;
 }

@@ -73,7 +73,7 @@ export class Schedules implements PausablePackage {
     return tasks.filter(({ isPaused }) => isPaused).length;
   }
 
-  close(): void {
+  detach(): void {
     for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 
