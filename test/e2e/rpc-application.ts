@@ -42,7 +42,7 @@ export interface RpcRunning {
   app: INestApplicationContext;
   maintenance: MaintenanceService;
   journal: Journal;
-  /** What the application has logged as a warning or an error, with its context. */
+  /** Warnings and errors that the application has logged, with their context. */
   complaints: string[];
   close: () => Promise<void>;
 }

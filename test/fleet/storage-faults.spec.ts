@@ -354,7 +354,7 @@ describe('instances with an S3 storage', () => {
 
   it('admit everything after the object was deleted', async () => {
     await fleet.enableForPayments();
-    await rm(light.fileOf(getObjectPath(fleet)));
+    await rm(light.getObjectFile(getObjectPath(fleet)));
     front.notice(getObjectPath(fleet), 'removed');
     await fleet.waitForStatuses([ADMITTED, ADMITTED, ADMITTED]);
     expect(await fleet.command('status')).toMatchObject({ code: 0 });
@@ -364,7 +364,7 @@ describe('instances with an S3 storage', () => {
 
   it('apply onStorageFailure to a corrupt object until `on` replaces it', async () => {
     await fleet.enableForPayments();
-    await writeFile(light.fileOf(getObjectPath(fleet)), 'garbage');
+    await writeFile(light.getObjectFile(getObjectPath(fleet)), 'garbage');
     front.notice(getObjectPath(fleet), 'changed');
     await fleet.waitForHealth(false);
     await fleet.waitForStatuses([PAYMENTS_REFUSED, REFUSED, ADMITTED]);

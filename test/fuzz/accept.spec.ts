@@ -53,7 +53,7 @@ const grammatical = fc
     text: ranges.map(({ text }) => text).join(before + comma + behind),
   }));
 
-/** The weight that a client gives a type: that of the most specific range which matches. Without one it takes no such type. */
+/** Returns the weight that a client gives a type: that of the most specific matching range, or 0 without one. */
 function getWeight(media: string, ranges: readonly Range[]): number {
   const [type, subtype] = media.split('/');
   let best = { precedence: -1, weight: 0 };

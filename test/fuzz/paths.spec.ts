@@ -75,10 +75,10 @@ const URLS: NonNullable<MaintenanceModuleOptions['exempt']>['urls'] = [
 const PROBES = ['/health', '/healthz', '/livez', '/readyz', '/robots.txt'];
 
 /**
- * Whether the path is in normal form (RFC 3986, section 6.2.2), and what it reads then. Written from the contract, by looking at each
- * character and segment.
+ * Returns the decoded path if it is in normal form (RFC 3986, section 6.2.2), else `undefined`. Written from the contract,
+ * one character and segment at a time.
  */
-function normalForm(target: string): string | undefined {
+function decodeNormalPath(target: string): string | undefined {
   const [path = ''] = target.split('?', 1);
   if (!path.startsWith('/')) return undefined;
   for (const character of path) if (character <= ' ' || character > '~' || '\\;#'.includes(character)) return undefined;
@@ -99,7 +99,7 @@ function normalForm(target: string): string | undefined {
 }
 
 function isExempt(method: string, target: string, prefix: string): boolean {
-  const path = normalForm(target);
+  const path = decodeNormalPath(target);
   if (path === undefined) return false;
   if (path === '/docs' || path === '/files' || path.startsWith('/files/') || path === '/über') return true;
   if (/^\/v[0-9]+\/ping$/.test(path)) return true;

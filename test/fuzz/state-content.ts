@@ -1,7 +1,7 @@
 import fc, { type Arbitrary } from 'fast-check';
 import type { MaintenanceState } from 'nestjs-maintenance';
 
-/** Members that no version has had yet. Three names are left out: no reader should copy them from one object to another. */
+/** Members of no version so far, without the three names that no reader should copy between objects. */
 const extra = fc.dictionary(
   fc
     .string({ minLength: 1, maxLength: 8, unit: 'binary' })

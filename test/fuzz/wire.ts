@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** What came back for one request, as it was sent. */
+/** The response to one request, as the server sent it. */
 export interface Answer {
   status: number;
   /** By their names in lower case; values of one name are joined by commas. */
@@ -12,7 +12,7 @@ export interface Answer {
 /** Milliseconds after which a server that says nothing is stuck. */
 const STUCK = 20_000;
 
-/** A client that sends the bytes it is given, good or bad, over a connection that is kept as long as the server keeps it. */
+/** A client that sends any bytes, valid or not, over one connection until the server closes it. */
 export class Wire {
   #socket: Socket | null = null;
 
@@ -23,7 +23,7 @@ export class Wire {
     const socket = (this.#socket ??= await this.#open());
     const reader = new AnswerReader(isHead);
     const answer = await exchange(socket, reader, () => socket.write(bytes, 'latin1'));
-    // What Node itself or Fastify answers to a request that is none, it ends without saying so.
+    // After a malformed request, Node and Fastify end the connection without `Connection: close`.
     const isOver =
       answer === null || [400, 408, 431].includes(answer.status) || /close/i.test(answer.headers.connection ?? '');
     const isKept = reader.isWhole && reader.rest === 0 && !isOver;

@@ -60,7 +60,7 @@ export class FaultyLine {
     this.#clients.forEach((client) => client.resetAndDestroy());
   }
 
-  /** Nobody listens any more, and whoever was connected is not. */
+  /** Closes the listening socket and resets all connections. */
   refuse(): void {
     this.server.close();
     this.reset();
@@ -125,7 +125,7 @@ class Lane {
     this.#deliver();
   }
 
-  /** What is on its way arrives before the end does. */
+  /** Delivers the data under way before the end. */
   end(): void {
     this.#isEnding = true;
     this.#deliver();

@@ -18,7 +18,7 @@ export interface CheckResult {
   failing: number;
   /** For each kind of fault, the latest answer after its end that still showed it, in milliseconds after the end. */
   recoveryMs: Record<string, number>;
-  /** The longest time without a fault during which answers missed a confirmed write, excluding stalls of the machine. */
+  /** The longest time without a fault during which answers missed a confirmed write, without stalls of the machine. */
   worstDelayMs: number;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Runs four instances on one storage, for a third of the time each on Redis, S3 and a file. Each instance receives 40
- * requests a second, and maintenance is toggled every second. Meanwhile the test breaks the storage, kills its server and
- * kills instances, in a random order that `SOAK_SEED` repeats.
+ * requests a second, and maintenance is toggled every second. Meanwhile the test breaks the storage, kills its server
+ * and kills instances, in a random order that `SOAK_SEED` repeats.
  *
  * Afterwards each answer is checked against the confirmed writes and the injected faults ({@link checkResponses}):
  *
@@ -14,8 +14,8 @@
  * In addition, no instance exits by itself, for example because of an unhandled rejection, or warns about listeners.
  * Heap, handles, descriptors and listeners of the instances that are never replaced stay flat.
  *
- * `npm run soak` takes about 5 minutes. `npm test` runs a short form, in which an answer may be late but never wrong, and
- * all instances agree in the end.
+ * `npm run soak` takes about 5 minutes. `npm test` runs a short form, in which an answer may be late but never wrong,
+ * and all instances agree in the end.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { InstanceCluster } from './instance-cluster.js';
@@ -98,8 +98,8 @@ describe.each(STORAGES)('soak on $name', (kind) => {
 });
 
 /**
- * Returns all faults once, in random order; the last one is injected first. Faults that take long to be detected are left
- * to the long form. The short form has time for two or three faults and starts with one that affects reads.
+ * Returns all faults once, in random order; the last one is injected first. Faults that take long to be detected are
+ * left to the long form. The short form has time for two or three faults and starts with one that affects reads.
  */
 function shuffleFaults(faults: FaultKind[], cluster: InstanceCluster, random: Random): FaultKind[] {
   const restarts = (['SIGKILL', 'SIGTERM'] as const).map((signal): FaultKind => ({

@@ -36,7 +36,7 @@ export interface StorageKind {
   name: string;
   /** Milliseconds between two reads of an instance. */
   refreshInterval: number;
-  /** Milliseconds after which every instance must apply a change. With polling: one interval plus the time of a read. */
+  /** Milliseconds after which every instance must apply a change. With polling: one interval plus a read. */
   maxDelayMs: number;
   /** Whether instances find changes by polling only. */
   polls: boolean;

@@ -190,13 +190,13 @@ describe('CachedStateStorage contract', () => {
 
     describeStateStorage('CachedStateStorage in Redis, over a file', () => fileFixture(redisCache(), redisCache()));
 
-    for (const [name, cacheOf] of [
+    for (const [name, openCache] of [
       ['memory', () => createCache()],
       ['Redis', redisCache],
     ] as const) {
       describeStateStorage(`CachedStateStorage in ${name}, over Redis`, () => {
         const key = newKey();
-        const cache = cacheOf();
+        const cache = openCache();
         const create = (): CachedStateStorage =>
           new CachedStateStorage(new RedisStateStorage({ url: server.url, key, reportTtl: 1_000 }), cache);
         return { storage: create(), another: create, reportTtl: 1_000 };
@@ -205,7 +205,7 @@ describe('CachedStateStorage contract', () => {
       const engine = TEST_S3_ENDPOINT === undefined ? [] : (['the S3 engine in TEST_S3_ENDPOINT'] as const);
       for (const server of ['s3rver behind a front', ...engine] as const) {
         describeStateStorage(`CachedStateStorage in ${name}, over ${server}`, () => {
-          const [key, own, other] = [`cached-${newKey()}`, cacheOf(), cacheOf()];
+          const [key, own, other] = [`cached-${newKey()}`, openCache(), openCache()];
           const bucket =
             server === 's3rver behind a front'
               ? { endpoint: front.url, bucket: BUCKET, credentials: S3RVER_KEYS }

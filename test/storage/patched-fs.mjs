@@ -1,4 +1,4 @@
-// What Yarn's Plug'n'Play and other replacements of `fs` do to file handles: methods that are seldom used throw.
+// Patches file handles like Yarn's Plug'n'Play and other replacements of `fs`: seldom used methods throw.
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 

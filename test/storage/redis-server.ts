@@ -54,7 +54,7 @@ export class RedisServer extends ServerProcess {
     await this.run(child, (output) => output.includes('Ready to accept connections'));
   }
 
-  /** What it answers to a command, as its operator would get it. */
+  /** Sends a command with a client of its own and returns the answer. */
   async ask(...command: string[]): Promise<string> {
     const client = await createClient({ url: this.url }).connect();
     try {
@@ -65,7 +65,7 @@ export class RedisServer extends ServerProcess {
   }
 }
 
-/** What happens to the next command that goes through a {@link Proxy}; then its line is cut. */
+/** The fault that the next command through a {@link Proxy} meets before its connection is cut. */
 interface Accident {
   /** Whether the server hears the command; it does not answer before `meanwhile` is over. */
   isHeard: boolean;

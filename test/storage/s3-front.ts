@@ -37,13 +37,17 @@ export class LightServer extends ServerProcess {
   }
 
   /** The file in which an object lies; `path` begins with a slash and the bucket. */
-  fileOf(path: string): string {
+  getObjectFile(path: string): string {
     return join(this.folder, `${decodeURIComponent(path)}._S3rver_object`);
   }
 
   /** Waits until a write is done: s3rver answers before it is. */
   async holds(path: string, body: Buffer): Promise<void> {
-    for (const deadline = Date.now() + 10_000; !(await readFile(this.fileOf(path))).equals(body); await pause(1)) {
+    for (
+      const deadline = Date.now() + 10_000;
+      !(await readFile(this.getObjectFile(path))).equals(body);
+      await pause(1)
+    ) {
       if (Date.now() > deadline) throw new Error(`s3rver did not write ${path}`);
     }
   }
@@ -76,7 +80,7 @@ interface Answer {
   body: Buffer;
 }
 
-/** What happens to a call instead of its answer. */
+/** The fault that replaces the answer to a call. */
 export type Fault =
   /** This answer, from the front itself. */
   | { status: number; headers?: Record<string, string>; body?: string }
@@ -84,7 +88,7 @@ export type Fault =
   | { lost: 'reset' | 'hang' | 500; then?: () => Promise<void> }
   /** Half the answer comes. */
   | 'cut'
-  /** Nobody answers, and nothing is done. */
+  /** The call is neither answered nor carried out. */
   | 'hang'
   | 'reset';
 
@@ -94,7 +98,7 @@ export type Fault =
  * is told to.
  */
 export class S3Front {
-  /** What came, in order. */
+  /** All calls received, in order. */
   readonly calls: S3Call[] = [];
   /** Called for each call: what is to happen to it, if not what should. */
   intercept: (call: S3Call) => Fault | undefined = () => undefined;
@@ -150,7 +154,7 @@ export class S3Front {
     this.matches = (condition, etag) => condition === etag;
   }
 
-  /** Somebody has changed an object behind its back, or removed it. */
+  /** Records that an object was changed or removed without this front. */
   notice(path: string, what: 'changed' | 'removed'): void {
     if (what === 'changed') this.#etags.set(path, newEtag());
     else this.#etags.delete(path);

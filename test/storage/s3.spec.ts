@@ -867,7 +867,7 @@ describe('S3StateStorage while S3 fails', () => {
     await storage.report(createReport('fresh'));
     await storage.report(createReport('old'));
     const hours = (count: number): Date => new Date(Date.now() - count * 3600_000);
-    await utimes(light.fileOf(`/${LIGHT_BUCKET}/${key}.instances/old.json`), hours(2), hours(2));
+    await utimes(light.getObjectFile(`/${LIGHT_BUCKET}/${key}.instances/old.json`), hours(2), hours(2));
     front.calls.length = 0;
     expect((await storage.reports()).map(({ id }) => id)).toEqual(['fresh']);
     expect(
