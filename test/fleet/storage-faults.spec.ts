@@ -338,7 +338,7 @@ describe('instances with an S3 storage', () => {
       () => ({
         ...always({ status: 403, body: '<Error><Code>InvalidAccessKeyId</Code></Error>' }),
         logs: /^The storage s3:.* fails, so .*unknown access key/,
-        ...failing(/^error: s3:\S+ at http:\S+ could not be read: unknown access key/),
+        ...expectFailure(/^error: s3:\S+ at http:\S+ could not be read: unknown access key/),
       }),
     ],
     [

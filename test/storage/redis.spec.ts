@@ -155,8 +155,8 @@ describe('RedisStateStorage URL and location', () => {
         'rediss://cache.internal:6390,b:1/0?key=a',
       ],
     ] as const;
-    for (const [client, location] of clients) expect(storageOf({ client, key: 'a' }).location).toBe(location);
-    const error = await failureOf(storageOf({ client: clients[0][0] }).read());
+    for (const [client, location] of clients) expect(createRedisStorage({ client, key: 'a' }).location).toBe(location);
+    const error = await captureStorageError(createRedisStorage({ client: clients[0][0] }).read());
     expect(error.message).toContain('the given client is not connected. Call its connect() first.');
     clients[0][0].destroy();
     clients[1][0].destroy();
@@ -278,11 +278,13 @@ describeWithRedis('RedisStateStorage', () => {
       const error = await captureStorageError(storage.read());
       expect(error).toMatchObject({ code: 'corrupt', message: expect.stringContaining('larger than 1048576 bytes') });
       expect((await sent()) - before).toBeLessThan(2 * 1024 * 1024);
-      expect((await failureOf(storage.read())).version).toBe(error.version);
-      expect((await failureOf(storage.write(stateOf(1), 'another'))).code).toBe('conflict');
-      await storage.write(stateOf(1), error.version!);
-      await expect(storage.read()).resolves.toMatchObject({ state: stateOf(1) });
-      const large = await failureOf(storage.write({ ...stateOf(2), notes: 'x'.repeat(1024 * 1024) }, null));
+      expect((await captureStorageError(storage.read())).version).toBe(error.version);
+      expect((await captureStorageError(storage.write(createState(1), 'another'))).code).toBe('conflict');
+      await storage.write(createState(1), error.version!);
+      await expect(storage.read()).resolves.toMatchObject({ state: createState(1) });
+      const large = await captureStorageError(
+        storage.write({ ...createState(2), notes: 'x'.repeat(1024 * 1024) }, null),
+      );
       expect(large).toMatchObject({ code: 'unavailable', message: expect.stringContaining('the limit is 1048576') });
     });
 
@@ -408,8 +410,8 @@ describeWithRedis('RedisStateStorage', () => {
       await until('the watch is open again', async () => (await connections()) === 3);
       await storage.close();
       await until('all is closed', async () => (await connections()) === 1);
-      expect((await failureOf(storage.read())).message).toMatch(/the storage is closed/);
-      expect((await failureOf(storage.watch(() => undefined))).message).toMatch(/the storage is closed/);
+      expect((await captureStorageError(storage.read())).message).toMatch(/the storage is closed/);
+      expect((await captureStorageError(storage.watch(() => undefined))).message).toMatch(/the storage is closed/);
       for (let round = 0; round < 20; round++) {
         const hasty = new RedisStateStorage({ url: busy.url });
         const works = [hasty.watch(() => undefined), hasty.read(), hasty.reports()];
@@ -436,7 +438,9 @@ describeWithRedis('RedisStateStorage', () => {
             'Start the server, or correct host and port.',
         );
       }
-      expect((await failureOf(storageOf({ url: 'redis://no-such-host.invalid' }).read())).message).toMatch(
+      expect(
+        (await captureStorageError(createRedisStorage({ url: 'redis://no-such-host.invalid' }).read())).message,
+      ).toMatch(
         /^redis:\/\/no-such-host\.invalid:6379\/0\?key=maintenance_state can't be reached: host not found \((?:ENOTFOUND|EAI_AGAIN)\)/,
       );
       expect(
@@ -462,8 +466,10 @@ describeWithRedis('RedisStateStorage', () => {
       await once(web.listen(0, '127.0.0.1'), 'listening');
       closeLater(web, () => web.close());
       const { port } = web.address() as AddressInfo;
-      expect((await failureOf(storageOf({ url: `redis://127.0.0.1:${port}` }).read())).code).toBe('unavailable');
-      const tls = await failureOf(storageOf({ url: `rediss://127.0.0.1:${shared.port}` }).read());
+      expect((await captureStorageError(createRedisStorage({ url: `redis://127.0.0.1:${port}` }).read())).code).toBe(
+        'unavailable',
+      );
+      const tls = await captureStorageError(createRedisStorage({ url: `rediss://127.0.0.1:${shared.port}` }).read());
       expect(tls.message).toMatch(/If the server does not use TLS, use redis:/);
     });
 
@@ -686,12 +692,14 @@ describeWithRedis('RedisStateStorage', () => {
       const storage = createRedisStorage({ url: `redis://:top-secret@${at}` });
       await storage.write(createState(1), null);
       expect(storage.location).toBe(`redis://${at}/0?key=maintenance_state`);
-      const needless = await failureOf(storageOf({ url: `redis://:top-secret@127.0.0.1:${shared.port}` }).read());
+      const needless = await captureStorageError(
+        createRedisStorage({ url: `redis://:top-secret@127.0.0.1:${shared.port}` }).read(),
+      );
       expect(needless).toMatchObject({
         code: 'denied',
         message: expect.stringMatching(/the server has no password, but the URL does\. Remove it/),
       });
-      expect(everythingOf(needless)).not.toMatch(/top-/);
+      expect(formatError(needless)).not.toMatch(/top-/);
     });
 
     it('redacts the password even if the server echoes it', async () => {
@@ -700,9 +708,9 @@ describeWithRedis('RedisStateStorage', () => {
       await once(old.listen(0, '127.0.0.1'), 'listening');
       closeLater(old, () => old.close());
       const at = `127.0.0.1:${(old.address() as AddressInfo).port}`;
-      const error = await failureOf(storageOf({ url: `redis://:top-secret@${at}` }).read());
+      const error = await captureStorageError(createRedisStorage({ url: `redis://:top-secret@${at}` }).read());
       expect(error.message).toMatch(/can't be read: the server replied "ERR unknown command 'AUTH'"\.$/);
-      expect(everythingOf(error)).not.toMatch(/top-/);
+      expect(formatError(error)).not.toMatch(/top-/);
     });
 
     it('works with exactly the permissions listed in the documentation', async () => {
@@ -769,7 +777,7 @@ describeWithRedis('RedisStateStorage', () => {
         /rdb_last_bgsave_status:err/.test(await control.info('persistence')),
       );
       const { version } = (await storage.read())!;
-      expect((await failureOf(storage.write(stateOf(2), version))).message).toMatch(
+      expect((await captureStorageError(storage.write(createState(2), version))).message).toMatch(
         /it can not save to its disk \(MISCONF\)/,
       );
     });

@@ -216,7 +216,7 @@ describe.each([
     const error = await captureStorageError(storage.write(createState(2), version));
     expect(error.code).toBe('conflict');
     expect(error.message).toContain('the state has been deleted');
-    await storage.write(stateOf(2), null);
+    await storage.write(createState(2), null);
     expect((await storage.read())?.state.revision).toBe(2);
   });
 
@@ -299,7 +299,7 @@ describe.each([
     await own.write(createState(1), null);
     expect((await own.read())?.state.revision).toBe(1);
     await own.close();
-    expect((await failureOf(own.read())).message).toContain('the storage is closed');
+    expect((await captureStorageError(own.read())).message).toContain('the storage is closed');
     const listed = await client.send(new ListObjectsV2Command({ Bucket: server.bucket, Prefix: key }));
     expect(listed.KeyCount).toBe(1);
     client.destroy();
@@ -564,7 +564,7 @@ describe('S3StateStorage while S3 fails', () => {
       refuse('S3RVER');
       expect((await captureStorageError(rotated.read())).code).toBe('denied');
       await write('OTHER');
-      expect((await failureOf(rotated.read())).message).toContain('unknown access key');
+      expect((await captureStorageError(rotated.read())).message).toContain('unknown access key');
       expect(front.calls.at(-1)?.headers.authorization).toContain('Credential=OTHER/');
       refuse('OTHER');
       await write('S3RVER');
@@ -693,7 +693,7 @@ describe('S3StateStorage while S3 fails', () => {
       // The answer of a server that is not S3: it has no ETag, so the storage never reads the body.
       front.intercept = () => ({ status: 200, body: 'Welcome' });
       for (let reads = 0; reads < 60; reads++) {
-        const error = await failureOf(storage.read());
+        const error = await captureStorageError(storage.read());
         expect(error.message).toContain('unexpected response, not from S3 (HTTP 200');
       }
       expect(await front.countConnections()).toBeLessThanOrEqual(2);
@@ -745,8 +745,8 @@ describe('S3StateStorage while S3 fails', () => {
         `${storage.location} could not be written: the connection was closed (socket hang up). Check the server ` +
           'and any proxy in front of it. Try again. It still contains the previous state.',
       );
-      front.intercept = (call) => (isPutOf(key)(call) ? { status: 500 } : undefined);
-      expect((await failureOf(storage.write(stateOf(2), version))).message).toContain(
+      front.intercept = (call) => (isPutTo(key)(call) ? { status: 500 } : undefined);
+      expect((await captureStorageError(storage.write(createState(2), version))).message).toContain(
         'the server responded with HTTP 500.',
       );
       front.intercept = () => undefined;
@@ -811,8 +811,8 @@ describe('S3StateStorage while S3 fails', () => {
     });
 
     it('takes an answer without an ETag for what it is worth', async () => {
-      front.intercept = (call) => (isPutOf(key)(call) ? { status: 200 } : undefined);
-      expect((await failureOf(storage.write(stateOf(1), null))).message).toContain(
+      front.intercept = (call) => (isPutTo(key)(call) ? { status: 200 } : undefined);
+      expect((await captureStorageError(storage.write(createState(1), null))).message).toContain(
         'unexpected response, not from S3 (HTTP 200, a response without ETag).',
       );
     });
@@ -985,7 +985,9 @@ describe('S3StateStorage on a server without conditional writes', () => {
   it('checks again after a check without a result', async () => {
     const storage = open({ ...behindFront(), key });
     front.intercept = () => ({ status: 500 });
-    expect((await failureOf(storage.write(stateOf(1), null))).message).toContain('the server responded with HTTP 500');
+    expect((await captureStorageError(storage.write(createState(1), null))).message).toContain(
+      'the server responded with HTTP 500',
+    );
     front.intercept = () => undefined;
     await storage.write(createState(1), null);
   });

@@ -10,12 +10,6 @@ import { findInstancesWith } from './find-instances.js';
 import type { PausablePackage } from './pausable-package.interface.js';
 import { PausableQueue, type Queue } from './pausable-queue.js';
 
-/** The provider of `@nestjs/bull` that registers each method with `@Process()` at its queue. */
-interface Explorer {
-  handleProcessor(instance: Record<string, Method>, key: string, queue: Queue, ...rest: unknown[]): void;
-  handleListener(...args: unknown[]): void;
-}
-
 /** Pauses the queues of `@nestjs/bull` in this process, if they have processors: `@Process()` methods or functions. */
 export class BullQueues implements PausablePackage {
   readonly unit = 'Bull queue';
@@ -30,7 +24,7 @@ export class BullQueues implements PausablePackage {
   }
 
   attach(): void {
-    const explorers = findInstancesWith<Explorer>(this.deps.modules, 'handleProcessor', 'handleListener');
+    const explorers = findInstancesWith<BullExplorer<Queue>>(this.deps.modules, 'handleProcessor', 'handleListener');
     if (explorers.length === 0) {
       throw new MaintenanceOptionsError(
         'the option `background.pause` found classes with @Processor(), but no provider of @nestjs/bull that ' +

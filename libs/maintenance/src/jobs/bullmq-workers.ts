@@ -18,15 +18,6 @@ interface WorkerHost {
   process: Method;
 }
 
-/**
- * The provider of `@nestjs/bullmq` that creates workers: at boot, or when the application calls
- * `BullRegistrar.register()`.
- */
-interface Explorer {
-  registerWorkers(): void;
-  handleProcessor(host: WorkerHost, ...rest: unknown[]): void;
-}
-
 /** Pauses the workers of classes with `@Processor()` of `@nestjs/bullmq`. */
 export class BullMqWorkers implements PausablePackage {
   readonly unit = 'queue worker';
@@ -39,7 +30,11 @@ export class BullMqWorkers implements PausablePackage {
   }
 
   attach(): void {
-    const explorers = findInstancesWith<Explorer>(this.deps.modules, 'registerWorkers', 'handleProcessor');
+    const explorers = findInstancesWith<BullMqExplorer<WorkerHost>>(
+      this.deps.modules,
+      'registerWorkers',
+      'handleProcessor',
+    );
     if (explorers.length === 0) {
       throw new MaintenanceOptionsError(
         'the option `background.pause` found classes with @Processor(), but no provider of @nestjs/bullmq that ' +

@@ -14,12 +14,6 @@ export interface BackgroundPackages {
   hasBull: boolean;
 }
 
-// Names that the packages give to their own providers and metadata. Importing them would load the packages.
-const SCHEDULE_OPTIONS = 'SCHEDULE_MODULE_OPTIONS';
-const BULLMQ_PROCESSOR_METADATA = 'bullmq:processor_metadata';
-const BULL_PROCESSOR_METADATA = 'bull:module_queue';
-const BULL_REGISTRAR_NAME = 'BullRegistrar';
-
 /** Detects the packages by the providers that the modules declare. */
 export function detectBackgroundPackages(modules: ModulesContainer): BackgroundPackages {
   const all = [...modules.values()];

@@ -3,18 +3,11 @@ import { patchMethod } from '../utils/patch-method.js';
 import type { BackgroundTask } from './background-task.js';
 
 /** A queue of Bull: the object with which this process adds and takes jobs. */
-export interface Queue {
+export interface Queue extends Omit<BullQueueInternals<Job>, 'processJob'> {
   readonly name: string;
-  /** The functions that process jobs, by the name of the job. Bull looks one up for each job. */
-  readonly handlers: Record<string, (job: Job) => Promise<unknown>>;
-  /** A promise while the queue takes no jobs in this process. */
-  readonly paused?: unknown;
-  setHandler(name: string, handler: unknown): void;
   pause(isLocal?: boolean, doNotWaitActive?: boolean): Promise<unknown>;
   resume(isLocal?: boolean): Promise<unknown>;
   close(...args: unknown[]): Promise<unknown>;
-  /** Called by Bull when the first processor is registered. Bull does not await it. */
-  setWorkerName(): Promise<unknown>;
 }
 
 /** A job of Bull. */

@@ -12,25 +12,10 @@ import { BackgroundTask, shouldRunInMaintenance, type Class, type Method } from 
 import { findInstancesWith } from './find-instances.js';
 import type { PausablePackage } from './pausable-package.interface.js';
 
-// The name that @nestjs/schedule gives to its own metadata. Importing it would load the package.
-const SCHEDULER_TYPE = 'SCHEDULER_TYPE';
-const SCHEDULE_KINDS: Record<number, string> = { 1: 'cron', 2: 'timeout', 3: 'interval' };
-
 /** A function that a timer calls. */
 type Tick = (this: unknown, ...args: unknown[]) => unknown;
-
-interface CronJob {
-  _callbacks: Tick[];
-}
-
-/**
- * The provider of `@nestjs/schedule` that finds the scheduled methods and wraps each into the function that timers
- * call.
- */
-interface Explorer {
-  lookupSchedulers(instance: object, key: string): void;
-  wrapFunctionInTryCatchBlocks(method: Method, instance: object): Tick;
-}
+type CronJob = CronJobInternals<Tick>;
+type Explorer = ScheduleExplorer<Method, Tick>;
 
 interface Registry {
   addCronJob(name: string, job: CronJob): void;
@@ -98,7 +83,7 @@ export class Schedules implements PausablePackage {
 
   #wrapMethodTick(tick: Tick, method: Method, instance: object): Tick {
     const type = instance.constructor as Class & { name: string };
-    const kind = SCHEDULE_KINDS[Reflect.getMetadata(SCHEDULER_TYPE, method) as number] ?? 'schedule';
+    const kind = SCHEDULE_KINDS[Reflect.getMetadata(SCHEDULER_TYPE_METADATA, method) as number] ?? 'schedule';
     const name = `${kind} ${type.name}.${findMethodName(method, instance)}`;
     const wrapped = this.#wrapTick(tick, name, type, method, this.#methodTasks);
     this.#methodTicks.add(wrapped);

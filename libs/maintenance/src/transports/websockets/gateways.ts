@@ -32,13 +32,6 @@ export interface Gateway {
 /** The address of gateways. Without a namespace, it matches all namespaces. */
 export type GatewayAddress = Pick<Gateway, 'port' | 'path'> & Partial<Pick<Gateway, 'namespace'>>;
 
-// Names that Nest gives to its own metadata. Importing them would load the package.
-const GATEWAY_METADATA = 'websockets:is_gateway';
-const GATEWAY_OPTIONS = 'websockets:gateway_options';
-const PORT_METADATA = 'port';
-const MESSAGE_MAPPING_METADATA = 'websockets:message_mapping';
-const MESSAGE_METADATA = 'message';
-
 /** Stands in for `handleConnection` of gateways that do not implement it. */
 const defaultHandleConnection: Handler = () => undefined;
 

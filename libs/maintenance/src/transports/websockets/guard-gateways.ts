@@ -1,9 +1,8 @@
 import type { CanActivate } from '@nestjs/common';
+import { GUARDS_METADATA } from '../../nest-internals.js';
 import type { Gateway } from './gateways.js';
 
 type Class = Gateway['type'];
-/** The metadata key of `@UseGuards()`. */
-const GUARDS_METADATA = '__guards__';
 
 /**
  * Adds a guard to gateways as `@UseGuards()` does, because Nest 11 runs no global guards for them.

@@ -8,24 +8,13 @@ import { SOCKET_EVENT_NAME, type SocketClient, type SocketLibrary } from './sock
 
 type Next = (error?: Error) => void;
 type Middleware = (socket: SocketClient, next: Next) => void;
-type EngineMiddleware = (
-  request: IncomingMessage & { _query?: { sid?: string } },
-  response: ServerResponse | { socket: Duplex },
-  next: Next,
-) => void;
-interface Engine {
-  opts: { transports?: readonly string[]; addTrailingSlash?: boolean };
-  use(middleware: EngineMiddleware): void;
-}
-/** Serves the files of the client library, bypassing the application. */
-interface FileServer {
-  serve?(request: IncomingMessage, response: ServerResponse): void;
-}
+type EngineMiddleware = (request: EngineIoRequest, response: ServerResponse | { socket: Duplex }, next: Next) => void;
+type Engine = EngineIoServer<EngineMiddleware>;
 interface Namespace {
   use(middleware: Middleware): unknown;
 }
 /** The members of `Server` and `Namespace` that are used here. Only a namespace has `server`. */
-interface IoServer extends Namespace, FileServer {
+interface IoServer extends Namespace, SocketIoFileServer {
   engine?: Engine;
   server?: SocketIoFileServer & { engine?: Engine; path(): string };
   path(): string;
@@ -59,7 +48,7 @@ export const socketIoLibrary: SocketLibrary = {
 
   guardFiles(server, findRefusal, statusCode) {
     const ioServer = server as IoServer;
-    const files: FileServer = ioServer.server ?? ioServer;
+    const files: SocketIoFileServer = ioServer.server ?? ioServer;
     if (!files.serve) return;
     patchMethod(files, 'serve', (serve) => (request, response) => {
       void findRefusal(request).then((refusal) => {

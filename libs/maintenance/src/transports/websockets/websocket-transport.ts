@@ -33,7 +33,7 @@ export class WebSocketTransport implements TransportAdapter {
     // Loaded here, because an application without gateways need not have the package. Nest checks exceptions with
     // `instanceof`.
     const { BaseWsExceptionFilter, WsException } = await import('@nestjs/websockets');
-    const sendsToEveryClient = 'emitMessage' in BaseWsExceptionFilter.prototype;
+    const sendsToEveryClient = EMIT_MESSAGE_METHOD in BaseWsExceptionFilter.prototype;
     return new WebSocketTransport(deps, WsException, sendsToEveryClient ? null : new WsExceptionForwarder());
   }
 
