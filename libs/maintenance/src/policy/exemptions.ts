@@ -1,78 +1,140 @@
 import type { ExecutionContext } from '@nestjs/common';
+import type { StoredWindow } from '../core/maintenance-window.js';
+import { isBypassed } from './bypass.js';
 import type { HandlerRules } from './handler-rules.js';
-import { isMountedProbePath, isGetOrHead, isProbePath, type MountPoints } from './probes.js';
+import { isGetOrHead, isMountedProbePath, isProbePath, type MountPoints } from './probes.js';
 import { normalizePath, type PolicyRequest } from './request-path.js';
 
-/** Who stays admitted, compiled from the options. */
+/** The options of the exemptions, compiled for decisions. */
 export interface ExemptionRules {
+  /** `exempt.urls`. */
   matchesPath: (path: string) => boolean;
-  /** `null`: none does, so that nobody has to find out the address. */
+  /** `exempt.ips`; `null` where it is empty, so that no decision needs the client's address. */
   matchesAddress: ((address: string | undefined) => boolean) | null;
-  /** Nothing is refused: a test runs and the application wants it so. */
+  /** `exempt.tests`, in a test. */
   exemptAll: boolean;
-  /** Answer GET and HEAD of the probes' paths. */
+  /** `exempt.probes`. */
   exemptProbes: boolean;
-  /** The path to which visitors are redirected; GET and HEAD are admitted there. */
+  /** The target of `response.redirect`, as far as it is a path of the application. */
   redirectPath?: string;
+  /** `exempt.roles`. */
   roles: ReadonlySet<string>;
+  /** `exempt.user`. */
   user: (request: never) => unknown;
+  /** `exempt.when`. */
   when?: (context: ExecutionContext) => boolean | Promise<boolean>;
-  /** Known once the application is set up. */
+  /** Returns the prefixes of routes, which are known once the application is set up. */
   getMountPoints: () => MountPoints;
 }
 
-/** The exemptions that need nothing but the request: tests, addresses, paths, probes, the redirect's target. */
-export function isExemptRequest(
-  rules: ExemptionRules,
-  request: PolicyRequest | null,
-  handler: Pick<HandlerRules, 'probeKind'> | null,
-): boolean {
-  if (rules.exemptAll) return true;
-  if (!request) return false;
-  if (rules.matchesAddress?.(request.ip)) return true;
-  const path = normalizePath(request.url);
-  if (path === undefined) return false;
-  // One trailing slash is ignored, in the request as in a pattern that ends after one.
-  if (rules.matchesPath(path) || (path !== '/' && rules.matchesPath(`${path}/`))) return true;
-  if (path === rules.redirectPath && isGetOrHead(request.method)) return true;
-  return rules.exemptProbes && isProbe(request.method, path, rules.getMountPoints(), handler);
+/** A call that a window covers, as exemptions see it. */
+export class ExemptionInput {
+  #path: string | null | undefined = null;
+
+  /**
+   * @param request - the HTTP request, or the one that opened the socket; `null` where there is none
+   * @param rules - the decorators of the handler; `null` where the call has no Nest handler
+   * @param context - Nest's context; `null` before the guards run
+   * @param covering - the windows that cover the call; empty where maintenance is forced on
+   * @param active - all windows that are active
+   * @param now - milliseconds since the epoch
+   */
+  constructor(
+    readonly request: PolicyRequest | null,
+    readonly rules: Pick<HandlerRules, 'isAdmin' | 'probeKind'> | null,
+    readonly context: ExecutionContext | null,
+    readonly covering: readonly StoredWindow[],
+    readonly active: readonly StoredWindow[],
+    readonly now: number,
+  ) {}
+
+  /** The path of the request; `undefined` where it has none in normal form, which no exemption matches. */
+  get path(): string | undefined {
+    if (this.#path === null) this.#path = this.request ? normalizePath(this.request.url) : undefined;
+    return this.#path;
+  }
 }
 
-function isProbe(
-  method: string,
-  path: string,
-  mountPoints: MountPoints,
-  handler: Pick<HandlerRules, 'probeKind'> | null,
-): boolean {
-  if (!isGetOrHead(method)) return false;
-  if (handler?.probeKind === 'health-check' || isProbePath(path, mountPoints)) return true;
-  return handler?.probeKind === 'path' && isMountedProbePath(path, mountPoints);
-}
-
-/** Whether anything about the user or the context could exempt; if not, a refusal needs no wait for either. */
-export function hasUserExemptions(rules: ExemptionRules): boolean {
-  return rules.roles.size > 0 || rules.when !== undefined;
+/** A reason to admit a call that a window covers. */
+export interface Exemption {
+  /** The option that log lines name when {@link admits} fails. */
+  readonly name: string;
+  /** Whether the answer depends on the user or on Nest's context. Only such an exemption may be asynchronous. */
+  readonly needsUser: boolean;
+  /** Whether the exemption admits nothing before the guards run, when there is no context of Nest. */
+  readonly needsContext?: boolean;
+  admits(input: ExemptionInput): boolean | Promise<boolean>;
 }
 
 /**
- * The exemptions that may have to wait: the user's role, then `exempt.when`. Rejects where one of them throws.
+ * Creates the exemptions that the options ask for, in the order in which they are tried: those that need the user come
+ * last. To add a kind, add one object to the list.
  *
- * @param asking - told which option is asked before it is
+ * @param bypassCookieName - the cookie that a bypass link sets
  */
-export async function isExemptUser(
-  rules: ExemptionRules,
-  request: PolicyRequest | null,
-  context: ExecutionContext | null,
-  asking: (option: 'exempt.user' | 'exempt.when') => void,
-): Promise<boolean> {
-  if (rules.roles.size > 0 && request) {
-    asking('exempt.user');
-    const user = await rules.user(request as never);
-    if (getRoles(user).some((role) => rules.roles.has(role))) return true;
-  }
-  if (context === null || rules.when === undefined) return false;
-  asking('exempt.when');
-  return (await rules.when(context)) === true;
+export function createExemptions(rules: ExemptionRules, bypassCookieName: string): readonly Exemption[] {
+  const { matchesAddress, matchesPath, redirectPath, roles, when } = rules;
+  const exemptions: (Exemption | false)[] = [
+    {
+      name: 'admin',
+      needsUser: false,
+      admits: (input) => input.rules?.isAdmin === true,
+    },
+    rules.exemptAll && {
+      name: 'exempt.tests',
+      needsUser: false,
+      admits: () => true,
+    },
+    matchesAddress !== null && {
+      name: 'exempt.ips',
+      needsUser: false,
+      admits: ({ request }) => request !== null && matchesAddress(request.ip),
+    },
+    {
+      name: 'exempt.urls',
+      needsUser: false,
+      // One trailing slash is ignored, in the request as in a pattern that ends after one.
+      admits: ({ path }) => path !== undefined && (matchesPath(path) || (path !== '/' && matchesPath(`${path}/`))),
+    },
+    redirectPath !== undefined && {
+      name: 'response.redirect',
+      needsUser: false,
+      admits: ({ request, path }) => path === redirectPath && isGetOrHead(request!.method),
+    },
+    rules.exemptProbes && {
+      name: 'exempt.probes',
+      needsUser: false,
+      admits: (input) => isProbe(input, rules.getMountPoints()),
+    },
+    {
+      name: 'bypass',
+      needsUser: false,
+      admits: ({ request, covering, active, now }) =>
+        request !== null && isBypassed(request, active, covering, bypassCookieName, now),
+    },
+    roles.size > 0 && {
+      name: 'exempt.user',
+      needsUser: true,
+      admits: async ({ request }) => {
+        if (!request) return false;
+        const user = await rules.user(request as never);
+        return getRoles(user).some((role) => roles.has(role));
+      },
+    },
+    when !== undefined && {
+      name: 'exempt.when',
+      needsUser: true,
+      needsContext: true,
+      admits: async ({ context }) => context !== null && (await when(context)) === true,
+    },
+  ];
+  return exemptions.filter((exemption) => exemption !== false);
+}
+
+function isProbe({ request, path, rules }: ExemptionInput, mountPoints: MountPoints): boolean {
+  if (!request || path === undefined || !isGetOrHead(request.method)) return false;
+  if (rules?.probeKind === 'health-check' || isProbePath(path, mountPoints)) return true;
+  return rules?.probeKind === 'path' && isMountedProbePath(path, mountPoints);
 }
 
 function getRoles(user: unknown): string[] {

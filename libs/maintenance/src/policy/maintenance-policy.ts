@@ -3,181 +3,192 @@ import type { Clock } from '../utils/clock.js';
 import { ALL_SCOPES, type StoredWindow } from '../core/maintenance-window.js';
 import { withTimeout } from '../utils/with-timeout.js';
 import type { MonitorSnapshot, StateMonitor } from '../core/state-monitor.js';
-import { isBypassed } from './bypass.js';
-import { hasUserExemptions, isExemptRequest, isExemptUser, type ExemptionRules } from './exemptions.js';
-import type { HandlerRules } from './handler-rules.js';
-import type { Access } from './handler-rules.js';
+import { createExemptions, ExemptionInput, type Exemption, type ExemptionRules } from './exemptions.js';
+import type { Access, HandlerRules } from './handler-rules.js';
 import { RefusalFactory, type Refusal } from './refusal.js';
 import type { PolicyRequest } from './request-path.js';
 
-/** Who wants in. */
+/** A call that the policy decides. */
 export interface PolicyInput {
-  /** The decorators of the handler; `null` where no Nest handler is: an unknown URL, a static file. */
+  /** The decorators of the handler; `null` where the call has no Nest handler: an unknown URL, a static file. */
   rules: HandlerRules | null;
-  /** The HTTP request, or the one with which a socket was opened; `null` where there is none. */
+  /** The HTTP request, or the one that opened the socket; `null` where there is none. */
   request: PolicyRequest | null;
   /** Nest's context; `null` before the guards run. */
   context: ExecutionContext | null;
-  /** What the visit does, where the transport knows better than the HTTP method. A decorator knows best. */
+  /** Whether the call reads or writes, where the transport knows better than the HTTP method. Decorators win. */
   access?: Access;
-  /** Only an answer that is certain at once is wanted: the application's own functions are not asked. */
+  /** Whether only a synchronous answer is wanted: callbacks of the application are not called. */
   isSyncOnly?: boolean;
-  /** Whoever asks is known by now, though no guard has run: a socket that is open. Nothing but `exempt.when` is left to the guard. */
+  /**
+   * Whether the user is known though no guard has run, as for a socket that is open. Only `exempt.when` is left to the
+   * guard then.
+   */
   isUserResolved?: boolean;
 }
 
-/** The answer to a visit. */
+/** The decision about a call. */
 export type Decision =
-  /** No window covers the visit, or a decorator admits it. */
+  /** No window covers the call, or a decorator admits it. */
   | 'admitted'
-  /** A window covers the visit, and an exemption admits it. */
+  /** A window covers the call, and an exemption admits it. */
   | 'exempt'
-  /** Only the guard, which knows the user and the context, can tell. */
+  /** Only the guard, which knows the user and the context, can decide. */
   | 'undecided'
   | Refusal;
 
 export interface PolicyOptions {
   exemptions: ExemptionRules;
-  /** The scopes of a visit that no decorator names, such as its tenant. */
+  /** Returns the scopes of a call that no decorator names, such as its tenant. */
   scopesOf?: (context: ExecutionContext) => string[];
-  /** The name of the cookie that a bypass leaves. */
+  /** The cookie that a bypass link sets. */
   bypassCookieName: string;
-  /** Seconds for `Retry-After` where no end is known. */
+  /** The seconds of `Retry-After` for a window without a known end. */
   retryAfter: number;
-  /** Told when a function of the application could not decide; the visit is refused. */
-  onError: (option: DecidingOption, error: unknown) => void;
+  /** Called with the option whose callback failed; the call is refused. */
+  onError: (option: string, error: unknown) => void;
 }
 
-/** The options that hold functions of the application which decide. */
-export type DecidingOption = 'exempt.user' | 'exempt.when' | 'scopesOf';
-
-/** Who does not say within so many milliseconds whether a visitor is exempt has not said so. */
+/** How long `exempt.user` and `exempt.when` may take together; the call is refused after that. */
 const EXEMPTION_TIMEOUT_MS = 5_000;
 
 const READ_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const NO_WINDOWS: readonly StoredWindow[] = [];
 
-/** The one place that decides who is admitted. Guard, edge, health, command line and panel ask here. */
+/** Decides which calls are admitted, for the guard, the middleware and every transport. */
 export class MaintenancePolicy {
   readonly #refusalFactory: RefusalFactory;
+  readonly #requestExemptions: readonly Exemption[];
+  readonly #userExemptions: readonly Exemption[];
 
   constructor(
     private readonly monitor: StateMonitor,
     private readonly clock: Clock,
     private readonly options: PolicyOptions,
   ) {
+    const exemptions = createExemptions(options.exemptions, options.bypassCookieName);
+    this.#requestExemptions = exemptions.filter(({ needsUser }) => !needsUser);
+    this.#userExemptions = exemptions.filter(({ needsUser }) => needsUser);
     this.#refusalFactory = new RefusalFactory(options.retryAfter);
   }
 
-  /** Whether nobody can be refused now but by `@ForceMaintenance()`: the short way while maintenance is off. */
+  /** Whether no window is active, so that only `@ForceMaintenance()` refuses calls. */
   get isInactive(): boolean {
     const { forced, active } = this.monitor.getSnapshot();
     return forced === null ? active.length === 0 : !forced;
   }
 
-  /** Whether the short way may be taken: maintenance is off, and the snapshot that says so is fresh. */
+  /** Whether calls may skip the decision: no window is active, and the snapshot that says so is fresh. */
   get isIdle(): boolean {
     return this.isInactive && this.monitor.isFresh;
   }
 
-  /** Whether it may matter who asks, so that a refusal may have to wait until the user is known. */
+  /** Whether an exemption depends on the user, so that a refusal may have to wait until the guards have run. */
   get hasUserExemptions(): boolean {
-    return hasUserExemptions(this.options.exemptions);
-  }
-
-  /** Decides, in this order. From memory, except where the application's own functions answer later. */
-  decide(visit: PolicyInput): Decision | Promise<Decision> {
-    if (this.monitor.isFresh) return this.#decide(visit);
-    if (visit.isSyncOnly) return 'undecided';
-    return this.monitor.catchUp().then(() => this.#decide(visit));
-  }
-
-  #decide(visit: PolicyInput): Decision | Promise<Decision> {
-    const { rules, request, context } = visit;
-    const { exemptions } = this.options;
-
-    // The handler's decorators.
-    if (rules?.override === 'refuse') return this.#createRefusal(NO_WINDOWS);
-    if (rules?.override === 'admit') return 'admitted';
-
-    // No active window covers the visit.
-    const covering = this.#findCoveringWindows(this.monitor.getSnapshot(), visit);
-    if (!covering) return 'admitted';
-    if (covering === 'undecided') return covering;
-
-    // The module's own endpoints.
-    if (rules?.isAdmin) return 'exempt';
-
-    // Tests, addresses, paths, probes, the redirect's target.
-    if (isExemptRequest(exemptions, request, rules)) return 'exempt';
-
-    // A key to the window.
-    if (this.#hasBypass(request, covering)) return 'exempt';
-
-    // The user's role, then the application's own condition.
-    if (hasUserExemptions(exemptions)) {
-      const comesGuard = rules !== null && context === null;
-      if ((comesGuard && !visit.isUserResolved) || visit.isSyncOnly) return 'undecided';
-      let option: DecidingOption = 'exempt.user';
-      const isExempt = (): Promise<boolean> => isExemptUser(exemptions, request, context, (next) => (option = next));
-      return withTimeout(isExempt, this.clock, EXEMPTION_TIMEOUT_MS).then(
-        (isExempt) => {
-          if (isExempt) return 'exempt';
-          return comesGuard && exemptions.when ? 'undecided' : this.#createRefusal(covering);
-        },
-        (error: unknown) => {
-          this.options.onError(option, error);
-          return this.#createRefusal(covering);
-        },
-      );
-    }
-
-    // Nothing speaks for the visit.
-    return this.#createRefusal(covering);
+    return this.#userExemptions.length > 0;
   }
 
   /**
-   * Whether a window that was not open yet at `before` closes a visit that was let in then. Where only the guard could tell, it does.
+   * Decides a call from the state in memory. The order of the steps is part of the documented behaviour.
    *
-   * @param visit - `rules: 'unclear'`: nobody knows what is visited
+   * @returns a promise only where the state has to be read again, or a callback of the application has to be awaited
    */
-  becameRefusedSince(
-    visit: Omit<PolicyInput, 'rules'> & { rules: PolicyInput['rules'] | 'unclear' },
-    before: MonitorSnapshot,
-  ): boolean {
-    const { rules, request } = visit;
-    const opened = this.#findStartedSince(before);
-    const handler = rules === 'unclear' ? null : rules;
-    if (!opened || isExemptRequest(this.options.exemptions, request, handler)) return false;
-    if (rules === 'unclear') return true;
-    if (rules?.override === 'admit' || rules?.isAdmin) return false;
-    const covering = this.#findCoveringWindows(opened, { ...visit, rules });
-    return covering !== null && (covering === 'undecided' || !this.#hasBypass(request, covering));
+  decide(call: PolicyInput): Decision | Promise<Decision> {
+    if (this.monitor.isFresh) return this.#decide(call);
+    if (call.isSyncOnly) return 'undecided';
+    return this.monitor.catchUp().then(() => this.#decide(call));
   }
 
-  /** Waits until {@link shouldPause} can be trusted; `null`: it can, and there is nothing to wait for. */
+  #decide(call: PolicyInput): Decision | Promise<Decision> {
+    // 1. The decorators of the handler.
+    if (call.rules?.override === 'refuse') return this.#createRefusal(NO_WINDOWS);
+    if (call.rules?.override === 'admit') return 'admitted';
+
+    // 2. No active window covers the call.
+    const covering = this.#findCoveringWindows(this.monitor.getSnapshot(), call);
+    if (!covering) return 'admitted';
+    if (covering === 'undecided') return covering;
+
+    // 3. The exemptions that need no user.
+    const input = this.#createExemptionInput(call, covering);
+    if (this.#isExemptRequest(input)) return 'exempt';
+
+    // 4. The exemptions that need the user: the guard tries them, or the last step before it.
+    if (this.#userExemptions.length > 0) {
+      const isBeforeGuard = call.rules !== null && call.context === null;
+      if ((isBeforeGuard && !call.isUserResolved) || call.isSyncOnly) return 'undecided';
+      return this.#decideByUser(input, isBeforeGuard);
+    }
+
+    // 5. No exemption admits the call.
+    return this.#createRefusal(covering);
+  }
+
+  #isExemptRequest(input: ExemptionInput): boolean {
+    for (const exemption of this.#requestExemptions) if (exemption.admits(input) === true) return true;
+    return false;
+  }
+
+  /** Tries the exemptions that need the user, and refuses the call where one of them fails or takes too long. */
+  async #decideByUser(input: ExemptionInput, isBeforeGuard: boolean): Promise<Decision> {
+    let asked = this.#userExemptions[0]!;
+    const isExempt = async (): Promise<boolean> => {
+      for (asked of this.#userExemptions) if (await asked.admits(input)) return true;
+      return false;
+    };
+    try {
+      if (await withTimeout(isExempt, this.clock, EXEMPTION_TIMEOUT_MS)) return 'exempt';
+    } catch (error) {
+      this.options.onError(asked.name, error);
+      return this.#createRefusal(input.covering);
+    }
+    const isLeftToGuard = isBeforeGuard && this.#userExemptions.some(({ needsContext }) => needsContext);
+    return isLeftToGuard ? 'undecided' : this.#createRefusal(input.covering);
+  }
+
+  /**
+   * Whether a window that started after `before` refuses a call that was admitted then. A call that only the guard can
+   * decide counts as refused.
+   *
+   * @param call - with `rules: 'unclear'` where the handler is not known
+   */
+  becameRefusedSince(
+    call: Omit<PolicyInput, 'rules'> & { rules: PolicyInput['rules'] | 'unclear' },
+    before: MonitorSnapshot,
+  ): boolean {
+    const started = this.#findStartedSince(before);
+    if (!started) return false;
+    const rules = call.rules === 'unclear' ? null : call.rules;
+    if (rules?.override === 'admit') return false;
+    const covering = call.rules === 'unclear' ? 'undecided' : this.#findCoveringWindows(started, { ...call, rules });
+    if (!covering) return false;
+    const windows = covering === 'undecided' ? NO_WINDOWS : covering;
+    return !this.#isExemptRequest(this.#createExemptionInput({ ...call, rules }, windows));
+  }
+
+  /** Reads the state again where it is not fresh, before {@link shouldPause} is asked; `null` where it is fresh. */
   awaitFresh(): Promise<void> | null {
     return this.monitor.isFresh ? null : this.monitor.catchUp();
   }
 
-  /** Whether a full window covers what nobody calls: a job, a cron. No exemption of visitors counts there. */
+  /** Whether a full window covers background work: a job, a cron. No exemption applies to it. */
   shouldPause(rules: Pick<HandlerRules, 'scopes'>): boolean {
     return isCoveredByFullWindow(rules, this.monitor.getSnapshot());
   }
 
-  /** Whether a full window that was not open yet at `before` covers what began then and nobody called. */
+  /** Whether a full window that started after `before` covers background work that ran then. */
   becamePausedSince(rules: Pick<HandlerRules, 'scopes'>, before: MonitorSnapshot): boolean {
-    const opened = this.#findStartedSince(before);
-    return opened !== null && isCoveredByFullWindow(rules, opened);
+    const started = this.#findStartedSince(before);
+    return started !== null && isCoveredByFullWindow(rules, started);
   }
 
-  /** What holds now for reasons that did not hold at `before`; `null` if nothing does. */
+  /** Returns the snapshot with only those windows that started after `before`; `null` where none did. */
   #findStartedSince(before: MonitorSnapshot): MonitorSnapshot | null {
     const now = this.monitor.getSnapshot();
     if (now.forced !== null) return now.forced && before.forced !== true ? now : null;
-    // What was let in while everything was forced open was let in past the windows that were there.
-    const open = before.forced === false ? NO_WINDOWS : before.active;
-    const active = now.active.filter((window) => !open.some((other) => isSameOccurrence(other, window)));
+    // While maintenance was forced off, the active windows refused no call, so all of them count as started since.
+    const known = before.forced === false ? NO_WINDOWS : before.active;
+    const active = now.active.filter((window) => !known.some((other) => isSameOccurrence(other, window)));
     return active.length > 0 ? { ...now, active } : null;
   }
 
@@ -185,39 +196,38 @@ export class MaintenancePolicy {
     return this.#refusalFactory.create(windows, this.clock.now());
   }
 
-  #hasBypass(request: PolicyRequest | null, covering: readonly StoredWindow[]): boolean {
-    if (!request) return false;
+  #createExemptionInput({ request, rules, context }: PolicyInput, covering: readonly StoredWindow[]): ExemptionInput {
     const { active } = this.monitor.getSnapshot();
-    return isBypassed(request, active, covering, this.options.bypassCookieName, this.clock.now());
+    return new ExemptionInput(request, rules, context, covering, active, this.clock.now());
   }
 
-  /** The active windows that close what is visited; `null` if none does, an empty list if maintenance is forced on. */
+  /** Returns the active windows that cover the call: `null` if none does, an empty list if maintenance is forced on. */
   #findCoveringWindows(
     { forced, active }: MonitorSnapshot,
-    visit: PolicyInput,
+    call: PolicyInput,
   ): readonly StoredWindow[] | null | 'undecided' {
     if (forced !== null) return forced ? NO_WINDOWS : null;
     if (active.length === 0) return null;
-    const { rules, context } = visit;
-    // What the mode lets through needs no look at scopes, and everything is in each of them.
-    const closing = active.filter(({ mode }) => mode === 'full' || getAccess(visit) === 'write');
+    const { rules, context } = call;
+    // A read-only window never covers a call that reads, whatever its scope.
+    const refusing = active.filter(({ mode }) => mode === 'full' || getAccess(call) === 'write');
     const isNamed = ({ scope }: StoredWindow): boolean =>
       scope === ALL_SCOPES || rules?.scopes.includes(scope) === true;
-    const named = closing.filter(isNamed);
-    if (!this.options.scopesOf || rules === null || named.length === closing.length) return nullIfEmpty(named);
-    if (!context) return this.#isAlreadyDecisive(named, closing) ? named : 'undecided';
+    const named = refusing.filter(isNamed);
+    if (!this.options.scopesOf || rules === null || named.length === refusing.length) return nullIfEmpty(named);
+    if (!context) return this.#isAlreadyDecisive(named, refusing) ? named : 'undecided';
     const dynamic = this.#getDynamicScopes(context);
     return nullIfEmpty(
-      closing.filter((window) => isNamed(window) || dynamic === null || dynamic.includes(window.scope)),
+      refusing.filter((window) => isNamed(window) || dynamic === null || dynamic.includes(window.scope)),
     );
   }
 
-  /** Whether some of the windows refuse in the name of all: then the guard need not be asked about the others. */
+  /** Whether `some` of the windows give the same refusal as `all`, so that the guard need not look at the others. */
   #isAlreadyDecisive(some: readonly StoredWindow[], all: readonly StoredWindow[]): boolean {
     return some.length > 0 && this.#createRefusal(some).window?.id === this.#createRefusal(all).window?.id;
   }
 
-  /** `null`: nobody knows, so that every window may be meant. */
+  /** Calls `scopesOf`; `null` where it fails, so that every window covers the call. */
   #getDynamicScopes(context: ExecutionContext): string[] | null {
     try {
       const scopes: unknown = this.options.scopesOf?.(context);
@@ -234,7 +244,7 @@ function isCoveredByFullWindow({ scopes }: Pick<HandlerRules, 'scopes'>, { force
   return forced ?? active.some(({ mode, scope }) => mode === 'full' && scopes.includes(scope));
 }
 
-// Of what recurs, each occurrence is a window of its own.
+// Each occurrence of a recurring window counts as a window of its own.
 function isSameOccurrence(a: StoredWindow, b: StoredWindow): boolean {
   return a.id === b.id && (b.recurrence === undefined || a.startsAt === b.startsAt);
 }
