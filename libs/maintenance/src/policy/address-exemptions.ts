@@ -3,24 +3,24 @@ import { memoize } from '../utils/memoize.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
-/** The longest address: IPv6 with an embedded IPv4 address. */
+/** The length of the longest address, in characters: IPv6 with an embedded IPv4 address. */
 const MAX_ADDRESS_LENGTH = 45;
 
 /**
- * Compiles addresses and CIDR blocks. A look-up costs one step for each prefix length in use, however many blocks there are, and less for
- * a client that comes again.
+ * Compiles `exempt.ips`. A look-up costs one step per prefix length in use, however many blocks are listed, and less
+ * for a client that has sent a request before.
  *
  * @param entries - addresses and CIDR blocks, IPv4 and IPv6
- * @returns whether an address is one of them or in one of the blocks; an IPv4-mapped IPv6 address counts as IPv4
- * @throws Error with a sentence that names the entry that can't be used
+ * @returns a function that tells whether an address is listed; an IPv4-mapped IPv6 address counts as IPv4
+ * @throws Error that names the entry which is neither an address nor a block
  */
 export function compileAddresses(entries: readonly string[]): (address: string | undefined) => boolean {
   const blocks = { ipv4: new Map<number, Set<string>>(), ipv6: new Map<number, Set<string>>() };
   for (const entry of entries) {
     const [network, length] = parseBlock(entry);
-    const ofKind = blocks[network.kind()];
-    const known = ofKind.get(length) ?? new Set();
-    ofKind.set(length, known.add(maskBytes(toBytes(network), length)));
+    const networks = blocks[network.kind()];
+    const known = networks.get(length) ?? new Set();
+    networks.set(length, known.add(maskBytes(toBytes(network), length)));
   }
   const isListed = (address: string): boolean => {
     const client = parseClientAddress(address);
@@ -29,7 +29,7 @@ export function compileAddresses(entries: readonly string[]): (address: string |
     for (const [length, networks] of blocks[client.kind()]) if (networks.has(maskBytes(bytes, length))) return true;
     return false;
   };
-  // Parsing costs more than anything else here, and most clients send many requests.
+  // Parsing is the most expensive step, and most clients send many requests.
   const isKnown = memoize(isListed, MAX_ADDRESS_LENGTH);
   return (address) => address !== undefined && isKnown(address);
 }
@@ -52,7 +52,7 @@ function describeInvalidEntry(entry: string): string {
   return `${JSON.stringify(entry)} is neither an IP address nor a CIDR block such as 10.0.0.0/8 or 2001:db8::/32`;
 }
 
-// Four decimal parts only: "10.1" and "012.0.0.1" mean different addresses to different programs.
+// Accepts four decimal parts only: programs read "10.1" and "012.0.0.1" as different addresses.
 function parseAddress(address: string): Address | undefined {
   if (ipaddr.IPv4.isValidFourPartDecimal(address)) return ipaddr.IPv4.parse(address);
   if (!address.includes(':') || address.includes('%')) return undefined;
@@ -69,7 +69,7 @@ function parseClientAddress(address: string): Address | undefined {
   return parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() ? parsed.toIPv4Address() : parsed;
 }
 
-/** One character a byte. */
+/** Returns a string with one character per byte. */
 function toBytes(address: Address): string {
   return String.fromCharCode(...address.toByteArray());
 }

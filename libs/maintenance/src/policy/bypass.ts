@@ -3,28 +3,28 @@ import { parse } from 'cookie';
 import { getEnd, ALL_SCOPES, type StoredWindow, type WindowBypass } from '../core/maintenance-window.js';
 import type { PolicyRequest } from './request-path.js';
 
-/** The header with which programs send the token itself. */
+/** The header in which programs send the bypass token. */
 export const BYPASS_HEADER = 'x-maintenance-bypass';
-/** The parameter of the link with which browsers redeem it. */
+/** The query parameter in which a bypass link has the token. */
 export const BYPASS_PARAMETER = 'maintenance_bypass';
 
-/** A pass holds for twelve hours at most, in milliseconds. */
+/** A bypass cookie is valid for twelve hours at most. */
 const MAX_COOKIE_AGE_MS = 12 * 3_600_000;
 const COOKIE_FORMAT = 'v1';
-/** What else is signed with a window's key must not pass for a pass. */
+/** Signed with every cookie, so that no other text signed with the window's key is a valid cookie. */
 const SIGNATURE_PURPOSE = 'nestjs-maintenance bypass';
 
-/** A key to a window that is new. */
+/** A new bypass of a window. */
 export interface NewBypass {
-  /** The secret, of 256 bits; shown once and not kept. */
+  /** The bypass token, of 256 bits. It is shown once and not stored. */
   token: string;
   stored: WindowBypass;
 }
 
-/** A cookie that was made for somebody who has the token. */
+/** A cookie for a browser that has sent the token. */
 export interface BypassCookie {
   value: string;
-  /** Milliseconds for which it holds. */
+  /** Milliseconds for which it is valid. */
   maxAgeMs: number;
 }
 
@@ -34,17 +34,17 @@ export function createBypass(): NewBypass {
   return { token, stored };
 }
 
-/** The window to which the token is the key; `null` if there is none. Each is compared, in constant time. */
+/** Returns the window of a bypass token, or `null`. Every window is compared, in constant time. */
 export function findWindowByToken(token: string, windows: readonly StoredWindow[]): StoredWindow | null {
-  const given = hashToken(token);
+  const hash = hashToken(token);
   let found: StoredWindow | null = null;
   for (const window of windows) {
-    if (window.bypass && isEqual(given, Buffer.from(window.bypass.hash, 'base64url'))) found = window;
+    if (window.bypass && isEqual(hash, Buffer.from(window.bypass.hash, 'base64url'))) found = window;
   }
   return found;
 }
 
-/** The pass of somebody who has the token of the window: it ends with the window, or before. */
+/** Creates the bypass cookie of a window. It expires with the window, or before. */
 export function createBypassCookie({ id, bypass, ...window }: StoredWindow, now: number): BypassCookie {
   const expiry = Math.min(now + MAX_COOKIE_AGE_MS, getEnd({ id, ...window }));
   const fields = [COOKIE_FORMAT, Buffer.from(id).toString('base64url'), String(now), String(expiry)];
@@ -52,7 +52,7 @@ export function createBypassCookie({ id, bypass, ...window }: StoredWindow, now:
 }
 
 /**
- * Whether a request carries a key to one of the windows, or to one around it: the key of everything opens every part.
+ * Whether a request has the bypass token or cookie of each covering window, or of a broader window.
  *
  * @param active - all windows that are active, with their secrets
  * @param covering - those that cover the request
@@ -65,17 +65,18 @@ export function isBypassed(
   now: number,
 ): boolean {
   if (!headers || !active.some(({ bypass }) => bypass)) return false;
-  const opened = [findWindowByHeader(headers, active), findWindowByCookie(headers, active, cookieName, now)];
+  const bypassed = [findWindowByHeader(headers, active), findWindowByCookie(headers, active, cookieName, now)];
   return (
-    covering.length > 0 && covering.every((window) => opened.some((key) => key !== null && bypassCovers(key, window)))
+    covering.length > 0 &&
+    covering.every((window) => bypassed.some((found) => found !== null && bypassCovers(found, window)))
   );
 }
 
-// Whoever was let into a part, or past a read-only window, was not let into more than that.
-function bypassCovers(key: StoredWindow, window: StoredWindow): boolean {
-  if (key === window) return true;
-  const isAround = key.scope === ALL_SCOPES || key.scope === window.scope;
-  return isAround && (key.mode === 'full' || window.mode === 'read-only');
+// The token of one scope, or of a read-only window, admits to no other scope and to no full window.
+function bypassCovers(bypassed: StoredWindow, window: StoredWindow): boolean {
+  if (bypassed === window) return true;
+  const isBroader = bypassed.scope === ALL_SCOPES || bypassed.scope === window.scope;
+  return isBroader && (bypassed.mode === 'full' || window.mode === 'read-only');
 }
 
 function findWindowByHeader(headers: Headers, active: readonly StoredWindow[]): StoredWindow | null {
@@ -99,7 +100,7 @@ function findWindowByCookie(
   return Number(issued) <= now + MAX_CLOCK_SKEW_MS && now < Number(expiry) ? window : null;
 }
 
-/** Instances' clocks may differ by this, in milliseconds. */
+/** How far the clocks of instances may differ. */
 const MAX_CLOCK_SKEW_MS = 60_000;
 
 type Headers = NonNullable<PolicyRequest['headers']>;

@@ -15,31 +15,31 @@ type Handler = (...args: never[]) => unknown;
 /** Whether a handler reads or writes, for read-only windows. */
 export type Access = 'read' | 'write';
 
-/** What the decorators say of one handler. */
+/** The rules that decorators declare for one handler. */
 export interface HandlerRules {
-  /** `@ForceMaintenance()` refuses, `@SkipMaintenance()` admits, nothing leaves it to the windows. */
+  /** `'refuse'` by `@ForceMaintenance()`, `'admit'` by `@SkipMaintenance()`, `null` where windows decide. */
   readonly override: 'refuse' | 'admit' | null;
-  /** The scopes that a window may name to close the handler; never empty. */
+  /** The scopes of windows that cover the handler; never empty. */
   readonly scopes: readonly string[];
   readonly access: Access | null;
-  /** The module's own endpoints. */
+  /** Whether it is an admin endpoint of this module. */
   readonly isAdmin: boolean;
-  /** It sends events: `@Sse()`. */
+  /** Whether it has `@Sse()`. */
   readonly isEventStream: boolean;
-  /** Why it answers probes; `null`: it does not. */
+  /** Why it is a probe; `null` where it is none. */
   readonly probeKind: ProbeKind | null;
 }
 
-/** Reads the decorators of handlers, each once. */
+/** Reads the decorators of handlers, and caches what it has read. */
 export class HandlerRulesReader {
   readonly #rulesByController = new WeakMap<object, WeakMap<object, HandlerRules>>();
 
-  /** The rules of `handler` as a member of `controller`: the handler's decorators beat the class's. */
+  /** Returns the rules of `handler` as a member of `controller`. The handler's decorators beat those of the class. */
   getRules(controller: Class, handler: Handler): HandlerRules {
-    let ofController = this.#rulesByController.get(controller);
-    if (!ofController) this.#rulesByController.set(controller, (ofController = new WeakMap()));
-    let rules = ofController.get(handler);
-    if (!rules) ofController.set(handler, (rules = readRules(controller, handler)));
+    let byHandler = this.#rulesByController.get(controller);
+    if (!byHandler) this.#rulesByController.set(controller, (byHandler = new WeakMap()));
+    let rules = byHandler.get(handler);
+    if (!rules) byHandler.set(handler, (rules = readRules(controller, handler)));
     return rules;
   }
 }
@@ -59,7 +59,7 @@ function readRules(controller: Class, handler: Handler): HandlerRules {
 
 function readOverride(controller: Class, handler: Handler): HandlerRules['override'] {
   const atHandler = readFlags(handler);
-  // Who marks one place both ways has made a mistake, and the safe reading of it is closed.
+  // Both decorators in one place are a mistake, and refusing is the safe reading of it.
   if (atHandler.force) return 'refuse';
   if (atHandler.skip === true) return 'admit';
   const atController = readFlags(controller);

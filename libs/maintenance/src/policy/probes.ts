@@ -6,16 +6,16 @@ import {
   PATH_METADATA,
 } from '../nest-internals.js';
 
-/** Paths that orchestrators and crawlers ask for, as a controller and its handler name them. */
+/** The paths that orchestrators and crawlers request, as a controller and its handler name them. */
 const PROBE_PATHS: ReadonlySet<string> = new Set(['/health', '/healthz', '/livez', '/readyz', '/robots.txt']);
 
 type Class = abstract new (...args: never[]) => unknown;
 type Handler = (...args: never[]) => unknown;
 
-/** Why a handler is a probe: its own path is one of a probe, or `@HealthCheck()` of Terminus marks it. */
+/** Why a handler is a probe: its path is one of a probe, or it has `@HealthCheck()` of Terminus. */
 export type ProbeKind = 'path' | 'health-check';
 
-/** Where the application mounts its handlers. */
+/** The prefixes below which the application mounts its handlers. */
 export interface MountPoints {
   /** The global prefix with a leading slash, or empty. */
   globalPrefix: string;
@@ -23,18 +23,18 @@ export interface MountPoints {
   versionPrefix: string | null;
 }
 
-/** Whether a method asks for a resource and changes nothing: what probes and pages are asked with. */
+/** Whether a method only reads a resource, as requests of probes and browsers do. */
 export function isGetOrHead(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-/** Whether a path in normal form is one of a probe, with or without the global prefix, whatever answers there. */
+/** Whether a path in normal form is one of a probe, with or without the global prefix, whichever handler has it. */
 export function isProbePath(path: string, { globalPrefix }: Pick<MountPoints, 'globalPrefix'>): boolean {
   if (PROBE_PATHS.has(path)) return true;
   return globalPrefix !== '' && path.startsWith(`${globalPrefix}/`) && PROBE_PATHS.has(path.slice(globalPrefix.length));
 }
 
-/** Whether a path in normal form is that of a probe's handler below the global prefix, a version, or both. */
+/** Whether a path in normal form leads to a handler of a probe below the global prefix, a version, or both. */
 export function isMountedProbePath(path: string, { globalPrefix, versionPrefix }: MountPoints): boolean {
   const segments = path.split('/').slice(1);
   if (!PROBE_PATHS.has(`/${segments.pop()}`)) return false;
@@ -56,7 +56,7 @@ export function findProbeKind(controller: Class, handler: Handler): ProbeKind | 
   return paths.some((path) => PROBE_PATHS.has(path)) ? 'path' : null;
 }
 
-// `@HealthCheck()` leaves no mark of its own: only the header that forbids caching, beside the service that the class injects.
+// `@HealthCheck()` sets no metadata of its own: the header that forbids caching and the injected service tell it.
 function isHealthCheck(controller: Class, handler: Handler): boolean {
   const headers = (Reflect.getMetadata(HEADERS_METADATA, handler) ?? []) as { name?: unknown; value?: unknown }[];
   const forbidsCaching = headers.some(

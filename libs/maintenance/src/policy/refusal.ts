@@ -7,43 +7,43 @@ import {
   type StoredWindow,
 } from '../core/maintenance-window.js';
 
-/** Why somebody is refused, and until when. */
+/** Why a call is refused, and when to try again. */
 export interface Refusal {
-  /** The window that governs; `null` where maintenance is forced without one. */
+  /** The covering window that ends last; `null` where maintenance is forced on. */
   readonly window: MaintenanceWindow | null;
-  /** Seconds after which to try again, at least 1; `null`: nothing is said. */
+  /** Seconds after which to try again, at least 1; `null` for no `Retry-After`. */
   readonly retryAfter: number | null;
 }
 
-/** Makes refusals. For as long as one says the same, it is the same object, so that answers can be kept with it. */
+/** Creates refusals. It returns the same object as long as nothing changes, so that answers can be cached by it. */
 export class RefusalFactory {
   readonly #byWindow = new WeakMap<StoredWindow, Refusal>();
   #withoutWindow: Refusal | null = null;
 
-  /** @param defaultRetryAfter - seconds for what has no end; 0 says nothing */
+  /** @param defaultRetryAfter - seconds for windows without an end; 0 for no `Retry-After` */
   constructor(private readonly defaultRetryAfter: number) {}
 
   /**
-   * The refusal that several windows give together: the one that ends last counts, one without an end beats all.
+   * Creates the refusal by several windows: the one that ends last counts, and one without an end beats all.
    *
-   * @param windows - the active windows that cover the request; none where maintenance is forced
+   * @param windows - the active windows that cover the call; empty where maintenance is forced on
    * @param now - milliseconds since the epoch
    */
   create(windows: readonly StoredWindow[], now: number): Refusal {
-    const governing = windows.length === 0 ? null : windows.reduce(pickLater);
-    const retryAfter = this.#computeRetryAfter(governing, now);
-    const known = governing ? this.#byWindow.get(governing) : this.#withoutWindow;
+    const covering = windows.length === 0 ? null : windows.reduce(pickLater);
+    const retryAfter = this.#computeRetryAfter(covering, now);
+    const known = covering ? this.#byWindow.get(covering) : this.#withoutWindow;
     if (known?.retryAfter === retryAfter) return known;
-    const refusal = Object.freeze({ window: governing && Object.freeze(toPublicWindow(governing)), retryAfter });
-    if (governing) this.#byWindow.set(governing, refusal);
+    const refusal = Object.freeze({ window: covering && Object.freeze(toPublicWindow(covering)), retryAfter });
+    if (covering) this.#byWindow.set(covering, refusal);
     else this.#withoutWindow = refusal;
     return refusal;
   }
 
-  #computeRetryAfter(governing: StoredWindow | null, now: number): number | null {
-    const end = governing ? getAnnouncedEnd(governing) : Infinity;
+  #computeRetryAfter(covering: StoredWindow | null, now: number): number | null {
+    const end = covering ? getAnnouncedEnd(covering) : Infinity;
     const left = end === Infinity ? this.defaultRetryAfter : Math.max(1, Math.ceil((end - now) / 1000));
-    const retryAfter = governing?.retryAfter ?? left;
+    const retryAfter = covering?.retryAfter ?? left;
     return retryAfter > 0 ? retryAfter : null;
   }
 }
@@ -55,7 +55,7 @@ function pickLater(a: StoredWindow, b: StoredWindow): StoredWindow {
   return getBreadth(b) > getBreadth(a) || (getBreadth(b) === getBreadth(a) && getStart(b) < getStart(a)) ? b : a;
 }
 
-// Between windows that end together, the wider one tells more of what is closed.
+// Of windows that end together, the broader one tells the caller more.
 function getBreadth(window: StoredWindow): number {
   return (window.scope === ALL_SCOPES ? 2 : 0) + (window.mode === 'full' ? 1 : 0);
 }

@@ -1,27 +1,27 @@
-/** What the policy looks at in an HTTP request; the requests of Express and of Fastify both have it. */
+/** The part of an HTTP request that the policy reads. Requests of Express and of Fastify have it. */
 export interface PolicyRequest {
   readonly method: string;
-  /** The request target as the router sees it, with the query. */
+  /** The request target as the router gets it, with the query. */
   readonly url: string;
   /** The client's address by the adapter's trust-proxy setting. */
   readonly ip?: string;
   readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** The scheme and the authority of an absolute-form target (RFC 9112, section 3.2.2), as far as all routers read them alike. */
+/** Matches the origin of an absolute-form target (RFC 9112, section 3.2.2), as far as all routers read it alike. */
 const ORIGIN_PATTERN = /^https?:\/\/[\w.:[\]-]+(?=\/)/;
 const DOT_SEGMENT_PATTERN = /(?:^|\/)\.{1,2}(?:\/|$)/;
 const FORBIDDEN_PATTERN = /\/\/|[\\;#]|[^\x21-\x7e]/;
-/** Encoded: controls, unreserved characters (RFC 3986, section 2.3), slash, backslash, semicolon. */
+/** Matches encoded controls, unreserved characters (RFC 3986, section 2.3), slashes, backslashes and semicolons. */
 const FORBIDDEN_ENCODED_PATTERN =
   /%(?:[01][0-9a-f]|7f|2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a]|7e|2f|5c|3b)/i;
 
 /**
- * The path of a request, decoded as far as that is unambiguous and without one trailing slash.
- * Targets in absolute form have none: clients send them to proxies only.
+ * Returns the path of a request, decoded as far as that is unambiguous and without one trailing slash.
  *
- * @returns `undefined` for a path that is not in normal form (RFC 3986, section 6.2.2), which routers, proxies and file systems
- *   may read in different ways: dot segments, `//`, `\`, `;`, encoded unreserved characters, encoded slashes
+ * @returns `undefined` for a path that is not in normal form (RFC 3986, section 6.2.2), since routers, proxies and file
+ *   systems may read it in different ways: dot segments, `//`, `\`, `;`, encoded unreserved characters, encoded
+ *   slashes. Also for a target in absolute form, which clients send to proxies only.
  */
 export function normalizePath(url: string): string | undefined {
   const query = url.indexOf('?');
@@ -42,7 +42,7 @@ export function stripOrigin(url: string): string {
   return url.charCodeAt(0) === 47 ? url : url.replace(ORIGIN_PATTERN, '');
 }
 
-/** A request target without its query. */
+/** Returns a request target without its query. */
 export function getPath(url: string): string {
   const end = url.search(/[?#]/);
   return end === -1 ? url : url.slice(0, end);

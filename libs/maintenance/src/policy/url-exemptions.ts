@@ -1,16 +1,16 @@
 import { parse, pathToRegexp } from 'path-to-regexp';
 import { memoize } from '../utils/memoize.js';
 
-/** Longer paths are seldom asked for twice. */
+/** The length up to which the result for a path is cached, in characters: longer paths rarely come twice. */
 const MAX_CACHED_PATH_LENGTH = 256;
 
 /**
- * Compiles the paths that stay reachable. Patterns are tried only on paths that begin with the same segment, so that it costs
- * little to have many of them.
+ * Compiles `exempt.urls`. A pattern is tried only on paths that begin with the same segment, so that a long list costs
+ * little.
  *
  * @param patterns - paths in Nest's route syntax, or regular expressions that have to match a whole path
- * @returns whether a path in normal form is one of them
- * @throws Error with a sentence that names the pattern that can't be used
+ * @returns a function that tells whether a path in normal form matches
+ * @throws Error that names the pattern which is not in Nest's route syntax
  */
 export function compilePaths(patterns: readonly (string | RegExp)[]): (path: string) => boolean {
   const fixed = new Set<string>();
@@ -33,32 +33,34 @@ export function compilePaths(patterns: readonly (string | RegExp)[]): (path: str
   return memoize(isListed, MAX_CACHED_PATH_LENGTH);
 }
 
-/** @returns `segment`: with which each path begins that matches; `null` where they begin in different ways */
+/** @returns `segment`: the first segment of every path that matches; `null` where that differs */
 function compilePattern(pattern: string): { expression: RegExp; segment: string | null } {
   try {
     const path = normalizePattern(pattern);
     const [first] = parse(path).tokens;
     const text = first?.type === 'text' ? first.value : '';
-    // Of a text that ends within the first segment, nobody knows how that goes on.
+    // A text that ends within the first segment may continue with a parameter.
     const segment = text.indexOf('/', 1) === -1 ? null : getFirstSegment(text);
     return { expression: pathToRegexp(path, { sensitive: true, trailing: false }).regexp, segment };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(
-      `the path ${JSON.stringify(pattern)} is not in Nest's route syntax (${reason}); everything below /docs is written "/docs/{*rest}"`,
+      `the path ${JSON.stringify(pattern)} is not in Nest's route syntax (${reason}); ` +
+        'everything below /docs is written "/docs/{*rest}"',
       { cause: error },
     );
   }
 }
 
-/** `/docs` of `/docs/a/b`. */
+/** Returns `/docs` for `/docs/a/b`. */
 function getFirstSegment(path: string): string {
   const end = path.indexOf('/', 1);
   return end === -1 ? path : path.slice(0, end);
 }
 
 function anchorPattern({ source, flags }: RegExp): RegExp {
-  // With the flag m, ^ and $ would also match at a line separator within the path; g and y would make a match depend on the one before.
+  // With the flag m, ^ and $ would also match at a line separator within the path. With g or y, a match would depend
+  // on the one before.
   return new RegExp(`^(?:${source})$`, flags.replace(/[gmy]/g, ''));
 }
 
