@@ -1,7 +1,8 @@
 import { escapeControlCharacters } from '../utils/escape-control-characters.js';
 
 /**
- * The window under which work was running is over, or about to be, or the application shuts down. The message says which.
+ * Aborts the work of `during` when its window has ended or is about to end, or when the application shuts down. The
+ * message says which.
  *
  * @example
  * ```ts
@@ -17,7 +18,7 @@ export class MaintenanceAbortedError extends Error {
   override readonly name = 'MaintenanceAbortedError';
 
   constructor(message: string, options?: ErrorOptions) {
-    // Programs log it, and it may quote what is stored.
+    // The message may quote the stored state, and programs log it.
     super(escapeControlCharacters(message), options);
   }
 }

@@ -1,4 +1,4 @@
-/** On and off are refused because the option `enabled` (or `MAINTENANCE_MODE`) gives the answer. */
+/** Thrown by on and off while the option `enabled` (or `MAINTENANCE_MODE`) forces maintenance on or off. */
 export class MaintenanceForcedError extends Error {
   override readonly name = 'MaintenanceForcedError';
 

@@ -1,16 +1,23 @@
-/**
- * Maintenance is off, or was turned off meanwhile, so there is no drain to wait for.
- *
- * @example
- * ```ts
- * try {
- *   await maintenance.drained();
- * } catch (error) {
- *   if (error instanceof MaintenanceInactiveError) return; // an operator has turned maintenance off
- *   throw error;
- * }
- * ```
- */
+import { MaintenanceStorageError } from './maintenance-storage.error.js';
+import type { StateStorage } from '../storage/state-storage.js';
+
+/** Thrown by a wait for a drain when maintenance is off, or ends meanwhile. */
 export class MaintenanceInactiveError extends Error {
-  override readonly name = 'MaintenanceInactiveError';
+  override readonly name = 'NothingDrainsError';
+}
+
+type ReportingStorage = StateStorage & Required<Pick<StateStorage, 'report' | 'reports'>>;
+
+/**
+ * Asserts that a storage keeps the reports of instances.
+ *
+ * @throws {@link MaintenanceStorageError} for a storage that does not
+ */
+export function assertKeepsReports(storage: StateStorage): asserts storage is ReportingStorage {
+  if (storage.report && storage.reports) return;
+  throw new MaintenanceStorageError(
+    'unavailable',
+    `${storage.kind} ${storage.location} keeps no reports of instances, so their in-flight requests are unknown. ` +
+      'Add `report` and `reports` to the storage, or use a file, Redis or S3.',
+  );
 }

@@ -1,4 +1,4 @@
-/** The options, or the environment, can't be used; the application does not start. The message names the option. */
+/** Thrown at the start for invalid options or environment variables. The message names the option. */
 export class MaintenanceOptionsError extends Error {
   override readonly name = 'MaintenanceOptionsError';
 

@@ -2,20 +2,20 @@ import { escapeControlCharacters } from '../utils/escape-control-characters.js';
 import { toErrorMessage } from '../utils/to-error-message.js';
 
 /**
- * What went wrong with a storage.
+ * Tells why a storage failed.
  *
  * | code | meaning |
  * | --- | --- |
- * | `unavailable` | it can't be reached, or did not answer in time |
- * | `denied` | it refuses this reader or writer |
- * | `corrupt` | what it holds is not a state; `version` lets it be overwritten |
- * | `lost` | a state that was known is gone, and nobody removed it |
- * | `conflict` | somebody else wrote first: read again and decide anew |
+ * | `unavailable` | the storage can't be reached, or did not answer in time |
+ * | `denied` | the storage refuses to be read or written with these credentials |
+ * | `corrupt` | the stored content is not a state; `version` allows to overwrite it |
+ * | `lost` | a known state is gone without having been removed |
+ * | `conflict` | another writer came first: read again and decide again |
  */
 export type MaintenanceStorageErrorCode = 'unavailable' | 'denied' | 'corrupt' | 'lost' | 'conflict';
 
 /**
- * A storage could not be read or written. The message names the storage and the reason, never a credential.
+ * Thrown where a storage can't be read or written. The message names the storage and the reason, never a credential.
  *
  * @example
  * ```ts
@@ -43,7 +43,7 @@ export class MaintenanceStorageError extends Error {
     message: string,
     options: { version?: string; cause?: unknown; isForeign?: boolean } = {},
   ) {
-    // Programs log it, and it may quote what is stored.
+    // The message may quote the stored content, and programs log it.
     super(escapeControlCharacters(message), { cause: options.cause });
     this.code = code;
     if (options.version !== undefined) this.version = options.version;
@@ -51,7 +51,7 @@ export class MaintenanceStorageError extends Error {
   }
 }
 
-/** The error as a storage's error: with the code it has, in a copy of the package or in another, else as `unavailable`. */
+/** Converts an error to a {@link MaintenanceStorageError}, with the code that it has or as `unavailable`. */
 export function toStorageError(error: unknown, subject: string): MaintenanceStorageError {
   if (error instanceof MaintenanceStorageError) return error;
   const reason = toErrorMessage(error);

@@ -1,4 +1,4 @@
-/** The command line asks for something that makes no sense. The message says what would. */
+/** Thrown for invalid arguments of the command line. The message says what to change. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

@@ -1,6 +1,6 @@
 /**
- * The source of the present moment, and of wake-ups. The module takes it from the provider of this token, so that a test can
- * move time instead of waiting for it.
+ * Tells the time and schedules wake-ups. The module injects it by this token, so that a test can move time instead of
+ * waiting for it.
  *
  * @example
  * ```ts
@@ -10,21 +10,24 @@
  * ```
  */
 export abstract class Clock {
-  /** Milliseconds since the epoch. */
+  /** Returns the time in milliseconds since the epoch. */
   abstract now(): number;
 
   /**
-   * Calls back once, after at least `delay` milliseconds or earlier: who is woken asks the clock and goes on waiting if need be.
+   * Calls back once after `delay` milliseconds. The call may come early: check the clock, and wait again if needed.
+   *
+   * @param callback - called once
+   * @param delay - milliseconds
    *
    * @returns a function that cancels the call
    */
   abstract wake(callback: () => void, delay: number): () => void;
 }
 
-// A longer delay makes setTimeout fire at once.
+// With a longer delay, setTimeout fires at once.
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** The system's clock. Its timers keep no process alive. */
+/** Uses the clock of the system. Its timers keep no process alive. */
 export class SystemClock extends Clock {
   now(): number {
     return Date.now();

@@ -1,13 +1,13 @@
-// C0, DEL and C1 drive a terminal; the others end a line, or reorder the text around them.
+// C0, DEL and C1 control a terminal; the others end a line or reorder the text around them.
 // eslint-disable-next-line no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
-/** Writes every control character as an escape sequence of JSON, so that a log or a terminal shows the text and obeys nothing in it. */
+/** Replaces control characters by escape sequences of JSON, so that a log or a terminal shows them and obeys none. */
 export function escapeControlCharacters(text: string): string {
   return text.replace(CONTROL_CHARACTERS, escapeCharacter);
 }
 
-/** Formats JSON for people and programs. It reads back the same, with the characters of {@link escapeControlCharacters} escaped. */
+/** Formats a value as JSON that parses to the same value, with control characters escaped. */
 export function toVisibleJson(value: unknown): string {
   return JSON.stringify(value, null, 2).replace(CONTROL_CHARACTERS, (character) =>
     character === '\n' ? '\n' : escapeCharacter(character),

@@ -2,14 +2,14 @@ import { MaintenanceLogger } from './maintenance-logger.js';
 import type { Clock } from './clock.js';
 import { toIso } from './dates.js';
 
-/** How long a kind of failure is only counted after a line about it, in milliseconds. */
+/** How long failures of a kind are only counted after one was logged. */
 const LOG_INTERVAL_MS = 60_000;
-/** Clients decide on the length of some messages. */
+/** Limits messages whose length clients determine, in characters. */
 const MAX_MESSAGE_LENGTH = 1_000;
 
 /**
- * Logs failures that any request can cause: at most one line a minute for each kind. The next line of a kind tells how many were left
- * out before it.
+ * Logs failures that any request can cause: at most one line per minute and kind. The next line of a kind says how many
+ * were omitted before it.
  */
 export class FailureLog {
   readonly #logger = new MaintenanceLogger();
@@ -18,14 +18,16 @@ export class FailureLog {
   constructor(private readonly clock: Clock) {}
 
   /**
-   * @param kind - one of a fixed set: a text from outside would undo the limit
+   * Logs an error.
+   *
+   * @param kind - one of a fixed set: a text from outside would defeat the limit
    * @param getMessage - called only where a line is written
    */
   error(kind: string, getMessage: () => string): void {
     this.#write('error', kind, getMessage);
   }
 
-  /** The same for what does less harm. */
+  /** Logs a warning, with the same limit. */
   warn(kind: string, getMessage: () => string): void {
     this.#write('warn', kind, getMessage);
   }
@@ -33,7 +35,7 @@ export class FailureLog {
   #write(level: 'error' | 'warn', kind: string, getMessage: () => string): void {
     const now = this.clock.now();
     const last = this.#kinds.get(kind);
-    // The machine's clock may have been set back.
+    // The clock of the machine may have been set back.
     if (last && Math.abs(now - last.loggedAt) < LOG_INTERVAL_MS) {
       last.omitted++;
       return;

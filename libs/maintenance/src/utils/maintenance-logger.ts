@@ -2,8 +2,8 @@ import { Logger } from '@nestjs/common';
 import { escapeControlCharacters } from './escape-control-characters.js';
 
 /**
- * Writes to the application's log under the name of the module. A message stays one line and can't drive a terminal, whatever clients,
- * operators and storages put into it.
+ * Writes to the application's log in the context `Maintenance`. Control characters from clients, operators and storages
+ * are escaped, so that a message stays one line and can't control a terminal.
  */
 export class MaintenanceLogger {
   readonly #logger = new Logger('Maintenance');

@@ -1,30 +1,31 @@
-/** As many answers are remembered; then it begins anew. */
+/** The cache is emptied when it has as many entries. */
 const MAX_ENTRIES = 10_000;
 
 /**
- * Remembers what was found out about strings that come again and again, such as the addresses of clients. What it holds is bounded,
- * however many strings somebody makes up.
+ * Caches the results of a function of strings that repeat, such as the addresses of clients. The cache is bounded, so
+ * that a client which makes up strings can't fill the memory.
  *
- * @param findOut - gives the same answer for the same string, always
- * @param longest - what is longer is found out each time
+ * @param compute - a pure function
+ * @param maxLength - the length in characters up to which results are cached
+ * @returns the function with a cache
  */
-export function memoize<Answer extends string | boolean>(
-  findOut: (text: string) => Answer,
-  longest: number,
-): (text: string) => Answer {
-  const known = new Map<string, Answer>();
+export function memoize<Result extends string | boolean>(
+  compute: (text: string) => Result,
+  maxLength: number,
+): (text: string) => Result {
+  const cache = new Map<string, Result>();
   return (text) => {
-    const remembered = known.get(text);
-    if (remembered !== undefined) return remembered;
-    const answer = findOut(text);
-    if (text.length > longest) return answer;
-    if (known.size === MAX_ENTRIES) known.clear();
-    known.set(copyString(text), answer);
-    return answer;
+    const cached = cache.get(text);
+    if (cached !== undefined) return cached;
+    const result = compute(text);
+    if (text.length > maxLength) return result;
+    if (cache.size === MAX_ENTRIES) cache.clear();
+    cache.set(copyString(text), result);
+    return result;
   };
 }
 
-/** A piece that was cut out of a text keeps the whole text in memory: a path its query, an address all that a header said. */
+/** Copies a string: V8 keeps the whole text of a substring in memory, such as the query of a path. */
 function copyString(text: string): string {
   return JSON.parse(JSON.stringify(text)) as string;
 }

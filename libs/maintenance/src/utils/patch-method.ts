@@ -1,7 +1,10 @@
 /**
  * Replaces a method of one object.
  *
- * @returns a function that puts things back
+ * @param target - the object
+ * @param name - the method's name
+ * @param make - creates the replacement; gets the original, bound to the object
+ * @returns a function that restores the original
  */
 export function patchMethod<T extends object, K extends keyof T>(
   target: T,
@@ -12,7 +15,7 @@ export function patchMethod<T extends object, K extends keyof T>(
   const replacement = make((target[name] as (...args: unknown[]) => unknown).bind(target) as T[K]);
   target[name] = replacement;
   return () => {
-    // What somebody else has put over it since stays theirs.
+    // Another package has replaced the method since; its replacement stays.
     if (target[name] !== replacement) return;
     if (own) Object.defineProperty(target, name, own);
     else delete target[name];

@@ -19,6 +19,6 @@ it.each([
     'both are gone',
   ],
   ['one line', new Error('gone\r\n\u001b[31mERROR'), 'gone\\u000d\\n\\u001b[31mERROR'],
-  ['the name of an error without a message', new TypeError(), 'TypeError'],
-  ['a placeholder for an error without name and message', silent, 'something that says nothing was thrown'],
-])('returns %s', (_title, thrown, reason) => expect(toErrorMessage(thrown)).toBe(reason));
+  ['the name of one that says nothing', new TypeError(), 'TypeError'],
+  ['something of what says nothing at all', silent, 'a value without a message was thrown'],
+])('gives %s', (_title, thrown, reason) => expect(toErrorMessage(thrown)).toBe(reason));

@@ -2,18 +2,18 @@ import { escapeControlCharacters } from './escape-control-characters.js';
 import { redactCredentials } from './redact-credentials.js';
 
 /**
- * Returns what an error says, for a sentence of ours: without credentials, on one line. Anything can be thrown, even what can't be made a
- * string.
+ * Returns the message of an error on one line and without credentials. Accepts any value that was thrown, even one that
+ * can't be converted to a string.
  */
 export function toErrorMessage(error: unknown): string {
   try {
     const { message, errors } = error as { message?: unknown; errors?: unknown };
     if (typeof message === 'string' && message !== '') return toSentence(message);
-    // Node says nothing of its own where each address of a name refuses a connection.
+    // Node gives no message where every address of a host name refuses the connection.
     if (Array.isArray(errors) && errors.length > 0) return [...new Set(errors.map(toErrorMessage))].join('; ');
     return toSentence(String(error));
   } catch {
-    return 'something that says nothing was thrown';
+    return 'a value without a message was thrown';
   }
 }
 

@@ -1,9 +1,12 @@
 import type { Clock } from './clock.js';
 
 /**
- * Waits for work, but not for ever. What the work throws at once is a rejection too.
+ * Runs `work` with a time limit. An error that it throws synchronously becomes a rejection.
  *
+ * @param work - the function to run; it is not aborted at the limit
+ * @param clock - measures the limit
  * @param limit - milliseconds
+ * @throws Error where `work` has not settled in time
  */
 export function withTimeout<T>(work: () => T | Promise<T>, clock: Clock, limit: number): Promise<T> {
   return new Promise((resolve, reject) => {
