@@ -1,19 +1,26 @@
 import { MaintenanceStorageError } from './maintenance-storage.error.js';
-import type { StateStorage } from '../storage/state-storage.js';
 
 /** Thrown by a wait for a drain when maintenance is off, or ends meanwhile. */
 export class MaintenanceInactiveError extends Error {
   override readonly name = 'NothingDrainsError';
 }
 
-type ReportingStorage = StateStorage & Required<Pick<StateStorage, 'report' | 'reports'>>;
+/** The part of a storage that tells whether it keeps reports. */
+interface ReportingStorage {
+  readonly kind: string;
+  readonly location: string;
+  report?: unknown;
+  reports?: unknown;
+}
 
 /**
  * Asserts that a storage keeps the reports of instances.
  *
  * @throws {@link MaintenanceStorageError} for a storage that does not
  */
-export function assertKeepsReports(storage: StateStorage): asserts storage is ReportingStorage {
+export function assertKeepsReports<Storage extends ReportingStorage>(
+  storage: Storage,
+): asserts storage is Storage & Required<Pick<Storage, 'report' | 'reports'>> {
   if (storage.report && storage.reports) return;
   throw new MaintenanceStorageError(
     'unavailable',
