@@ -5,21 +5,23 @@ import { watchForRefusal } from '../watch-for-refusal.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
 
 interface EndWhenRefusedOptions {
-  /** What the caller gets, in the form in which the transport sends it. */
+  /** Creates the error that the caller receives, in the form that the transport sends. */
   createError: (refusal: Refusal) => unknown;
-  /** Whether the caller asked for a stream, so that it may be ended before it has given anything. */
+  /** Whether the caller asked for a stream, so that it may end before its first value. */
   isStream: boolean;
 }
 
 /**
- * What a handler sends on and on, until it is closed: then it fails as a new call would. Interceptors make an Observable of every
- * answer, and one that was admitted is not to fail: so there is nothing to end before the first value, unless it is known for a stream.
+ * Ends a stream of responses with an error as soon as a window refuses new calls of the handler.
+ *
+ * Interceptors make an Observable of every response, and an admitted call with a single response must not fail. A
+ * stream can therefore end only after its first value, unless it is known to be a stream.
  */
 export function endWhenRefused<T>(
   stream: Observable<T>,
   rules: HandlerRules,
-  parts: Pick<TransportDeps, 'changes' | 'policy'>,
-  { createError: errorOf, isStream }: EndWhenRefusedOptions,
+  deps: Pick<TransportDeps, 'changes' | 'policy'>,
+  { createError, isStream }: EndWhenRefusedOptions,
 ): Observable<T> {
   if (rules.override !== null) return stream;
   return new Observable((subscriber) => {
@@ -27,8 +29,8 @@ export function endWhenRefused<T>(
     const watch = (): void => {
       if (isWatched) return;
       isWatched = true;
-      const visit = { rules, request: null, context: null };
-      subscriber.add(watchForRefusal(parts, visit).subscribe((refusal) => subscriber.error(errorOf(refusal))));
+      const input = { rules, request: null, context: null };
+      subscriber.add(watchForRefusal(deps, input).subscribe((refusal) => subscriber.error(createError(refusal))));
     };
     if (isStream) watch();
     if (!subscriber.closed) subscriber.add(stream.pipe(tap(watch)).subscribe(subscriber));

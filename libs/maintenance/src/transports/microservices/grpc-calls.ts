@@ -1,35 +1,89 @@
-import { STREAM_CALL_STREAMING } from '../../nest-internals.js';
+import type { ExecutionContext } from '@nestjs/common';
+import { createRefusalPayload } from '../../http/refusal-payload.js';
+import type { Refusal } from '../../policy/refusal.js';
 
-/** What Nest registers a method of gRPC by. */
+/** UNAVAILABLE: "most likely a transient condition, which can be corrected by retrying with a backoff". */
+const GRPC_UNAVAILABLE = 14;
+/** Seconds, as in HTTP. */
+const RETRY_AFTER_METADATA_KEY = 'retry-after';
+
+/** The pattern under which Nest registers a method of gRPC. */
 export interface GrpcPattern {
   service: string;
   rpc: string;
   streaming: string;
 }
 
-interface Emitter {
-  once(event: string, listener: () => void): unknown;
+interface Metadata {
+  set(key: string, value: string): void;
+}
+
+/** A call of gRPC, as a method with `@GrpcStreamCall()` receives it. */
+export interface GrpcCall {
+  metadata: Metadata;
+  emit(event: 'error', error: GrpcError): unknown;
+  once(event: 'finish' | 'cancelled', listener: () => void): unknown;
+}
+
+export interface GrpcError {
+  code: number;
+  message: string;
+  details: string;
+  metadata: Metadata;
 }
 
 type GrpcCallback = (...args: unknown[]) => unknown;
 
-/** Whether the handler has `@GrpcStreamCall()`, and deals with the call itself. */
+/** Whether a pattern belongs to a method with `@GrpcStreamCall()`, which handles the call itself. */
 export function isStreamCallPattern(pattern: unknown): boolean {
   return (pattern as Partial<GrpcPattern>).streaming === STREAM_CALL_STREAMING;
 }
 
+/** Whether the handler has `@GrpcStreamCall()`, so that it receives the call itself instead of a message. */
+export function isStreamCall(context: ExecutionContext): boolean {
+  return isGrpcCall(context.getArgByIndex(0));
+}
+
 /**
- * Follows a call that goes on after its handler has returned, until it is answered or the client has gone.
+ * Follows a call that continues after its handler has returned, until it is answered or the client cancels it.
  *
- * @param args - what the handler gets: the call, and where it gives one answer, what takes that
- * @returns the arguments to go on with
+ * @param args - the arguments of the handler: the call, and a callback if the method gives a single response
+ * @param onEnd - called when the call ends, possibly several times
+ * @returns the arguments to call the handler with
  */
-export function trackStreamCall([call, answer, ...rest]: unknown[], over: () => void): unknown[] {
-  for (const event of ['finish', 'cancelled']) (call as Emitter).once(event, over);
-  if (typeof answer !== 'function') return [call, answer, ...rest];
-  const answered: GrpcCallback = (...args) => {
-    over();
-    return (answer as GrpcCallback)(...args);
+export function trackStreamCall([call, callback, ...rest]: unknown[], onEnd: () => void): unknown[] {
+  for (const event of ['finish', 'cancelled'] as const) (call as GrpcCall).once(event, onEnd);
+  if (typeof callback !== 'function') return [call, callback, ...rest];
+  const trackedCallback: GrpcCallback = (...args) => {
+    onEnd();
+    return (callback as GrpcCallback)(...args);
   };
-  return [call, answered, ...rest];
+  return [call, trackedCallback, ...rest];
+}
+
+/** Ends a call of a method with `@GrpcStreamCall()` with an error. */
+export function endStreamCall(error: GrpcError, context: ExecutionContext): void {
+  const [call, callback] = context.getArgs<[GrpcCall, ((error: GrpcError) => void) | undefined]>();
+  if (typeof callback === 'function') callback(error);
+  else call.emit('error', error);
+}
+
+/**
+ * Creates the error that a client of gRPC receives.
+ *
+ * @param args - the arguments of the handler
+ */
+export function createGrpcError(refusal: Refusal, args: readonly unknown[]): GrpcError {
+  const { message, retryAfter } = createRefusalPayload(refusal);
+  const [first, second] = args;
+  // The class comes from the application's own copy of the gRPC package.
+  const requestMetadata = isGrpcCall(first) ? first.metadata : (second as Metadata);
+  const metadata = new (requestMetadata.constructor as new () => Metadata)();
+  if (retryAfter !== null) metadata.set(RETRY_AFTER_METADATA_KEY, String(retryAfter));
+  return { code: GRPC_UNAVAILABLE, message, details: message, metadata };
+}
+
+function isGrpcCall(value: unknown): value is GrpcCall {
+  const { emit, metadata } = (value ?? {}) as Partial<GrpcCall>;
+  return typeof emit === 'function' && metadata !== undefined;
 }

@@ -4,37 +4,37 @@ import { concat, from, isObservable, mergeMap, of, throwError, type Observable }
 import type { Refusal } from '../../policy/refusal.js';
 import { HandlerContext } from '../handler-context.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
-import type { RegisteredHandler } from './rpc-calls.js';
+import type { RegisteredHandler } from './track-rpc-handler.js';
 import { keepNextHandler, type RpcCallback } from './rpc-server.js';
 
 export interface GuardCallsDeps extends Pick<TransportDeps, 'policy'> {
   RpcException: typeof RpcException;
   createError: (refusal: Refusal, context: ExecutionContext) => unknown;
-  /** Whether a call of gRPC has got its error already. */
+  /** Whether a call of gRPC has already received its error. */
   hasEnded: (call: unknown) => boolean;
 }
 
 /**
- * Decides on calls before Nest takes them, where no global guard of the application does: Nest gives a microservice that is connected
- * without `inheritAppConfig` a configuration of its own.
+ * Decides on calls before Nest handles them, if the global guard of the application does not run for them: a
+ * microservice that is connected without `inheritAppConfig` has a configuration of its own.
  *
- * @param isNeeded - asked at each call
+ * @param isNeeded - called for each call; `false` if the global guard decides
  */
-export function guardCalls(registered: RegisteredHandler, isNeeded: () => boolean, parts: GuardCallsDeps): RpcCallback {
+export function guardCalls(registered: RegisteredHandler, isNeeded: () => boolean, deps: GuardCallsDeps): RpcCallback {
   const { callback, handler, isEvent } = registered;
-  const { policy, RpcException, createError: errorFor, hasEnded } = parts;
+  const { policy, RpcException, createError, hasEnded } = deps;
   const { rules } = handler;
   const guarded: RpcCallback = async (...args) => {
     if (!isNeeded() || (rules.override !== 'refuse' && policy.isIdle)) return callback(...args);
-    // Before the data of an event, a handler that is made for each request hands its request on to the next handler.
+    // A request-scoped handler of an event passes its request on to the next handler, as an argument before the data.
     const context = new HandlerContext('rpc', handler, isEvent ? args.slice(-2) : args);
     const decision = await policy.decide({ rules, request: null, context });
     if (typeof decision !== 'object') return callback(...args);
-    const error = await errorFor(decision, context);
+    const error = await createError(decision, context);
     if (hasEnded(args[0])) return undefined;
-    // As Nest's own filter does it.
-    const refused = throwError(() => (error instanceof RpcException ? error.getError() : error));
-    return callback.next ? concat(toObservable(callback.next(...args)), refused) : refused;
+    // Unwrapped as Nest's own exception filter does.
+    const failure = throwError(() => (error instanceof RpcException ? error.getError() : error));
+    return callback.next ? concat(toObservable(callback.next(...args)), failure) : failure;
   };
   return keepNextHandler(guarded, callback);
 }

@@ -3,35 +3,34 @@ import type * as microservices from '@nestjs/microservices';
 import { isObservable, type Subscription } from 'rxjs';
 import type { Refusal } from '../../policy/refusal.js';
 import type { TransportAdapter } from '../../policy/transport-adapters.js';
-import { createRefetchError } from './refetch.error.js';
-import { isStreamCallPattern } from './grpc-calls.js';
-import { guardCalls } from './guard-calls.js';
-import { warnOfLostEvents } from './microservice-warnings.js';
+import { createRefetchError } from './create-refetch-error.js';
 import { endWhenRefused } from './end-when-refused.js';
+import { createGrpcError, endStreamCall, isStreamCall, isStreamCallPattern } from './grpc-calls.js';
+import { guardCalls } from './guard-calls.js';
 import { RefusedEvents } from './refused-events.js';
-import { endStreamCall, createGrpcError, isStreamCall, createMessageError } from './rpc-errors.js';
-import { trackRpcHandler, type RegisteredHandler } from './rpc-calls.js';
 import { createHandlerLookup, isEventHandler, findRpcHandlers, getTransport } from './rpc-handlers.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import type { RpcCallback, RpcServer } from './rpc-server.js';
 import { RpcServers, type Registration } from './rpc-servers.js';
 import { createRefusalPayload } from '../../http/refusal-payload.js';
+import { trackRpcHandler, type RegisteredHandler } from './track-rpc-handler.js';
+import { warnOfLostEvents } from './warn-of-lost-events.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
 
 type MicroservicesPackage = typeof microservices;
 
-/** Handlers of messages and events, of a microservice or of an application with microservices connected to it. */
+/** Guards handlers of messages and events, in microservices and in applications with connected microservices. */
 export class MicroserviceTransport implements TransportAdapter {
   readonly type = 'rpc';
   readonly #events: RefusedEvents;
   readonly #servers: RpcServers;
-  /** Calls of gRPC that got their error here. */
+  /** Calls of gRPC that have received their error here. */
   readonly #endedCalls = new WeakSet<object>();
   readonly #registered = new WeakMap<RpcCallback, RegisteredHandler>();
   #changes: Subscription | null = null;
 
-  static async create(parts: TransportDeps): Promise<MicroserviceTransport> {
-    return new MicroserviceTransport(parts, await import('@nestjs/microservices'));
+  static async create(deps: TransportDeps): Promise<MicroserviceTransport> {
+    return new MicroserviceTransport(deps, await import('@nestjs/microservices'));
   }
 
   private constructor(
@@ -62,7 +61,7 @@ export class MicroserviceTransport implements TransportAdapter {
     }
     if (getTransport(handler) !== Transport.GRPC) {
       this.#events.acknowledgeRequest(context);
-      return createMessageError(RpcException, refusal);
+      return new RpcException(createRefusalPayload(refusal));
     }
     const error = createGrpcError(refusal, context.getArgs());
     if (isStreamCall(context)) {
@@ -74,8 +73,8 @@ export class MicroserviceTransport implements TransportAdapter {
 
   close(): void {
     this.#changes?.unsubscribe();
-    this.#servers.close();
-    this.#events.close();
+    this.#servers.detach();
+    this.#events.clear();
   }
 
   #prepareServer(server: RpcServer, registrations: readonly Registration[]): (() => void)[] {
@@ -83,27 +82,28 @@ export class MicroserviceTransport implements TransportAdapter {
   }
 
   #wrapHandlers(server: RpcServer, registrations: readonly Registration[]): () => void {
-    const { hasGlobalGuard: hasGuard, modules, reader } = this.deps;
+    const { hasGlobalGuard, modules, reader } = this.deps;
     const isGrpc = server.transportId === this.rpc.Transport.GRPC;
-    let handlerOf: ReturnType<typeof createHandlerLookup> | undefined;
-    return patchMethod(server, 'addHandler', (add) => (pattern, callback, isEvent = false, ...rest) => {
-      handlerOf ??= createHandlerLookup(findRpcHandlers(modules, reader), server.transportId);
-      const handler = handlerOf(pattern);
-      if (!handler) return add(pattern, callback, isEvent, ...rest);
+    let findHandler: ReturnType<typeof createHandlerLookup> | undefined;
+    return patchMethod(server, 'addHandler', (addHandler) => (pattern, callback, isEvent = false, ...rest) => {
+      findHandler ??= createHandlerLookup(findRpcHandlers(modules, reader), server.transportId);
+      const handler = findHandler(pattern);
+      if (!handler) return addHandler(pattern, callback, isEvent, ...rest);
       const registered: RegisteredHandler = { pattern, callback, handler, isEvent, isGrpc, isStream: false };
-      if (hasGuard && !isEvent) registered.callback = this.#endWhenRefused(callback, registered);
+      if (hasGlobalGuard && !isEvent) registered.callback = this.#endWhenRefused(callback, registered);
       const isGuarded = handler.isStatic && registrations.at(-1)?.hasReadGlobalGuards === true;
-      if (hasGuard && !isGuarded) registered.callback = this.#addGuard(registered, registrations);
-      const counts = trackRpcHandler(registered, this.deps);
-      this.#registered.set(counts, registered);
-      return add(pattern, counts, isEvent, ...rest);
+      if (hasGlobalGuard && !isGuarded) registered.callback = this.#addGuard(registered, registrations);
+      const trackedCallback = trackRpcHandler(registered, this.deps);
+      this.#registered.set(trackedCallback, registered);
+      return addHandler(pattern, trackedCallback, isEvent, ...rest);
     });
   }
 
   #addGuard(registered: RegisteredHandler, registrations: readonly Registration[]): RpcCallback {
     const { isStatic } = registered.handler;
-    // For a handler that is made for each request, Nest asks later: what it did for the others of the server tells.
-    const isNeeded = (): boolean => isStatic || !registrations.some(({ hasReadGlobalGuards: hasAsked }) => hasAsked);
+    // For a request-scoped handler, Nest reads the global guards later. Whether it reads them shows in the other
+    // handlers of the server.
+    const isNeeded = (): boolean => isStatic || !registrations.some(({ hasReadGlobalGuards }) => hasReadGlobalGuards);
     return guardCalls(registered, isNeeded, {
       policy: this.deps.policy,
       RpcException: this.rpc.RpcException,
@@ -112,23 +112,23 @@ export class MicroserviceTransport implements TransportAdapter {
     });
   }
 
-  // What a handler sends on and on goes past the guard once it has begun.
+  // The guard runs only when a stream starts, so a window has to end streams that are open.
   #endWhenRefused(callback: RpcCallback, registered: RegisteredHandler): RpcCallback {
     const { handler, isGrpc } = registered;
     return async (...args) => {
       const result = await callback(...args);
       if (!isObservable(result)) return result;
-      const errorOf = (refusal: Refusal): unknown =>
+      const createError = (refusal: Refusal): unknown =>
         isGrpc ? createGrpcError(refusal, args) : createRefusalPayload(refusal);
-      return endWhenRefused(result, handler.rules, this.deps, { createError: errorOf, isStream: registered.isStream });
+      return endWhenRefused(result, handler.rules, this.deps, { createError, isStream: registered.isStream });
     };
   }
 
   #recordStreams(server: RpcServer): () => void {
-    return patchMethod(server, 'createServiceMethod', (create) => (handler, definition, streaming) => {
+    return patchMethod(server, 'createServiceMethod', (createServiceMethod) => (handler, definition, streaming) => {
       const registered = this.#registered.get(handler);
       if (registered) registered.isStream = definition.responseStream === true;
-      return create!(handler, definition, streaming);
+      return createServiceMethod!(handler, definition, streaming);
     });
   }
 
@@ -146,30 +146,30 @@ export class MicroserviceTransport implements TransportAdapter {
     }
   }
 
-  // Nest has nobody who listens to what `@GrpcStreamCall()` throws: it would end the process.
+  // Nest does not handle an error that a handler with `@GrpcStreamCall()` throws: it would end the process.
   #patchStreamCalls(server: RpcServer): () => void {
-    return patchMethod(server, 'addHandler', (add) => (pattern, callback, ...rest) => {
-      if (!isStreamCallPattern(pattern)) return add(pattern, callback, ...rest);
-      const mended = async (...args: unknown[]): Promise<unknown> => {
+    return patchMethod(server, 'addHandler', (addHandler) => (pattern, callback, ...rest) => {
+      if (!isStreamCallPattern(pattern)) return addHandler(pattern, callback, ...rest);
+      const patchedCallback = async (...args: unknown[]): Promise<unknown> => {
         const result = await callback(...args);
         return this.#endedCalls.has(args[0] as object) ? undefined : result;
       };
-      return add(pattern, mended, ...rest);
+      return addHandler(pattern, patchedCallback, ...rest);
     });
   }
 
   #recordChannels(server: RpcServer): () => void {
-    return patchMethod(server, 'handleMessage', (handle) => (message, channel) => {
+    return patchMethod(server, 'handleMessage', (handleMessage) => (message, channel) => {
       this.#events.addManualAckChannel(channel);
-      return handle!(message, channel);
+      return handleMessage!(message, channel);
     });
   }
 
-  // The guard can only throw, which brings an event back, and Nest throws something else instead.
+  // The guard can only throw. Kafka then redelivers the event, and Nest replaces the error that the guard throws.
   #patchEvents(server: RpcServer): () => void {
-    return patchMethod(server, 'handleEvent', (handle) => async (pattern, packet, context) => {
+    return patchMethod(server, 'handleEvent', (handleEvent) => async (pattern, packet, context) => {
       try {
-        return await handle!(pattern, packet, context);
+        return await handleEvent!(pattern, packet, context);
       } catch (error) {
         if (this.#events.isHandled(context)) return undefined;
         throw this.#events.isPaused(context) ? await createRefetchError(error) : error;
@@ -178,7 +178,7 @@ export class MicroserviceTransport implements TransportAdapter {
   }
 
   #warnOfLostEvents(server: RpcServer, registrations: readonly Registration[]): void {
-    // Without a global guard, whoever names the guard on a handler has it there in any case.
+    // Without the global guard, only handlers that use the guard themselves refuse events.
     if (!this.deps.hasGlobalGuard || this.deps.microservices.events !== 'redeliver') return;
     const handlers = findRpcHandlers(this.deps.modules, this.deps.reader);
     warnOfLostEvents(server, registrations, handlers, this.rpc.Transport);

@@ -11,35 +11,38 @@ interface Consumer {
 }
 
 /**
- * Topics of Kafka that rest until the window is over. A refused event is thrown back, so that its offset is not committed; without
- * the pause it would come back at once. The topic rests as a whole: its other partitions would be refused one by one.
+ * Pauses topics of Kafka until the window ends.
+ *
+ * The handler of a refused event fails, so that its offset is not committed; without the pause, Kafka would deliver the
+ * event again at once. The whole topic is paused, because events of its other partitions would be refused one by one.
  */
 export class PausedTopics {
   readonly #topicsByConsumer = new Map<Consumer, Map<string, HandlerRules>>();
 
+  /** Pauses the topic of a refused event. */
   pause(context: KafkaContext, rules: HandlerRules): void {
     const consumer = context.getConsumer() as unknown as Consumer;
     const topics = this.#topicsByConsumer.get(consumer) ?? new Map<string, HandlerRules>();
     this.#topicsByConsumer.set(consumer, topics.set(context.getTopic(), rules));
-    // All of them: a client that has started anew after a failure has forgotten the others.
+    // All paused topics: a client that has restarted after a failure has forgotten the others.
     consumer.pause([...topics.keys()].map((topic) => ({ topic })));
   }
 
-  /** Goes on with what is no longer refused. */
-  resumeAdmitted(isOpen: (rules: HandlerRules) => boolean): void {
+  /** Resumes the topics whose events are no longer refused. */
+  resumeAdmitted(isAdmitted: (rules: HandlerRules) => boolean): void {
     for (const [consumer, topics] of this.#topicsByConsumer) {
-      const open = [...topics].filter(([, rules]) => isOpen(rules)).map(([topic]) => ({ topic }));
-      for (const { topic } of open) topics.delete(topic);
+      const admitted = [...topics].filter(([, rules]) => isAdmitted(rules)).map(([topic]) => ({ topic }));
+      for (const { topic } of admitted) topics.delete(topic);
       if (topics.size === 0) this.#topicsByConsumer.delete(consumer);
       try {
-        if (open.length > 0) consumer.resume(open);
+        if (admitted.length > 0) consumer.resume(admitted);
       } catch {
         // The consumer is closed.
       }
     }
   }
 
-  close(): void {
+  clear(): void {
     this.#topicsByConsumer.clear();
   }
 }

@@ -11,7 +11,7 @@ import { UnackedMessages } from './unacked-messages.js';
 import { PausedTopics } from './paused-topics.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
 
-/** The classes of the application's own copy of the package. */
+/** The context classes of the application's copy of `@nestjs/microservices`. */
 export interface RpcContexts {
   RmqContext: typeof RmqContext;
   KafkaContext: typeof KafkaContext;
@@ -19,17 +19,17 @@ export interface RpcContexts {
 
 type RefusedEventsDeps = Pick<TransportDeps, 'policy' | 'clock' | 'microservices' | 'statusCode'>;
 
-/** How long the function `microservices.events` may take for an event, in milliseconds. */
+/** How long the function in `microservices.events` may take for an event. */
 const EVENT_HANDLER_TIMEOUT_MS = 5_000;
 
-/** What happens to messages that are refused, at the broker from which they came. */
+/** Tells the brokers what to do with refused messages: redeliver, acknowledge or keep them. */
 export class RefusedEvents {
   readonly #unackedMessages: UnackedMessages;
   readonly #pausedTopics = new PausedTopics();
   readonly #failures: FailureLog;
-  /** Channels of RabbitMQ whose messages want to be acknowledged. */
+  /** Channels of RabbitMQ with manual acknowledgement. */
   readonly #manualAckChannels = new WeakSet<object>();
-  /** Messages that were acknowledged here, and contexts whose event is dealt with. */
+  /** Messages that were acknowledged here, and contexts whose event is handled. */
   readonly #handled = new WeakSet<object>();
   readonly #pausedContexts = new WeakSet<object>();
 
@@ -41,22 +41,24 @@ export class RefusedEvents {
     this.#failures = new FailureLog(deps.clock);
   }
 
-  /** Takes note of a channel of RabbitMQ on which messages wait for an acknowledgement. On any other, one would be an error. */
+  /**
+   * Records a channel of RabbitMQ with manual acknowledgement. On any other channel, an acknowledgement is an error.
+   */
   addManualAckChannel(channel: object): void {
     this.#manualAckChannels.add(channel);
   }
 
-  /** Whether the event needs nothing more, whatever its handlers gave. */
+  /** Whether the event of a context needs nothing more, even if its handlers failed. */
   isHandled(context: object): boolean {
     return this.#handled.has(context);
   }
 
-  /** Whether the event waits at Kafka: its topic rests. */
+  /** Whether the event of a context waits at Kafka, with its topic paused. */
   isPaused(context: object): boolean {
     return this.#pausedContexts.has(context);
   }
 
-  /** Whether whoever sent the message waits for an answer. */
+  /** Whether the sender of a message expects a response. */
   isReplyExpected(context: ExecutionContext): boolean {
     const rpc = context.switchToRpc().getContext<unknown>();
     if (this.#isRmq(rpc)) return getReplyTo(rpc) !== undefined;
@@ -64,70 +66,74 @@ export class RefusedEvents {
     return true;
   }
 
-  /** A refused request was answered: its message must not wait at the broker any more. */
+  /**
+   * Acknowledges a refused request: the sender has received the error, so the broker must not redeliver the message.
+   */
   acknowledgeRequest(context: ExecutionContext): void {
     const rpc = context.switchToRpc().getContext<unknown>();
-    // Who deals with events by a function deals with acknowledgements.
+    // A function in `microservices.events` is responsible for all acknowledgements.
     if (this.#isRmq(rpc) && typeof this.deps.microservices.events !== 'function') this.#ack(rpc);
   }
 
   /**
-   * Refuses an event as the option says.
+   * Refuses an event as `microservices.events` requires.
    *
-   * @returns what the guard throws; Nest logs it for no event
+   * @returns the error for the guard to throw, which Nest does not log for events
    */
   async refuse(context: ExecutionContext, rules: HandlerRules, refusal: Refusal): Promise<MaintenanceException> {
     const { events } = this.deps.microservices;
     const rpc = context.switchToRpc().getContext<object>();
-    let isDealtWith = events !== 'redeliver';
+    let isHandled = events !== 'redeliver';
     if (events === 'redeliver') this.#keepForRedelivery(rpc, rules);
-    else if (typeof events === 'function') isDealtWith = await this.#callEventHandler(() => events(context, refusal));
+    else if (typeof events === 'function') isHandled = await this.#callEventHandler(() => events(context, refusal));
     else if (this.#isRmq(rpc)) this.#ack(rpc);
-    if (isDealtWith && typeof rpc === 'object') this.#handled.add(rpc);
+    if (isHandled && typeof rpc === 'object') this.#handled.add(rpc);
     return new MaintenanceException(refusal, createProblem(refusal, this.deps.statusCode));
   }
 
-  /** Lets go of what is no longer refused. */
+  /** Releases the events that are no longer refused. */
   releaseAdmitted(): void {
-    const isOpen = (rules: HandlerRules): boolean => this.#isAdmitted(rules);
-    this.#unackedMessages.requeueAdmitted(isOpen);
-    this.#pausedTopics.resumeAdmitted(isOpen);
+    const isAdmitted = (rules: HandlerRules): boolean => this.#isAdmitted(rules);
+    this.#unackedMessages.requeueAdmitted(isAdmitted);
+    this.#pausedTopics.resumeAdmitted(isAdmitted);
   }
 
-  close(): void {
-    this.#unackedMessages.close();
-    this.#pausedTopics.close();
+  /** Forgets all events, when the application closes: the brokers deliver them again. */
+  clear(): void {
+    this.#unackedMessages.clear();
+    this.#pausedTopics.clear();
   }
 
-  /** Gives an event to the application. */
-  async #callEventHandler(work: () => unknown): Promise<boolean> {
+  /** Calls the function in `microservices.events`. Returns whether it succeeded in time. */
+  async #callEventHandler(handleEvent: () => unknown): Promise<boolean> {
     try {
-      await withTimeout(work, this.deps.clock, EVENT_HANDLER_TIMEOUT_MS);
+      await withTimeout(handleEvent, this.deps.clock, EVENT_HANDLER_TIMEOUT_MS);
       return true;
     } catch (error) {
-      // Nest would log each of them.
+      // Logged at most once a minute: Nest would log each failure.
       this.#failures.error(
         'microservices.events',
-        () =>
-          `\`microservices.events\` failed, so the refused event counts as not dealt with: ${toErrorMessage(error)}`,
+        () => `\`microservices.events\` failed, so the refused event counts as unhandled: ${toErrorMessage(error)}`,
       );
       return false;
     }
   }
 
   #keepForRedelivery(rpc: unknown, rules: HandlerRules): void {
-    // The window may have ended while the policy asked the application: then nobody would come back for the event.
-    const isOver = this.#isAdmitted(rules);
+    // The window may have ended while an exemption of the application was awaited. No later change would release the
+    // event.
+    const isAdmitted = this.#isAdmitted(rules);
     if (this.#isRmq(rpc) && this.#manualAckChannels.has(rpc.getChannelRef() as object))
       this.#unackedMessages.add(rpc, rules);
     else if (this.#isKafka(rpc)) {
       this.#pausedContexts.add(rpc);
-      if (!isOver) this.#pausedTopics.pause(rpc, rules);
+      if (!isAdmitted) this.#pausedTopics.pause(rpc, rules);
     }
-    if (isOver) this.releaseAdmitted();
+    if (isAdmitted) this.releaseAdmitted();
   }
 
-  // Without the application's own conditions: while a window covers the handler, what it once refused may wait.
+  // Without the functions of the application (`exempt.user`, `exempt.when`): a refused event waits while a window
+  // covers its handler.
   #isAdmitted(rules: HandlerRules): boolean {
     const decision = this.deps.policy.decide({ rules, request: null, context: null, isSyncOnly: true });
     return decision === 'admitted' || decision === 'exempt';
@@ -140,7 +146,7 @@ export class RefusedEvents {
     try {
       channel.ack(message);
     } catch {
-      // The channel is closed, and the broker will deliver the message again.
+      // The channel is closed, so RabbitMQ delivers the message again.
     }
   }
 

@@ -11,27 +11,27 @@ import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rule
 type Handler = (...args: never[]) => unknown;
 type Class = abstract new (...args: never[]) => unknown;
 
-/** A handler of messages or events, as its decorators declare it. */
+/** A handler of messages or events as its decorators declare it. */
 export interface RpcHandler extends HandlerReference {
   patterns: readonly unknown[];
-  /** The one transport that it is for; `undefined`: all. */
+  /** The transport in its decorator; `undefined` if it handles all transports. */
   transport: unknown;
   rules: HandlerRules;
-  /** Made once, not for each request. */
+  /** Whether Nest creates the handler once, and not for each request. */
   isStatic: boolean;
 }
 
-/** Whether a handler takes events, to which nobody expects an answer. */
+/** Whether a handler handles events, whose senders expect no response. */
 export function isEventHandler(handler: object): boolean {
   return Reflect.getMetadata(PATTERN_HANDLER_METADATA, handler) === EVENT_HANDLER_TYPE;
 }
 
-/** The one transport that a handler is for; `undefined`: all. */
+/** Returns the transport in the decorator of a handler; `undefined` if it handles all transports. */
 export function getTransport(handler: object): unknown {
   return Reflect.getMetadata(TRANSPORT_METADATA, handler) as unknown;
 }
 
-/** The handlers of all controllers. */
+/** Returns the handlers of all controllers. */
 export function findRpcHandlers(modules: ModulesContainer, reader: HandlerRulesReader): RpcHandler[] {
   const scanner = new MetadataScanner();
   return [...modules.values()]
@@ -55,18 +55,19 @@ export function findRpcHandlers(modules: ModulesContainer, reader: HandlerRulesR
 }
 
 /**
- * Tells which handler Nest gives to a server, by its pattern: several may have the same, and come in the order of the controllers.
+ * Creates a function that finds the handler that Nest adds to a server, by its pattern. Handlers with the same pattern
+ * are found one after the other, because Nest adds them in the order of the controllers.
  *
- * @returns `undefined` for a handler that no controller has
+ * @returns a function that returns `undefined` for a handler that is not in a controller
  */
 export function createHandlerLookup(
   handlers: readonly RpcHandler[],
   transport: unknown,
 ): (pattern: unknown) => RpcHandler | undefined {
-  const left = new Map<unknown, RpcHandler[]>();
+  const remaining = new Map<unknown, RpcHandler[]>();
   for (const handler of handlers) {
     if (handler.transport !== undefined && transport !== undefined && handler.transport !== transport) continue;
-    for (const pattern of handler.patterns) left.set(pattern, [...(left.get(pattern) ?? []), handler]);
+    for (const pattern of handler.patterns) remaining.set(pattern, [...(remaining.get(pattern) ?? []), handler]);
   }
-  return (pattern) => left.get(pattern)?.shift();
+  return (pattern) => remaining.get(pattern)?.shift();
 }

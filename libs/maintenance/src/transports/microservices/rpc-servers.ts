@@ -2,11 +2,14 @@ import type { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { patchMethod } from '../../utils/patch-method.js';
 import type { RpcServer } from './rpc-server.js';
 
-/** A handler that Nest gave to a server. */
+/** A handler that Nest has added to a server. */
 export interface Registration {
   pattern: unknown;
   isEvent: boolean;
-  /** Whether Nest has just asked the application's configuration for global guards, as it does before it makes a static handler. */
+  /**
+   * Whether Nest has read the global guards of the application just before, as it does when it creates a static
+   * handler.
+   */
   hasReadGlobalGuards: boolean;
 }
 
@@ -14,16 +17,17 @@ export interface RpcServersDeps {
   modules: ModulesContainer;
   config: ApplicationConfig;
   /**
-   * Called for each server, before it has handlers. What it returns is called in the end.
+   * Called for each server before it has handlers. The registrations are those of the server so far. When a handler is
+   * added, its own registration is included.
    *
-   * The registrations are those of the server so far; a handler's own is there when it is added.
+   * @returns functions that undo the preparation
    */
   prepareServer: (server: RpcServer, registrations: readonly Registration[]) => (() => void)[];
-  /** Called when a server starts to listen, and so has all its handlers. */
+  /** Called when a server starts to listen, which is when it has all its handlers. */
   onListen: (server: RpcServer, registrations: readonly Registration[]) => void;
 }
 
-/** The servers of the application, stand-alone or connected to it, now or later. */
+/** Patches the microservice servers of the application: standalone or connected, existing or future ones. */
 export class RpcServers {
   readonly #undo: (() => void)[] = [];
   #hasReadGlobalGuards = false;
@@ -33,18 +37,19 @@ export class RpcServers {
   attach(): void {
     const { config, modules } = this.deps;
     this.#undo.push(
-      patchMethod(config, 'getGlobalGuards', (ask) => () => {
-        // Nest makes a handler and adds it in one turn: what was asked in an earlier one was asked for something else.
+      patchMethod(config, 'getGlobalGuards', (getGlobalGuards) => () => {
+        // Nest creates a handler and adds it in the same turn. A read in an earlier turn belongs to something else.
         if (!this.#hasReadGlobalGuards) queueMicrotask(() => (this.#hasReadGlobalGuards = false));
         this.#hasReadGlobalGuards = true;
-        return ask();
+        return getGlobalGuards();
       }),
     );
-    const targets = modules.getRpcTargetRegistry<RpcServer>().subscribe((server) => this.#addServer(server));
-    this.#undo.push(() => targets.unsubscribe());
+    const subscription = modules.getRpcTargetRegistry<RpcServer>().subscribe((server) => this.#addServer(server));
+    this.#undo.push(() => subscription.unsubscribe());
   }
 
-  close(): void {
+  /** Restores the servers, and stops following new ones. */
+  detach(): void {
     for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 

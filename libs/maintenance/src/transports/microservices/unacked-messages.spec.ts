@@ -3,7 +3,7 @@ import type { HandlerRules } from '../../policy/handler-rules.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { UnackedMessages } from './unacked-messages.js';
 
-const MINUTE = 60_000;
+const MINUTE_MS = 60_000;
 const RULES: HandlerRules = {
   override: null,
   scopes: ['*'],
@@ -13,8 +13,8 @@ const RULES: HandlerRules = {
   probeKind: null,
 };
 
-/** A channel that records what is given back. */
-function channelInto(log: unknown[]): object {
+/** Creates a channel that records the calls of `nack()`. */
+function createChannel(log: unknown[]): object {
   return { nack: (...args: unknown[]) => log.push(args) };
 }
 
@@ -22,59 +22,59 @@ function createContext(channel: object, message: object): RmqContext {
   return new RmqContext([message, channel, 'sold']);
 }
 
-it('requeues a message before the timeout of the broker', async () => {
+it('requeues messages after 20 minutes, before RabbitMQ closes the channel', async () => {
   const clock = new ManualClock(0);
-  const held = new UnackedMessages(clock);
+  const messages = new UnackedMessages(clock);
   const log: unknown[] = [];
-  const channel = channelInto(log);
+  const channel = createChannel(log);
   const [first, second] = [{ name: 'first' }, { name: 'second' }];
-  held.add(createContext(channel, first), RULES);
-  await clock.moveTo(19 * MINUTE);
-  held.add(createContext(channel, second), RULES);
+  messages.add(createContext(channel, first), RULES);
+  await clock.moveTo(19 * MINUTE_MS);
+  messages.add(createContext(channel, second), RULES);
   expect(log).toEqual([]);
-  await clock.moveTo(20 * MINUTE);
+  await clock.moveTo(20 * MINUTE_MS);
   expect(log).toEqual([
     [first, false, true],
     [second, false, true],
   ]);
-  // What comes again is kept anew, for as long.
-  held.add(createContext(channel, first), RULES);
-  await clock.moveTo(39 * MINUTE);
+  // A message that is delivered again is kept for another 20 minutes.
+  messages.add(createContext(channel, first), RULES);
+  await clock.moveTo(39 * MINUTE_MS);
   expect(log).toHaveLength(2);
-  await clock.moveTo(40 * MINUTE);
+  await clock.moveTo(40 * MINUTE_MS);
   expect(log).toHaveLength(3);
 });
 
-it('waits for nothing once all messages are requeued', () => {
+it('stops its timer when all messages are requeued', () => {
   const clock = new ManualClock(0);
-  const held = new UnackedMessages(clock);
-  held.add(createContext(channelInto([]), {}), RULES);
+  const messages = new UnackedMessages(clock);
+  messages.add(createContext(createChannel([]), {}), RULES);
   expect(clock.pending).toBe(1);
-  held.requeueAdmitted(() => true);
+  messages.requeueAdmitted(() => true);
   expect(clock.pending).toBe(0);
 });
 
-it('requeues the other messages if one channel is closed', () => {
-  const held = new UnackedMessages(new ManualClock(0));
+it('requeues the messages of other channels if one channel is closed', () => {
+  const messages = new UnackedMessages(new ManualClock(0));
   const log: unknown[] = [];
   const closed = {
     nack: () => {
       throw new Error('Channel closed');
     },
   };
-  held.add(createContext(closed, {}), RULES);
-  held.add(createContext(channelInto(log), { name: 'second' }), RULES);
-  held.requeueAdmitted(() => true);
+  messages.add(createContext(closed, {}), RULES);
+  messages.add(createContext(createChannel(log), { name: 'second' }), RULES);
+  messages.requeueAdmitted(() => true);
   expect(log).toEqual([[{ name: 'second' }, false, true]]);
 });
 
-it('drops all messages at shutdown without using a closing channel', () => {
+it('forgets its messages on clear(), without calling nack()', () => {
   const clock = new ManualClock(0);
-  const held = new UnackedMessages(clock);
+  const messages = new UnackedMessages(clock);
   const log: unknown[] = [];
-  held.add(createContext(channelInto(log), {}), RULES);
-  held.close();
+  messages.add(createContext(createChannel(log), {}), RULES);
+  messages.clear();
   expect(clock.pending).toBe(0);
-  held.requeueAdmitted(() => true);
+  messages.requeueAdmitted(() => true);
   expect(log).toEqual([]);
 });

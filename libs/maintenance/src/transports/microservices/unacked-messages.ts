@@ -3,8 +3,8 @@ import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { Clock } from '../../utils/clock.js';
 
 /**
- * Milliseconds. RabbitMQ closes the channel of a consumer that keeps a message for longer than its `consumer_timeout`, 30 minutes
- * unless it was changed, and the client then loses its connection for a while.
+ * Below RabbitMQ's `consumer_timeout` (30 minutes by default), after which it closes the channel of a consumer that has
+ * not acknowledged a message. The client then loses its connection for a while.
  */
 const MAX_UNACKED_MS = 20 * 60_000;
 
@@ -19,8 +19,8 @@ interface UnackedMessage {
 }
 
 /**
- * Events of RabbitMQ that wait, not acknowledged, until the window is over. Requeued at once they would come back at once, again and
- * again.
+ * Keeps refused events of RabbitMQ unacknowledged until the window ends. If they were requeued at once, RabbitMQ would
+ * deliver them again at once.
  */
 export class UnackedMessages {
   readonly #messages = new Map<object, UnackedMessage>();
@@ -28,7 +28,7 @@ export class UnackedMessages {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Keeps the event. One that several handlers have refused is kept once. */
+  /** Adds an event. One that is refused for several handlers is added once. */
   add(context: RmqContext, rules: HandlerRules): void {
     const message = context.getMessage() as object;
     if (!this.#messages.has(message))
@@ -36,23 +36,23 @@ export class UnackedMessages {
     this.#cancelTimer ??= this.clock.wake(() => this.requeueAdmitted(() => true), MAX_UNACKED_MS);
   }
 
-  /** Gives back what is no longer refused; the broker delivers it again. */
-  requeueAdmitted(isOpen: (rules: HandlerRules) => boolean): void {
-    // In the order in which they came.
+  /** Requeues the events that are no longer refused; RabbitMQ delivers them again. */
+  requeueAdmitted(isAdmitted: (rules: HandlerRules) => boolean): void {
+    // In the order in which they arrived.
     for (const [message, { channel, rules }] of [...this.#messages]) {
-      if (!isOpen(rules)) continue;
+      if (!isAdmitted(rules)) continue;
       this.#messages.delete(message);
       try {
         channel.nack(message, false, true);
       } catch {
-        // The channel is closed, so the broker has the message again already.
+        // The channel is closed, so RabbitMQ has already requeued the message.
       }
     }
     if (this.#messages.size === 0) this.#stopTimer();
   }
 
-  /** Forgets everything: the broker takes back what is on a channel that closes. */
-  close(): void {
+  /** Forgets all events: RabbitMQ requeues the messages of a channel that closes. */
+  clear(): void {
     this.#messages.clear();
     this.#stopTimer();
   }

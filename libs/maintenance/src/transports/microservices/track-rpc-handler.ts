@@ -4,41 +4,41 @@ import { trackStreamCall, isStreamCallPattern, type GrpcPattern } from './grpc-c
 import type { RpcHandler } from './rpc-handlers.js';
 import { keepNextHandler, type RpcCallback } from './rpc-server.js';
 
-/** A handler that Nest gives to a server. */
+/** A handler that Nest adds to a server. */
 export interface RegisteredHandler {
   pattern: unknown;
   callback: RpcCallback;
   handler: RpcHandler;
   isEvent: boolean;
   isGrpc: boolean;
-  /** Whether callers ask for a stream. Only gRPC knows, and not before the server starts. */
+  /** Whether callers ask for a stream. Known only for gRPC, and only after the server has started. */
   isStream: boolean;
 }
 
 type TrackingDeps = Pick<TransportDeps, 'inFlight' | 'policy' | 'changes'>;
 
-/** The same handler, whose calls count while they are under way. */
-export function trackRpcHandler(registered: RegisteredHandler, parts: TrackingDeps): RpcCallback {
+/** Wraps a handler, so that its calls count as in flight. */
+export function trackRpcHandler(registered: RegisteredHandler, deps: TrackingDeps): RpcCallback {
   const { callback, isGrpc, pattern } = registered;
-  const callee = createTrackedHandler(registered, parts);
-  if (isGrpc && isStreamCallPattern(pattern)) return trackStreamCallHandler(registered, callee, parts);
-  const counts: RpcCallback = (...args) =>
-    trackCall(new CallInFlight(callee, registered.isStream), parts, () => callback(...args));
-  return keepNextHandler(counts, callback);
+  const trackedHandler = createTrackedHandler(registered, deps);
+  if (isGrpc && isStreamCallPattern(pattern)) return trackStreamCallHandler(registered, trackedHandler, deps);
+  const trackedCallback: RpcCallback = (...args) =>
+    trackCall(new CallInFlight(trackedHandler, registered.isStream), deps, () => callback(...args));
+  return keepNextHandler(trackedCallback, callback);
 }
 
 function trackStreamCallHandler(
   registered: RegisteredHandler,
-  callee: TrackedHandler,
+  trackedHandler: TrackedHandler,
   { inFlight }: TrackingDeps,
 ): RpcCallback {
   return async (...args) => {
-    const begun = inFlight.begin(new CallInFlight(callee, registered.isStream));
-    const over = (): void => inFlight.end(begun);
+    const entry = inFlight.begin(new CallInFlight(trackedHandler, registered.isStream));
+    const end = (): void => inFlight.end(entry);
     try {
-      return await registered.callback(...trackStreamCall(args, over));
+      return await registered.callback(...trackStreamCall(args, end));
     } catch (error) {
-      over();
+      end();
       throw error;
     }
   };
@@ -46,11 +46,11 @@ function trackStreamCallHandler(
 
 function createTrackedHandler(registered: RegisteredHandler, { policy }: TrackingDeps): TrackedHandler {
   const { handler, isEvent } = registered;
-  const visit = { rules: handler.rules, request: null, context: null };
+  const input = { rules: handler.rules, request: null, context: null };
   return {
     name: getHandlerName(registered),
     isTask: isEvent,
-    becameRefusedSince: (before) => policy.becameRefusedSince(visit, before),
+    becameRefusedSince: (before) => policy.becameRefusedSince(input, before),
   };
 }
 

@@ -2,9 +2,9 @@ import type { Transport } from '@nestjs/microservices';
 import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
 import type { RpcHandler } from './rpc-handlers.js';
 import type { Registration } from './rpc-servers.js';
-import { getServerName, type RpcServer } from './rpc-server.js';
+import type { RpcServer } from './rpc-server.js';
 
-/** Warns of a server that would lose events which are refused, though they are to be delivered again. */
+/** Warns if a server would lose refused events although the option asks for their redelivery. */
 export function warnOfLostEvents(
   server: RpcServer,
   registrations: readonly Registration[],
@@ -12,15 +12,17 @@ export function warnOfLostEvents(
   transports: typeof Transport,
 ): void {
   const { TCP, REDIS, NATS, MQTT, RMQ } = transports;
-  const isForgetful = [TCP, REDIS, NATS, MQTT].includes(server.transportId as Transport);
-  const isHasty = server.transportId === RMQ && server.noAck !== false;
-  if (!isForgetful && !isHasty) return;
+  const neverRedelivers = [TCP, REDIS, NATS, MQTT].includes(server.transportId as Transport);
+  const autoAcks = server.transportId === RMQ && server.noAck !== false;
+  if (!neverRedelivers && !autoAcks) return;
   const canBeRefused = ({ pattern }: Registration): boolean =>
     handlers.some(({ patterns, rules }) => rules.override !== 'admit' && patterns.includes(pattern));
   if (!registrations.some((registration) => registration.isEvent && canBeRefused(registration))) return;
-  const remedy = isHasty ? 'With `noAck: false`, RabbitMQ redelivers them' : 'This transport does not redeliver';
+  const reason = autoAcks
+    ? 'RabbitMQ redelivers them only with `noAck: false`'
+    : 'This transport does not redeliver them';
   new MaintenanceLogger().warn(
-    `Events that reach ${getServerName(server)} during maintenance are lost. ${remedy}. ` +
-      "The option `microservices.events` says what becomes of them: 'drop' accepts the loss, a function can keep them.",
+    `Events that reach ${server.constructor.name} during maintenance are lost. ${reason}. ` +
+      "Set the option `microservices.events` to 'drop' to accept the loss, or to a function that stores them.",
   );
 }
