@@ -17,7 +17,10 @@ it.each(ADAPTERS)(
       extras: { admin: true },
     });
     try {
-      const refusal = { code: 'corrupt', message: expect.stringContaining(`${file} does not contain a valid maintenance state`) };
+      const refusal = {
+        code: 'corrupt',
+        message: expect.stringContaining(`${file} does not contain a valid maintenance state`),
+      };
       const { maintenance } = running;
       await expect(maintenance.enable()).rejects.toMatchObject(refusal);
       await expect(maintenance.disable()).rejects.toMatchObject(refusal);

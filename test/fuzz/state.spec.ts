@@ -112,7 +112,9 @@ describe('application on arbitrary state content', () => {
           expectCleanPrototypes();
           if (!status.storage.healthy) {
             failures++;
-            expect(status.storage.error).toMatch(/does not contain a valid maintenance state: .+ `on` or `off` replaces it\.$/s);
+            expect(status.storage.error).toMatch(
+              /does not contain a valid maintenance state: .+ `on` or `off` replaces it\.$/s,
+            );
             expect(status.active).toBe(policy === 'last-known' ? before : policy === 'on');
             expect(status.source).toBe(policy === 'last-known' ? 'last-known' : 'fallback');
           }

@@ -363,7 +363,7 @@ describe('S3StateStorage while S3 fails', () => {
       'a clock that is ahead',
       { status: 403, headers: { date: dateIn(-17) }, body: createErrorXml('RequestTimeTooSkewed') },
       'denied',
-      "the clock of this machine is 17 minutes ahead of the server's (HTTP 403, RequestTimeTooSkewed). Set it, with",
+      "the clock of this machine is 17 minutes ahead of the server's (HTTP 403, RequestTimeTooSkewed). Set the clock",
     ],
     [
       'a clock that is behind',

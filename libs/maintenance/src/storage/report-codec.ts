@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { toInstanceReport, type InstanceReport } from '../core/instance-report.js';
 import { MAX_STATE_BYTES } from './state-size.js';
 
-/** The most bytes that the stored report of an instance may have. */
+/** The maximum size of the stored report of an instance, in bytes. */
 export const MAX_REPORT_BYTES = MAX_STATE_BYTES;
 
 /** Formats the report of an instance as the text that a storage keeps. Readable for a person who opens the file. */

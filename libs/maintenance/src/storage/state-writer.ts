@@ -87,8 +87,9 @@ export class StateWriter {
       } catch (error) {
         if (!isStorageError(error) || error.code !== 'conflict') throw this.#toStorageError(error);
         if (performance.now() > deadline) {
-          const message = `${this.storage.location}: could not write for ${CONFLICT_TIMEOUT_MS / 1000} s because of other writers; nothing was changed. Try again.`;
-          throw new MaintenanceStorageError('conflict', message, { cause: error });
+          const seconds = CONFLICT_TIMEOUT_MS / 1000;
+          const reason = `other writers were first for ${seconds} s; nothing was changed. Try again.`;
+          throw new MaintenanceStorageError('conflict', `${this.storage.location}: ${reason}`, { cause: error });
         }
       }
       await pause(Math.random() * Math.min(2 ** attempts, 100));
@@ -131,8 +132,8 @@ export class StateWriter {
     if (found && (isOurs || isNewer)) return found.state;
     throw new MaintenanceStorageError(
       'unavailable',
-      `${this.storage.location}: revision ${next.revision} was written but could not be read back; the storage contains ` +
-        `${found ? `revision ${found.state.revision} of lineage ${found.state.lineage}` : 'nothing'}. ` +
+      `${this.storage.location}: revision ${next.revision} was written but could not be read back; the storage ` +
+        `contains ${found ? `revision ${found.state.revision} of lineage ${found.state.lineage}` : 'nothing'}. ` +
         'Check that no other program writes there, and try again.',
     );
   }

@@ -2,20 +2,21 @@ import type { InstanceReport } from '../core/instance-report.js';
 import type { MaintenanceState } from '../core/maintenance-state.js';
 import type { StateStorage, VersionedState } from '../storage/state-storage.js';
 
-/** An empty storage for one test, and the hooks of that test. Tests that need a missing hook pass without checking. */
+/** An empty storage and optional hooks for its tests. Tests that need a missing hook pass without checking anything. */
 export interface StorageUnderTest {
+  /** The storage to test. It must be empty. */
   storage: StateStorage;
-  /** Opens another handle on the same data, as another process would. */
+  /** Opens the same storage again, as another process does. */
   another?: () => StateStorage | Promise<StateStorage>;
-  /** Writes this text directly to where the storage keeps its state, bypassing the storage. */
+  /** Replaces the stored content with a text, without calling the storage. */
   put?: (text: string) => void | Promise<void>;
-  /** Time in milliseconds after which the storage drops a report. Use at most 1000, so that the expiry test is fast. */
+  /** The time to live of reports in milliseconds, a second or less: then their expiry is tested. */
   reportTtl?: number;
-  /** Called after each test, once all handles are closed. */
+  /** Called after each test, after all handles were closed. */
   cleanup?: () => void | Promise<void>;
 }
 
-// The globals of Jest, and of Vitest with `globals: true`. Declared here so that the package's types need neither.
+// The globals of Jest, and of Vitest with `globals: true`. Declared here, so that our types depend on neither.
 declare const describe: (name: string, tests: () => void) => void;
 declare const it: (name: string, test: () => Promise<void>, timeout: number) => void;
 declare const expect: (actual: unknown) => Matchers & { not: Matchers };
@@ -31,13 +32,13 @@ const WAIT_TIMEOUT_MS = 10_000;
 const CONCURRENT_WRITERS = 20;
 
 /**
- * Registers the contract of a {@link StateStorage} as tests for Jest, or for Vitest with `globals: true`.
- * A custom storage that passes them can replace the built-in ones.
+ * Registers tests for the contract of a {@link StateStorage}, for Jest, or for Vitest with `globals: true`. A custom
+ * storage that passes them can replace the built-in ones.
  *
- * Tests of the optional methods (`watch`, `report` and `reports`) pass if the storage does not implement them.
+ * Tests of the optional methods `watch`, `report` and `reports` pass if the storage does not implement them.
  *
- * @param name - name of the storage, used in the test titles
- * @param createStorage - called for each test; returns an empty storage, or a {@link StorageUnderTest} with one
+ * @param name - the name of the storage, for the titles of the tests
+ * @param createStorage - called for each test; returns an empty storage, alone or with hooks
  *
  * @example
  * ```ts
@@ -121,8 +122,8 @@ export function describeStateStorage(
         expect(await (await another()).read()).toEqual({ state: createState(1), version });
       });
 
-      // Both checks in one test: a storage that rejects every conditional write would pass the second one alone.
-      test('accepts the version that was read last and rejects older ones', async ({ storage, another }) => {
+      // Both in one test: a storage that refuses every conditional write would pass the second half alone.
+      test('over the version that was read, and over no older one', async ({ storage, another }) => {
         await storage.write(createState(1), null);
         const other = await another();
         const { version: first } = await readState(storage);
@@ -229,7 +230,7 @@ export function describeStateStorage(
         await stop();
         const before = { ...calls };
         await writer.write(createState(2), version);
-        // Once the other watch has been called back, the stopped one would have been, too.
+        // Once the other watch was called, the ended one would have been called too.
         await waitUntil('the other watch has called back', () => calls.other > before.other);
         expect(calls.stopped).toBe(before.stopped);
         await stopOther();
@@ -256,7 +257,7 @@ export function describeStateStorage(
         if (!storage.report || !storage.reports || reportTtl === undefined) return;
         await storage.report(createReport('gone', 1));
         expect((await storage.reports()).map(({ id }) => id)).toEqual(['gone']);
-        // An instance with a wrong clock may report a future time; its report must expire all the same.
+        // Dated in the future by a wrong clock: the report must not stay until that time.
         const future = new Date(Date.now() + 3_600_000).toISOString();
         await storage.report({ ...createReport('future', 1), seenAt: future });
         await waitUntil(
@@ -271,7 +272,7 @@ export function describeStateStorage(
   });
 }
 
-/** The storage of one test and its hooks, with defaults for missing ones. Closes all handles after the test. */
+/** The storage of one test, with defaults for missing hooks. Closes all its handles. */
 class Fixture {
   readonly storage: StateStorage;
   readonly put: StorageUnderTest['put'];
@@ -284,7 +285,7 @@ class Fixture {
     this.reportTtl = hooks.reportTtl;
   }
 
-  /** Opens another handle if the hooks can, otherwise returns the storage itself. */
+  /** Opens the storage again, or returns the same one without that hook. */
   readonly another = async (): Promise<StateStorage> => {
     if (!this.hooks.another) return this.storage;
     const other = await this.hooks.another();
@@ -329,7 +330,7 @@ function createReport(id: string, revision: number): InstanceReport {
   return { id, host: 'kit', pid: 1, lineage: 'kit', revision, inFlight: 3, streams: 0, seenAt, zone: 'eu-1' };
 }
 
-/** Increments the revision and appends a marker; retries on every conflict. */
+/** Increments the revision and adds a marker. Retries until there is no conflict. */
 async function increment(storage: StateStorage, marker: string): Promise<void> {
   for (;;) {
     const { state, version } = await readState(storage);
@@ -342,12 +343,12 @@ async function increment(storage: StateStorage, marker: string): Promise<void> {
 
 async function readState(storage: StateStorage): Promise<VersionedState> {
   const content = await storage.read();
-  if (!content) throw new Error('Expected the storage to return the state that was written, but read() returned null');
+  if (!content) throw new Error('the storage is empty, although a state was written');
   return content;
 }
 
-/** Returns the error with which `work` rejects, or `undefined` if it resolves. */
-async function captureError(work: Promise<unknown>): Promise<{ code?: string; version?: string } | undefined> {
+/** Returns the error with which `work` fails, or `undefined`. */
+async function getFailure(work: Promise<unknown>): Promise<{ code?: string; version?: string } | undefined> {
   return work.then(
     () => undefined,
     (error: { code?: string; version?: string; message?: string }) => {
@@ -362,13 +363,13 @@ async function captureCode(work: Promise<unknown>): Promise<string | undefined> 
 }
 
 async function waitUntil(
-  description: string,
+  event: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = WAIT_TIMEOUT_MS,
+  timeoutMs = 10_000,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`Timed out after ${timeoutMs} ms waiting until ${description}`);
+    if (Date.now() > deadline) throw new Error(`timed out after ${timeoutMs} ms, waiting until ${event}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

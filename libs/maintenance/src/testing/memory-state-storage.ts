@@ -36,7 +36,9 @@ export interface MemoryStateStorageOptions {
  * ```
  */
 export class MemoryStateStorage implements StateStorage {
+  /** Always `'memory'`. */
   readonly kind = 'memory';
+  /** Always `'this process'`. */
   readonly location = 'this process';
   private readonly reportTtl: number;
   private readonly now: () => number;

@@ -28,7 +28,9 @@ export async function wrapWithApplicationCache(
   const { key, ttl } = options;
   const cache = await findCache(modules);
   if (isLocalCache(cache) && storage.kind !== 'memory') {
-    const reason = `the cache of this application is in its memory and does not see what other processes write to ${storage.location}`;
+    const reason =
+      'the cache of this application is in its memory and does not see what other processes write to ' +
+      storage.location;
     const remedy = 'Configure CacheModule with a store that all instances share, such as Redis (@keyv/redis)';
     if (ttl === 0) {
       throw new MaintenanceOptionsError(
@@ -51,7 +53,8 @@ async function findCache(modules: ModuleRef): Promise<StateCache> {
     await pause(5);
   }
   throw new MaintenanceOptionsError(
-    `\`cache\`: the application's cache (${CACHE_MANAGER}) was not ready after ${CACHE_READY_TIMEOUT_MS / 1000} s. Check that its factory does not wait for a provider of this module.`,
+    `\`cache\`: the application's cache (${CACHE_MANAGER}) was not ready after ${CACHE_READY_TIMEOUT_MS / 1000} s. ` +
+      'Check that its factory does not wait for a provider of this module.',
   );
 }
 
@@ -60,16 +63,14 @@ function getCache(modules: ModuleRef): StateCache | null {
     return modules.get<StateCache | null>(CACHE_MANAGER, { strict: false });
   } catch (error) {
     throw new MaintenanceOptionsError(
-      "`cache` needs the application's cache: import CacheModule.register() of @nestjs/cache-manager, or set `cache` to false " +
-        '(environment: MAINTENANCE_CACHE).',
+      "`cache` needs the application's cache: import CacheModule.register() of @nestjs/cache-manager, or set `cache` " +
+        'to false (environment: MAINTENANCE_CACHE).',
       { cause: error },
     );
   }
 }
 
-/**
- * Whether a cache, or one of its stores, is in the memory of this process. Unknown stores are assumed to be shared.
- */
+/** Whether a cache, or one of its stores, is in the memory of this process. Unknown stores are assumed to be shared. */
 export function isLocalCache(cache: object): boolean {
   const { stores = [] } = cache as { stores?: unknown };
   return Array.isArray(stores) && stores.some(isLocalStore);

@@ -11,7 +11,7 @@ export interface StateId {
   version: string | null;
 }
 
-/** What a read or a write found in a storage. */
+/** The content of a storage after a read or a write. */
 export interface CacheEntry {
   /** `null` where nothing is stored: that is cached too. */
   content: VersionedState | null;

@@ -43,17 +43,21 @@ const CLOCK = new SystemClock();
  *
  * @example
  * ```ts
- * const storage = new CachedStateStorage(new S3StateStorage({ bucket: 'shop', key: 'maintenance.json' }), createCache());
+ * const s3 = new S3StateStorage({ bucket: 'shop', key: 'maintenance.json' });
+ * const storage = new CachedStateStorage(s3, createCache());
  * ```
  */
 export class CachedStateStorage implements StateStorage {
+  /** Watches the storage behind the cache. Missing if that storage can't notify. */
   readonly watch?: StateStorage['watch'];
+  /** Stores a report in the storage behind the cache. Missing if that storage keeps no reports. */
   readonly report?: StateStorage['report'];
+  /** Returns the reports in the storage behind the cache. Missing if that storage keeps no reports. */
   readonly reports?: StateStorage['reports'];
   readonly #key: string;
   readonly #ttl: number;
   readonly #cacheTimeoutMs: number;
-  /** What this instance last read or wrote. Another object, and a read that began earlier may be older. */
+  /** The state that this instance last read or wrote. If it was replaced during a read, that read may be outdated. */
   #known: StateId | undefined;
   /** Set while the cache may be behind the storage; only a read of the storage that began later removes it. */
   #invalidation: symbol | undefined;
@@ -63,12 +67,14 @@ export class CachedStateStorage implements StateStorage {
   /**
    * @param storage - the storage to read on a miss, and to write
    * @param cache - a `cache-manager` cache, which all instances should share
+   * @param options - settings
    */
   constructor(
     private readonly storage: StateStorage,
     private readonly cache: StateCache,
-    { key = 'maintenance_mode_state', ttl = 60_000, patience = 500 }: CachedStateStorageOptions = {},
+    options: CachedStateStorageOptions = {},
   ) {
+    const { key = 'maintenance_mode_state', ttl = 60_000, patience = 500 } = options;
     this.#key = key;
     this.#ttl = ttl;
     this.#cacheTimeoutMs = patience;
@@ -99,7 +105,12 @@ export class CachedStateStorage implements StateStorage {
     return this.storage.isVolatile ?? false;
   }
 
-  /** Reads the cache, and the storage on a miss. Errors of the storage are not cached. */
+  /**
+   * Reads the cache, and the storage on a miss. Errors of the storage are not cached.
+   *
+   * @returns `null` if nothing is stored
+   * @throws the error of the storage
+   */
   async read(): Promise<VersionedState | null> {
     const entry = this.#invalidation ? undefined : await this.#getEntry();
     // Checked after the wait: a notification or a write may have come in between.
@@ -108,7 +119,12 @@ export class CachedStateStorage implements StateStorage {
     return entry.content;
   }
 
-  /** Reads the storage, whatever is cached, and replaces the entry. */
+  /**
+   * Reads the storage, whatever is cached, and replaces the entry.
+   *
+   * @returns `null` if nothing is stored
+   * @throws the error of the storage
+   */
   async readFresh(): Promise<VersionedState | null> {
     const [known, invalidation, askedAt] = [this.#known, this.#invalidation, performance.now()];
     const content = (await this.storage.read()) ?? null;
@@ -121,14 +137,22 @@ export class CachedStateStorage implements StateStorage {
     return content;
   }
 
-  /** Writes the storage, then the cache. A write that the storage refuses does not change the cache. */
+  /**
+   * Writes the storage, then the cache. A write that the storage refuses does not change the cache.
+   *
+   * @returns the new version
+   * @throws the error of the storage
+   */
   async write(next: MaintenanceState, ifVersion: string | null): Promise<string> {
     const askedAt = performance.now();
-    const version = await this.storage.write(next, ifVersion).catch((error: unknown) => {
+    let version: string;
+    try {
+      version = await this.storage.write(next, ifVersion);
+    } catch (error) {
       // Another writer was first, or the outcome is unknown.
       this.#invalidate();
       throw error;
-    });
+    }
     const entry = createEntry({ state: next, version });
     const isOvertaken = entry && this.#known && isNewerState(this.#known, entry.id);
     if (entry && !isOvertaken) await this.#putEntry(entry, askedAt);
@@ -170,11 +194,12 @@ export class CachedStateStorage implements StateStorage {
 
   /** Removes an entry without a `ttl` that replaced the newer one of another instance: nothing else would end it. */
   async #removeIfOvertaken(id: StateId): Promise<void> {
-    const current = await this.storage.read().then(
-      (content) => createEntry(content ?? null),
-      () => undefined,
-    );
-    if (current && isSameState(current.id, id)) return;
+    try {
+      const current = createEntry((await this.storage.read()) ?? null);
+      if (current && isSameState(current.id, id)) return;
+    } catch {
+      // Remove the entry if the storage can't be read.
+    }
     this.#invalidate();
     await this.#callCache(() => this.cache.del(this.#key));
   }

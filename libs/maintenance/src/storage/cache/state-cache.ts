@@ -9,7 +9,7 @@ export interface CacheOptions {
    */
   key?: string;
   /**
-   * Milliseconds for which a cache entry is valid; `0` means indefinitely. Other instances may lag by this time and
+   * How long an entry counts, in milliseconds; 0 = forever. Other instances may be behind by this plus
    * `refreshInterval`.
    *
    * Environment variable: `MAINTENANCE_CACHE_TTL`

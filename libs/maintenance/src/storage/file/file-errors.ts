@@ -72,7 +72,8 @@ function explainFileError(error: unknown, access: string, path: string): string 
       const user = `uid ${process.geteuid?.() ?? 'unknown'}`;
       const rights = describeRights(path);
       const shown = rights === undefined ? '' : ` (${rights})`;
-      return `${code}: the user "${user}" may not ${access} ${path}${shown}. Grant that user access, or run as the owner.`;
+      const reason = `the user "${user}" may not ${access} ${path}${shown}`;
+      return `${code}: ${reason}. Grant that user access, or run as the owner.`;
     }
     case 'EROFS':
       return `EROFS: ${path} is on a read-only file system. Mount it writable, or store the state elsewhere.`;

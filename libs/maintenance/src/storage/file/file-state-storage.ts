@@ -44,6 +44,7 @@ export interface FileStateStorageOptions {
  * ```
  */
 export class FileStateStorage implements StateStorage {
+  /** Always `'file'`. */
   readonly kind = 'file';
   /** The absolute path of the file. */
   readonly location: string;

@@ -23,7 +23,8 @@ export function parseFileUrl(url: string): string {
   if (path.startsWith('~/')) return join(homedir(), path.slice(2));
   if (path.startsWith('~')) {
     throw new Error(
-      `${JSON.stringify(url)} starts with the home directory of another user; use the absolute path, or file:./${path} for a file with that name`,
+      `${JSON.stringify(url)} starts with the home directory of another user; use the absolute path, ` +
+        `or file:./${path} for a file with that name`,
     );
   }
   return resolve(path);

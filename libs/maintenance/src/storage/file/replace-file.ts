@@ -121,8 +121,8 @@ async function ignoreEperm(change: Promise<void>): Promise<boolean> {
 }
 
 /**
- * Flushes a file to the disk. Does not call `FileHandle.sync()`, which replacements of `node:fs` do not implement (Yarn's
- * Plug'n'Play throws "Method not implemented").
+ * Flushes a file to the disk. Does not call `FileHandle.sync()`, which replacements of `node:fs` do not implement
+ * (Yarn's Plug'n'Play throws "Method not implemented").
  */
 async function sync({ fd }: FileHandle): Promise<void> {
   await promisify(fsync)(fd);

@@ -38,7 +38,7 @@ type RedisClientInternals = Omit<RedisClientLike, 'duplicate' | 'sendCommand'> &
     duplicate(overrides?: object): RedisClientLike;
   };
 
-// `$` marks strings in the protocol of Redis. Read as bytes, because the version is the hash of any content, text or not.
+// `$` marks strings in the protocol of Redis. Read as bytes, because a version is the hash of any content, text or not.
 const BYTES_TYPE_MAPPING = { ['$'.charCodeAt(0)]: Buffer };
 
 /** A subscribed connection sends a ping every so many milliseconds. */

@@ -55,8 +55,9 @@ function explainError(error: unknown, location: string, purpose: string): Explan
         (location.startsWith('rediss:') ? ' If the server does not use TLS, use redis: instead of rediss:.' : ''),
     );
   }
-  if (error instanceof ClosedError)
+  if (error instanceof ClosedError) {
     return createUnavailable(`${location} can't be ${purpose}: the storage is closed. Create another one.`);
+  }
   if (error instanceof NotConnectedError) {
     return createUnavailable(`${location} can't be ${purpose}: ${error.message}`);
   }
@@ -73,7 +74,8 @@ function explainConnection(error: unknown, location: string): string {
     return `${location} can't be reached: the package \`redis\` is not installed. Run npm install redis.`;
   }
   if (code === 'ECONNREFUSED') {
-    return `${location} can't be reached: connection refused (ECONNREFUSED). Start the server, or correct host and port.`;
+    const reason = 'connection refused (ECONNREFUSED)';
+    return `${location} can't be reached: ${reason}. Start the server, or correct host and port.`;
   }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return `${location} can't be reached: host not found (${code}). Check the host name and DNS.`;

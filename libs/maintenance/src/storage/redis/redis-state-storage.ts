@@ -73,7 +73,9 @@ export interface RedisStateStorageOptions {
  * ```
  */
 export class RedisStateStorage implements StateStorage {
+  /** Always `'redis'`. */
   readonly kind = 'redis';
+  /** Always `true`: Redis may lose the state in a restart, a failover or an eviction. */
   readonly isVolatile = true;
   /** `redis://host:port/database?key=`, without credentials. */
   readonly location: string;
@@ -89,13 +91,17 @@ export class RedisStateStorage implements StateStorage {
   private isKnown = false;
   private isClosed = false;
 
-  /** @throws TypeError if the URL or the key is invalid */
+  /**
+   * @param options - a `url` or a `client`, and settings
+   * @throws TypeError if the URL or the key is invalid
+   */
   constructor({ url, client, key, timeout = 3_000, reportTtl = REPORT_TTL_MS }: RedisStateStorageOptions) {
     this.timeout = timeout;
     this.reportTtl = reportTtl;
     if (client) {
       this.names = createRedisNames(key ?? DEFAULT_REDIS_KEY);
-      this.location = `redis${usesTls(client) ? 's' : ''}://${describeClientAddress(client)}?key=${formatKey(this.names.state)}`;
+      const scheme = usesTls(client) ? 'rediss' : 'redis';
+      this.location = `${scheme}://${describeClientAddress(client)}?key=${formatKey(this.names.state)}`;
       this.connection = new ExternalConnection(client, timeout);
       this.createListener = async () => createListener(client, timeout);
     } else {
@@ -257,8 +263,9 @@ export class RedisStateStorage implements StateStorage {
   }
 
   private parse(content: Buffer): VersionedState {
-    if (content.length <= MAX_STATE_BYTES)
+    if (content.length <= MAX_STATE_BYTES) {
       return parseStateAtUrl(content.toString('utf8'), hashContent(content), this.location);
+    }
     const version = `large-${hashContent(content.subarray(0, MAX_STATE_BYTES + 1))}`;
     throw createOversizedContentError(version, this.location);
   }

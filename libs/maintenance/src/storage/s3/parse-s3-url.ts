@@ -28,9 +28,8 @@ export function parseS3Url(text: string): S3StateStorageOptions {
     throw new Error(`${shown} has no object key; expected a URL such as ${EXAMPLE_URL}`);
   for (const name of url.searchParams.keys()) {
     if (!PARAMETER_NAMES.includes(name)) {
-      throw new Error(
-        `${shown} has ${mayQueryHoldPassword(text) ? 'an unknown parameter' : `the unknown parameter ${name}`}; known: ${PARAMETER_NAMES.join(', ')}`,
-      );
+      const parameter = mayQueryHoldPassword(text) ? 'an unknown parameter' : `the unknown parameter ${name}`;
+      throw new Error(`${shown} has ${parameter}; known: ${PARAMETER_NAMES.join(', ')}`);
     }
     if (url.searchParams.getAll(name).length > 1) throw new Error(`${shown} has the parameter ${name} more than once`);
   }

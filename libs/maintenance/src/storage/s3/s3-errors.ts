@@ -11,7 +11,9 @@ export type S3Access = 'read' | 'written' | 'listed';
 
 const REQUIRED_PERMISSIONS: Record<S3Access, string> = {
   // Without s3:ListBucket, S3 responds to a missing object with 403 instead of 404.
-  read: 's3:GetObject on the object, and s3:ListBucket on the bucket, without which a missing object gives the same error',
+  read:
+    's3:GetObject on the object, and s3:ListBucket on the bucket, ' +
+    'without which a missing object gives the same error',
   written: 's3:PutObject and s3:GetObject on the object',
   listed: 's3:ListBucket on the bucket, and s3:GetObject on its objects',
 };
@@ -79,8 +81,9 @@ function explainNoResponse({ code, reason, message }: S3Failure): Explanation {
         'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or assign a role to the machine.',
       );
   }
-  if (reason === 'Region is missing')
+  if (reason === 'Region is missing') {
     return createUnavailable('no region is set', 'Set AWS_REGION, or region= in the URL.');
+  }
   if (/SSL|TLS|CERT|certificate/.test(message)) {
     const remedy = 'Check whether the endpoint is http or https; add a private authority with NODE_EXTRA_CA_CERTS.';
     return createUnavailable(`no secure connection (${details})`, remedy);
@@ -103,7 +106,7 @@ function explainResponse(failure: S3Failure, access: S3Access, location: S3Locat
     case 'RequestTimeTooSkewed':
       return createDenied(
         `the clock of this machine is ${describeClockSkew(failure)} (${details})`,
-        'Set it, with NTP for example.',
+        'Set the clock, with NTP for example.',
       );
     case 'InvalidAccessKeyId':
       return createDenied(`unknown access key (${details})`, 'Correct AWS_ACCESS_KEY_ID, or the credentials in use.');
@@ -130,8 +133,9 @@ function explainResponse(failure: S3Failure, access: S3Access, location: S3Locat
         'Try again later; increase refreshInterval.',
       );
   }
-  if (status === 401 || status === 403)
+  if (status === 401 || status === 403) {
     return createDenied(`access denied (${details})`, `Allow ${REQUIRED_PERMISSIONS[access]}.`);
+  }
   if (status < 400 || status === 404) {
     return createUnavailable(
       `unexpected response, not from S3 (${details})`,

@@ -59,7 +59,7 @@ export interface S3StateStorageOptions {
    */
   reportTtl?: number;
   /**
-   * Decides about writes to a server that ignores their conditions, so that one operator may undo the change of another:
+   * Decides about writes to a server that ignores their conditions, so that operators may undo each other's changes:
    * `'refuse'` them, or `'warn'` once and read before each write, which leaves a gap of one round trip.
    *
    * @defaultValue `'refuse'`

@@ -44,6 +44,7 @@ interface Write {
  * ```
  */
 export class S3StateStorage implements StateStorage {
+  /** Always `'s3'`. */
   readonly kind = 's3';
   /** `s3://bucket/key`, and the endpoint if it is not AWS. */
   readonly location: string;
@@ -57,14 +58,17 @@ export class S3StateStorage implements StateStorage {
   // AWS expects an ETag with its quotes. Ceph returns it with quotes, but matches it only without.
   #wantsQuotes = true;
 
-  /** @throws Error that names the invalid option */
+  /**
+   * @param options - the object and settings
+   * @throws Error that names the invalid option
+   */
   constructor(options: S3StateStorageOptions) {
-    const location = resolveS3Location(options);
-    this.#s3Location = location;
-    this.location = location.location;
-    this.#connection = new S3Connection(location, options);
-    this.#conditions = new S3Conditions(this.#connection, location.key);
-    this.#reports = new S3Reports(this.#connection, `${location.key}.instances/`, options.reportTtl ?? REPORT_TTL_MS);
+    const s3Location = resolveS3Location(options);
+    this.#s3Location = s3Location;
+    this.location = s3Location.location;
+    this.#connection = new S3Connection(s3Location, options);
+    this.#conditions = new S3Conditions(this.#connection, s3Location.key);
+    this.#reports = new S3Reports(this.#connection, `${s3Location.key}.instances/`, options.reportTtl ?? REPORT_TTL_MS);
     this.#onUnconditionalWrites = options.onUnconditionalWrites ?? 'refuse';
   }
 
@@ -108,7 +112,7 @@ export class S3StateStorage implements StateStorage {
   }
 
   /**
-   * Stores the report of an instance as the object `<key>.instances/<id>.json`, and removes expired reports once an hour.
+   * Stores the report of an instance as the object `<key>.instances/<id>.json`. Removes expired reports once an hour.
    *
    * @throws {@link MaintenanceStorageError} `denied` or `unavailable`
    */
@@ -152,7 +156,9 @@ export class S3StateStorage implements StateStorage {
       throw toS3Error(error, 'written', getSiblingLocation(this.#s3Location, '.probe'), note);
     });
     if (areSupported) return true;
-    const reason = `${this.location}: the server ignores the conditions of writes, so that operators may undo each other's changes.`;
+    const reason =
+      `${this.location}: the server ignores the conditions of writes, so that operators may undo each other's ` +
+      'changes.';
     if (this.#onUnconditionalWrites === 'refuse') {
       throw new MaintenanceStorageError(
         'unavailable',
@@ -237,8 +243,9 @@ export class S3StateStorage implements StateStorage {
 function getLastResult(last: LastRead): VersionedState {
   if ('error' in last) throw last.error;
   const { state, version } = last.untouched;
-  if (!isDeepStrictEqual(last.shared, last.untouched))
+  if (!isDeepStrictEqual(last.shared, last.untouched)) {
     last.shared = { state: parseState(serializeState(state)), version };
+  }
   return last.shared;
 }
 
