@@ -132,7 +132,7 @@ class RequestInFlight<Request = unknown> implements InFlightWork {
       // A handler that returns with its response has settled by then.
       queueMicrotask(() => this.checkFinished());
     };
-    // `close` alone is not enough: a response without a connection, as `app.inject()` makes, never emits it.
+    // `close` alone is not enough: a response that was made without a connection may never emit it.
     response.on('finish', onAnswered);
     response.on('close', onAnswered);
     // A pipelined response behind others emits nothing when its connection is closed.
