@@ -15,7 +15,7 @@ import { MaintenanceStorageError } from '../errors/maintenance-storage.error.js'
 
 type AdminError = InvalidWindowError | MaintenanceForcedError | MaintenanceStorageError;
 
-/** Gives the errors of a change the status that HTTP has for them. */
+/** Maps the errors of a change to HTTP exceptions: 400, 409 and 502. */
 @Catch(InvalidWindowError, MaintenanceForcedError, MaintenanceStorageError)
 export class AdminErrorsFilter extends BaseExceptionFilter<AdminError | HttpException> {
   constructor(@Inject(HttpAdapterHost) { httpAdapter }: HttpAdapterHost) {
@@ -28,9 +28,9 @@ export class AdminErrorsFilter extends BaseExceptionFilter<AdminError | HttpExce
 }
 
 function toHttpException(error: AdminError): HttpException {
-  // A storage of the application's own may put anything into its messages.
-  const reason = toErrorMessage(error);
-  if (error instanceof InvalidWindowError) return new BadRequestException(reason, { cause: error });
-  if (error instanceof MaintenanceForcedError) return new ConflictException(reason, { cause: error });
-  return new BadGatewayException(reason, { cause: error });
+  // A custom storage may put any text into its messages.
+  const message = toErrorMessage(error);
+  if (error instanceof InvalidWindowError) return new BadRequestException(message, { cause: error });
+  if (error instanceof MaintenanceForcedError) return new ConflictException(message, { cause: error });
+  return new BadGatewayException(message, { cause: error });
 }

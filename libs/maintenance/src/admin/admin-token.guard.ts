@@ -9,8 +9,8 @@ interface RequestWithToken {
 }
 
 /**
- * Admits requests with the `adminToken`, all requests where none is set. It is a bearer token (RFC 6750, section 2.1), or the value of
- * `Maintenance-Token`, which counts alone where it is present: `Authorization` may hold the token of another guard.
+ * Admits requests with the `adminToken`, or all requests if it is not set. The token is a bearer token (RFC 6750, section 2.1), or
+ * the value of `Maintenance-Token`. If that header is present, `Authorization` is ignored: it may be the token of another guard.
  */
 @Injectable()
 export class AdminTokenGuard implements CanActivate {
@@ -26,25 +26,25 @@ export class AdminTokenGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     if (this.#tokenHash === null) return true;
     const http = context.switchToHttp();
-    const given = readToken(http.getRequest<RequestWithToken>());
-    if (given !== undefined && timingSafeEqual(hashToken(given), this.#tokenHash)) return true;
+    const token = readToken(http.getRequest<RequestWithToken>());
+    if (token !== undefined && timingSafeEqual(hashToken(token), this.#tokenHash)) return true;
     const response = this.httpIntegration.getRawResponse(http.getResponse());
-    const reason = given === undefined ? '' : ', error="invalid_token"';
-    response.setHeader('WWW-Authenticate', `Bearer realm="maintenance"${reason}`);
+    const challengeError = token === undefined ? '' : ', error="invalid_token"';
+    response.setHeader('WWW-Authenticate', `Bearer realm="maintenance"${challengeError}`);
     throw new UnauthorizedException(
-      given === undefined
+      token === undefined
         ? 'Send the admin token as "Maintenance-Token: <token>" or "Authorization: Bearer <token>".'
-        : 'The admin token is not the right one. `Maintenance-Token` counts alone where it is sent, else `Authorization: Bearer`.',
+        : 'Invalid admin token. If `Maintenance-Token` is sent, `Authorization: Bearer` is ignored.',
     );
   }
 }
 
 function readToken({ headers }: RequestWithToken): string | undefined {
-  // An empty header says nothing: proxies leave one where they remove a value.
+  // Proxies may leave an empty header where they remove a value.
   return headers['maintenance-token'] || /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
 }
 
-// Digests have one length, so that the comparison takes the same time whatever was sent.
+// timingSafeEqual needs buffers of equal length.
 function hashToken(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }

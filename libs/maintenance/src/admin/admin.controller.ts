@@ -60,7 +60,7 @@ abstract class AdminEndpoints {
   }
 }
 
-/** The controller of the admin endpoints: a class of its own for each registration, as a path belongs to a class. */
+/** Creates the controller of the admin endpoints. Each registration needs a class, because Nest stores the path on the class. */
 export function createAdminController(
   path: string,
   guards: Type<CanActivate>[],
@@ -82,8 +82,8 @@ function getChangeOrigin({ user }: BodyRequest): ChangeOrigin {
     string,
     unknown
   >;
-  const named = [username, email, name, id, sub].find(
+  const author = [username, email, name, id, sub].find(
     (value) => typeof value === 'string' || typeof value === 'number',
   );
-  return { via: 'http', by: named === undefined ? 'token' : String(named) };
+  return { via: 'http', by: author === undefined ? 'token' : String(author) };
 }

@@ -7,7 +7,7 @@ import { createAdminController } from './admin.controller.js';
 import { AdminTokenGuard } from './admin-token.guard.js';
 import { SameOriginGuard } from './same-origin.guard.js';
 
-/** What the admin endpoints add to the module. */
+/** The metadata that the admin endpoints add to the module. */
 export interface AdminModuleMetadata {
   imports: NonNullable<DynamicModule['imports']>;
   controllers: Type[];
@@ -16,7 +16,7 @@ export interface AdminModuleMetadata {
 
 const ADMIN_PROTECTION = Symbol.for('nestjs-maintenance:admin-protection');
 
-/** The admin endpoints as the option says; nothing where it is `false`. */
+/** Creates the controller and the providers of the admin endpoints; empty lists if the option is `false`. */
 export function createAdminMetadata(option: boolean | AdminOptions): AdminModuleMetadata {
   if (option === false) return { imports: [], controllers: [], providers: [] };
   const { path = 'maintenance-mode', imports = [], guards = [], decorators = [] } = option === true ? {} : option;
@@ -38,6 +38,6 @@ export function createAdminMetadata(option: boolean | AdminOptions): AdminModule
 function assertProtected({ adminToken }: ResolvedOptions, guards: unknown[]): boolean {
   if (adminToken !== undefined || guards.length > 0) return true;
   throw new MaintenanceOptionsError(
-    'the option `admin` opens endpoints that anybody could use: set `adminToken` (environment: MAINTENANCE_ADMIN_TOKEN) or `admin.guards`.',
+    '`admin` is enabled without protection: set `adminToken` (environment: MAINTENANCE_ADMIN_TOKEN) or `admin.guards`.',
   );
 }

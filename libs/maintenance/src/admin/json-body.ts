@@ -2,33 +2,34 @@ import { BadRequestException, UnsupportedMediaTypeException } from '@nestjs/comm
 import { hasBody, type RawRequest } from '../http/has-body.js';
 import { JSON_EXAMPLE } from '../http/json-example.js';
 
-/** What the endpoints look at in a request; the requests of Express and of Fastify both have it. */
+/** The part of a request that the endpoints read, the same on Express and on Fastify. */
 export interface BodyRequest {
   headers: Record<string, string | undefined>;
-  /** Node's request behind Fastify's. */
+  /** Node's request, on Fastify only. */
   raw?: RawRequest;
   user?: unknown;
 }
 
 /**
- * The JSON object that a request carries; an empty one where it has no body.
+ * Returns the JSON object in the body of a request; an empty object if there is no body.
  *
- * @throws UnsupportedMediaTypeException (415) for a body that is not JSON, BadRequestException (400) for one that is no object
+ * @throws UnsupportedMediaTypeException (415) if the body is not JSON
+ * @throws BadRequestException (400) if the body is not an object, or was not parsed
  */
 export function parseJsonBody({ headers, raw }: BodyRequest, body: unknown): object {
   const { 'content-type': type } = headers;
   if (!hasBody(raw ?? { headers })) return {};
   if (!/^application\/(?:[\w.-]+\+)?json *(?:;|$)/i.test(type ?? '')) {
     throw new UnsupportedMediaTypeException(
-      `The body must be application/json, not ${type ?? 'without a type'}. ${JSON_EXAMPLE}`,
+      `The body must be application/json, not ${type ?? 'a body without a Content-Type'}. ${JSON_EXAMPLE}`,
     );
   }
   if (body === undefined) {
     throw new BadRequestException(
-      'There is a body, but the application did not parse it (`bodyParser: false`?), so nothing was changed. Put a JSON parser before the endpoints.',
+      'The body was not parsed by the application (`bodyParser: false`?), so nothing was changed. Add a JSON parser before the endpoints.',
     );
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw new BadRequestException(`The body is no object. ${JSON_EXAMPLE}`);
+    throw new BadRequestException(`The body must be a JSON object. ${JSON_EXAMPLE}`);
   return body;
 }

@@ -3,13 +3,13 @@ import { ForbiddenException, Injectable, type CanActivate, type ExecutionContext
 interface BrowserRequest {
   method: string;
   headers: Record<string, string | undefined>;
-  /** With the port, by the adapter's trust-proxy setting. */
+  /** The host with its port, according to the adapter's trust-proxy setting. */
   host: string;
 }
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
 
-/** Refuses unsafe requests that a page of another origin makes a browser send. Clients that are no browsers send neither header. */
+/** Refuses unsafe requests that a browser sends for a page of another origin. Other clients send neither of the headers. */
 @Injectable()
 export class SameOriginGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
@@ -31,5 +31,5 @@ function isSameOrigin(host: string, origin: string): boolean {
 }
 
 function createForeignOriginError(header: string): ForbiddenException {
-  return new ForbiddenException(`Maintenance is not switched from another site (${header}).`);
+  return new ForbiddenException(`Cross-origin request rejected (${header}).`);
 }
