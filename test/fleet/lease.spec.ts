@@ -88,7 +88,7 @@ describeOnEachBackend('during() with a lease', (kind) => {
       await until('requests are admitted again', async () => !(await isInMaintenance(other)), TIMEOUT_MS);
       owner.signal('SIGCONT');
       await until('the signal aborts', async () => (await owner.ask('aborted')) !== null);
-      expect((await owner.ask('aborted'))!.reason).toMatch(/stood still/);
+      expect((await owner.ask('aborted'))!.reason).toMatch(/was suspended/);
       // After this command, the owner has no pending operations.
       await owner.ask('endWork');
       expect(await isInMaintenance(other)).toBe(false);

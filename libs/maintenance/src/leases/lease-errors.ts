@@ -5,13 +5,13 @@ import { getEnd, isActiveAt, type StoredWindow } from '../core/maintenance-windo
 import { toErrorMessage } from '../utils/to-error-message.js';
 
 /**
- * Why a window is not open any more.
+ * Creates the error for a window that has ended: turned off, not renewed in time, or removed.
  *
- * @param window - as it was last seen
- * @param state - what the storage holds
- * @param location - of the storage, for people
+ * @param window - the window as it was read last
+ * @param state - the state that is stored now
+ * @param location - the location of the storage, for the message
  */
-export function describeEnd(
+export function createEndedError(
   window: StoredWindow,
   state: MaintenanceState | null,
   now: number,
@@ -19,27 +19,28 @@ export function describeEnd(
 ): MaintenanceAbortedError {
   const { id } = window;
   const entry = state?.history.find(
-    ({ action, windows }) => action === 'off' && windows.some((concerned) => concerned.id === id),
+    ({ action, windows }) => action === 'off' && windows.some((ended) => ended.id === id),
   );
   if (entry) {
+    const author = entry.by === undefined ? '' : ` by ${entry.by}`;
     const via = entry.via ? ` (${entry.via})` : '';
     return new MaintenanceAbortedError(
-      `The maintenance window ${id} was turned off by ${entry.by ?? 'somebody'}${via} at ${entry.at}. Requests may be admitted again.`,
+      `The maintenance window ${id} was turned off${author}${via} at ${entry.at}. Requests may be admitted again.`,
     );
   }
   if (!isActiveAt(window, now)) {
     return new MaintenanceAbortedError(
-      `The maintenance window ${id}, open from ${window.startsAt} to ${toIso(getEnd(window))}, was not renewed in time, and now it ` +
-        `is ${toIso(now)}: this process stood still, or its clock was changed. Requests may be admitted again.`,
+      `The maintenance window ${id}, from ${window.startsAt} to ${toIso(getEnd(window))}, was not renewed in time. It is now ` +
+        `${toIso(now)}: the process was suspended or its clock changed. Requests may be admitted again.`,
     );
   }
-  const found = state ? `revision ${state.revision}, whose history does not say who removed it` : 'nothing';
+  const found = state ? `revision ${state.revision}, whose history does not record its end` : 'nothing';
   return new MaintenanceAbortedError(
     `The maintenance window ${id} is gone: ${location} holds ${found}. Requests may be admitted again.`,
   );
 }
 
-/** The storage says that it has lost the state. */
+/** Creates the error for a storage that has lost the state. */
 export function createLostError(id: string, error: unknown): MaintenanceAbortedError {
   return new MaintenanceAbortedError(
     `The maintenance window ${id} is gone, with the state in which it was: ${toErrorMessage(error)}`,
@@ -47,18 +48,22 @@ export function createLostError(id: string, error: unknown): MaintenanceAbortedE
   );
 }
 
-/** @param error - what the last try failed with; `null`: none has come to an end */
+/**
+ * Creates the error for a lease that is about to run out.
+ *
+ * @param error - the error of the last renewal; `null` if none has failed
+ */
 export function createExpiredError(id: string, end: number, error: unknown): MaintenanceAbortedError {
-  const why = error === null ? 'the storage has not answered, or this process stood still' : toErrorMessage(error);
+  const reason = error === null ? 'the storage has not answered, or the process was suspended' : toErrorMessage(error);
   return new MaintenanceAbortedError(
-    `The maintenance window ${id} could not be renewed, so it is over at ${toIso(end)}: ${why}`,
+    `The maintenance window ${id} could not be renewed, so it is over at ${toIso(end)}: ${reason}`,
     ...(error === null ? [] : [{ cause: error }]),
   );
 }
 
-/** The end that the window was given has come. */
+/** Creates the error for work that is still running at the `endsAt` of its window. */
 export function createEndReachedError(id: string, end: number): MaintenanceAbortedError {
   return new MaintenanceAbortedError(
-    `The maintenance window ${id} is over at ${toIso(end)}, the end that it was given (\`endsAt\`), and the work is not done.`,
+    `The maintenance window ${id} is over at ${toIso(end)}, the end that it was given (\`endsAt\`), before the work was done.`,
   );
 }

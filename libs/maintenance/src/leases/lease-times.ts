@@ -1,17 +1,18 @@
 /** The times of a lease, in milliseconds. */
 export interface LeaseTimes {
-  /** How long a window outlives an owner who died. */
+  /** The time after which a window ends if its process died. */
   durationMs: number;
-  /** From one renewal to the next. */
+  /** The time between two renewals. */
   renewIntervalMs: number;
-  /** From a renewal that failed to the next try. */
+  /** The delay before a failed renewal is retried. */
   retryDelayMs: number;
-  /** How long before the lease runs out the work is told: for clocks that differ, and for what the work has to put in order. */
+  /** The time before the end of the lease at which the work is aborted: for clocks that differ, and for cleaning up. */
   safetyMarginMs: number;
-  /** How long an application that shuts down waits for work to end. */
+  /** The time for which a shutdown waits for the work. */
   shutdownTimeoutMs: number;
 }
 
+/** The times of all leases, except in tests. */
 export const LEASE_TIMES: LeaseTimes = {
   durationMs: 60_000,
   renewIntervalMs: 20_000,

@@ -5,28 +5,29 @@ import type { MaintenanceState } from '../core/maintenance-state.js';
 import { getAnnouncedEnd, getEnd, isActiveAt, type StoredWindow } from '../core/maintenance-window.js';
 import { isStorageError } from '../errors/maintenance-storage.error.js';
 import type { LeaseTimes } from './lease-times.js';
-import { createEndReachedError, createLostError, createExpiredError, describeEnd } from './lease-errors.js';
+import { createEndReachedError, createLostError, createExpiredError, createEndedError } from './lease-errors.js';
 
-/** Works out a change of the windows that are stored; `null`: there is none to make. */
-export type WindowChange = (windows: readonly StoredWindow[], now: number) => Change | null;
+/** Creates a change of the stored windows; `null` if nothing has to be changed. */
+export type CreateChange = (windows: readonly StoredWindow[], now: number) => Change | null;
 
+/** The options of {@link Lease}. */
 export interface LeaseOptions {
-  /** Changes the stored state, and gives back what the storage holds then. */
-  change: (work: WindowChange) => Promise<MaintenanceState | null>;
+  /** Writes a change, and returns the state that is stored then. */
+  change: (createChange: CreateChange) => Promise<MaintenanceState | null>;
   clock: Clock;
   times: LeaseTimes;
-  /** Of the storage, for people. */
+  /** The location of the storage, for messages. */
   location: string;
 }
 
 /**
- * Keeps a window open as long as its owner works, and tells the owner before nobody can rely on it any more. What has ended is not
- * opened again, whoever ended it.
+ * Renews the lease of a window while the work in it is running, and aborts the work before the lease can run out. A window that
+ * has ended is never started again.
  */
 export class Lease {
   readonly #abortController = new AbortController();
   #window: StoredWindow;
-  /** The end of the window as it may be stored, where a renewal was not confirmed. */
+  /** The latest end that may be stored: a renewal that failed may have been written. */
   #latestEnd: number;
   #failure: unknown = null;
   #isRenewing = false;
@@ -36,7 +37,7 @@ export class Lease {
   #cancelRenewal: () => void = () => undefined;
   #cancelAbort: () => void = () => undefined;
 
-  /** @param window - as the storage has confirmed it */
+  /** @param window - the window as it was read back from the storage */
   constructor(
     private readonly options: LeaseOptions,
     window: StoredWindow,
@@ -46,40 +47,41 @@ export class Lease {
     this.#confirm(window);
   }
 
+  /** The id of the window. */
   get id(): string {
     return this.#window.id;
   }
 
-  /** Aborts when the window is over, or may soon be; the reason says why. */
+  /** Aborts when the window is over, or may soon be. Its reason is a `MaintenanceAbortedError`. */
   get signal(): AbortSignal {
     return this.#abortController.signal;
   }
 
-  /** Whether the window was seen to be gone, so that there is nothing to close. */
+  /** Whether the window is no longer stored, so that it need not be ended. */
   get isGone(): boolean {
     return this.#isGone;
   }
 
-  /** Milliseconds since the epoch by when the window ends by itself, if nobody closes it. */
+  /** The time by which the window ends without a renewal, in milliseconds since the epoch. */
   get latestEnd(): number {
     return this.#latestEnd;
   }
 
-  /** Asks the storage at once, rather than at the next renewal, where the window is not in the state that the instance goes by. */
+  /** Renews at once, instead of later, if `state` does not contain the window: the storage tells whether it has ended. */
   recheck(state: MaintenanceState | null): void {
     if (state?.windows.some(({ id }) => id === this.id)) return;
     this.#shouldRecheck = true;
     void this.#renew();
   }
 
-  /** Tells the owner to stop, and renews no more. */
+  /** Aborts the work, and stops renewing. */
   abort(reason: Error): void {
     if (this.#isStopped) return;
     this.stop();
     this.#abortController.abort(reason);
   }
 
-  /** Renews no more. */
+  /** Stops renewing. */
   stop(): void {
     this.#isStopped = true;
     this.#cancelRenewal();
@@ -101,7 +103,7 @@ export class Lease {
   }
 
   #createRenewal(windows: readonly StoredWindow[], now: number): Change | null {
-    // Between two tries the owner may have stopped.
+    // The work may have ended while the change was retried.
     const change = this.#isStopped ? null : renewLease(windows, this.id, now, this.options.times.durationMs);
     if (change) this.#latestEnd = Math.max(this.#latestEnd, getEnd(change.affected[0]!));
     return change;
@@ -113,7 +115,7 @@ export class Lease {
     const window = state?.windows.find(({ id }) => id === this.id);
     if (window && isActiveAt(window, now)) return this.#confirm(window);
     this.#isGone = !window;
-    this.abort(describeEnd(window ?? this.#window, state, now, this.options.location));
+    this.abort(createEndedError(window ?? this.#window, state, now, this.options.location));
   }
 
   #fail(error: unknown): void {
@@ -136,15 +138,17 @@ export class Lease {
     this.#cancelRenewal = this.options.clock.wake(() => void this.#renew(), delay);
   }
 
-  /** Tells the owner when it is time to, and else sees to it that it is woken then. */
+  /** Aborts the work if it is time to, otherwise sets a timer for that time. */
   #scheduleAbort(): void {
     const { clock, times } = this.options;
     this.#cancelAbort();
     const end = getEnd(this.#window);
-    const isAnnounced = end === getAnnouncedEnd(this.#window);
-    const at = isAnnounced ? end : end - times.safetyMarginMs;
+    const isRequestedEnd = end === getAnnouncedEnd(this.#window);
+    const at = isRequestedEnd ? end : end - times.safetyMarginMs;
     if (clock.now() < at) this.#cancelAbort = clock.wake(() => this.#scheduleAbort(), at - clock.now());
     else
-      this.abort(isAnnounced ? createEndReachedError(this.id, end) : createExpiredError(this.id, end, this.#failure));
+      this.abort(
+        isRequestedEnd ? createEndReachedError(this.id, end) : createExpiredError(this.id, end, this.#failure),
+      );
   }
 }

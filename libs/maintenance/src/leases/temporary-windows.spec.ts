@@ -314,7 +314,7 @@ describe('signal of a temporary window', () => {
 
   it.each([
     ['removed', () => storage.clear(), /is gone: this process holds nothing/],
-    ['replaced by hand', () => storage.put('0'), /is gone: this process holds revision 0, whose history does not say/],
+    ['replaced by hand', () => storage.put('0'), /is gone: this process holds revision 0, whose history does not record its end/],
     [
       'lost',
       () => (storage.reads = () => Promise.reject(new MaintenanceStorageError('lost', 'it was there, and is gone'))),
@@ -334,7 +334,7 @@ describe('signal of a temporary window', () => {
     const { signal } = await begin();
     clock.freeze(61);
     await clock.moveTo(at(20));
-    expect(signal.reason.message).toMatch(/was not renewed in time, and now it is .* this process stood still/);
+    expect(signal.reason.message).toMatch(/was not renewed in time\. It is now .* the process was suspended/);
     await clock.moveTo(at(600));
     expect(monitor.getSnapshot().active).toEqual([]);
   });

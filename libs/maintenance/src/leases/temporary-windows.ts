@@ -9,20 +9,21 @@ import { WindowWriter } from '../storage/window-writer.js';
 import type { LeaseTimes } from './lease-times.js';
 import { Lease } from './lease.js';
 
+/** The options of {@link TemporaryWindows}. */
 export interface TemporaryWindowsOptions {
   storage: StateStorage;
   monitor: Pick<StateMonitor, 'state' | 'adopt'>;
-  /** Emits whenever the instance goes by something else. */
+  /** Emits when the instance applies another state. */
   changes: Observable<unknown>;
   clock: Clock;
   times: LeaseTimes;
-  /** Aborts when the application begins to shut down. */
+  /** Aborts when the application starts to shut down. */
   shutdown: AbortSignal;
-  /** Told that a window could not be closed, and when it ends by itself, in milliseconds since the epoch. */
+  /** Called if a window can't be ended, with the time at which its lease runs out, in milliseconds since the epoch. */
   onCloseFailed: (id: string, until: number, error: unknown) => void;
 }
 
-/** Windows that are open while some work goes on, each of them owned by that work. */
+/** Runs work in windows that end with it. Each window belongs to one call of {@link during}. */
 export class TemporaryWindows {
   readonly #running = new Set<Promise<unknown>>();
   readonly #writer: WindowWriter;
@@ -31,19 +32,23 @@ export class TemporaryWindows {
     this.#writer = new WindowWriter(options.storage, options.clock);
   }
 
-  /** Does the work in a window of its own, and closes that one when the work is done, whether it succeeded or failed. */
+  /**
+   * Runs work in a window of its own, and ends the window when the work is done, whether it succeeded or failed.
+   *
+   * @throws the error of the work; {@link InvalidWindowError} or {@link MaintenanceStorageError} if the window can't start
+   */
   async during<T>(work: (signal: AbortSignal) => Promise<T>, options: EnableOptions): Promise<T> {
     const running = this.#run(work, options);
     this.#running.add(running);
     return running.finally(() => this.#running.delete(running));
   }
 
-  /** Resolves when all work has ended, or has had its time to. */
+  /** Resolves when all work is done, or after the timeout of a shutdown. */
   async waitForRunning(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
-    // Not the clock's timers, which keep no process alive, and which a test may hold.
-    const late = new Promise((resolve) => (timer = setTimeout(resolve, this.options.times.shutdownTimeoutMs)));
-    await Promise.race([Promise.allSettled(this.#running), late]);
+    // Not a timer of `Clock`: those are unref'ed, and a test may never fire them.
+    const timeout = new Promise((resolve) => (timer = setTimeout(resolve, this.options.times.shutdownTimeoutMs)));
+    await Promise.race([Promise.allSettled(this.#running), timeout]);
     clearTimeout(timer);
   }
 
