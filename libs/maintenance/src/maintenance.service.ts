@@ -26,11 +26,11 @@ import type { WriteResult } from './storage/state-writer.js';
 import { WindowWriter } from './storage/window-writer.js';
 import { STATUS_CHANGES, RESOLVED_OPTIONS, SHUTDOWN_CONTROLLER } from './maintenance.constants.js';
 
-/** Milliseconds. */
+/** The default timeout of {@link MaintenanceService.drained}. */
 const DEFAULT_DRAIN_TIMEOUT_MS = 60_000;
 
 /**
- * Turns maintenance on and off, and tells whether it is on.
+ * Turns maintenance on and off, and returns its status.
  *
  * @example
  * ```ts
@@ -41,7 +41,7 @@ const DEFAULT_DRAIN_TIMEOUT_MS = 60_000;
  */
 @Injectable()
 export class MaintenanceService {
-  /** The status whenever it changes, also at the moment a planned window starts or ends. */
+  /** Emits the status when it changes, also when a planned window starts or ends. */
   readonly changes: Observable<MaintenanceStatus>;
   readonly #writer: WindowWriter;
 
@@ -58,7 +58,7 @@ export class MaintenanceService {
     this.#writer = new WindowWriter(storage, clock);
   }
 
-  /** The status, from memory: this never waits for the storage. */
+  /** Returns the status from memory, without waiting for the storage. */
   status(): MaintenanceStatus {
     return createStatus(this.monitor, this.storage);
   }
@@ -66,7 +66,7 @@ export class MaintenanceService {
   /**
    * Whether maintenance is on, from memory.
    *
-   * @param scope - asks for one part of the application; a window on `'*'` counts for every scope. Default: any window at all
+   * @param scope - the part of the application; a window on `'*'` counts for every scope. Default: any active window counts
    */
   isActive(scope?: string): boolean {
     const { forced, active } = this.monitor.getSnapshot();
@@ -76,13 +76,14 @@ export class MaintenanceService {
   }
 
   /**
-   * Opens a window. On an active window of the same scope and mode it changes the fields given and keeps the others; a start in
-   * the future always makes a new window. What changes nothing writes nothing.
+   * Turns maintenance on: starts a window, or changes the given fields of the active window of the same scope and mode. A start in
+   * the future always creates a new window. If nothing would change, nothing is written.
    *
-   * @returns the status that the storage gave back after the write
-   * @throws {@link InvalidWindowError} for a window that makes no sense
-   * @throws {@link MaintenanceForcedError} while the option `enabled` gives the answer
-   * @throws {@link MaintenanceStorageError} if the storage does not take it
+   * @param window - the window. Default: everything, from now, until it is turned off
+   * @returns the status after the write, as read back from the storage
+   * @throws {@link InvalidWindowError} if a field of the window is invalid
+   * @throws {@link MaintenanceForcedError} if the option `enabled` is set
+   * @throws {@link MaintenanceStorageError} if the storage fails
    *
    * @example
    * ```ts
@@ -95,12 +96,18 @@ export class MaintenanceService {
   }
 
   /**
-   * Ends windows: by default every active one.
+   * Turns maintenance off: ends the active windows.
    *
-   * @param which - `scope`: those of one scope; `id`: one window, be it active or planned; `all`: planned ones too
-   * @returns the status that the storage gave back after the write
-   * @throws {@link MaintenanceForcedError} while the option `enabled` gives the answer
-   * @throws {@link MaintenanceStorageError} if the storage does not take it
+   * @param which - `scope`: only windows of this scope; `id`: only this window, active or planned; `all`: planned windows too
+   * @returns the status after the write, as read back from the storage
+   * @throws {@link InvalidWindowError} if `which` has an unknown or invalid member
+   * @throws {@link MaintenanceForcedError} if the option `enabled` is set
+   * @throws {@link MaintenanceStorageError} if the storage fails
+   *
+   * @example
+   * ```ts
+   * await maintenance.disable({ scope: 'payments' });
+   * ```
    */
   async disable(which: DisableOptions = {}): Promise<MaintenanceStatus> {
     await this.endWindows(which, { via: 'code' });
@@ -108,17 +115,17 @@ export class MaintenanceService {
   }
 
   /**
-   * Does work in a window of its own, which is closed when the work is done, whether it succeeded or failed. Windows of operators and
-   * of other work stay as they are.
+   * Runs work in a window of its own, which ends when the work is done, whether it succeeded or failed. Other windows are not
+   * changed.
    *
-   * The window is held under a lease of 60 s, which is renewed while the work goes on: if the process dies, the window is over after
-   * that. A window that somebody has ended is not opened again.
+   * The window has a lease of 60 s, which is renewed while the work is running: if the process dies, the window ends within that
+   * time. A window that an operator has ended is not started again.
    *
-   * @param work - its `signal` aborts with a {@link MaintenanceAbortedError} when the window is over or about to be: somebody turned it
-   *   off, its `endsAt` has come, the application shuts down, or the lease could not be renewed, 15 s before it runs out
+   * @param work - the work. Its `signal` aborts with a {@link MaintenanceAbortedError} when the window is over or about to be: it was
+   *   turned off, its `endsAt` has come, the application shuts down, or the lease could not be renewed, 15 s before it runs out
    * @param window - as for {@link enable}, without `startsAt` and `recurrence`
-   * @returns what the work returns
-   * @throws what the work throws; where the window can't be opened, what {@link enable} throws, and the work does not begin
+   * @returns the result of the work
+   * @throws the error of the work, or that of {@link enable} if the window can't start: the work is not called then
    *
    * @example
    * ```ts
@@ -141,9 +148,9 @@ export class MaintenanceService {
   /**
    * Waits until maintenance is off.
    *
-   * @param options - `scope`: as for {@link isActive}; `signal`: ends the waiting
-   * @returns at once if nothing is active, else at the moment when the last window is turned off, or ends by the clock
-   * @throws the reason of the `signal` when it aborts, a {@link MaintenanceAbortedError} when the application shuts down
+   * @param options - `scope`: as for {@link isActive}; `signal`: aborts the waiting
+   * @returns a promise that resolves at once if maintenance is off, otherwise when the last window ends or is turned off
+   * @throws the reason of the `signal` if it aborts, a {@link MaintenanceAbortedError} if the application shuts down
    *
    * @example
    * ```ts
@@ -162,34 +169,35 @@ export class MaintenanceService {
   }
 
   /**
-   * Reads the storage now.
+   * Reads the storage now, instead of at the next `refreshInterval` or notification.
    *
-   * @returns the status after that; a storage that fails shows in `status.storage`
+   * @returns the status after that; a failing storage is reported in `status.storage`
    */
   async refresh(): Promise<MaintenanceStatus> {
     const storage = unwrapCache(this.storage);
-    // A cache that has seen what the storage holds gives nothing older afterwards. What fails here fails in the next line too.
+    // A cache never returns an older state than it has seen. An error here occurs in the next line too.
     if (storage !== this.storage) await storage.read().catch(() => undefined);
     await this.monitor.refresh();
     return this.status();
   }
 
   /**
-   * Waits until every instance of the application refuses what the active windows close, and has nothing in flight that it admitted
-   * before. An instance that was there and falls silent holds it up, since nobody can tell whether it is dead or cut off.
+   * Waits until every instance of the application applies the active windows and has finished its requests from before them. An
+   * instance that stops reporting blocks the drain, because it may be partitioned and still serving. Streams are not waited for.
    *
-   * Streams are not waited for. A request that waits for this waits for itself, unless its handler has `@SkipMaintenance()`.
+   * Calling this from a request handler deadlocks until `timeout`, unless the handler has `@SkipMaintenance()`.
    *
-   * @param options - `timeout`: milliseconds. Default: 60000
-   * @returns also when the time is over, and as soon as only work that can't be counted is left: see `drained`
+   * @param options - `timeout`: in milliseconds. Default: 60000
+   * @returns the report, also after the timeout, and as soon as only work that can't be counted is left: check `drained`
+   * @throws TypeError if `timeout` is not a number of milliseconds
    * @throws {@link MaintenanceInactiveError} if maintenance is off, or is turned off meanwhile
-   * @throws {@link MaintenanceStorageError} if the storage fails for long, or keeps no reports of instances
+   * @throws {@link MaintenanceStorageError} if the storage fails for 30 s, or does not support instance reports
    *
    * @example
    * ```ts
    * await maintenance.enable({ message: 'Back at four' });
    * const { drained, pending } = await maintenance.drained({ timeout: 120_000 });
-   * if (!drained) throw new Error(`held up by ${pending.map(({ instance }) => instance.host).join(', ')}`);
+   * if (!drained) throw new Error(`Blocked by ${pending.map(({ instance }) => instance.host).join(', ')}`);
    * ```
    */
   async drained({ timeout = DEFAULT_DRAIN_TIMEOUT_MS }: { timeout?: number } = {}): Promise<DrainReport> {
@@ -198,21 +206,29 @@ export class MaintenanceService {
   }
 
   /**
-   * What the instances of the application say of themselves, read from the storage.
+   * Reads the reports of the running instances from the storage.
    *
-   * @throws {@link MaintenanceStorageError} if the storage fails, or keeps no reports of instances
+   * @throws {@link MaintenanceStorageError} if the storage fails, or does not support instance reports
    */
   async instances(): Promise<InstanceReport[]> {
     return readLiveInstances(this.storage, this.clock);
   }
 
-  /** @internal */
+  /**
+   * Does the work of {@link enable}, for a change that does not come from code.
+   *
+   * @internal
+   */
   async startWindow(window: unknown, origin: ChangeOrigin): Promise<WriteResult> {
     this.#assertNotForced();
     return this.#adopt(await this.#writer.start(parseEnableOptions(window, this.clock.now()), origin));
   }
 
-  /** @internal */
+  /**
+   * Does the work of {@link disable}, for a change that does not come from code.
+   *
+   * @internal
+   */
   async endWindows(which: unknown, origin: ChangeOrigin): Promise<WriteResult> {
     this.#assertNotForced();
     return this.#adopt(await this.#writer.end(parseDisableOptions(which), origin));
