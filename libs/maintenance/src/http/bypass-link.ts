@@ -4,7 +4,7 @@ import { normalizePath, type PolicyRequest } from '../policy/request-path.js';
 import type { Clock } from '../utils/clock.js';
 import type { StoredWindow } from '../core/maintenance-window.js';
 import type { Answer } from './answer.js';
-import type { AnswerableRequest } from './responder.js';
+import type { HttpRequest } from './http-request.interface.js';
 
 const EMPTY_BODY = Buffer.alloc(0);
 
@@ -26,7 +26,7 @@ export class BypassLink {
   }
 
   /** The answer to who opens the link; `null` for every other request, a wrong token included. */
-  redeem(request: PolicyRequest & AnswerableRequest): Answer | null {
+  redeem(request: HttpRequest): Answer | null {
     // Only somebody who opens the link: not a preview of it, nor a browser that guesses what will be opened next.
     if (!this.isLinkRequest(request) || isPrefetch(request)) return null;
     const url = getOriginalUrl(request);
@@ -60,7 +60,7 @@ export class BypassLink {
   }
 }
 
-function isPrefetch({ headers }: AnswerableRequest): boolean {
+function isPrefetch({ headers }: HttpRequest): boolean {
   return ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'].some((name) =>
     /prefetch|prerender|preview/i.test(String(headers[name] ?? '')),
   );

@@ -1,7 +1,7 @@
 import type { Answer } from './answer.js';
 import type { Refusal } from '../policy/refusal.js';
 import { createRefusalPayload, type RefusalPayload } from './refusal-payload.js';
-import type { AnswerableRequest } from './responder.js';
+import type { HttpRequest } from './http-request.interface.js';
 
 /** The name of the event that the readers of a stream get. */
 export const SSE_EVENT_TYPE = 'maintenance';
@@ -25,7 +25,7 @@ export function getReconnectDelayMs(retryAfter: number | null): number {
  * Whether a request is that of a reader who was cut off and comes back by itself. It gives up for good at any status but 200 (HTML
  * Standard, section 9.2.3), while who comes for the first time can be told the truth.
  */
-export function isReconnect({ headers }: AnswerableRequest): boolean {
+export function isReconnect({ headers }: HttpRequest): boolean {
   return headers['last-event-id'] !== undefined && /\btext\/event-stream\b/i.test(String(headers.accept));
 }
 
@@ -44,13 +44,13 @@ export function createMaintenanceEvent(refusal: Refusal, id: string | undefined)
 }
 
 /** Returns the id of the event that a reader got last, as it was sent: Node reads the bytes of headers as Latin-1. */
-export function getLastEventId({ headers }: Pick<AnswerableRequest, 'headers'>): string | undefined {
+export function getLastEventId({ headers }: Pick<HttpRequest, 'headers'>): string | undefined {
   const id = headers['last-event-id'];
   return typeof id === 'string' ? Buffer.from(id, 'latin1').toString() : undefined;
 }
 
 /** Creates a stream that has nothing but the event. */
-export function createEventStreamAnswer(refusal: Refusal, request: AnswerableRequest): Answer {
+export function createEventStreamAnswer(refusal: Refusal, request: HttpRequest): Answer {
   const { type, id, retry, data } = createMaintenanceEvent(refusal, getLastEventId(request));
   const lines = [`event: ${type}`, ...(id === undefined ? [] : [`id: ${id}`]), `retry: ${retry}`];
   const body = `${lines.join('\n')}\ndata: ${JSON.stringify(data)}\n\n`;

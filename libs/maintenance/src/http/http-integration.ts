@@ -5,10 +5,11 @@ import { toPlainRequest, type HttpBridgeDeps, type HttpBridge } from './adapters
 import type { PolicyRequest } from '../policy/request-path.js';
 import type { Answer, RawResponse } from './answer.js';
 import { MaintenanceExceptionFilter } from './maintenance-exception.filter.js';
-import type { AnswerableRequest, Responder } from './responder.js';
+import type { HttpRequest } from './http-request.interface.js';
+import type { Responder } from './responder.js';
 import type { RoutedHandlers } from './routed-handlers.js';
 
-/** Mounts the HTTP side on whatever adapter the application has; there is none in an application context. */
+/** Connects the module with the HTTP adapter of the application; an application context has none. */
 export class HttpIntegration {
   #bridge: HttpBridge | null = null;
 
@@ -18,7 +19,7 @@ export class HttpIntegration {
     private readonly responder: Responder,
   ) {}
 
-  /** Waits for the adapter: a testing module gets one only after it was compiled. */
+  /** Hooks into the adapter as soon as Nest has it: a testing module gets one only after it was compiled. */
   attach(): void {
     this.host.init$.subscribe(() => {
       const { httpAdapter } = this.host;
@@ -28,45 +29,45 @@ export class HttpIntegration {
     });
   }
 
-  /** What has to happen when all controllers are known and no route is registered yet. */
+  /** Marks the handlers and installs filter and middleware. Has to run when all controllers are known and no route is registered. */
   configure(discovery: DiscoveryService, config: ApplicationConfig): void {
     this.deps.handlers.markHandlers(discovery);
-    // Of the global filters the last one added is asked first, so that a catch-all of the application's own does not get there.
+    // Nest asks the global filter that was added last first: a catch-all of the application comes after this one.
     config.useGlobalFilters(new MaintenanceExceptionFilter(this, this.responder));
     this.installMiddleware();
   }
 
-  /** The handlers of the application's controllers. */
+  /** Returns the handlers of the application's controllers. */
   get handlers(): RoutedHandlers {
     return this.deps.handlers;
   }
 
-  /** Puts the edge at this place of the order in which requests are handled, unless it has one already. */
+  /** Installs the middleware behind those that are registered so far, unless it was installed before. */
   installMiddleware(): void {
     this.#bridge?.installMiddleware();
   }
 
-  /** Node's server behind the adapter; `undefined` where there is no adapter. */
+  /** Returns Node's server behind the adapter; `undefined` where there is no adapter. */
   get server(): object | undefined {
     return this.host.httpAdapter?.getHttpServer() as object | undefined;
   }
 
-  /** Node's response behind the framework's. */
+  /** Returns Node's response behind that of the framework. */
   getRawResponse(response: unknown): RawResponse {
     return this.#bridge ? this.#bridge.getRawResponse(response) : (response as RawResponse);
   }
 
-  /** Node's request as the policy looks at it, where the adapter never saw it: a socket's handshake. */
-  toPolicyRequest(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
+  /** Converts a request that the adapter never saw, such as the handshake of a socket. */
+  toPolicyRequest(raw: IncomingMessage): HttpRequest {
     return this.#bridge?.toPolicyRequest(raw) ?? toPlainRequest(raw);
   }
 
-  /** Returns the request with the URL that the router was given, where the framework has cut off a part of it since. */
+  /** Returns the request with the URL that the router got, where the framework has cut off a part of it since. */
   restoreUrl<T extends PolicyRequest>(request: T): T {
     return this.#bridge?.restoreUrl?.(request) ?? request;
   }
 
-  /** Ends a request with the answer. */
+  /** Ends a request with an answer. */
   send(response: unknown, answer: Answer): void {
     this.#bridge?.send(response, answer);
   }

@@ -16,6 +16,7 @@ import { Announcer } from './announcer.js';
 import { BypassLink } from './bypass-link.js';
 import { EarlierGuards } from './earlier-guards.js';
 import { HttpIntegration } from './http-integration.js';
+import { HttpTransport } from './http-transport.js';
 import { MaintenanceGuard } from './maintenance.guard.js';
 import { MaintenanceMiddleware } from './maintenance.middleware.js';
 import { PageRenderer } from './page/page-renderer.js';
@@ -103,5 +104,6 @@ export const httpProviders: Provider[] = [
   announcerProvider,
   responderProvider,
   httpIntegrationProvider,
+  HttpTransport,
   earlierGuardsProvider,
 ];

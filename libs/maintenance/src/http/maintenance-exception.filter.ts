@@ -1,9 +1,10 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { throwError } from 'rxjs';
 import { preserveStatus } from './answer.js';
-import type { HttpIntegration } from './http-integration.js';
+import type { HttpBridge } from './adapters/http-bridge.interface.js';
 import { MaintenanceException } from './maintenance.exception.js';
-import type { AnswerableRequest, Responder } from './responder.js';
+import type { HttpRequest } from './http-request.interface.js';
+import type { Responder } from './responder.js';
 
 /**
  * Answers a refused request with the page, the problem document or the redirect. The module registers it for the whole
@@ -12,7 +13,7 @@ import type { AnswerableRequest, Responder } from './responder.js';
 @Catch(MaintenanceException)
 export class MaintenanceExceptionFilter implements ExceptionFilter<MaintenanceException> {
   constructor(
-    private readonly httpIntegration: HttpIntegration,
+    private readonly httpIntegration: Pick<HttpBridge, 'getRawResponse' | 'send'>,
     private readonly responder: Responder,
   ) {}
 
@@ -24,7 +25,7 @@ export class MaintenanceExceptionFilter implements ExceptionFilter<MaintenanceEx
     const http = host.switchToHttp();
     const answer = await this.responder.createAnswer(
       exception.refusal,
-      http.getRequest<AnswerableRequest>(),
+      http.getRequest<HttpRequest>(),
       exception.isEventStream,
     );
     const response: unknown = http.getResponse();

@@ -2,18 +2,22 @@ import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@ne
 import { HandlerRulesReader, type HandlerRules } from '../policy/handler-rules.js';
 import { MaintenancePolicy, type Decision, type PolicyInput } from '../policy/maintenance-policy.js';
 import type { Refusal } from '../policy/refusal.js';
-import type { PolicyRequest } from '../policy/request-path.js';
 import { TransportAdapters } from '../policy/transport-adapters.js';
-import { enforcePrivateCaching, enforceRefusalHeaders } from './answer.js';
-import { HttpIntegration } from './http-integration.js';
 import { MaintenanceException } from './maintenance.exception.js';
-import { Responder, type AnswerableRequest } from './responder.js';
+import { Responder } from './responder.js';
 
 /**
- * The authority for every handler: it refuses what an active window covers and no exemption admits. The module registers it for
- * the whole application; with `mount: { guard: false }` it waits for your `@UseGuards(MaintenanceGuard)`.
+ * Refuses every call that an active window covers and no exemption admits, whatever the transport. The module registers it for
+ * all handlers; with `mount: { guard: false }` it runs only where you write `@UseGuards(MaintenanceGuard)`.
  *
- * @throws {@link MaintenanceException} for whoever is refused
+ * @throws {@link MaintenanceException} for a refused request over HTTP; other transports have errors of their own
+ *
+ * @example
+ * ```ts
+ * @UseGuards(MaintenanceGuard)
+ * @Controller('orders')
+ * export class OrdersController {}
+ * ```
  */
 @Injectable()
 export class MaintenanceGuard implements CanActivate {
@@ -21,14 +25,17 @@ export class MaintenanceGuard implements CanActivate {
     @Inject(MaintenancePolicy) private readonly policy: MaintenancePolicy,
     @Inject(HandlerRulesReader) private readonly reader: HandlerRulesReader,
     @Inject(Responder) private readonly responder: Responder,
-    @Inject(HttpIntegration) private readonly httpIntegration: HttpIntegration,
     @Inject(TransportAdapters) private readonly transports: TransportAdapters,
   ) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    const rules = this.reader.getRules(context.getClass(), context.getHandler() as never);
+    const rules = this.#getRules(context);
     if (rules.override !== 'refuse' && this.policy.isIdle) return true;
-    return this.#decide(context, rules);
+    const input = this.#toPolicyInput(context, rules);
+    if (input === null) return true;
+    const decision = this.policy.decide(input);
+    if (decision instanceof Promise) return decision.then((late) => this.#apply(late, context));
+    return this.#apply(decision, context);
   }
 
   /**
@@ -37,39 +44,14 @@ export class MaintenanceGuard implements CanActivate {
    * @internal
    */
   async refuseRejectedCall(context: ExecutionContext): Promise<void> {
-    const rules = this.reader.getRules(context.getClass(), context.getHandler() as never);
-    const visit = this.#toPolicyInput(context, rules, context.getType() === 'http');
-    const decision = visit && (await this.policy.decide(visit));
+    const input = this.#toPolicyInput(context, this.#getRules(context));
+    const decision = input && (await this.policy.decide(input));
     if (typeof decision === 'object' && decision !== null) await this.#refuse(context, decision);
-  }
-
-  /** Makes what is thrown at a refused caller: the exception of the transport. */
-  protected async refuse(context: ExecutionContext, refusal: Refusal): Promise<unknown> {
-    const transport = this.transports.find(context.getType());
-    if (transport?.createError) return transport.createError(refusal, context);
-    const isHttp = context.getType() === 'http';
-    const request = isHttp ? context.switchToHttp().getRequest<AnswerableRequest>() : null;
-    // On the response itself, so that they survive whichever filter answers in the end.
-    if (isHttp) enforceRefusalHeaders(this.#getRawResponse(context), this.responder.statusCode, refusal.retryAfter);
-    const { isEventStream } = this.reader.getRules(context.getClass(), context.getHandler() as never);
-    return new MaintenanceException(
-      refusal,
-      await this.responder.createProblemWithMembers(refusal, request),
-      isEventStream,
-    );
-  }
-
-  #decide(context: ExecutionContext, rules: HandlerRules): boolean | Promise<boolean> {
-    const visit = this.#toPolicyInput(context, rules, context.getType() === 'http');
-    if (visit === null) return true;
-    const decision = this.policy.decide(visit);
-    if (decision instanceof Promise) return decision.then((late) => this.#apply(late, context));
-    return this.#apply(decision, context);
   }
 
   #apply(decision: Decision, context: ExecutionContext): boolean | Promise<never> {
     if (typeof decision === 'object') return this.#refuse(context, decision);
-    if (decision === 'exempt') this.#applyExemption(context, context.getType() === 'http');
+    if (decision === 'exempt') this.transports.find(context.getType())?.onExempt?.(context);
     return true;
   }
 
@@ -77,19 +59,20 @@ export class MaintenanceGuard implements CanActivate {
     throw await this.refuse(context, refusal);
   }
 
-  #applyExemption(context: ExecutionContext, isHttp: boolean): void {
-    if (isHttp) enforcePrivateCaching(this.#getRawResponse(context));
-    else this.transports.find(context.getType())?.onExempt?.(context);
-  }
-
-  #toPolicyInput(context: ExecutionContext, rules: HandlerRules, isHttp: boolean): PolicyInput | null {
+  /** Creates the error for a refused call: that of its transport, or Nest's own kind where no transport is known. */
+  protected async refuse(context: ExecutionContext, refusal: Refusal): Promise<unknown> {
     const transport = this.transports.find(context.getType());
-    if (transport?.toPolicyInput) return transport.toPolicyInput(context, rules);
-    const request = isHttp ? this.httpIntegration.restoreUrl(context.switchToHttp().getRequest<PolicyRequest>()) : null;
-    return { rules, request, context };
+    if (transport?.createError) return transport.createError(refusal, context);
+    const problem = await this.responder.createProblemWithMembers(refusal, null);
+    return new MaintenanceException(refusal, problem, this.#getRules(context).isEventStream);
   }
 
-  #getRawResponse(context: ExecutionContext): ReturnType<HttpIntegration['getRawResponse']> {
-    return this.httpIntegration.getRawResponse(context.switchToHttp().getResponse());
+  #toPolicyInput(context: ExecutionContext, rules: HandlerRules): PolicyInput | null {
+    const transport = this.transports.find(context.getType());
+    return transport?.toPolicyInput ? transport.toPolicyInput(context, rules) : { rules, request: null, context };
+  }
+
+  #getRules(context: ExecutionContext): HandlerRules {
+    return this.reader.getRules(context.getClass(), context.getHandler() as never);
   }
 }

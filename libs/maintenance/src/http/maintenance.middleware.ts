@@ -10,84 +10,79 @@ import {
 } from './answer.js';
 import type { BypassLink } from './bypass-link.js';
 import type { SharedEndpoints } from './shared-endpoints.js';
-import type { AnswerableRequest, Responder } from './responder.js';
+import type { HttpRequest } from './http-request.interface.js';
+import type { Responder } from './responder.js';
 import { NO_HANDLERS, type ResolvedHandlers, type RoutedHandlers } from './routed-handlers.js';
 
-/** A request at the edge, whichever the adapter. */
+/** A request and its response, whatever the adapter. */
 export interface HttpExchange {
-  request: PolicyRequest & AnswerableRequest;
+  request: HttpRequest;
   response: RawResponse;
-  /** Lets the request on. */
+  /** Passes the request on to the next middleware or hook. */
   proceed: () => void;
-  /** Ends it. */
+  /** Ends the request with an answer. */
   send: (answer: Answer) => void;
-  /** Called before a refusal, where headers that every answer has are not set by then. */
+  /** Sets the headers of CORS and the like before a refusal, where the adapter would set them later. */
   beforeRefusal?: (refuse: () => void) => void;
-  /** Refuses it. Missing where something of the application's own may still change the answer on its way. */
-  refuse?: (answer: Answer) => void;
+  /** Sends a complete refusal in the shortest way. Missing where a hook or a wrapper of the application may change the answer. */
+  sendRefusal?: (answer: Answer) => void;
 }
 
 /**
- * The first of the two places that refuse: with the headers of CORS, before a body is read. It refuses what the guard never sees (unknown URLs,
- * static files, bodies that can't be parsed) and what the guard would refuse for certain. In doubt, the request goes on.
+ * Refuses requests in front of the application: after CORS, before a body is read. It refuses requests that the guard never sees
+ * (unknown URLs, static files, bodies that can't be parsed) and those that the guard would refuse for certain. In doubt, it
+ * passes the request on, and the guard decides.
  */
 export class MaintenanceMiddleware {
   constructor(
     private readonly policy: MaintenancePolicy,
-    private readonly handlers: RoutedHandlers,
+    private readonly routedHandlers: RoutedHandlers,
     private readonly responder: Responder,
     private readonly endpoints: SharedEndpoints,
     private readonly bypass: BypassLink,
   ) {}
 
-  /** Whether no request needs a closer look: the short way while maintenance is off. */
+  /** Whether every request can be passed on undecided: maintenance is off, and no handler has `@ForceMaintenance()`. */
   get isIdle(): boolean {
-    return this.policy.isIdle && !this.handlers.hasForcedHandlers;
+    return this.policy.isIdle && !this.routedHandlers.hasForcedHandlers;
   }
 
-  /** Lets the visitor on or ends the request, as far as that can be decided before the guards run. */
-  handle(visitor: HttpExchange, route: ResolvedHandlers): void {
-    if (this.#tryRedeemBypass(visitor)) return;
-    this.#decideAndApply(visitor, this.#resolveHandlers(visitor.request, route));
+  /**
+   * Refuses a request, or passes it on.
+   *
+   * @param handlers - the handlers that the router may choose for it
+   */
+  handle(exchange: HttpExchange, handlers: ResolvedHandlers): void {
+    if (this.#tryRedeemBypass(exchange)) return;
+    this.#decideAndApply(exchange, this.#resolveHandlers(exchange.request, handlers));
   }
 
-  /** The same for a request that the router has given up, whatever might have been there. */
-  handleNotFound(visitor: HttpExchange): void {
-    this.#decideAndApply(visitor, NO_HANDLERS);
+  /** Refuses or passes on a request that no handler took, although one was expected. */
+  handleNotFound(exchange: HttpExchange): void {
+    this.#decideAndApply(exchange, NO_HANDLERS);
   }
 
-  /** The refusal that is certain already, without waiting for anything; `null` if there is none. */
-  decideEarly(request: PolicyRequest, route: ResolvedHandlers): Refusal | null {
-    const decision = this.#decide(request, this.#resolveHandlers(request, route), true);
-    return typeof decision === 'object' && !(decision instanceof Promise) ? decision : null;
-  }
-
-  /** The answer to a refusal that is certain already, where it is ready too and the same for everybody; else `null`. */
-  findEarlyAnswer(request: PolicyRequest & AnswerableRequest, route: ResolvedHandlers): Answer | null {
-    const refusal = this.bypass.isLinkRequest(request) ? null : this.decideEarly(request, route);
-    if (!refusal || this.endpoints.find(request.url)) return null;
-    return this.responder.findReadyAnswer(refusal, request, isEventStream(route));
-  }
-
-  /** Ends the request with a refusal. */
-  #refuse(refusal: Refusal, visitor: HttpExchange, route: ResolvedHandlers): void {
-    const { request, response, send } = visitor;
+  #refuse(refusal: Refusal, exchange: HttpExchange, handlers: ResolvedHandlers): void {
+    const { request, response, send } = exchange;
     const endpoint = this.endpoints.find(request.url);
-    const ready = endpoint ? null : this.responder.findReadyAnswer(refusal, request, isEventStream(route));
-    if (ready && visitor.refuse) return deferToMicrotask(() => visitor.refuse!(ready));
+    const ready = endpoint ? null : this.responder.findReadyAnswer(refusal, request, isEventStream(handlers));
+    if (ready && exchange.sendRefusal) {
+      // Node first parses what arrived with the head, and calls its other listeners: a malformed body gets 400, not two answers.
+      return queueMicrotask(() => exchange.sendRefusal!(ready));
+    }
     enforceRefusalHeaders(response, this.responder.statusCode, refusal.retryAfter);
-    const own = endpoint?.createAnswer(refusal, request) ?? ready;
-    if (own) return send(own);
-    void this.responder.createAnswer(refusal, request, isEventStream(route)).then((answer) => {
+    const answer = endpoint?.createAnswer(refusal, request) ?? ready;
+    if (answer) return send(answer);
+    void this.responder.createAnswer(refusal, request, isEventStream(handlers)).then((answer) => {
       preserveStatus(response, answer);
       send(answer);
     });
   }
 
-  #decideAndApply(visitor: HttpExchange, route: ResolvedHandlers): void {
-    const decision = this.#decide(visitor.request, route);
-    if (decision instanceof Promise) void decision.then((late) => this.#apply(late, visitor, route));
-    else this.#apply(decision, visitor, route);
+  #decideAndApply(exchange: HttpExchange, handlers: ResolvedHandlers): void {
+    const decision = this.#decide(exchange.request, handlers);
+    if (decision instanceof Promise) void decision.then((late) => this.#apply(late, exchange, handlers));
+    else this.#apply(decision, exchange, handlers);
   }
 
   #tryRedeemBypass({ request, send }: HttpExchange): boolean {
@@ -96,42 +91,34 @@ export class MaintenanceMiddleware {
     return answer !== null;
   }
 
-  #resolveHandlers(request: PolicyRequest, route: ResolvedHandlers): ResolvedHandlers {
-    return route.length === 0 ? (this.endpoints.find(request.url)?.resolveHandlers(request) ?? route) : route;
+  #resolveHandlers(request: PolicyRequest, handlers: ResolvedHandlers): ResolvedHandlers {
+    return handlers.length === 0 ? (this.endpoints.find(request.url)?.resolveHandlers(request) ?? handlers) : handlers;
   }
 
-  #decide(request: PolicyRequest, route: ResolvedHandlers, isEarly = false): Decision | Promise<Decision> {
-    if (route === 'unclear') return 'undecided';
-    if (route.length === 0) return this.policy.decide({ rules: null, request, context: null, isSyncOnly: isEarly });
-    const decisions = route.map((rules) => this.policy.decide({ rules, request, context: null, isSyncOnly: isEarly }));
+  #decide(request: PolicyRequest, handlers: ResolvedHandlers): Decision | Promise<Decision> {
+    if (handlers === 'unclear') return 'undecided';
+    if (handlers.length === 0) return this.policy.decide({ rules: null, request, context: null });
+    const decisions = handlers.map((rules) => this.policy.decide({ rules, request, context: null }));
     const [first = 'undecided'] = decisions;
-    // Versions and hosts of one path may be decided differently; which of them it is, the router knows.
+    // Versions and hosts of one path may be decided differently, and only the router knows which handler it takes.
     return decisions.every((decision) => getDecisionKey(decision) === getDecisionKey(first)) ? first : 'undecided';
   }
 
-  #apply(decision: Decision, visitor: HttpExchange, route: ResolvedHandlers): void {
+  #apply(decision: Decision, exchange: HttpExchange, handlers: ResolvedHandlers): void {
     if (typeof decision === 'object') {
-      const refuse = (): void => this.#refuse(decision, visitor, route);
-      return visitor.beforeRefusal ? visitor.beforeRefusal(refuse) : refuse();
+      const refuse = (): void => this.#refuse(decision, exchange, handlers);
+      return exchange.beforeRefusal ? exchange.beforeRefusal(refuse) : refuse();
     }
-    if (decision === 'exempt') enforcePrivateCaching(visitor.response);
-    visitor.proceed();
+    if (decision === 'exempt') enforcePrivateCaching(exchange.response);
+    exchange.proceed();
   }
 }
 
-/**
- * Answers when Node has parsed what came together with the head, and everybody has heard of the request: whoever sends a malformed
- * body gets 400 and not two answers, and whoever else listens on the server and answers is not disturbed.
- */
-export function deferToMicrotask(answer: () => void): void {
-  queueMicrotask(answer);
-}
-
-/** Two refusals are the same if the same window governs them. */
+/** Returns what makes two decisions the same: refusals are, if the same window refuses. */
 function getDecisionKey(decision: Decision | Promise<Decision>): unknown {
   return typeof decision === 'object' && !(decision instanceof Promise) ? (decision.window?.id ?? null) : decision;
 }
 
-function isEventStream(route: ResolvedHandlers): boolean {
-  return route !== 'unclear' && route.length > 0 && route.every((rules) => rules.isEventStream);
+function isEventStream(handlers: ResolvedHandlers): boolean {
+  return handlers !== 'unclear' && handlers.length > 0 && handlers.every((rules) => rules.isEventStream);
 }

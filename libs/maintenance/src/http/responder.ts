@@ -18,6 +18,7 @@ import { createEventStreamAnswer, isReconnect } from './event-stream.js';
 import { AnswerCache, getValidityPeriod } from './answer-cache.js';
 import { negotiateFormat } from './negotiation.js';
 import { DEFAULT_PAGE_CSP } from './page/default-page.js';
+import type { HttpRequest } from './http-request.interface.js';
 import type { PageRenderer } from './page/page-renderer.js';
 import { renderPlainPage } from './page/plain-page.js';
 import { createProblem, type Problem } from './problem.js';
@@ -27,14 +28,6 @@ const MAX_CACHED_ACCEPT_LENGTH = 512;
 /** How long `response.context` and `response.type` may take before a refusal goes out without them, in milliseconds. */
 const CALLBACK_TIMEOUT_MS = 5_000;
 
-/** What the responder looks at in a request; the requests of Express and of Fastify both have it. */
-export interface AnswerableRequest {
-  readonly headers: Record<string, string | string[] | undefined>;
-  readonly url: string;
-  /** With the port, by the adapter's trust-proxy setting. */
-  readonly host?: string;
-}
-
 /** Makes the answer to a refused request: page, problem document or redirect. */
 export class Responder {
   readonly #failures: FailureLog;
@@ -43,7 +36,7 @@ export class Responder {
   readonly #jsonAnswers = new WeakMap<Refusal, Answer>();
   readonly #pageAnswers = new AnswerCache();
   // The guard needs them for its exception, and the filter for the answer.
-  readonly #customMembers = new WeakMap<AnswerableRequest, Promise<CustomMembers>>();
+  readonly #customMembers = new WeakMap<HttpRequest, Promise<CustomMembers>>();
 
   constructor(
     private readonly options: ResolvedOptions['response'],
@@ -59,7 +52,7 @@ export class Responder {
   }
 
   /** The problem document, with the members that the application adds. Never rejects. */
-  async createProblemWithMembers(refusal: Refusal, request: AnswerableRequest | null): Promise<Problem> {
+  async createProblemWithMembers(refusal: Refusal, request: HttpRequest | null): Promise<Problem> {
     const { json } = request ? await this.#getCustomMembers(request) : NO_CUSTOM_MEMBERS;
     return { ...json, ...createProblem(refusal, this.options.statusCode) };
   }
@@ -69,7 +62,7 @@ export class Responder {
    *
    * @param isEventStream - whether the handler sends events
    */
-  async createAnswer(refusal: Refusal, request: AnswerableRequest, isEventStream: boolean): Promise<Answer> {
+  async createAnswer(refusal: Refusal, request: HttpRequest, isEventStream: boolean): Promise<Answer> {
     const ready = this.findReadyAnswer(refusal, request, isEventStream);
     if (ready) return ready;
     if (isEventStream && isReconnect(request)) return createEventStreamAnswer(refusal, request);
@@ -84,7 +77,7 @@ export class Responder {
   }
 
   /** The same answer, complete but for `Vary`, if it can be given at once and is the same for everybody; else `null`. */
-  findReadyAnswer(refusal: Refusal, request: AnswerableRequest, isEventStream: boolean): Answer | null {
+  findReadyAnswer(refusal: Refusal, request: HttpRequest, isEventStream: boolean): Answer | null {
     const { type, context, redirectUrl } = this.options;
     if (typeof type === 'function' || isEventStream) return null;
     const format = type === 'auto' ? this.#negotiateFormatFor(request) : type;
@@ -105,7 +98,7 @@ export class Responder {
     return { status: this.options.statusCode, headers: { 'Content-Type': 'application/problem+json' }, body };
   }
 
-  async #createPageAnswer(refusal: Refusal, request: AnswerableRequest): Promise<Answer> {
+  async #createPageAnswer(refusal: Refusal, request: HttpRequest): Promise<Answer> {
     const problem = createProblem(refusal, this.options.statusCode);
     const headers: Record<string, string> = { 'Content-Type': 'text/html; charset=utf-8' };
     try {
@@ -129,12 +122,12 @@ export class Responder {
     }
   }
 
-  async #chooseFormat(request: AnswerableRequest): Promise<'html' | 'json'> {
+  async #chooseFormat(request: HttpRequest): Promise<'html' | 'json'> {
     const { type } = this.options;
     if (typeof type === 'string' && type !== 'auto') return type;
     if (typeof type === 'function') {
       try {
-        const ask = type as (request: AnswerableRequest) => unknown;
+        const ask = type as (request: HttpRequest) => unknown;
         const chosen = await withTimeout(() => ask(request), this.clock, CALLBACK_TIMEOUT_MS);
         if (chosen === 'html' || chosen === 'json') return chosen;
         throw new TypeError('it must return "html" or "json"');
@@ -148,11 +141,11 @@ export class Responder {
     return this.#negotiateFormatFor(request);
   }
 
-  #negotiateFormatFor(request: AnswerableRequest): 'html' | 'json' {
+  #negotiateFormatFor(request: HttpRequest): 'html' | 'json' {
     return this.#negotiateFormat(getHeader(request, 'accept') ?? '');
   }
 
-  #getCustomMembers(request: AnswerableRequest): Promise<CustomMembers> {
+  #getCustomMembers(request: HttpRequest): Promise<CustomMembers> {
     const known = this.#customMembers.get(request);
     if (known) return known;
     const asked = this.#loadCustomMembers(request);
@@ -161,8 +154,8 @@ export class Responder {
   }
 
   // Never rejects.
-  async #loadCustomMembers(request: AnswerableRequest): Promise<CustomMembers> {
-    const context = this.options.context as ((request: AnswerableRequest) => unknown) | undefined;
+  async #loadCustomMembers(request: HttpRequest): Promise<CustomMembers> {
+    const context = this.options.context as ((request: HttpRequest) => unknown) | undefined;
     if (!context) return NO_CUSTOM_MEMBERS;
     try {
       const given = await withTimeout(() => context(request), this.clock, CALLBACK_TIMEOUT_MS);
@@ -183,7 +176,7 @@ export class Responder {
     }
   }
 
-  #findRedirectTarget(request: AnswerableRequest): string | null {
+  #findRedirectTarget(request: HttpRequest): string | null {
     const { redirectUrl } = this.options;
     if (redirectUrl === undefined) return null;
     if (redirectUrl.startsWith('/')) {
@@ -225,7 +218,7 @@ function isSameHost({ protocol, host: expected }: URL, host: string | undefined)
   return host !== undefined && URL.canParse(url) && new URL(url).host === expected;
 }
 
-function getHeader({ headers }: AnswerableRequest, name: string): string | undefined {
+function getHeader({ headers }: HttpRequest, name: string): string | undefined {
   const value = headers[name];
   return Array.isArray(value) ? value[0] : value;
 }

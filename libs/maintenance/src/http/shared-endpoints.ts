@@ -1,7 +1,7 @@
 import type { Refusal } from '../policy/refusal.js';
 import { normalizePath, type PolicyRequest } from '../policy/request-path.js';
 import type { Answer } from './answer.js';
-import type { AnswerableRequest } from './responder.js';
+import type { HttpRequest } from './http-request.interface.js';
 import type { ResolvedHandlers } from './routed-handlers.js';
 
 /** A URL behind which many handlers stand that the router knows nothing of, such as those of GraphQL. */
@@ -9,7 +9,7 @@ export interface SharedEndpoint {
   /** All handlers that the request may lead to; the edge refuses what all of them refuse. */
   resolveHandlers: (request: PolicyRequest) => ResolvedHandlers;
   /** The answer to who is refused, in the language of its clients; `null`: that of every URL. */
-  createAnswer: (refusal: Refusal, request: PolicyRequest & AnswerableRequest) => Answer | null;
+  createAnswer: (refusal: Refusal, request: HttpRequest) => Answer | null;
 }
 
 /** Where the endpoints are. */

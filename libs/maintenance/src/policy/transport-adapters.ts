@@ -3,31 +3,31 @@ import type { HandlerRules } from './handler-rules.js';
 import type { PolicyInput } from './maintenance-policy.js';
 import type { Refusal } from './refusal.js';
 
-/** A way other than plain HTTP requests by which callers reach handlers, and what maintenance means there. */
+/** A kind of call that reaches handlers, and what maintenance means for it. */
 export interface TransportAdapter {
-  /** As `ExecutionContext.getType()` names it; `null` where the guard sees requests of HTTP. */
+  /** The type of its calls, as `ExecutionContext.getType()` names it; `null` where the guard sees none of them. */
   readonly type: string | null;
   /**
-   * What the guard has to decide about a call.
+   * Returns what the guard has to decide about a call. Without this method, a call is decided without a request.
    *
-   * @returns `null`: nothing, the call belongs to one that was decided before
+   * @returns `null` for a call that belongs to one that was decided before
    */
   toPolicyInput?(context: ExecutionContext, rules: HandlerRules): PolicyInput | null;
-  /** What the guard throws at a refused caller: what the transport's own exceptions are. */
+  /** Creates the error that the guard throws for a refused call: an exception that the transport knows how to send. */
   createError?(refusal: Refusal, context: ExecutionContext): unknown;
-  /** Told of a call that an exemption admits. */
+  /** Handles a call that an exemption admits. */
   onExempt?(context: ExecutionContext): void;
-  /** Hooks in, before gateways are created and before `main.ts` goes on. */
+  /** Patches what has to be patched before gateways are created and before `main.ts` continues. */
   attach?(): void;
   /** Called when all controllers are known and no route is registered yet; never where there is no HTTP adapter. */
   configure?(): void;
   /** Called when the application has started. */
   onApplicationBootstrap?(): void;
-  /** Lets go of whatever it has hooked into. */
+  /** Restores whatever the transport has patched. */
   close?(): void | Promise<void>;
 }
 
-/** The transports that the application uses. */
+/** The transports that the application uses, HTTP included. */
 export class TransportAdapters {
   readonly #byType: ReadonlyMap<string | null, TransportAdapter>;
 
@@ -35,7 +35,12 @@ export class TransportAdapters {
     this.#byType = new Map(adapters.map((transport) => [transport.type, transport]));
   }
 
-  /** The one for calls of a type of `ExecutionContext`; `undefined` for HTTP and for what nobody knows. */
+  /**
+   * Finds the transport of a call.
+   *
+   * @param type - as `ExecutionContext.getType()` returns it
+   * @returns `undefined` for a type that no transport handles, such as that of a bot framework
+   */
   find(type: string): TransportAdapter | undefined {
     return this.#byType.get(type);
   }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import type { Observable } from 'rxjs';
 import type { SharedEndpoints } from '../http/shared-endpoints.js';
@@ -8,7 +9,6 @@ import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
 import type { Clock } from '../utils/clock.js';
 import type { InFlightTracker } from '../drain/in-flight-tracker.js';
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
-import type { UpgradeTransport } from './upgrades/upgrade-transport.js';
 
 /** What a transport is made with. */
 export interface TransportDeps {
@@ -19,8 +19,8 @@ export interface TransportDeps {
   modules: ModulesContainer;
   config: ApplicationConfig;
   httpIntegration: HttpIntegration;
-  /** What decides about upgrades that no transport takes. */
-  upgrades: Pick<UpgradeTransport, 'delegate'>;
+  /** Decides upgrades that no other transport takes. */
+  upgrades: { delegate(takes: (request: IncomingMessage) => boolean): void };
   endpoints: SharedEndpoints;
   clock: Clock;
   /** Where calls count while they are under way. */

@@ -3,6 +3,7 @@ import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import type { Subject } from 'rxjs';
 import { SharedEndpoints } from '../http/shared-endpoints.js';
 import { HttpIntegration } from '../http/http-integration.js';
+import { HttpTransport } from '../http/http-transport.js';
 import { Responder } from '../http/responder.js';
 import type { MaintenanceModuleExtras } from '../options/maintenance-options.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
@@ -33,6 +34,7 @@ export const transportsProvider: Provider = {
     Clock,
     RESOLVED_OPTIONS,
     InFlightTracker,
+    HttpTransport,
   ],
   useFactory: async (
     modules: ModulesContainer,
@@ -47,12 +49,13 @@ export const transportsProvider: Provider = {
     clock: Clock,
     { microservices }: ResolvedOptions,
     inFlight: InFlightTracker,
+    httpTransport: HttpTransport,
   ): Promise<TransportAdapters> => {
     const [hasEdge, hasGuard] = [extras.mount?.edge !== false, extras.mount?.guard !== false];
     const http = { httpIntegration: mount, endpoints, statusCode, hasMiddleware: hasEdge, hasGlobalGuard: hasGuard };
     const upgrades = new UpgradeTransport({ policy, changes, clock, ...http });
     const parts = { policy, reader, changes, clock, inFlight, modules, config, microservices, upgrades, ...http };
-    return new TransportAdapters([upgrades, ...(await createTransports(parts))]);
+    return new TransportAdapters([httpTransport, upgrades, ...(await createTransports(parts))]);
   },
 };
 

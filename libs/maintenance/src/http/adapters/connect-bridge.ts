@@ -7,8 +7,8 @@ import { patchMethod } from '../../utils/patch-method.js';
 import { ANNOUNCEMENT_HEADER } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { HttpExchange } from '../maintenance.middleware.js';
-import type { AnswerableRequest } from '../responder.js';
-import { trackHandlerResult, trackRequest, type RequestAccessors } from '../../drain/request-in-flight.js';
+import type { HttpRequest } from '../http-request.interface.js';
+import { trackRequest, type RequestAccessors } from '../../drain/request-in-flight.js';
 import type { ResolvedHandlers } from '../routed-handlers.js';
 import {
   toPlainRequest,
@@ -17,12 +17,13 @@ import {
   type HttpBridgeDeps,
   type HttpBridge,
 } from './http-bridge.interface.js';
+import { sendAnswer } from './send-answer.js';
+import { trackHandler } from './track-handler.js';
 
-/** Node's request, with what adapters add to it. */
+/** Node's request, with the properties that adapters add. */
 type ConnectRequest = IncomingMessage & { originalUrl?: string; ip?: string };
 type ConnectResponse = ServerResponse & { locals?: object | null };
 type Handler = (request: ConnectRequest, response: ConnectResponse, next: (error?: unknown) => void) => unknown;
-type MiddlewareRequest = PolicyRequest & AnswerableRequest;
 type RegisterRoute = (...args: unknown[]) => unknown;
 
 /** A route that Nest has registered. */
@@ -35,8 +36,8 @@ interface RegisteredRoute {
 }
 
 /**
- * An adapter whose middleware takes Node's own request and response and a callback, as that of connect does: Nest's `NodeAdapter`. Only
- * what all of them have in common is used: `use()`, the methods that register routes, `setNotFoundHandler()` and `render()`.
+ * Connects with adapters whose middleware takes Node's own request, its response and a callback, as connect does: Nest's
+ * `NodeAdapter`. It uses only what all of them have: `use()`, the methods that register routes, `setNotFoundHandler()`, `render()`.
  */
 export class ConnectBridge implements HttpBridge {
   readonly #routes: RegisteredRoute[] = [];
@@ -47,7 +48,7 @@ export class ConnectBridge implements HttpBridge {
     private readonly deps: HttpBridgeDeps,
   ) {}
 
-  /** Whether an adapter is one of these. */
+  /** Whether this bridge can connect with an adapter. */
   static supports(adapter: AbstractHttpAdapter): boolean {
     const instance = adapter.getInstance<{ use?: unknown; handle?: unknown } | undefined>();
     const hasHandle = typeof instance?.handle === 'function' || adapter.getType() === 'node';
@@ -55,8 +56,8 @@ export class ConnectBridge implements HttpBridge {
   }
 
   attach(): void {
-    const { adapter, deps: parts } = this;
-    parts.endpoints.hasLooseMatching = true;
+    const { adapter, deps } = this;
+    deps.endpoints.hasLooseMatching = true;
     this.#trackRequests();
     this.#recordRoutes();
     this.#addViewLocals();
@@ -65,29 +66,32 @@ export class ConnectBridge implements HttpBridge {
       this.installMiddleware();
       registerParserMiddleware?.(...args);
     };
-    if (parts.middleware) this.#wrapNotFoundHandler();
+    if (deps.middleware) this.#wrapNotFoundHandler();
   }
 
   installMiddleware(): void {
-    const { middleware: edge, announcer, viewLocals } = this.deps;
-    if (!edge || this.#isMiddlewareInstalled) return;
+    const { middleware, announcer, viewLocals } = this.deps;
+    if (!middleware || this.#isMiddlewareInstalled) return;
     this.#isMiddlewareInstalled = true;
-    const middleware: Handler = (request, response, next) => {
+    const handleRequest: Handler = (request, response, next) => {
       const { header } = announcer;
       if (header !== null) response.setHeader(ANNOUNCEMENT_HEADER, header);
-      if (edge.isIdle) return next();
-      // Views get them by `render()`; what reads the locals by itself asks while maintenance is on.
+      if (middleware.isIdle) return next();
+      // Views get these members through `render()`. View engines that read the locals themselves need them only during maintenance.
       if (response.locals) Object.defineProperties(response.locals, viewLocals);
-      edge.handle(this.#createExchange(request, response, next), this.#resolveHandlers(getOriginalRequest(request)));
+      middleware.handle(
+        this.#createExchange(request, response, next),
+        this.#resolveHandlers(getOriginalRequest(request)),
+      );
     };
-    this.adapter.use(middleware);
+    this.adapter.use(handleRequest);
   }
 
   getRawResponse(response: unknown): RawResponse {
     return response as ConnectResponse;
   }
 
-  toPolicyRequest(raw: IncomingMessage): MiddlewareRequest {
+  toPolicyRequest(raw: IncomingMessage): HttpRequest {
     return toPlainRequest(raw);
   }
 
@@ -96,25 +100,20 @@ export class ConnectBridge implements HttpBridge {
     return originalUrl === request.url ? request : copyWithUrl(request, originalUrl);
   }
 
-  send(response: unknown, { status, headers, body }: Answer): void {
-    const raw = response as ConnectResponse;
-    if (raw.headersSent) return;
-    raw.statusCode = status;
-    for (const [name, value] of Object.entries(headers)) raw.setHeader(name, value);
-    raw.setHeader('Content-Length', body.length);
-    raw.end(body);
+  send(response: unknown, answer: Answer): void {
+    sendAnswer(response as ConnectResponse, answer);
   }
 
-  /** Registers the first middleware of all. */
+  /** Registers the first middleware of the application. */
   #trackRequests(): void {
     const { tracking } = this.deps;
-    const lens: RequestAccessors<ConnectRequest> = {
-      getOriginalRequest: getOriginalRequest,
+    const accessors: RequestAccessors<ConnectRequest> = {
+      getOriginalRequest,
       resolveHandlers: (request) => this.#resolveHandlers(getOriginalRequest(request)),
       getRoutePattern: (request) => this.#findCandidateRoutes(getOriginalRequest(request))[0]?.path,
     };
     const middleware: Handler = (request, response, next) => {
-      trackRequest(request, response, lens, tracking);
+      trackRequest(request, response, accessors, tracking);
       next();
     };
     this.adapter.use(middleware);
@@ -129,12 +128,12 @@ export class ConnectBridge implements HttpBridge {
       const method = verb === 'all' ? null : verb.toUpperCase();
       verbs[verb] = (...args) => {
         const path = typeof args[0] === 'function' ? '/' : args[0];
-        const noted = args.map((arg) => {
+        const tracked = args.map((arg) => {
           if (typeof arg !== 'function' || !handlers.isRouted(arg)) return arg;
           this.#routes.push({ method, path: String(path), matchesPath: createPathMatcher(path), handler: arg });
           return trackHandler(arg as Handler);
         });
-        return register(...noted);
+        return register(...tracked);
       };
     }
   }
@@ -142,21 +141,19 @@ export class ConnectBridge implements HttpBridge {
   #addViewLocals(): void {
     const { viewLocals } = this.deps;
     patchMethod(this.adapter as { render: RegisterRoute }, 'render', (render) => (response, view, options) => {
-      // Members of these names that the application has stay its own.
+      // The application's own members of these names win.
       return render(response, view, Object.assign(Object.defineProperties({}, viewLocals), options));
     });
   }
 
-  // A request that the edge passed on in doubt, and that no handler took in the end, is refused here.
+  // The middleware may have passed a request on in doubt, and no handler took it.
   #wrapNotFoundHandler(): void {
-    const { adapter, deps: parts } = this;
+    const { adapter, deps } = this;
     const setNotFoundHandler = adapter.setNotFoundHandler?.bind(adapter) as RegisterRoute | undefined;
     adapter.setNotFoundHandler = (handler: Handler, ...rest: unknown[]) => {
       const refuseFirst: Handler = (request, response, next) => {
-        if (!parts.middleware || parts.middleware.isIdle) return handler(request, response, next);
-        parts.middleware.handleNotFound(
-          this.#createExchange(request, response, () => handler(request, response, next)),
-        );
+        if (!deps.middleware || deps.middleware.isIdle) return handler(request, response, next);
+        deps.middleware.handleNotFound(this.#createExchange(request, response, () => handler(request, response, next)));
       };
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };
@@ -167,19 +164,19 @@ export class ConnectBridge implements HttpBridge {
   }
 
   #resolveHandlers(request: Pick<PolicyRequest, 'method' | 'url'>): ResolvedHandlers {
-    const wraps = Boolean(this.adapter.getOnRouteTriggered?.());
+    const isWrapping = Boolean(this.adapter.getOnRouteTriggered?.());
     const rules: HandlerRules[] = [];
     for (const { handler } of this.#findCandidateRoutes(request)) {
-      const route = this.deps.handlers.resolveHandlers(handler, wraps);
-      if (route === 'unclear') return route;
-      rules.push(...route);
+      const handlers = this.deps.handlers.resolveHandlers(handler, isWrapping);
+      if (handlers === 'unclear') return handlers;
+      rules.push(...handlers);
     }
     return rules;
   }
 
   /**
-   * Returns every route that might take the request: which of them does, only the adapter's router knows. Where they are decided
-   * differently, the edge leaves it to the guard.
+   * Finds every route that might take the request, since only the adapter's router knows which one does. Where they are decided
+   * differently, the middleware leaves the decision to the guard.
    */
   #findCandidateRoutes({ method, url }: Pick<PolicyRequest, 'method' | 'url'>): RegisteredRoute[] {
     const sent = getPath(stripOrigin(url)) || '/';
@@ -190,18 +187,18 @@ export class ConnectBridge implements HttpBridge {
   }
 }
 
-/** The request as it came: where something is mounted, routers take a part of the URL away for a time. */
-function getOriginalRequest(request: ConnectRequest): MiddlewareRequest {
+/** Returns the request as it arrived: routers of mounted applications cut off a part of the URL. */
+function getOriginalRequest(request: ConnectRequest): HttpRequest {
   const url = request.originalUrl ?? request.url ?? '/';
   const ip = request.ip ?? request.socket.remoteAddress;
   return Object.create(request, {
     url: { value: url, enumerable: true },
     ip: { value: ip, enumerable: true },
     host: { value: request.headers.host, enumerable: true },
-  }) as MiddlewareRequest;
+  }) as HttpRequest;
 }
 
-/** Tests as generously as any router that reads Nest's syntax. What is no path in it may take everything. */
+/** Creates a matcher that accepts what any router of Nest's syntax accepts. A route that can't be parsed may take every path. */
 function createPathMatcher(path: unknown): (path: string) => boolean {
   if (typeof path !== 'string') return () => true;
   try {
@@ -212,20 +209,11 @@ function createPathMatcher(path: unknown): (path: string) => boolean {
   }
 }
 
-// What can't be decoded reaches no handler but by its encoded form.
+// A path that can't be decoded can match only in its encoded form.
 function decodePath(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {
     return path;
   }
-}
-
-// A client that goes away ends the connection, and not what the handler does.
-function trackHandler(handler: Handler): Handler {
-  const noted: Handler = (request, response, next) => trackHandlerResult(response, handler(request, response, next));
-  // What looks for marks on what was registered finds them.
-  for (const key of Reflect.getMetadataKeys(handler))
-    Reflect.defineMetadata(key, Reflect.getMetadata(key, handler), noted);
-  return Object.defineProperties<Handler>(noted, Object.getOwnPropertyDescriptors(handler));
 }

@@ -6,20 +6,20 @@ import { ExpressBridge } from './express-bridge.js';
 import { FastifyBridge } from './fastify-bridge.js';
 import { toPlainRequest, type HttpBridgeDeps, type HttpBridge } from './http-bridge.interface.js';
 
-/** The bridge to the application's HTTP adapter. */
-export function createHttpBridge(adapter: AbstractHttpAdapter, parts: HttpBridgeDeps): HttpBridge {
+/** Creates the bridge to the application's HTTP adapter. Warns where the adapter is not known. */
+export function createHttpBridge(adapter: AbstractHttpAdapter, deps: HttpBridgeDeps): HttpBridge {
   switch (adapter.getType()) {
     case 'express':
-      return new ExpressBridge(adapter, parts);
+      return new ExpressBridge(adapter, deps);
     case 'fastify':
-      return new FastifyBridge(adapter, parts);
+      return new FastifyBridge(adapter, deps);
     default:
-      if (ConnectBridge.supports(adapter)) return new ConnectBridge(adapter, parts);
+      if (ConnectBridge.supports(adapter)) return new ConnectBridge(adapter, deps);
       new MaintenanceLogger().warn(
         `The HTTP adapter "${adapter.getType()}" is not known: handlers are guarded, but unknown URLs and static files are not, ` +
           'and `on --wait` never counts this instance as drained.',
       );
-      parts.tracking.inFlight.addUncounted(`HTTP requests, as the adapter "${adapter.getType()}" is not known`);
+      deps.tracking.inFlight.addUncounted(`HTTP requests, as the adapter "${adapter.getType()}" is not known`);
       return createGuardOnlyBridge(adapter);
   }
 }

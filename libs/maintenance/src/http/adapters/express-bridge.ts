@@ -1,20 +1,35 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { AbstractHttpAdapter } from '@nestjs/core';
+import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { NextFunction, Request, Response } from 'express';
 import vary from 'vary';
 import type { ExpressAdapterInternals, ExpressApplicationInternals, ExpressLayer } from '../../nest-internals.js';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import { getPath, stripOrigin, type PolicyRequest } from '../../policy/request-path.js';
+import { patchMethod } from '../../utils/patch-method.js';
 import { ANNOUNCEMENT_HEADER } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
-import { deferToMicrotask, type MaintenanceMiddleware, type HttpExchange } from '../maintenance.middleware.js';
+import type { HttpExchange } from '../maintenance.middleware.js';
 import { withJsonExample } from '../json-example.js';
-import type { AnswerableRequest } from '../responder.js';
-import { trackHandlerResult, trackRequest, type RequestAccessors } from '../../drain/request-in-flight.js';
+import type { HttpRequest } from '../http-request.interface.js';
+import { trackRequest, type RequestAccessors } from '../../drain/request-in-flight.js';
 import type { ResolvedHandlers } from '../routed-handlers.js';
 import { ROUTE_METHODS, copyWithUrl, type HttpBridgeDeps, type HttpBridge } from './http-bridge.interface.js';
-import { LazyExpressRequest } from './lazy-express-request.js';
+import { sendAnswer } from './send-answer.js';
+import { trackHandler } from './track-handler.js';
 
+/** The parts of Express's router that show which route would take a request. */
+interface Layer {
+  handle: unknown;
+  match(path: string): boolean;
+  route?: { path: unknown; methods: Record<string, boolean | undefined>; stack: { handle: object }[] };
+}
+interface ExpressApplication {
+  router: { stack: Layer[] };
+  handle(request: IncomingMessage, response: ServerResponse, done?: NextFunction): void;
+  request: object;
+  locals: object;
+}
+type MiddlewareFactory = (path: string, callback: object) => unknown;
 type Handler = (request: Request, response: Response, next: NextFunction) => unknown;
 
 /** A request in an application that another one has mounted at a path. */
@@ -25,17 +40,16 @@ interface MountedRequest {
 /** What the router needs of a request to match it. */
 type Routable = Pick<Request, 'path' | 'method'>;
 
-/** A request target whose path Express reads as it stands. */
+/** A request target whose path Express reads without parsing it. */
 const PLAIN_TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
 const RESPONSE_WRITE_METHODS = ['writeHead', 'end', 'write', 'setHeader'];
 
-/** Express: the edge is a middleware, its place is before the body parsers. */
+/** Connects with Express. The maintenance middleware runs before the body parsers of Nest. */
 export class ExpressBridge implements HttpBridge {
-  /** The middleware that is the edge; `null` as long as it has no place. */
-  #maintenanceMiddleware: Handler | null = null;
-  /** What Nest registered as middleware. */
+  #isMiddlewareInstalled = false;
+  /** The functions that Nest registered as middleware. */
   readonly #middleware = new WeakSet<object>();
-  /** Marks a request with the path at which another application has mounted this one. */
+  /** The key of the path at which another application has mounted this one. */
   readonly #mountPathKey = Symbol('nestjs-maintenance:mount-path');
 
   constructor(
@@ -44,9 +58,9 @@ export class ExpressBridge implements HttpBridge {
   ) {}
 
   attach(): void {
-    const { adapter, deps: parts } = this;
-    Object.defineProperties(adapter.getInstance<ExpressApplicationInternals>().locals, parts.viewLocals);
-    parts.endpoints.hasLooseMatching = true;
+    const { adapter, deps } = this;
+    Object.defineProperties(adapter.getInstance<ExpressApplication>().locals, deps.viewLocals);
+    deps.endpoints.hasLooseMatching = true;
     this.#trackHandlers();
     const registerParserMiddleware = adapter.registerParserMiddleware?.bind(adapter);
     adapter.registerParserMiddleware = (...args: [string?, boolean?]) => {
@@ -54,36 +68,33 @@ export class ExpressBridge implements HttpBridge {
       registerParserMiddleware?.(...args);
       this.#explainParserErrors();
     };
-    this.#patchAppHandle();
-    if (!parts.middleware) return;
+    this.#trackRequests();
+    if (!deps.middleware) return;
     this.#recordMiddleware();
     this.#wrapNotFoundHandler();
   }
 
   installMiddleware(): void {
-    const { middleware: edge } = this.deps;
-    if (!edge || this.#maintenanceMiddleware) return;
-    this.#maintenanceMiddleware = (request, response, next) => {
-      this.#setAnnouncementHeader(response);
-      if (edge.isIdle) next();
-      else edge.handle(this.#createExchange(request, response, next), this.#resolveHandlers(request));
+    const { middleware, announcer } = this.deps;
+    if (!middleware || this.#isMiddlewareInstalled) return;
+    this.#isMiddlewareInstalled = true;
+    const handleRequest: Handler = (request, response, next) => {
+      const { header } = announcer;
+      if (header !== null) response.setHeader(ANNOUNCEMENT_HEADER, header);
+      if (middleware.isIdle) next();
+      else middleware.handle(this.#createExchange(request, response, next), this.#resolveHandlers(request));
     };
-    this.adapter.use(this.#maintenanceMiddleware);
-  }
-
-  #setAnnouncementHeader(response: ServerResponse): void {
-    const { header } = this.deps.announcer;
-    if (header !== null) response.setHeader(ANNOUNCEMENT_HEADER, header);
+    this.adapter.use(handleRequest);
   }
 
   getRawResponse(response: unknown): RawResponse {
     return response as Response;
   }
 
-  toPolicyRequest(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
+  toPolicyRequest(raw: IncomingMessage): HttpRequest {
     const app = this.adapter.getInstance<{ request: object }>();
     // Express gives its requests their getters by their prototype, and finds its settings by `app`.
-    const request = Object.create(app.request) as PolicyRequest & AnswerableRequest;
+    const request = Object.create(app.request) as HttpRequest;
     const { method = 'GET', url = '/', headers, socket } = raw;
     return Object.assign(request, { method, url, originalUrl: url, headers, socket, connection: socket, app });
   }
@@ -95,92 +106,38 @@ export class ExpressBridge implements HttpBridge {
     return copyWithUrl(request, baseUrl.slice(mountPath.length) + stripOrigin(request.url));
   }
 
-  send(response: unknown, { status, headers, body }: Answer): void {
-    const raw = response as ServerResponse;
-    if (raw.headersSent) return;
-    raw.statusCode = status;
-    for (const [name, value] of Object.entries(headers)) raw.setHeader(name, value);
-    raw.setHeader('Content-Length', body.length);
-    raw.end(body);
+  send(response: unknown, answer: Answer): void {
+    sendAnswer(response as Response, answer);
   }
 
-  // Express makes requests and responses slow to touch, and that is most of what a small answer costs.
-  #patchAppHandle(): void {
-    const { middleware: edge, tracking } = this.deps;
-    const lens: RequestAccessors<Request> = {
+  // Runs before all middleware: static files and sub-applications may be mounted before ours.
+  #trackRequests(): void {
+    const { tracking } = this.deps;
+    const accessors: RequestAccessors<Request> = {
       getOriginalRequest: (request) => this.#getOriginalRequest(request),
       resolveHandlers: (request) => this.#resolveHandlers(this.#getOriginalRequest(request)),
       getRoutePattern: (request) => this.#getRoutePattern(this.#getOriginalRequest(request)),
     };
-    const app = this.adapter.getInstance<ExpressApplicationInternals>();
-    const handle = app.handle.bind(app);
-    app.handle = (request, response, done) => {
+    patchMethod(this.adapter.getInstance<ExpressApplication>(), 'handle', (handle) => (request, response, done) => {
       const mounted = request as object as MountedRequest;
       if (mounted.baseUrl) mounted[this.#mountPathKey] = mounted.baseUrl;
-      // Where nothing stands before the edge, and nothing of the application's own is asked, nobody can tell whether Express has run.
-      const isFirst =
-        edge &&
-        !done &&
-        !edge.isIdle &&
-        !hasPatchedResponse(response) &&
-        app.router.stack[this.#firstLayerIndex]?.handle === this.#maintenanceMiddleware;
-      if (isFirst && this.#tryRefuseEarly(edge, app, request, response)) return;
-      trackRequest(request as Request, response, lens, tracking);
+      trackRequest(request as Request, response, accessors, tracking);
       handle(request, response, done);
-    };
-  }
-
-  /** Where the edge stands if nothing of the application's own stands before it. */
-  get #firstLayerIndex(): number {
-    const { setOnRequestHook, onRequestHook, onResponseHook } = this.adapter as unknown as ExpressAdapterInternals;
-    // An adapter that can have hooks runs them in a middleware of its own, which comes before all others.
-    if (setOnRequestHook === AbstractHttpAdapter.prototype.setOnRequestHook) return 0;
-    return onRequestHook || onResponseHook ? -1 : 1;
-  }
-
-  #tryRefuseEarly(
-    edge: MaintenanceMiddleware,
-    app: ExpressApplicationInternals,
-    raw: IncomingMessage,
-    response: ServerResponse,
-  ): boolean {
-    const request = new LazyExpressRequest(raw, this, app);
-    const answer = this.#findEarlyAnswer(edge, request);
-    if (!answer) return false;
-    deferToMicrotask(() => {
-      // The server may have other listeners, and nobody catches what is thrown here.
-      if (response.headersSent) return;
-      if (app.enabled('x-powered-by')) response.setHeader('X-Powered-By', 'Express');
-      this.#setAnnouncementHeader(response);
-      this.#sendRefusal(response, answer);
     });
-    return true;
-  }
-
-  #findEarlyAnswer(edge: MaintenanceMiddleware, request: LazyExpressRequest): Answer | null {
-    try {
-      return edge.findEarlyAnswer(
-        request,
-        this.#resolveHandlers({ method: request.method, path: this.#getPath(request.url) }),
-      );
-    } catch {
-      // A function of the application's own, such as that for trust proxy. Where Express runs the edge, it answers 500.
-      return null;
-    }
   }
 
   #sendRefusal(response: ServerResponse, answer: Answer): void {
     if (response.headersSent) return;
     response.removeHeader('ETag');
     vary(response, 'Accept');
-    this.send(response, answer);
+    sendAnswer(response, answer);
   }
 
-  // What the parsers say of a body that makes no sense helps nobody who wants to switch maintenance at night.
+  // The parser's own message does not show an operator what a valid body would be.
   #explainParserErrors(): void {
     this.adapter.use((error: unknown, request: Request, _response: Response, next: NextFunction) => {
-      const isParsers = (error as { type?: unknown } | null)?.type === 'entity.parse.failed';
-      next(isParsers && this.#isAdmin(request) ? withJsonExample(error) : error);
+      const isParserError = (error as { type?: unknown } | null)?.type === 'entity.parse.failed';
+      next(isParserError && this.#isAdmin(request) ? withJsonExample(error) : error);
     });
   }
 
@@ -196,16 +153,17 @@ export class ExpressBridge implements HttpBridge {
     };
   }
 
-  // A request that the edge let on in doubt, and that no handler took in the end, has nobody else who refuses it.
+  // The middleware may have passed a request on in doubt, and no handler took it.
   #wrapNotFoundHandler(): void {
-    const { adapter, deps: parts } = this;
+    const { adapter, deps } = this;
     const setNotFoundHandler = adapter.setNotFoundHandler?.bind(adapter) as
       ((...args: unknown[]) => unknown) | undefined;
     adapter.setNotFoundHandler = (handler: Handler, ...rest: unknown[]) => {
       const refuseFirst: Handler = (request, response, next) => {
-        if (!parts.middleware || parts.middleware.isIdle) return handler(request, response, next);
-        const whole = this.restoreUrl(request);
-        parts.middleware.handleNotFound(this.#createExchange(whole, response, () => handler(request, response, next)));
+        if (!deps.middleware || deps.middleware.isIdle) return handler(request, response, next);
+        const restored = this.restoreUrl(request);
+        const proceed = (): void => void handler(request, response, next);
+        deps.middleware.handleNotFound(this.#createExchange(restored, response, proceed));
       };
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };
@@ -217,7 +175,7 @@ export class ExpressBridge implements HttpBridge {
       response,
       proceed,
       send: (answer) => this.send(response, answer),
-      ...(!hasPatchedResponse(response) && { refuse: (answer) => this.#sendRefusal(response, answer) }),
+      ...(!hasPatchedResponse(response) && { sendRefusal: (answer) => this.#sendRefusal(response, answer) }),
     };
   }
 
@@ -227,22 +185,21 @@ export class ExpressBridge implements HttpBridge {
     );
   }
 
-  // A client that goes away ends the connection, and not what the handler does.
   #trackHandlers(): void {
     const { handlers } = this.deps;
     const verbs = this.adapter as unknown as Record<string, ((...args: unknown[]) => unknown) | undefined>;
     for (const verb of ROUTE_METHODS) {
       const register = verbs[verb]?.bind(this.adapter);
       if (!register) continue;
-      const noted = (arg: unknown): unknown => {
+      const track = (arg: unknown): unknown => {
         const isHandler = typeof arg === 'function' && !this.#middleware.has(arg) && handlers.isRouted(arg);
         return isHandler ? trackHandler(arg as Handler) : arg;
       };
-      verbs[verb] = (...args) => register(...args.map(noted));
+      verbs[verb] = (...args) => register(...args.map(track));
     }
   }
 
-  /** Returns the request as it came to this application, whatever has been done to it since. */
+  /** Returns the request as it arrived at this application, whatever middleware has changed since. */
   #getOriginalRequest(request: Request): PolicyRequest & Routable {
     const { method, originalUrl = request.url, ip, headers } = request;
     const { [this.#mountPathKey]: mountPath = '' } = request as object as MountedRequest;
@@ -274,33 +231,25 @@ export class ExpressBridge implements HttpBridge {
   }
 
   #resolveHandlers(request: Routable): ResolvedHandlers {
-    const wraps = Boolean(this.adapter.getOnRouteTriggered?.());
+    const isWrapping = Boolean(this.adapter.getOnRouteTriggered?.());
     const rules: HandlerRules[] = [];
     for (const { stack } of this.#findMatchingRoutes(request)) {
-      // Nest registers middleware for a method as a route: it lets the request on, or answers by itself.
+      // Nest registers middleware of one method as a route.
       const handles = stack.map(({ handle }) => handle).filter((handle) => !this.#middleware.has(handle));
       if (handles.length === 0) continue;
-      const found = handles.map((handle) => this.deps.handlers.resolveHandlers(handle, wraps));
-      if (found.some((route) => route === 'unclear')) return 'unclear';
-      // A route that is not of a controller answers by itself.
-      if (found.every((route) => route.length === 0)) break;
+      const found = handles.map((handle) => this.deps.handlers.resolveHandlers(handle, isWrapping));
+      if (found.some((handlers) => handlers === 'unclear')) return 'unclear';
+      // A route outside the controllers answers the request: later routes don't get it.
+      if (found.every((handlers) => handlers.length === 0)) break;
       rules.push(...(found as HandlerRules[][]).flat());
     }
     return rules;
   }
 }
 
-/** Whether somebody has wrapped what writes the answer, and may change it on its way. */
+/** Whether a middleware has wrapped a method that writes the answer, and may change the answer. */
 function hasPatchedResponse(response: ServerResponse): boolean {
   return RESPONSE_WRITE_METHODS.some((name) => Object.hasOwn(response, name));
-}
-
-function trackHandler(handler: Handler): Handler {
-  const noted: Handler = (request, response, next) => trackHandlerResult(response, handler(request, response, next));
-  // Who looks for marks on what was registered finds them.
-  for (const key of Reflect.getMetadataKeys(handler))
-    Reflect.defineMetadata(key, Reflect.getMetadata(key, handler), noted);
-  return Object.defineProperties<Handler>(noted, Object.getOwnPropertyDescriptors(handler));
 }
 
 function acceptsMethod(methods: Record<string, boolean | undefined>, method: string): boolean {
@@ -311,7 +260,7 @@ function matchesPath(layer: ExpressLayer, path: string): boolean {
   try {
     return Boolean(layer.match(path));
   } catch {
-    // A parameter that can't be decoded; the router answers 400 to it, if the request gets that far.
+    // A parameter can't be decoded: the router answers 400 if it gets the request.
     return false;
   }
 }

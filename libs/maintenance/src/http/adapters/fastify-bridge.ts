@@ -17,7 +17,7 @@ import type { Answer, RawResponse } from '../answer.js';
 import type { MaintenanceMiddleware, HttpExchange } from '../maintenance.middleware.js';
 import { hasBody } from '../has-body.js';
 import { withJsonExample } from '../json-example.js';
-import type { AnswerableRequest } from '../responder.js';
+import type { HttpRequest } from '../http-request.interface.js';
 import { trackHandlerResult, trackRequest, type RequestAccessors } from '../../drain/request-in-flight.js';
 import { NO_HANDLERS, type ResolvedHandlers } from '../routed-handlers.js';
 import {
@@ -32,11 +32,17 @@ const HANDLERS_KEY = Symbol('nestjs-maintenance:route');
 interface MarkedConfig {
   [HANDLERS_KEY]?: ResolvedHandlers;
 }
-/** Node's request, of which Fastify and middie keep the URL that they replace. */
+/** Node's request; Fastify and middie keep the URL that they replace in it. */
 interface RewrittenRequest {
   url?: string;
   originalUrl?: string;
   [rewritten: symbol]: string | undefined;
+}
+/** Fastify's hooks of a route. */
+interface RouteContext {
+  onRequest: Hook[] | null;
+  onSend: unknown[] | null;
+  onResponse: unknown[] | null;
 }
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
 type ErrorHandler = (
@@ -50,18 +56,31 @@ type HookedAdapter = FastifyAdapterInternals<Hook, FastifyRequest>;
 type Done = (error?: unknown) => void;
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: Done) => unknown;
 
-/** For all hooks that set headers together: an application may look up its allowed origins elsewhere. */
+/** The members of Nest's adapter for Fastify that its type does not declare. */
+interface HookedAdapter {
+  setOnRequestHook: (hook: Hook) => void;
+  onResponseHook?: unknown;
+  /** Runs the hook of `app.enableCors()`. */
+  corsHook?: Hook;
+  /** Sets the headers of `app.useSecurityHeaders()`, and returns an error for what `app.enableCsrfProtection()` rejects. */
+  securityHook?: (request: FastifyRequest, response: ServerResponse) => unknown;
+}
+
+/** The hooks of @fastify/cors and @fastify/helmet, as Fastify names them. */
+const HEADER_HOOKS = new Set(['bound handleCors', 'bound helmetConfigureReply', 'bound helmetApplyHeaders']);
+/** For all hooks that set headers together: one may look up the allowed origins in a database. */
 const HEADERS_TIMEOUT_MS = 1_000;
 
 /**
- * Fastify: the edge is the first `onRequest` hook, before Nest's middleware and all hooks of plugins: a session, a rate limit or a login
- * asks the very database that is being maintained. By then the router has chosen the route.
+ * Connects with Fastify. The maintenance middleware is the first `onRequest` hook, before Nest's middleware and the hooks of all
+ * plugins: a session, a rate limit or a login may need the very database that is being maintained. By then, Fastify's router has
+ * chosen the route.
  */
 export class FastifyBridge implements HttpBridge {
   /** The route that Nest is registering. */
   #registering: { route: ResolvedHandlers; isAdmin: boolean } | null = null;
   #contextSymbol: symbol | undefined;
-  /** Marks raw requests with the URL that `rewriteUrl` has made, which the router goes by. */
+  /** The key of the URL that `rewriteUrl` returned, which Fastify's router matches. */
   readonly #rewrittenUrlKey = Symbol('nestjs-maintenance:rewritten-url');
 
   constructor(
@@ -70,13 +89,13 @@ export class FastifyBridge implements HttpBridge {
   ) {}
 
   attach(): void {
-    const { viewLocals, middleware: edge } = this.deps;
+    const { viewLocals, middleware } = this.deps;
     const instance = this.adapter.getInstance<FastifyInstance>();
     this.#markRoutes(instance);
-    this.#installOnRequestHook(edge);
-    if (edge) {
-      this.#wrapNotFoundHandler(edge);
-      this.#wrapErrorHandler(edge);
+    this.#installOnRequestHook(middleware);
+    if (middleware) {
+      this.#wrapNotFoundHandler(middleware);
+      this.#wrapErrorHandler(middleware);
     }
     instance.addHook('preParsing', (_request, reply, _payload, done) => {
       const { locals } = reply as { locals?: object | null };
@@ -85,11 +104,11 @@ export class FastifyBridge implements HttpBridge {
     });
   }
 
-  /** The hook has its place already. */
+  /** Does nothing: the hook is always the first. */
   installMiddleware(): void {}
 
   getRawResponse(response: unknown): RawResponse {
-    // A middleware gets Node's response itself.
+    // Nest's middleware gets Node's response itself.
     return (response as Partial<FastifyReply>).raw ?? (response as RawResponse);
   }
 
@@ -102,19 +121,19 @@ export class FastifyBridge implements HttpBridge {
   restoreUrl<T extends PolicyRequest>(request: T): T {
     const raw = (request as T & { raw?: object }).raw ?? request;
     const { originalUrl, [this.#rewrittenUrlKey]: rewrittenUrl } = raw as RewrittenRequest;
-    // Where middleware is mounted at a path, middie cuts that part off until the middleware is done.
+    // While a mounted middleware runs, middie cuts its path off the URL.
     const url = rewrittenUrl ?? originalUrl ?? request.url;
     return url === request.url ? request : copyWithUrl(request, url);
   }
 
-  toPolicyRequest(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
+  toPolicyRequest(raw: IncomingMessage): HttpRequest {
     const instance: object = this.adapter.getInstance<FastifyInstance>();
     const symbol = Object.getOwnPropertySymbols(instance).find(
       ({ description }) => description === FASTIFY_REQUEST_SYMBOL,
     );
     type Constructor = new (...args: unknown[]) => FastifyRequest;
     const Request = symbol && (instance as Record<symbol, Constructor>)[symbol];
-    // The only one who knows the trust-proxy setting.
+    // Only Fastify's own class knows the trust-proxy setting.
     return Request ? new Request('', {}, raw, {}, undefined, {}) : toPlainRequest(raw);
   }
 
@@ -124,33 +143,33 @@ export class FastifyBridge implements HttpBridge {
       response: reply.raw,
       proceed,
       send: (answer) => this.send(reply, answer),
-      ...(!this.#hasOnSendHooks(request) && { refuse: (answer) => this.#sendRefusal(request, reply, answer) }),
+      ...(!this.#hasOnSendHooks(request) && { sendRefusal: (answer) => this.#sendRefusal(request, reply, answer) }),
     };
   }
 
-  /** Refuses where nobody changes the answer on its way. */
+  /** Sends a refusal that no hook may change. */
   #sendRefusal(request: FastifyRequest, reply: FastifyReply, answer: Answer): void {
     if (reply.sent) return;
     const { completeHeaders: allHeaders } = answer;
-    const isAlone = allHeaders && reply.raw instanceof ServerResponse && isEmpty(reply.getHeaders());
-    if (!isAlone || this.#hasOnResponseHooks(request)) return sendReply(reply, answer);
-    // Nobody has set a header before, and nobody misses those of the reply: Node does the same with less work.
+    const hasNoOtherHeaders = allHeaders && reply.raw instanceof ServerResponse && isEmpty(reply.getHeaders());
+    if (!hasNoOtherHeaders || this.#hasOnResponseHooks(request)) return sendReply(reply, answer);
+    // No hook has set a header or will read those of the reply: Node does the same with less work.
     reply.hijack();
     reply.raw.writeHead(answer.status, allHeaders).end(answer.body);
   }
 
-  /** Whether `onSend` hooks, of which Fastify tells nobody, may change the answer. */
+  /** Whether `onSend` hooks may change the answer. Fastify has no public way to ask. */
   #hasOnSendHooks(request: FastifyRequest): boolean {
     return this.#findRouteContext(request)?.onSend !== null;
   }
 
-  /** Whether `onResponse` hooks may look at the headers that Fastify keeps. The first one is Nest's, for that of the adapter. */
+  /** Whether `onResponse` hooks may read the headers of the reply. Nest always adds one, for the adapter's own hook. */
   #hasOnResponseHooks(request: FastifyRequest): boolean {
     const hooks = this.#findRouteContext(request)?.onResponse;
     return hooks?.length !== 1 || (this.adapter as unknown as HookedAdapter).onResponseHook !== undefined;
   }
 
-  /** What hooks there are; `undefined` where Fastify does not tell. */
+  /** Returns the hooks of the route; `undefined` where this version of Fastify keeps them elsewhere. */
   #findRouteContext(request: FastifyRequest): Partial<RouteContext> | undefined {
     this.#contextSymbol ??= Object.getOwnPropertySymbols(request).find(
       ({ description }) => description === FASTIFY_CONTEXT_SYMBOL,
@@ -163,40 +182,40 @@ export class FastifyBridge implements HttpBridge {
     return (request.routeOptions.config as MarkedConfig)[HANDLERS_KEY] ?? NO_HANDLERS;
   }
 
-  // The adapter's own hook comes before everything that Nest and plugins add; somebody else may want it too.
-  #installOnRequestHook(edge: MaintenanceMiddleware | null): void {
+  // The adapter's own hook runs before all hooks of Nest and of plugins. The application may set one too.
+  #installOnRequestHook(middleware: MaintenanceMiddleware | null): void {
     const adapter = this.adapter as unknown as HookedAdapter;
     const { tracking } = this.deps;
-    const lens: RequestAccessors<FastifyReply> = {
+    const accessors: RequestAccessors<FastifyReply> = {
       getOriginalRequest: ({ request }) => this.restoreUrl(request),
       resolveHandlers: ({ request }) => this.#getHandlers(request),
       getRoutePattern: ({ request }) => request.routeOptions.url,
-      // Over HTTP/2, a reply to a stream that was reset is never delivered.
+      // Over HTTP/2, Node never delivers a reply to a stream that was reset.
       onAnswered: (reply, answered) =>
         void patchMethod(reply, 'send', (send) => (...args) => {
           answered();
           return send(...args);
         }),
     };
-    let others: Hook = (_request, _reply, done) => done();
-    // A refused request is not counted: its answer is all that there is to wait for.
+    let applicationHook: Hook = (_request, _reply, done) => done();
+    // A refused request is not tracked: it has no handler to wait for.
     const proceed: Hook = (request, reply, done) => {
-      trackRequest(reply, reply.raw, lens, tracking);
-      return others(request, reply, done);
+      trackRequest(reply, reply.raw, accessors, tracking);
+      return applicationHook(request, reply, done);
     };
     const setOnRequestHook = adapter.setOnRequestHook.bind(adapter);
     setOnRequestHook((request, reply, done) => {
       const raw = request.raw as object as RewrittenRequest;
       if (raw.originalUrl !== undefined) raw[this.#rewrittenUrlKey] = raw.url;
-      if (edge) this.#setAnnouncementHeader(reply);
-      if (!edge || edge.isIdle) return proceed(request, reply, done);
-      const visitor = this.#createFirstExchange(request, reply, () => runHook(proceed, request, reply, done));
-      const route = this.#getHandlers(request);
-      if (request.method !== 'OPTIONS') return edge.handle(visitor, route);
+      if (middleware) this.#setAnnouncementHeader(reply);
+      if (!middleware || middleware.isIdle) return proceed(request, reply, done);
+      const exchange = this.#createFirstExchange(request, reply, () => runHook(proceed, request, reply, done));
+      const handlers = this.#getHandlers(request);
+      if (request.method !== 'OPTIONS') return middleware.handle(exchange, handlers);
       // CORS answers a preflight whatever the decision is.
-      visitor.beforeRefusal(() => edge.handle({ ...visitor, beforeRefusal: undefined }, route));
+      exchange.beforeRefusal(() => middleware.handle({ ...exchange, beforeRefusal: undefined }, handlers));
     });
-    adapter.setOnRequestHook = (hook) => void (others = hook);
+    adapter.setOnRequestHook = (hook) => void (applicationHook = hook);
   }
 
   #setAnnouncementHeader(reply: FastifyReply): void {
@@ -204,7 +223,7 @@ export class FastifyBridge implements HttpBridge {
     if (header !== null) void reply.header(ANNOUNCEMENT_HEADER, header);
   }
 
-  /** Returns the visitor of a request for which no other hook has run. */
+  /** Creates the exchange of a request for which no other hook has run. */
   #createFirstExchange(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -216,7 +235,7 @@ export class FastifyBridge implements HttpBridge {
     };
   }
 
-  /** Runs the hooks that do nothing but set headers, which Fastify would run later. A hook of CORS may answer a preflight by itself. */
+  /** Runs the hooks that only set headers, which Fastify would run later. The hook of CORS may answer a preflight itself. */
   #runHeaderHooks(request: FastifyRequest, reply: FastifyReply, then: () => void): void {
     const { corsHook, securityHook } = this.adapter as unknown as HookedAdapter;
     const hooks =
@@ -228,15 +247,15 @@ export class FastifyBridge implements HttpBridge {
         done();
       });
     if (hooks.length === 0) return then();
-    const set = withTimeout(() => runHooks(hooks, request, reply), this.deps.clock, HEADERS_TIMEOUT_MS);
-    const goOn = (): void => {
+    const headersSet = withTimeout(() => runHooks(hooks, request, reply), this.deps.clock, HEADERS_TIMEOUT_MS);
+    const proceed = (): void => {
       if (!reply.sent) then();
     };
-    // As Fastify does with what a hook throws.
-    set.then(goOn, goOn).catch((error: unknown) => void reply.send(error));
+    // Fastify also sends the error of a hook that throws.
+    headersSet.then(proceed, proceed).catch((error: unknown) => void reply.send(error));
   }
 
-  // Fastify keeps no metadata of a handler, so the route goes into Fastify's config of it while Nest registers it.
+  // Fastify wraps handlers and drops their metadata, so the Nest handlers go into the config of the route.
   #markRoutes(instance: FastifyInstance): void {
     const { handlers } = this.deps;
     const verbs = this.adapter as unknown as Record<string, RegisterRoute | undefined>;
@@ -244,9 +263,9 @@ export class FastifyBridge implements HttpBridge {
       const register = verbs[verb]?.bind(this.adapter);
       if (!register) continue;
       verbs[verb] = (path, handler) => {
-        const wraps = Boolean(this.adapter.getOnRouteTriggered?.());
+        const isWrapping = Boolean(this.adapter.getOnRouteTriggered?.());
         this.#registering = {
-          route: handlers.resolveHandlers(handler ?? {}, wraps),
+          route: handlers.resolveHandlers(handler ?? {}, isWrapping),
           isAdmin: handlers.isAdmin(handler ?? {}),
         };
         try {
@@ -271,51 +290,51 @@ export class FastifyBridge implements HttpBridge {
   }
 
   #trackHandler(handler: Handler): Handler {
-    const { middleware: edge } = this.deps;
+    const { middleware } = this.deps;
     const passUnrouted = (request: FastifyRequest, reply: FastifyReply, error: unknown): void =>
-      edge?.handleNotFound(this.#createExchange(request, reply, () => void reply.send(error)));
+      middleware?.handleNotFound(this.#createExchange(request, reply, () => void reply.send(error)));
     return function (this: unknown, request, reply) {
       try {
-        // A client that goes away ends the connection, and not what the handler does.
+        // A client that disconnects closes the connection, but does not stop the handler.
         return trackHandlerResult(reply.raw, handler.call(this, request, reply));
       } catch (error) {
-        // Nest's handlers are asynchronous. Only its check of the controller's `host` throws, before any guard.
-        if (!edge || edge.isIdle) throw error;
+        // Nest's handlers are asynchronous: only the check of the controller's `host` throws, before any guard.
+        if (!middleware || middleware.isIdle) throw error;
         passUnrouted(request, reply, error);
       }
     };
   }
 
-  // Fastify gets here from hooks too, before ours has run.
-  #wrapNotFoundHandler(edge: MaintenanceMiddleware): void {
+  // Hooks may call it too, before ours has run.
+  #wrapNotFoundHandler(middleware: MaintenanceMiddleware): void {
     const { adapter } = this;
     const setNotFoundHandler = adapter.setNotFoundHandler?.bind(adapter) as
       ((...args: unknown[]) => unknown) | undefined;
     adapter.setNotFoundHandler = (handler: Handler, ...rest: unknown[]) => {
       const refuseFirst: Handler = (request, reply) => {
-        if (edge.isIdle) return handler(request, reply);
-        edge.handleNotFound(this.#createExchange(request, reply, () => void handler(request, reply)));
+        if (middleware.isIdle) return handler(request, reply);
+        middleware.handleNotFound(this.#createExchange(request, reply, () => void handler(request, reply)));
       };
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };
   }
 
-  // Fastify has no routes for methods that it does not know, which HTTP/2 takes: it runs no hook, and reports an error.
-  #wrapErrorHandler(edge: MaintenanceMiddleware): void {
+  // For a method that it does not know, which HTTP/2 accepts, Fastify runs no hook and calls the error handler.
+  #wrapErrorHandler(middleware: MaintenanceMiddleware): void {
     const { adapter } = this;
     const setErrorHandler = adapter.setErrorHandler?.bind(adapter) as ((...args: unknown[]) => unknown) | undefined;
     adapter.setErrorHandler = (handler: ErrorHandler, ...rest: unknown[]) => {
       const refuseFirst: ErrorHandler = (error, request, reply) => {
-        if (error?.code !== 'FST_ERR_NOT_FOUND' || edge.isIdle) return handler(error, request, reply);
+        if (error?.code !== 'FST_ERR_NOT_FOUND' || middleware.isIdle) return handler(error, request, reply);
         this.#setAnnouncementHeader(reply);
-        edge.handleNotFound(this.#createFirstExchange(request, reply, () => void handler(error, request, reply)));
+        middleware.handleNotFound(this.#createFirstExchange(request, reply, () => void handler(error, request, reply)));
       };
       return setErrorHandler?.(refuseFirst, ...rest);
     };
   }
 }
 
-/** Runs hooks one after the other, until one has answered. A hook that fails has no say in what follows. */
+/** Runs hooks one after the other until one has answered. The error of a hook is ignored. */
 async function runHooks(hooks: Hook[], request: FastifyRequest, reply: FastifyReply): Promise<void> {
   for (const hook of hooks) {
     if (reply.sent) return;
@@ -326,7 +345,7 @@ async function runHooks(hooks: Hook[], request: FastifyRequest, reply: FastifyRe
   }
 }
 
-/** Runs a hook as Fastify does: it calls back, returns a promise or throws. */
+/** Runs a hook as Fastify does: it may call back, return a promise or throw. */
 function runHook(hook: Hook, request: FastifyRequest, reply: FastifyReply, done: Done): void {
   let isDone = false;
   const doneOnce: Done = (error) => {
@@ -351,7 +370,7 @@ function isEmpty(headers: object): boolean {
 function sendReply(reply: FastifyReply, { status, headers, body }: Answer): void {
   if (reply.sent) return;
   if (reply.hasHeader('ETag')) reply.removeHeader('ETag');
-  // Before 5.12, Fastify leaves the one of Node's response there.
+  // Before 5.12, Fastify keeps the ETag of Node's response.
   reply.raw.removeHeader('ETag');
   const vary = reply.getHeader('Vary');
   void reply
@@ -361,7 +380,7 @@ function sendReply(reply: FastifyReply, { status, headers, body }: Answer): void
     .send(body);
 }
 
-// An application that ignores trailing slashes has the route with a slash already.
+// An application that ignores trailing slashes already has the route with a slash.
 function ignoreDuplicateRoute(register: () => unknown): void {
   try {
     register();
@@ -370,7 +389,7 @@ function ignoreDuplicateRoute(register: () => unknown): void {
   }
 }
 
-// Fastify refuses `Content-Type: application/json` without a body; many a client sends just that.
+// Fastify rejects `Content-Type: application/json` without a body, which many clients send.
 function dropContentTypeOfEmptyBody(
   request: FastifyRequest,
   _reply: FastifyReply,
@@ -381,7 +400,7 @@ function dropContentTypeOfEmptyBody(
   done();
 }
 
-// What is thrown here goes on to the application's own error handler.
+// Fastify passes the error on to the application's own error handler.
 function explainParserError(error: Error & { code?: string }): never {
   throw error.code === 'FST_ERR_CTP_INVALID_JSON_BODY' ? withJsonExample(error) : error;
 }

@@ -5,7 +5,7 @@ import type { Announcer } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { SharedEndpoints } from '../shared-endpoints.js';
 import type { MaintenanceMiddleware } from '../maintenance.middleware.js';
-import type { AnswerableRequest } from '../responder.js';
+import type { HttpRequest } from '../http-request.interface.js';
 import type { RequestTrackingDeps } from '../../drain/request-in-flight.js';
 import type { RoutedHandlers } from '../routed-handlers.js';
 
@@ -15,32 +15,32 @@ export const ROUTE_METHODS = [
   ...['search', 'query', 'propfind', 'proppatch', 'mkcol', 'copy', 'move', 'lock', 'unlock'],
 ];
 
-/** What the module needs of an HTTP adapter beyond what Nest's adapters have in common. */
+/** Connects the module with one kind of HTTP adapter, for all that Nest's adapters don't have in common. */
 export interface HttpBridge {
-  /** Hooks into the adapter; called as soon as there is one, before `main.ts` goes on. */
+  /** Hooks into the adapter; called as soon as there is one, before `main.ts` continues. */
   attach(): void;
-  /** Puts the edge at this place of the order in which requests are handled, unless it has one already. */
+  /** Installs the middleware behind those that are registered so far, unless it was installed before. */
   installMiddleware(): void;
-  /** Node's response behind the framework's. */
+  /** Returns Node's response behind that of the framework. */
   getRawResponse(response: unknown): RawResponse;
-  /** Node's request as the policy looks at it, the client's address by the adapter's trust-proxy setting. */
-  toPolicyRequest(raw: IncomingMessage): PolicyRequest & AnswerableRequest;
-  /** Returns the request with the URL that the router was given, where the framework has cut off a part of it since. */
+  /** Converts Node's request; the client's address follows the adapter's trust-proxy setting. */
+  toPolicyRequest(raw: IncomingMessage): HttpRequest;
+  /** Returns the request with the URL that the router got, where the framework has cut off a part of it since. */
   restoreUrl?<T extends PolicyRequest>(request: T): T;
-  /** Ends a request with the answer. */
+  /** Ends a request with an answer. */
   send(response: unknown, answer: Answer): void;
 }
 
-/** What a bridge is made with. */
+/** The dependencies of every bridge. */
 export interface HttpBridgeDeps {
-  /** `null`: the application does without. */
+  /** `null`: the application has switched the middleware off. */
   middleware: MaintenanceMiddleware | null;
   handlers: RoutedHandlers;
   endpoints: SharedEndpoints;
   announcer: Announcer;
-  /** The members that views see, made anew for each request. */
+  /** The members that views see. */
   viewLocals: PropertyDescriptorMap;
-  /** What counts requests until they are answered. */
+  /** Tracks requests until they are answered. */
   tracking: RequestTrackingDeps;
   clock: Clock;
 }
@@ -50,8 +50,8 @@ export function copyWithUrl<T extends PolicyRequest>(request: T, url: string): T
   return Object.create(request, { url: { value: url, enumerable: true } }) as T;
 }
 
-/** A request of which nobody knows more than Node: the client is who is at the other end of the socket. */
-export function toPlainRequest(raw: IncomingMessage): PolicyRequest & AnswerableRequest {
+/** Converts a request of which only Node knows: the client's address is that of the socket. */
+export function toPlainRequest(raw: IncomingMessage): HttpRequest {
   const { method = 'GET', url = '/', headers, socket } = raw;
   return { method, url, headers, host: headers.host, ip: socket.remoteAddress };
 }

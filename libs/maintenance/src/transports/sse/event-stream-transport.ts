@@ -1,10 +1,9 @@
 import type { CallHandler, ExecutionContext, MessageEvent, NestInterceptor } from '@nestjs/common';
 import { concat, defer, of, takeUntil, tap, type Observable } from 'rxjs';
 import { createMaintenanceEvent, getLastEventId } from '../../http/event-stream.js';
-import type { AnswerableRequest } from '../../http/responder.js';
+import type { HttpRequest } from '../../http/http-request.interface.js';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { Refusal } from '../../policy/refusal.js';
-import type { PolicyRequest } from '../../policy/request-path.js';
 import type { TransportAdapter } from '../../policy/transport-adapters.js';
 import { watchForRefusal } from '../watch-for-refusal.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
@@ -35,7 +34,7 @@ export class EventStreamTransport implements TransportAdapter, NestInterceptor {
     rules: HandlerRules,
     context: ExecutionContext,
   ): Observable<unknown> {
-    const request = context.switchToHttp().getRequest<PolicyRequest & Pick<AnswerableRequest, 'headers'>>();
+    const request = context.switchToHttp().getRequest<HttpRequest>();
     const refused = watchForRefusal(this.deps, { rules, request, context });
     // Nest numbers events that have no id, and a reader would later ask for what follows that number.
     let id = getLastEventId(request);

@@ -1,0 +1,47 @@
+import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
+import { HandlerRulesReader, type HandlerRules } from '../policy/handler-rules.js';
+import type { PolicyInput } from '../policy/maintenance-policy.js';
+import type { Refusal } from '../policy/refusal.js';
+import type { TransportAdapter } from '../policy/transport-adapters.js';
+import { enforcePrivateCaching, enforceRefusalHeaders, type RawResponse } from './answer.js';
+import { HttpIntegration } from './http-integration.js';
+import type { HttpRequest } from './http-request.interface.js';
+import { MaintenanceException } from './maintenance.exception.js';
+import { Responder } from './responder.js';
+
+/** Requests over HTTP that a handler of a controller takes. */
+@Injectable()
+export class HttpTransport implements TransportAdapter {
+  readonly type = 'http';
+
+  constructor(
+    @Inject(HandlerRulesReader) private readonly reader: HandlerRulesReader,
+    @Inject(Responder) private readonly responder: Responder,
+    @Inject(HttpIntegration) private readonly httpIntegration: HttpIntegration,
+  ) {}
+
+  toPolicyInput(context: ExecutionContext, rules: HandlerRules): PolicyInput {
+    const request = this.httpIntegration.restoreUrl(getRequest(context));
+    return { rules, request, context };
+  }
+
+  async createError(refusal: Refusal, context: ExecutionContext): Promise<MaintenanceException> {
+    // On the response itself, so that the headers stay whichever filter answers in the end.
+    enforceRefusalHeaders(this.#getRawResponse(context), this.responder.statusCode, refusal.retryAfter);
+    const { isEventStream } = this.reader.getRules(context.getClass(), context.getHandler() as never);
+    const problem = await this.responder.createProblemWithMembers(refusal, getRequest(context));
+    return new MaintenanceException(refusal, problem, isEventStream);
+  }
+
+  onExempt(context: ExecutionContext): void {
+    enforcePrivateCaching(this.#getRawResponse(context));
+  }
+
+  #getRawResponse(context: ExecutionContext): RawResponse {
+    return this.httpIntegration.getRawResponse(context.switchToHttp().getResponse());
+  }
+}
+
+function getRequest(context: ExecutionContext): HttpRequest {
+  return context.switchToHttp().getRequest<HttpRequest>();
+}
