@@ -2,7 +2,7 @@ import type { Clock } from '../utils/clock.js';
 import { toPublicWindow, getStart, type MaintenanceWindow } from '../core/maintenance-window.js';
 import type { StateMonitor } from '../core/state-monitor.js';
 
-/** The header of answers while a window is announced. */
+/** The header of all responses while a window is announced. */
 export const ANNOUNCEMENT_HEADER = 'Maintenance-Announcement';
 
 interface Announcement {
@@ -12,11 +12,11 @@ interface Announcement {
   header: string;
 }
 
-/** Tells of the next planned window, from some time before it starts. */
+/** Announces the next planned window before it starts. */
 export class Announcer {
   #next: Announcement | null = null;
 
-  /** @param leadTimeMs - milliseconds; `undefined`: nothing is announced */
+  /** @param leadTimeMs - how long before its start a window is announced; `undefined`: never */
   constructor(
     private readonly leadTimeMs: number | undefined,
     private readonly monitor: StateMonitor,
@@ -25,10 +25,10 @@ export class Announcer {
     this.refresh();
   }
 
-  /** Looks what is planned; to be called whenever that may have changed. */
+  /** Reads the next planned window again. Has to be called after each change of the status. */
   refresh(): void {
     const [planned] = this.leadTimeMs === undefined ? [] : this.monitor.getPlannedWindows();
-    // What is forced is not opened or closed by any window.
+    // While maintenance is forced on or off, no window starts or ends it.
     if (!planned || this.leadTimeMs === undefined || this.monitor.getSnapshot().forced !== null) {
       this.#next = null;
       return;
@@ -38,12 +38,12 @@ export class Announcer {
     this.#next = { from: start - this.leadTimeMs, until: start, window, header: formatAnnouncementHeader(window) };
   }
 
-  /** The window that is announced now. */
+  /** Returns the window that is announced now, or `null`. */
   get window(): MaintenanceWindow | null {
     return this.#findCurrent()?.window ?? null;
   }
 
-  /** The value of the header; `null` where nothing is announced. */
+  /** Returns the value of the header; `null` where no window is announced. */
   get header(): string | null {
     return this.#next === null ? null : (this.#findCurrent()?.header ?? null);
   }
@@ -55,7 +55,7 @@ export class Announcer {
   }
 }
 
-/** A dictionary of strings (RFC 9651, section 3.2). */
+/** Formats a dictionary of strings (RFC 9651, section 3.2). */
 function formatAnnouncementHeader({ startsAt, endsAt, scope, mode }: MaintenanceWindow): string {
   const members = { starts: startsAt, ...(endsAt !== null && { ends: endsAt }), scope, mode };
   return Object.entries(members)
@@ -63,7 +63,7 @@ function formatAnnouncementHeader({ startsAt, endsAt, scope, mode }: Maintenance
     .join(', ');
 }
 
-// A string of a structured field has ASCII only, and escapes two characters of it.
+// Strings of structured fields are ASCII, and escape quotes and backslashes (RFC 9651, section 3.3.3).
 function escapeStructuredString(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&');
 }

@@ -1,7 +1,7 @@
 import type { Refusal } from '../policy/refusal.js';
 import type { Answer } from './answer.js';
 
-/** How long an answer says the truth, in milliseconds since the epoch. */
+/** The time in which an answer is correct, in milliseconds since the epoch. */
 interface ValidityPeriod {
   from: number;
   until: number;
@@ -10,24 +10,29 @@ interface CachedAnswer extends ValidityPeriod {
   answer: Answer;
 }
 
-/** The answers that everybody gets who is refused for the same reason, where they say how much time is left. */
+/** Caches answers that are the same for all clients and contain the time that is left. */
 export class AnswerCache {
   readonly #byRefusal = new WeakMap<Refusal, CachedAnswer>();
 
-  /** The answer to a refusal at `now` (milliseconds since the epoch); `null` if none is kept. */
+  /** Returns the cached answer to a refusal at `now` (milliseconds since the epoch), or `null`. */
   find(refusal: Refusal, now: number): Answer | null {
-    const kept = this.#byRefusal.get(refusal);
-    return kept && now >= kept.from && now < kept.until ? kept.answer : null;
+    const cached = this.#byRefusal.get(refusal);
+    return cached && now >= cached.from && now < cached.until ? cached.answer : null;
   }
 
-  /** @param period - for how long the answer says the truth */
+  /**
+   * Caches an answer.
+   *
+   * @param period - the time in which the answer is correct
+   * @returns the answer
+   */
   store(refusal: Refusal, answer: Answer, { from, until }: ValidityPeriod): Answer {
     this.#byRefusal.set(refusal, { answer, from, until });
     return answer;
   }
 }
 
-/** While the seconds that are left until an end are the same whole number. */
+/** Returns the period in which the time left until `end` is the same number of seconds. */
 export function getValidityPeriod(end: number, now: number): ValidityPeriod {
   if (end === Infinity) return { from: -Infinity, until: Infinity };
   const seconds = Math.max(1, Math.ceil((end - now) / 1000));

@@ -2,20 +2,20 @@ import type { ServerResponse } from 'node:http';
 import onHeaders from 'on-headers';
 import vary from 'vary';
 
-/** What a refused request gets. */
+/** The answer to a refused request. */
 export interface Answer {
   status: number;
   headers: Record<string, string>;
   body: Buffer;
-  /** Everything that `headers` and the sender add up to, where the response has no headers of anybody else's. */
+  /** All headers of the response, those that the sender adds included, for a response without any other headers. */
   completeHeaders?: Readonly<Record<string, string>>;
-  /** Whether it leaves with this status instead of that of refusals, and without `Retry-After`. */
+  /** Whether the response keeps this status instead of that of refusals, and has no `Retry-After`. */
   hasOwnStatus?: boolean;
 }
 
-/** Marks a response that leaves with a status of its own. */
+/** Marks a response that keeps a status of its own. */
 const PRESERVED_STATUS = Symbol('nestjs-maintenance:own-status');
-/** How a response has to leave. */
+/** The key of the headers that a response must be sent with. */
 const ENFORCED_HEADERS = Symbol('nestjs-maintenance:seal');
 
 /** Node's response, of HTTP/1 or of HTTP/2. */
@@ -27,22 +27,22 @@ export type RawResponse = Pick<
 type EnforcedHeaders = 'exempt' | { status: number; retryAfter: number | null };
 
 /**
- * Makes sure that a refused response leaves with the status and the headers of the refusal, whoever writes it: our responder, or
- * a filter of the application's own.
+ * Ensures that a refused response is sent with the status and the headers of the refusal, even where a filter of the
+ * application writes it.
  */
 export function enforceRefusalHeaders(response: RawResponse, status: number, retryAfter: number | null): void {
   enforceHeaders(response, { status, retryAfter });
 }
 
-/** Keeps what an exempt visitor sees out of shared caches, whatever the handler says. A part that is refused counts for the whole. */
+/** Keeps the response to an exempt request out of shared caches. A response that is refused in part stays a refusal. */
 export function enforcePrivateCaching(response: RawResponse): void {
   if (response[ENFORCED_HEADERS] === undefined) enforceHeaders(response, 'exempt');
 }
 
-// Many operations may share one response: it is sealed as often as it is decided about, and hooked into once.
-function enforceHeaders(response: RawResponse, how: EnforcedHeaders): void {
+// Many operations may share one response: each decision updates the headers, and the hook is installed once.
+function enforceHeaders(response: RawResponse, enforced: EnforcedHeaders): void {
   const isNew = response[ENFORCED_HEADERS] === undefined;
-  response[ENFORCED_HEADERS] = how;
+  response[ENFORCED_HEADERS] = enforced;
   if (!isNew || response.headersSent) return;
   onHeaders(response as ServerResponse, () => {
     const last = response[ENFORCED_HEADERS];
@@ -61,7 +61,7 @@ function writeRefusalHeaders(response: RawResponse, { status, retryAfter }: Excl
   vary(response as ServerResponse, 'Accept');
 }
 
-/** Lets an answer of ours through as it is, if it has a status of its own. */
+/** Keeps the status of an answer that has its own, such as a redirect. */
 export function preserveStatus(response: RawResponse, answer: Answer): void {
   response[PRESERVED_STATUS] = answer.hasOwnStatus ?? false;
 }

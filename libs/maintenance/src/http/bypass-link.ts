@@ -9,9 +9,10 @@ import type { HttpRequest } from './http-request.interface.js';
 const EMPTY_BODY = Buffer.alloc(0);
 
 /**
- * Redeems the secret link: whoever opens it in a browser gets a cookie, and is sent on to the same URL without the token.
+ * Redeems the bypass link: a browser that opens it gets the bypass cookie and a redirect to the same URL without the
+ * token.
  *
- * @param cookieName - with the prefix `__Host-` or `__Secure-` the cookie is for HTTPS alone
+ * @param cookieName - with the prefix `__Host-` or `__Secure-`, browsers accept the cookie over HTTPS only
  */
 export class BypassLink {
   constructor(
@@ -20,14 +21,14 @@ export class BypassLink {
     private readonly getActiveWindows: () => readonly StoredWindow[],
   ) {}
 
-  /** Whether somebody may be opening the link. */
+  /** Whether a request may be that of a bypass link. */
   isLinkRequest({ method, url }: PolicyRequest): boolean {
     return method === 'GET' && url.includes(BYPASS_PARAMETER);
   }
 
-  /** The answer to who opens the link; `null` for every other request, a wrong token included. */
+  /** Creates the answer to a bypass link; `null` for every other request, one with a wrong token included. */
   redeem(request: HttpRequest): Answer | null {
-    // Only somebody who opens the link: not a preview of it, nor a browser that guesses what will be opened next.
+    // Neither the preview of a chat program nor the prefetch of a browser may redeem the link.
     if (!this.isLinkRequest(request) || isPrefetch(request)) return null;
     const url = getOriginalUrl(request);
     const tokens = parseQuery(url).filter((member) => getParameterName(member) === BYPASS_PARAMETER);
@@ -47,12 +48,12 @@ export class BypassLink {
   }
 
   #createCookieHeader(window: StoredWindow): string {
-    const { value, maxAgeMs: holds } = createBypassCookie(window, this.clock.now());
+    const { value, maxAgeMs } = createBypassCookie(window, this.clock.now());
     return stringifySetCookie({
       name: this.cookieName,
       value,
       path: '/',
-      maxAge: Math.max(1, Math.floor(holds / 1000)),
+      maxAge: Math.max(1, Math.floor(maxAgeMs / 1000)),
       secure: /^__(?:Host|Secure)-/.test(this.cookieName),
       httpOnly: true,
       sameSite: 'lax',
@@ -66,7 +67,7 @@ function isPrefetch({ headers }: HttpRequest): boolean {
   );
 }
 
-// Below another application, Express cuts off the path at which this one is mounted.
+// In a mounted application, Express cuts the path of the mount off the URL.
 function getOriginalUrl(request: PolicyRequest & { originalUrl?: string }): string {
   return request.originalUrl ?? request.url;
 }
@@ -80,10 +81,10 @@ function getParameterName(member: string): string {
   return member.split('=', 1)[0]!;
 }
 
-/** The same URL on the same origin. What is no path in normal form might lead elsewhere. */
+/** Returns the same URL on the same origin. A path that is not in normal form might lead to another host. */
 function removeToken(url: string): string {
   if (normalizePath(url) === undefined) return '/';
   const [path = '/'] = url.split('?', 1);
-  const rest = parseQuery(url).filter((member) => getParameterName(member) !== BYPASS_PARAMETER);
-  return rest.length > 0 ? `${path}?${rest.join('&')}` : path;
+  const others = parseQuery(url).filter((member) => getParameterName(member) !== BYPASS_PARAMETER);
+  return others.length > 0 ? `${path}?${others.join('&')}` : path;
 }

@@ -1,24 +1,27 @@
 /** The members that the application adds to refusals. */
 export interface CustomMembers {
   readonly json: object;
-  /** `null`: the application could not give them, and its template may make no sense without them. */
+  /** `null`: the callback failed, and the application's template may not work without them. */
   readonly forTemplate: object | null;
 }
 
 export const NO_CUSTOM_MEMBERS: CustomMembers = { json: {}, forTemplate: {} };
 export const FAILED_CUSTOM_MEMBERS: CustomMembers = { json: {}, forTemplate: null };
 
-/** `toJSON` would replace the whole body, and `__proto__` the prototype of an object into which a client copies the members. */
+/**
+ * `toJSON` would replace the whole body, and `__proto__` the prototype of an object into which a client copies the
+ * members.
+ */
 const RESERVED_MEMBER_NAMES = new Set(['toJSON', '__proto__']);
 
 /**
  * Copies the members of a plain object.
  *
- * @throws whatever getters and `toJSON` methods of members throw, and `TypeError` for what can't be JSON
+ * @throws the errors of getters and `toJSON` methods of members throw, and `TypeError` for what can't be JSON
  */
-export function copyMembers(given: object): CustomMembers {
-  const members = Object.fromEntries(Object.entries(given).filter(([name]) => !RESERVED_MEMBER_NAMES.has(name)));
-  // Written once and kept as data: methods of members are not called again where nothing may fail any more.
+export function copyMembers(source: object): CustomMembers {
+  const members = Object.fromEntries(Object.entries(source).filter(([name]) => !RESERVED_MEMBER_NAMES.has(name)));
+  // Converted to data once: getters and `toJSON` methods must not run again while the answer is written.
   return { json: JSON.parse(JSON.stringify(members)) as object, forTemplate: members };
 }
 
@@ -29,7 +32,7 @@ export function isPlainObject(value: unknown): value is object {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** Returns what a value is, for a sentence: `a string`, `null`, `an instance of Date`. */
+/** Describes the kind of a value for an error message: `a string`, `null`, `an instance of Date`. */
 export function describeKind(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';

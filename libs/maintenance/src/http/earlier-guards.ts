@@ -9,8 +9,8 @@ import type { RoutedHandlers } from './routed-handlers.js';
 type Activate = CanActivate['canActivate'];
 
 /**
- * Answers with the refusal where a global guard that runs before the {@link MaintenanceGuard} rejects a call that a window covers.
- * An anonymous client learns of the maintenance then. To "log in", many a client would answer by ending its session.
+ * Replaces the rejection of a global guard that runs before the {@link MaintenanceGuard} by the refusal, where a
+ * window covers the call. Many clients end their session when they get 401 during maintenance.
  */
 export class EarlierGuards {
   readonly #restoreCallbacks: (() => void)[] = [];
@@ -21,17 +21,20 @@ export class EarlierGuards {
     private readonly handlers: RoutedHandlers,
   ) {}
 
-  /** Follows the guards that run before the maintenance guard: all global ones where handlers name that guard themselves. */
+  /**
+   * Wraps the guards that run before the maintenance guard: all global ones where only handlers use the maintenance
+   * guard.
+   */
   wrapGuards(config: ApplicationConfig): void {
     const guards = config.getGlobalGuards();
     const index = guards.findIndex((guard) => guard instanceof MaintenanceGuard);
     const own = index === -1 ? null : (guards[index] as MaintenanceGuard);
-    // The method is replaced, not the guard: the application may look for that very object. Request-scoped guards need nothing,
-    // since Nest runs them after all others.
+    // Only the method is replaced: the application may compare the guard itself. Nest runs request-scoped guards
+    // after all others, so they need no wrapper.
     for (const guard of own ? guards.slice(0, index) : guards) this.#wrapGuard(guard, own);
   }
 
-  /** Puts the guards back as they were. */
+  /** Restores the guards. */
   unwrapGuards(): void {
     for (const restore of this.#restoreCallbacks.splice(0).reverse()) restore();
   }
@@ -40,13 +43,13 @@ export class EarlierGuards {
     const declared: unknown = Reflect.get(guard, 'canActivate');
     try {
       const restore = patchMethod(guard, 'canActivate', (activate) => {
-        const followed: Activate = (context) => this.#activate(activate, context, own);
-        // A mock of a test stays one.
-        return Object.setPrototypeOf(followed, declared as object) as Activate;
+        const wrapped: Activate = (context) => this.#activate(activate, context, own);
+        // A mock function of a test keeps its methods.
+        return Object.setPrototypeOf(wrapped, declared as object) as Activate;
       });
       this.#restoreCallbacks.push(restore);
     } catch {
-      // It is frozen, or has a getter: its answers stand.
+      // The guard is frozen or has a getter: its rejections stay.
     }
   }
 

@@ -3,16 +3,16 @@ import type { Refusal } from '../policy/refusal.js';
 import { createRefusalPayload, type RefusalPayload } from './refusal-payload.js';
 import type { HttpRequest } from './http-request.interface.js';
 
-/** The name of the event that the readers of a stream get. */
+/** The name of the last event of a refused stream. */
 export const SSE_EVENT_TYPE = 'maintenance';
 
-/** Milliseconds between two attempts of a reader to come back: the least, and the most. */
+/** How long a reader waits before it reconnects, in milliseconds. */
 const MIN_RECONNECT_MS = 1_000;
 const MAX_RECONNECT_MS = 15_000;
 
 /**
- * When a reader should come back, in milliseconds: soon after the end if that is near, else every now and then, since a window may be
- * ended early. Spread, so that readers do not come back in step.
+ * Returns after how many milliseconds a reader should reconnect: soon after a near end, otherwise every few seconds,
+ * since a window may end early. The delay is random, so that readers do not reconnect at the same moment.
  */
 export function getReconnectDelayMs(retryAfter: number | null): number {
   const left = Math.min(Math.max((retryAfter ?? Infinity) * 1000, MIN_RECONNECT_MS), MAX_RECONNECT_MS);
@@ -22,14 +22,14 @@ export function getReconnectDelayMs(retryAfter: number | null): number {
 }
 
 /**
- * Whether a request is that of a reader who was cut off and comes back by itself. It gives up for good at any status but 200 (HTML
- * Standard, section 9.2.3), while who comes for the first time can be told the truth.
+ * Whether a request is the automatic reconnect of a reader. At any status but 200, a reader never reconnects again
+ * (HTML Standard, section 9.2.3); the first request of a reader can get the status of refusals.
  */
 export function isReconnect({ headers }: HttpRequest): boolean {
   return headers['last-event-id'] !== undefined && /\btext\/event-stream\b/i.test(String(headers.accept));
 }
 
-/** The event that tells a reader of maintenance, with the members that Nest calls a `MessageEvent`. */
+/** The last event of a refused stream, in the form of Nest's `MessageEvent`. */
 export interface MaintenanceEvent {
   type: typeof SSE_EVENT_TYPE;
   id?: string;
@@ -37,19 +37,19 @@ export interface MaintenanceEvent {
   data: RefusalPayload;
 }
 
-/** Creates the event, the same for a stream that is open and for a reader who comes back. */
+/** Creates the event for an open stream or for a reader that reconnects. */
 export function createMaintenanceEvent(refusal: Refusal, id: string | undefined): MaintenanceEvent {
   const retry = getReconnectDelayMs(refusal.retryAfter);
   return { type: SSE_EVENT_TYPE, data: createRefusalPayload(refusal), retry, ...(id !== undefined && { id }) };
 }
 
-/** Returns the id of the event that a reader got last, as it was sent: Node reads the bytes of headers as Latin-1. */
+/** Returns the id of the last event that a reader got. Node decodes headers as Latin-1, event ids are UTF-8. */
 export function getLastEventId({ headers }: Pick<HttpRequest, 'headers'>): string | undefined {
   const id = headers['last-event-id'];
   return typeof id === 'string' ? Buffer.from(id, 'latin1').toString() : undefined;
 }
 
-/** Creates a stream that has nothing but the event. */
+/** Creates a stream that contains only the event. */
 export function createEventStreamAnswer(refusal: Refusal, request: HttpRequest): Answer {
   const { type, id, retry, data } = createMaintenanceEvent(refusal, getLastEventId(request));
   const lines = [`event: ${type}`, ...(id === undefined ? [] : [`id: ${id}`]), `retry: ${retry}`];

@@ -29,7 +29,10 @@ export class HttpIntegration {
     });
   }
 
-  /** Marks the handlers and installs filter and middleware. Has to run when all controllers are known and no route is registered. */
+  /**
+   * Marks the handlers and installs filter and middleware. Has to run when all controllers are known and no route is
+   * registered.
+   */
   configure(discovery: DiscoveryService, config: ApplicationConfig): void {
     this.deps.handlers.markHandlers(discovery);
     // Nest asks the global filter that was added last first: a catch-all of the application comes after this one.

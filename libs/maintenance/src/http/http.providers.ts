@@ -34,9 +34,9 @@ const announcerProvider: Provider = {
     clock: Clock,
     changes: Subject<MaintenanceStatus>,
   ): Announcer => {
-    const made = new Announcer(announce.before, state, clock);
-    if (announce.before !== undefined) changes.subscribe(() => made.refresh());
-    return made;
+    const announcer = new Announcer(announce.before, state, clock);
+    if (announce.before !== undefined) changes.subscribe(() => announcer.refresh());
+    return announcer;
   },
 };
 
@@ -65,28 +65,28 @@ const httpIntegrationProvider: Provider = {
   ],
   useFactory: (
     host: HttpAdapterHost,
-    rules: MaintenancePolicy,
+    policy: MaintenancePolicy,
     reader: HandlerRulesReader,
-    answers: Responder,
-    state: StateMonitor,
-    source: StateStorage,
+    responder: Responder,
+    monitor: StateMonitor,
+    storage: StateStorage,
     extras: MaintenanceModuleExtras,
     endpoints: SharedEndpoints,
     announcer: Announcer,
     clock: Clock,
     { bypass }: ResolvedOptions,
-    work: InFlightTracker,
+    inFlight: InFlightTracker,
   ) => {
     const handlers = new RoutedHandlers(reader, extras.mount?.guard === false ? MaintenanceGuard : null);
-    const link = new BypassLink(bypass.cookieName, clock, () => state.getSnapshot().active);
-    const edge =
-      extras.mount?.edge === false ? null : new MaintenanceMiddleware(rules, handlers, answers, endpoints, link);
-    const locals = createViewLocals(() => createStatus(state, source), announcer);
-    const tracking = { inFlight: work, policy: rules, endpoints };
+    const link = new BypassLink(bypass.cookieName, clock, () => monitor.getSnapshot().active);
+    const middleware =
+      extras.mount?.edge === false ? null : new MaintenanceMiddleware(policy, handlers, responder, endpoints, link);
+    const viewLocals = createViewLocals(() => createStatus(monitor, storage), announcer);
+    const tracking = { inFlight, policy, endpoints };
     return new HttpIntegration(
       host,
-      { middleware: edge, handlers, endpoints, announcer, viewLocals: locals, tracking, clock },
-      answers,
+      { middleware, handlers, endpoints, announcer, viewLocals, tracking, clock },
+      responder,
     );
   },
 };
@@ -94,11 +94,11 @@ const httpIntegrationProvider: Provider = {
 const earlierGuardsProvider: Provider = {
   provide: EarlierGuards,
   inject: [MaintenancePolicy, MaintenanceGuard, HttpIntegration],
-  useFactory: (rules: MaintenancePolicy, guard: MaintenanceGuard, { handlers }: HttpIntegration) =>
-    new EarlierGuards(rules, guard, handlers),
+  useFactory: (policy: MaintenancePolicy, guard: MaintenanceGuard, { handlers }: HttpIntegration) =>
+    new EarlierGuards(policy, guard, handlers),
 };
 
-/** Provides what answers requests over HTTP. */
+/** The providers of http/. */
 export const httpProviders: Provider[] = [
   SharedEndpoints,
   announcerProvider,

@@ -18,9 +18,9 @@ export class MaintenanceExceptionFilter implements ExceptionFilter<MaintenanceEx
   ) {}
 
   async catch(exception: MaintenanceException, host: ArgumentsHost): Promise<unknown> {
-    // What a filter throws at an event is a rejection that nobody handles; Nest expects a stream that fails.
+    // Nest expects a stream that fails. An exception thrown here would be an unhandled rejection for events.
     if (host.getType() === 'rpc') return throwError(() => exception);
-    // Other transports have words of their own for a service that is unavailable.
+    // Other transports have exceptions of their own.
     if (host.getType() !== 'http') throw exception;
     const http = host.switchToHttp();
     const answer = await this.responder.createAnswer(

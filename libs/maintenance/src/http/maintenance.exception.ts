@@ -3,8 +3,8 @@ import type { Refusal } from '../policy/refusal.js';
 import type { Problem } from './problem.js';
 
 /**
- * A request was refused because of maintenance. Its response is a complete problem document (RFC 9457), so that a filter of your
- * own that catches it answers well.
+ * Reports that a request was refused because of maintenance. Its response is a complete problem document (RFC 9457),
+ * which a filter of your own can send as it is.
  *
  * @example
  * ```ts
@@ -20,10 +20,10 @@ export class MaintenanceException extends HttpException {
   override readonly name = 'MaintenanceException';
 
   constructor(
-    /** The window that refused, and when to try again. */
+    /** The window that covers the request, and when to try again. */
     readonly refusal: Refusal,
     problem: Problem,
-    /** Whether the handler sends events. */
+    /** Whether the handler sends server-sent events. */
     readonly isEventStream = false,
   ) {
     super(problem, problem.statusCode, { description: problem.message });

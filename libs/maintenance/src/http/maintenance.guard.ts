@@ -7,8 +7,9 @@ import { MaintenanceException } from './maintenance.exception.js';
 import { Responder } from './responder.js';
 
 /**
- * Refuses every call that an active window covers and no exemption admits, whatever the transport. The module registers it for
- * all handlers; with `mount: { guard: false }` it runs only where you write `@UseGuards(MaintenanceGuard)`.
+ * Refuses every call that an active window covers and no exemption admits, whatever the transport. The module
+ * registers it for all handlers; with `mount: { guard: false }` it runs only where you write
+ * `@UseGuards(MaintenanceGuard)`.
  *
  * @throws {@link MaintenanceException} for a refused request over HTTP; other transports have errors of their own
  *

@@ -5,8 +5,9 @@ import { Announcer } from './announcer.js';
 import { createViewLocals } from './view-locals.js';
 
 /**
- * Puts `maintenance`, `maintenanceMode` and `maintenanceAnnouncement` among the locals of a handler's response. The module does that by itself on Express and
- * on Fastify with `@fastify/view`; use the interceptor where a view engine makes the locals itself, or on another adapter.
+ * Adds `maintenance`, `maintenanceMode` and `maintenanceAnnouncement` to the locals of a handler's response. On
+ * Express, and on Fastify with `@fastify/view`, the module does that itself; use the interceptor with other adapters,
+ * or where a view engine creates the locals.
  *
  * @example
  * ```ts

@@ -24,14 +24,17 @@ export interface HttpExchange {
   send: (answer: Answer) => void;
   /** Sets the headers of CORS and the like before a refusal, where the adapter would set them later. */
   beforeRefusal?: (refuse: () => void) => void;
-  /** Sends a complete refusal in the shortest way. Missing where a hook or a wrapper of the application may change the answer. */
+  /**
+   * Sends a complete refusal in the shortest way. Missing where a hook or a wrapper of the application may change the
+   * answer.
+   */
   sendRefusal?: (answer: Answer) => void;
 }
 
 /**
- * Refuses requests in front of the application: after CORS, before a body is read. It refuses requests that the guard never sees
- * (unknown URLs, static files, bodies that can't be parsed) and those that the guard would refuse for certain. In doubt, it
- * passes the request on, and the guard decides.
+ * Refuses requests in front of the application: after CORS, before a body is read. It refuses requests that the guard
+ * never sees (unknown URLs, static files, bodies that can't be parsed) and those that the guard would refuse for
+ * certain. In doubt, it passes the request on, and the guard decides.
  */
 export class MaintenanceMiddleware {
   constructor(
@@ -67,7 +70,8 @@ export class MaintenanceMiddleware {
     const endpoint = this.endpoints.find(request.url);
     const ready = endpoint ? null : this.responder.findReadyAnswer(refusal, request, isEventStream(handlers));
     if (ready && exchange.sendRefusal) {
-      // Node first parses what arrived with the head, and calls its other listeners: a malformed body gets 400, not two answers.
+      // Node first parses what arrived with the head, and calls its other listeners: a malformed body gets 400, not
+      // two answers.
       return queueMicrotask(() => exchange.sendRefusal!(ready));
     }
     enforceRefusalHeaders(response, this.responder.statusCode, refusal.retryAfter);

@@ -1,17 +1,20 @@
 import Negotiator from 'negotiator';
 import type { ResponseFormat } from '../options/maintenance-options.js';
 
-/** JSON comes first: who does not care, such as a command-line client, gets the answer for programs. */
+/** JSON comes first: a client without a preference, such as curl, gets the answer for programs. */
 const OFFERED_MEDIA_TYPES = ['application/problem+json', 'application/json', 'text/html', 'application/xhtml+xml'];
 
-/** What clients of GraphQL understand (GraphQL over HTTP, section 4.2); without a preference it is JSON. */
+/**
+ * The media types of GraphQL clients (GraphQL over HTTP, section 4.2); JSON comes first, for clients without a
+ * preference.
+ */
 const OFFERED_GRAPHQL_MEDIA_TYPES = ['application/json', 'application/graphql-response+json'];
 
-/** The most characters of an `Accept` header that are read: no browser sends as many, and each costs time. */
-const MAX_ACCEPT_LENGTH = 512;
+/** How many characters of an `Accept` header are read and cached. Browsers send far fewer, and each costs time. */
+export const MAX_ACCEPT_LENGTH = 512;
 
 /**
- * The format that a client prefers (RFC 9110, section 12.5.1).
+ * Returns the format that a client prefers (RFC 9110, section 12.5.1).
  *
  * @param accept - the `Accept` header
  * @returns `'html'` where the page has the highest quality, `'json'` otherwise and where nothing on offer is acceptable
@@ -23,7 +26,7 @@ export function negotiateFormat(accept: string | undefined): ResponseFormat {
 }
 
 /**
- * The media type of an answer to a client of GraphQL.
+ * Returns the media type of an answer to a client of GraphQL.
  *
  * @param accept - the `Accept` header
  */
@@ -32,7 +35,7 @@ export function negotiateGraphqlType(accept: string | undefined): string {
   return preferred ?? 'application/json';
 }
 
-/** What is acceptable, the best first. Of a header that is too long the beginning counts, up to a whole element. */
+/** Returns the acceptable media types, the preferred first. Reads a long header up to its last complete element. */
 function negotiateMediaTypes(accept: string, offered: string[]): string[] {
   const end =
     accept.length > MAX_ACCEPT_LENGTH ? Math.max(accept.lastIndexOf(',', MAX_ACCEPT_LENGTH), 0) : accept.length;

@@ -25,7 +25,10 @@ export interface Problem {
 const DEFAULT_MESSAGE = 'The service is down for maintenance. Please try again later.';
 const DEFAULT_READ_ONLY_MESSAGE = 'The service is read-only during maintenance. Reading works, changes have to wait.';
 
-/** The problem document of a refusal. Without an own type, the title is that of the status (RFC 9457, section 4.2.1). */
+/**
+ * Creates the problem document of a refusal. With the type `about:blank`, its title is that of the status (RFC 9457,
+ * section 4.2.1).
+ */
 export function createProblem({ window, retryAfter }: Refusal, status: number): Problem {
   const mode = window?.mode ?? 'full';
   const message = window?.message || (mode === 'read-only' ? DEFAULT_READ_ONLY_MESSAGE : DEFAULT_MESSAGE);

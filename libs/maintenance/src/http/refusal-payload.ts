@@ -2,7 +2,7 @@ import { createProblem } from './problem.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { MaintenanceMode } from '../core/maintenance-window.js';
 
-/** What a refused caller is told where there is no HTTP answer. */
+/** The data of a refusal for transports without an HTTP response. */
 export interface RefusalPayload {
   status: 'error';
   code: typeof REFUSAL_CODE;
@@ -20,6 +20,7 @@ export interface RefusalPayload {
 /** The code of every refusal. */
 export const REFUSAL_CODE = 'SERVICE_UNAVAILABLE';
 
+/** Creates the data of a refusal for transports without an HTTP response. */
 export function createRefusalPayload(refusal: Refusal): RefusalPayload {
   const { message, retryAfter, startsAt, endsAt, scope, mode } = createProblem(refusal, 503);
   return { status: 'error', code: REFUSAL_CODE, message, retryAfter, startsAt, endsAt, scope, mode };

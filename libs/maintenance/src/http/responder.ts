@@ -3,7 +3,7 @@ import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { Clock } from '../utils/clock.js';
 import { memoize } from '../utils/memoize.js';
-import { withTimeout } from '../utils/with-timeout.js';
+import { CALLBACK_TIMEOUT_MS, withTimeout } from '../utils/with-timeout.js';
 import { toErrorMessage } from '../utils/to-error-message.js';
 import type { Answer } from './answer.js';
 import {
@@ -16,26 +16,21 @@ import {
 } from './custom-members.js';
 import { createEventStreamAnswer, isReconnect } from './event-stream.js';
 import { AnswerCache, getValidityPeriod } from './answer-cache.js';
-import { negotiateFormat } from './negotiation.js';
+import { MAX_ACCEPT_LENGTH, negotiateFormat } from './negotiation.js';
 import { DEFAULT_PAGE_CSP } from './page/default-page.js';
 import type { HttpRequest } from './http-request.interface.js';
 import type { PageRenderer } from './page/page-renderer.js';
 import { renderPlainPage } from './page/plain-page.js';
 import { createProblem, type Problem } from './problem.js';
 
-/** Of the headers that are worth remembering; those of browsers are much shorter. */
-const MAX_CACHED_ACCEPT_LENGTH = 512;
-/** How long `response.context` and `response.type` may take before a refusal goes out without them, in milliseconds. */
-const CALLBACK_TIMEOUT_MS = 5_000;
-
-/** Makes the answer to a refused request: page, problem document or redirect. */
+/** Creates the answer to a refused request: page, problem document or redirect. */
 export class Responder {
   readonly #failures: FailureLog;
-  readonly #negotiateFormat = memoize(negotiateFormat, MAX_CACHED_ACCEPT_LENGTH);
-  // What they say of the time is the same for as long as the refusal is.
+  readonly #negotiateFormat = memoize(negotiateFormat, MAX_ACCEPT_LENGTH);
+  // The times in them stay true for as long as the refusal is the same object.
   readonly #jsonAnswers = new WeakMap<Refusal, Answer>();
   readonly #pageAnswers = new AnswerCache();
-  // The guard needs them for its exception, and the filter for the answer.
+  // Loaded once per request: the guard needs them for its exception, the filter for the answer.
   readonly #customMembers = new WeakMap<HttpRequest, Promise<CustomMembers>>();
 
   constructor(
@@ -46,19 +41,19 @@ export class Responder {
     this.#failures = new FailureLog(clock);
   }
 
-  /** The status of every refusal. */
+  /** Returns the status of every refusal. */
   get statusCode(): number {
     return this.options.statusCode;
   }
 
-  /** The problem document, with the members that the application adds. Never rejects. */
+  /** Creates the problem document with the members that the application adds. Never rejects. */
   async createProblemWithMembers(refusal: Refusal, request: HttpRequest | null): Promise<Problem> {
     const { json } = request ? await this.#getCustomMembers(request) : NO_CUSTOM_MEMBERS;
     return { ...json, ...createProblem(refusal, this.options.statusCode) };
   }
 
   /**
-   * The answer in the format that the request asks for. Never rejects.
+   * Creates the answer in the format that the request asks for. Never rejects.
    *
    * @param isEventStream - whether the handler sends events
    */
@@ -76,7 +71,11 @@ export class Responder {
     return this.#createPageAnswer(refusal, request);
   }
 
-  /** The same answer, complete but for `Vary`, if it can be given at once and is the same for everybody; else `null`. */
+  /**
+   * Finds the answer where it needs no callback and is the same for all clients, complete but for `Vary`.
+   *
+   * @returns `null` where `createAnswer()` has to create one
+   */
   findReadyAnswer(refusal: Refusal, request: HttpRequest, isEventStream: boolean): Answer | null {
     const { type, context, redirectUrl } = this.options;
     if (typeof type === 'function' || isEventStream) return null;
@@ -86,8 +85,8 @@ export class Responder {
       return redirectUrl === undefined ? this.#pageAnswers.find(refusal, this.clock.now()) : null;
     }
     if (context) return null;
-    const kept = this.#jsonAnswers.get(refusal);
-    if (kept) return kept;
+    const cached = this.#jsonAnswers.get(refusal);
+    if (cached) return cached;
     const answer = completeAnswer(this.#createJsonAnswer(createProblem(refusal, this.options.statusCode)), refusal);
     this.#jsonAnswers.set(refusal, answer);
     return answer;
@@ -127,8 +126,8 @@ export class Responder {
     if (typeof type === 'string' && type !== 'auto') return type;
     if (typeof type === 'function') {
       try {
-        const ask = type as (request: HttpRequest) => unknown;
-        const chosen = await withTimeout(() => ask(request), this.clock, CALLBACK_TIMEOUT_MS);
+        const choose = type as (request: HttpRequest) => unknown;
+        const chosen = await withTimeout(() => choose(request), this.clock, CALLBACK_TIMEOUT_MS);
         if (chosen === 'html' || chosen === 'json') return chosen;
         throw new TypeError('it must return "html" or "json"');
       } catch (error) {
@@ -146,11 +145,11 @@ export class Responder {
   }
 
   #getCustomMembers(request: HttpRequest): Promise<CustomMembers> {
-    const known = this.#customMembers.get(request);
-    if (known) return known;
-    const asked = this.#loadCustomMembers(request);
-    this.#customMembers.set(request, asked);
-    return asked;
+    const cached = this.#customMembers.get(request);
+    if (cached) return cached;
+    const loading = this.#loadCustomMembers(request);
+    this.#customMembers.set(request, loading);
+    return loading;
   }
 
   // Never rejects.
@@ -158,12 +157,12 @@ export class Responder {
     const context = this.options.context as ((request: HttpRequest) => unknown) | undefined;
     if (!context) return NO_CUSTOM_MEMBERS;
     try {
-      const given = await withTimeout(() => context(request), this.clock, CALLBACK_TIMEOUT_MS);
-      if (isPlainObject(given)) return copyMembers(given);
+      const members = await withTimeout(() => context(request), this.clock, CALLBACK_TIMEOUT_MS);
+      if (isPlainObject(members)) return copyMembers(members);
       this.#failures.error(
         'response.context',
         () =>
-          `\`response.context\` returned ${describeKind(given)}, which adds nothing: it must return a plain object.`,
+          `\`response.context\` returned ${describeKind(members)}, which adds nothing: it must return a plain object.`,
       );
       return NO_CUSTOM_MEMBERS;
     } catch (error) {
@@ -184,7 +183,7 @@ export class Responder {
       return pathname + search + hash;
     }
     const target = new URL(redirectUrl);
-    // There, the redirect would come back for ever.
+    // A redirect to the application's own host would loop.
     const hosts = [request.host, getHeader(request, 'host'), getHeader(request, ':authority')];
     return hosts.some((host) => isSameHost(target, host)) ? null : target.href;
   }
@@ -196,15 +195,15 @@ function createPlainAnswer(problem: Problem, headers: Record<string, string>): A
     message: problem.message,
     statusCode: problem.statusCode,
   });
-  // Whatever policy the application has, it is not made for this page.
+  // The policy of the application does not allow the style of this page.
   const withPolicy = { ...headers, 'Content-Security-Policy': DEFAULT_PAGE_CSP };
   return { status: problem.statusCode, headers: withPolicy, body: Buffer.from(html) };
 }
 
-/** With the headers of the refusal, so that whoever sends it has nothing to add but `Vary`. */
+/** Adds the headers of the refusal, so that only `Vary` is missing. */
 function completeAnswer(answer: Answer, { retryAfter }: Refusal): Answer {
-  const again = retryAfter !== null && { 'Retry-After': String(retryAfter) };
-  const headers = { ...answer.headers, 'Cache-Control': 'no-store', ...again };
+  const retryAfterHeader = retryAfter !== null && { 'Retry-After': String(retryAfter) };
+  const headers = { ...answer.headers, 'Cache-Control': 'no-store', ...retryAfterHeader };
   return {
     ...answer,
     headers,

@@ -2,14 +2,17 @@ import { MetadataScanner, type DiscoveryService } from '@nestjs/core';
 import { GUARDS_METADATA, PATH_METADATA } from '../nest-internals.js';
 import type { HandlerRules, HandlerRulesReader } from '../policy/handler-rules.js';
 
-// Nest copies a method's metadata, not its class's, onto the function that it gives to the router. A mark on the method that
-// leads to its controllers therefore tells the edge, which sees only routed functions, whose handler it has before it.
+// Nest copies the metadata of a method, but not that of its class, onto the function that it gives to the router. The
+// middleware sees only those functions, so this metadata leads from them to their controllers.
 const CONTROLLERS_METADATA = Symbol.for('nestjs-maintenance:controllers');
+/** Nest's metadata keys of `@Get()` and the like, and of `@UseGuards()`. */
+const PATH_METADATA = 'path';
+const GUARDS_METADATA = '__guards__';
 
-/** What the router would do with a request: the Nest handlers that may take it, or `'unclear'`. */
+/** The rules of the Nest handlers that may take a request, or `'unclear'` where only the guard can decide. */
 export type ResolvedHandlers = HandlerRules[] | 'unclear';
 
-/** Where no Nest handler is: an unknown URL, a static file. */
+/** For requests that no Nest handler takes: an unknown URL, a static file. */
 export const NO_HANDLERS: ResolvedHandlers = [];
 
 type Class = abstract new (...args: never[]) => unknown;
@@ -19,19 +22,19 @@ interface HandlerReference {
   handler: Handler;
 }
 
-/** The Nest handlers behind a routed function: several where controllers inherit one. */
+/** Finds the Nest handlers behind a routed function: several where controllers inherit one. */
 export class RoutedHandlers {
-  // The marks outlive an application; only its own controllers count.
+  // The metadata outlives an application, so only its own controllers count.
   readonly #controllers = new Set<Class>();
   #hasForcedHandlers = false;
 
-  /** @param guard - the guard that handlers name by themselves; `null` where it guards all of them */
+  /** @param guard - the guard that handlers use by `@UseGuards()`; `null` where it is global */
   constructor(
     private readonly reader: HandlerRulesReader,
     private readonly guard: Class | null,
   ) {}
 
-  /** Marks the handlers of all controllers. Has to come before Nest registers the routes. */
+  /** Marks the handlers of all controllers. Has to run before Nest registers the routes. */
   markHandlers(discovery: DiscoveryService): void {
     const scanner = new MetadataScanner();
     for (const { metatype, instance } of discovery.getControllers()) {
@@ -40,7 +43,7 @@ export class RoutedHandlers {
       for (const name of scanner.getAllMethodNames(prototype)) {
         const declared = prototype[name];
         if (typeof declared !== 'function' || !Reflect.hasMetadata(PATH_METADATA, declared)) continue;
-        // What Nest routes is the instance's method, which its constructor may have bound or wrapped.
+        // Nest routes the method of the instance, which a constructor may have bound or wrapped.
         const inUse = (instance as Record<string, Handler> | undefined)?.[name] ?? declared;
         for (const handler of new Set([declared, inUse]))
           this.#markHandler({ controller: metatype as unknown as Class, handler });
@@ -49,14 +52,15 @@ export class RoutedHandlers {
   }
 
   /**
-   * The handlers behind a routed function; none where it is not one of a Nest controller.
+   * Returns the rules of the handlers behind a routed function; none where it does not belong to a controller.
    *
-   * @param wraps - whether Nest wraps handlers to tell of each route that is taken. Before Nest 12, marks get lost in that.
+   * @param isWrapping - whether Nest wraps handlers to report routes that are taken. Before Nest 12, the wrapper has
+   *   no metadata.
    */
-  resolveHandlers(routed: object, wraps = false): ResolvedHandlers {
+  resolveHandlers(routed: object, isWrapping = false): ResolvedHandlers {
     const owners = this.#findOwners(routed);
-    if (owners.length === 0 && wraps && (routed as Handler).length === 0) return 'unclear';
-    // The edge must not refuse what no guard would.
+    if (owners.length === 0 && isWrapping && (routed as Handler).length === 0) return 'unclear';
+    // The middleware must not refuse a request that no guard would refuse.
     if (owners.some((owner) => !this.isGuarded(owner))) return 'unclear';
     return owners.map(({ controller, handler }) => this.reader.getRules(controller, handler));
   }
@@ -73,7 +77,7 @@ export class RoutedHandlers {
     );
   }
 
-  /** Whether some handler is closed even while maintenance is off. */
+  /** Whether a handler has `@ForceMaintenance()`, so that it is refused even while maintenance is off. */
   get hasForcedHandlers(): boolean {
     return this.#hasForcedHandlers;
   }

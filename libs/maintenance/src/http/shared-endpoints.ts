@@ -4,27 +4,33 @@ import type { Answer } from './answer.js';
 import type { HttpRequest } from './http-request.interface.js';
 import type { ResolvedHandlers } from './routed-handlers.js';
 
-/** A URL behind which many handlers stand that the router knows nothing of, such as those of GraphQL. */
+/** A URL that many handlers share without routes of their own, such as that of GraphQL. */
 export interface SharedEndpoint {
-  /** All handlers that the request may lead to; the edge refuses what all of them refuse. */
+  /**
+   * Returns the handlers that a request may reach; the middleware refuses a request if all of them would be refused.
+   */
   resolveHandlers: (request: PolicyRequest) => ResolvedHandlers;
-  /** The answer to who is refused, in the language of its clients; `null`: that of every URL. */
+  /** Creates the refusal in the format of the endpoint's clients; `null`: the answer is that of every other URL. */
   createAnswer: (refusal: Refusal, request: HttpRequest) => Answer | null;
 }
 
-/** Where the endpoints are. */
+/** Finds shared endpoints by their URLs. */
 export class SharedEndpoints {
   readonly #byPath = new Map<string, SharedEndpoint>();
-  /** Whether the router takes other cases and longer paths for the same, as Express does where something is mounted. */
+  /** Whether the router ignores case and accepts longer paths, as Express does for mounted middleware. */
   hasLooseMatching = false;
 
-  /** @param path - as it is mounted, the global prefix included */
+  /**
+   * Adds an endpoint.
+   *
+   * @param path - with the global prefix
+   */
   add(path: string, endpoint: SharedEndpoint): void {
     const normal = normalizePath(path) ?? path;
     this.#byPath.set(this.hasLooseMatching ? normal.toLowerCase() : normal, endpoint);
   }
 
-  /** The endpoint at this URL. A path that is not in normal form is none. */
+  /** Finds the endpoint of a URL; none for a path that is not in normal form. */
   find(url: string): SharedEndpoint | undefined {
     if (this.#byPath.size === 0) return undefined;
     const path = normalizePath(url);

@@ -3,9 +3,9 @@ import { ModulesContainer } from '@nestjs/core';
 import { HttpIntegration } from './http-integration.js';
 
 /**
- * Moves the edge to this place of `main.ts` on Express, for applications that register static files, sessions or parsers of their
- * own before Nest's body parsers. Put it after CORS, so that refused answers keep their CORS headers. On Fastify, where the edge
- * comes before all plugins and middleware anyway, it changes nothing.
+ * Installs the maintenance middleware at this place of `main.ts`, for applications on Express that register static
+ * files, sessions or parsers of their own before Nest's body parsers. Call it after CORS, so that refusals keep their
+ * CORS headers. On Fastify, the middleware runs before all plugins anyway, and this call changes nothing.
  *
  * @throws Error if the application does not import `MaintenanceModule`
  *
@@ -21,11 +21,11 @@ export function useMaintenance(app: INestApplication): void {
   findHttpIntegration(app).installMiddleware();
 }
 
-// Not app.get(HttpMount): where a provider is missing, Nest ends the process before anybody can say what to do.
+// Not app.get(): where a provider is missing, Nest ends the process without a message that says what to do.
 function findHttpIntegration(app: INestApplication): HttpIntegration {
   for (const { providers } of app.get(ModulesContainer).values()) {
-    const mount: unknown = providers.get(HttpIntegration)?.instance;
-    if (mount instanceof HttpIntegration) return mount;
+    const integration: unknown = providers.get(HttpIntegration)?.instance;
+    if (integration instanceof HttpIntegration) return integration;
   }
   throw new Error('useMaintenance(app): add MaintenanceModule.forRoot() to the imports of the root module first.');
 }

@@ -2,9 +2,9 @@ import type { Announcer } from './announcer.js';
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
 
 /**
- * What views see: `maintenance`, the status, `maintenanceMode`, whether it is on, and `maintenanceAnnouncement`, the planned window that
- * is announced, or `null`. Getters, so that nothing is computed for a
- * request that renders no view. An application that has locals of these names keeps its own.
+ * Creates the members that views see: `maintenance`, the status; `maintenanceMode`, whether it is on;
+ * `maintenanceAnnouncement`, the announced window or `null`. They are getters, so that a request without a view
+ * computes nothing. An application that sets locals of these names keeps its own.
  */
 export function createViewLocals(
   status: () => MaintenanceStatus,

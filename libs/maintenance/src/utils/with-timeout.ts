@@ -1,5 +1,8 @@
 import type { Clock } from './clock.js';
 
+/** How long a function of the application may take before its result is given up, in milliseconds. */
+export const CALLBACK_TIMEOUT_MS = 5_000;
+
 /**
  * Runs `work` with a time limit. An error that it throws synchronously becomes a rejection.
  *

@@ -36,8 +36,9 @@ interface RegisteredRoute {
 }
 
 /**
- * Connects with adapters whose middleware takes Node's own request, its response and a callback, as connect does: Nest's
- * `NodeAdapter`. It uses only what all of them have: `use()`, the methods that register routes, `setNotFoundHandler()`, `render()`.
+ * Connects with adapters whose middleware takes Node's own request, its response and a callback, as connect does:
+ * Nest's `NodeAdapter`. It uses only what all of them have: `use()`, the methods that register routes,
+ * `setNotFoundHandler()`, `render()`.
  */
 export class ConnectBridge implements HttpBridge {
   readonly #routes: RegisteredRoute[] = [];
@@ -77,7 +78,8 @@ export class ConnectBridge implements HttpBridge {
       const { header } = announcer;
       if (header !== null) response.setHeader(ANNOUNCEMENT_HEADER, header);
       if (middleware.isIdle) return next();
-      // Views get these members through `render()`. View engines that read the locals themselves need them only during maintenance.
+      // Views get these members through `render()`. View engines that read the locals themselves need them only
+      // during maintenance.
       if (response.locals) Object.defineProperties(response.locals, viewLocals);
       middleware.handle(
         this.#createExchange(request, response, next),
@@ -175,8 +177,8 @@ export class ConnectBridge implements HttpBridge {
   }
 
   /**
-   * Finds every route that might take the request, since only the adapter's router knows which one does. Where they are decided
-   * differently, the middleware leaves the decision to the guard.
+   * Finds every route that might take the request, since only the adapter's router knows which one does. Where they
+   * are decided differently, the middleware leaves the decision to the guard.
    */
   #findCandidateRoutes({ method, url }: Pick<PolicyRequest, 'method' | 'url'>): RegisteredRoute[] {
     const sent = getPath(stripOrigin(url)) || '/';
@@ -198,7 +200,10 @@ function getOriginalRequest(request: ConnectRequest): HttpRequest {
   }) as HttpRequest;
 }
 
-/** Creates a matcher that accepts what any router of Nest's syntax accepts. A route that can't be parsed may take every path. */
+/**
+ * Creates a matcher that accepts what any router of Nest's syntax accepts. A route that can't be parsed may take
+ * every path.
+ */
 function createPathMatcher(path: unknown): (path: string) => boolean {
   if (typeof path !== 'string') return () => true;
   try {

@@ -62,7 +62,10 @@ interface HookedAdapter {
   onResponseHook?: unknown;
   /** Runs the hook of `app.enableCors()`. */
   corsHook?: Hook;
-  /** Sets the headers of `app.useSecurityHeaders()`, and returns an error for what `app.enableCsrfProtection()` rejects. */
+  /**
+   * Sets the headers of `app.useSecurityHeaders()`, and returns an error for what `app.enableCsrfProtection()`
+   * rejects.
+   */
   securityHook?: (request: FastifyRequest, response: ServerResponse) => unknown;
 }
 
@@ -72,9 +75,9 @@ const HEADER_HOOKS = new Set(['bound handleCors', 'bound helmetConfigureReply', 
 const HEADERS_TIMEOUT_MS = 1_000;
 
 /**
- * Connects with Fastify. The maintenance middleware is the first `onRequest` hook, before Nest's middleware and the hooks of all
- * plugins: a session, a rate limit or a login may need the very database that is being maintained. By then, Fastify's router has
- * chosen the route.
+ * Connects with Fastify. The maintenance middleware is the first `onRequest` hook, before Nest's middleware and the
+ * hooks of all plugins: a session, a rate limit or a login may need the very database that is being maintained. By
+ * then, Fastify's router has chosen the route.
  */
 export class FastifyBridge implements HttpBridge {
   /** The route that Nest is registering. */
@@ -235,7 +238,10 @@ export class FastifyBridge implements HttpBridge {
     };
   }
 
-  /** Runs the hooks that only set headers, which Fastify would run later. The hook of CORS may answer a preflight itself. */
+  /**
+   * Runs the hooks that only set headers, which Fastify would run later. The hook of CORS may answer a preflight
+   * itself.
+   */
   #runHeaderHooks(request: FastifyRequest, reply: FastifyReply, then: () => void): void {
     const { corsHook, securityHook } = this.adapter as unknown as HookedAdapter;
     const hooks =

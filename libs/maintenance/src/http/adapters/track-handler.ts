@@ -1,8 +1,8 @@
 import { trackHandlerResult } from '../../drain/request-in-flight.js';
 
 /**
- * Wraps a handler of a route so that its request stays in flight until the handler is done: a client that disconnects closes
- * the connection, but does not stop the handler.
+ * Wraps a handler of a route so that its request stays in flight until the handler is done: a client that disconnects
+ * closes the connection, but does not stop the handler.
  */
 export function trackHandler<Request, Response extends object, Next>(
   handler: (request: Request, response: Response, next: Next) => unknown,

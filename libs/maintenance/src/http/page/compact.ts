@@ -1,4 +1,4 @@
-/** Drops indentation and the lines that are only a comment, so that the sources stay readable and the page stays small. */
+/** Removes indentation and comment lines, so that the source stays readable and the page stays small. */
 export function compact(source: string): string {
   return source
     .split('\n')

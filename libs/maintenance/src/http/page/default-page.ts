@@ -6,8 +6,9 @@ import { PAGE_STYLE } from './page-style.js';
 /**
  * The built-in maintenance page, a Handlebars template that needs nothing from outside: no asset, no font, no icon.
  *
- * Its context: `title`, `message`, `mode`, `readOnly`, `startsAt`, `endsAt`, `retryAfter`, `statusCode`, and what `pageTimes()`
- * adds. The element with `data-status` is what an open page takes over when the window was changed meanwhile.
+ * Its context: `title`, `message`, `mode`, `readOnly`, `startsAt`, `endsAt`, `retryAfter`, `statusCode`, and what
+ * `pageTimes()` adds. The element with `data-status` is what an open page takes over when the window was changed
+ * meanwhile.
  */
 export const DEFAULT_PAGE = `<!doctype html>
 <html lang="en">
@@ -59,8 +60,8 @@ and your browser’s Back button returns you to it.</p>
 const createCspHash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 
 /**
- * The Content-Security-Policy of {@link DEFAULT_PAGE} and of `plainPage()`: their own style and script, requests to their own
- * origin, and nothing else. An application may frame its own pages, so it may frame this one.
+ * The Content-Security-Policy of {@link DEFAULT_PAGE} and of `plainPage()`: their own style and script, requests to
+ * their own origin, and nothing else. An application may frame its own pages, so it may frame this one.
  */
 export const DEFAULT_PAGE_CSP = [
   "default-src 'none'",

@@ -15,9 +15,9 @@ export interface Page {
 
 type Template = Handlebars.TemplateDelegate;
 
-/** Renders the page: the built-in one, or the application's. */
+/** Renders the maintenance page: the built-in one, or that of the application. */
 export class PageRenderer {
-  /** Whether the template is the application's own, which alone may want members of its own. */
+  /** Whether the template is that of the application, the only one that can use custom members. */
   readonly isCustom: boolean;
   #template: Promise<Template> | null;
 
@@ -30,7 +30,7 @@ export class PageRenderer {
   }
 
   /**
-   * Reads and compiles the application's template, or postpones the built-in one until somebody sees it.
+   * Reads and compiles the application's template. The built-in one is compiled when it is first rendered.
    *
    * @param path - of a Handlebars template, relative to the working directory
    * @throws {@link MaintenanceOptionsError} if the template can't be read or is not Handlebars
@@ -40,7 +40,8 @@ export class PageRenderer {
     const file = resolve(path);
     try {
       const template = await compileTemplate(readFileSync(file, 'utf8'));
-      // A helper or a partial that is missing shows only now, and must not show first to a visitor.
+      // A missing helper or partial fails only when the template is rendered, which must not happen during
+      // maintenance first.
       template(createContext(createProblem({ window: null, retryAfter: null }, 503), 0));
       return new PageRenderer(template, undefined);
     } catch (error) {
@@ -55,7 +56,9 @@ export class PageRenderer {
   }
 
   /**
-   * @param problem - what the page says
+   * Renders the page.
+   *
+   * @param problem - the refusal as a problem document
    * @param custom - members of the application's own
    * @param now - milliseconds since the epoch
    */
@@ -70,10 +73,10 @@ export class PageRenderer {
 }
 
 async function compileTemplate(source: string): Promise<Template> {
-  // Loaded when used: it costs more than the rest of the module together.
+  // Loaded on use: Handlebars takes longer to load than the whole module.
   const { default: handlebars } = await import('handlebars');
   const own = handlebars.create();
-  // Handlebars compiles at the first rendering; a template that can't be parsed has to show at boot.
+  // Handlebars compiles at the first rendering, but a template that can't be parsed has to fail at boot.
   own.parse(source);
   return own.compile(source);
 }

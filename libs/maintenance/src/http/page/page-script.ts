@@ -1,20 +1,20 @@
 import { compact } from './compact.js';
 
 /**
- * The script of the built-in page: the end in the reader's own time, the countdown, and the way back when the window is over.
- * Constant to the byte, like the style; what it needs to know stands in `data-` attributes.
+ * The script of the built-in page: it shows the end in local time and a countdown, and reloads when the window is
+ * over. Constant to the byte, like the style; it reads `data-` attributes.
  *
- * The reader's clock decides nothing: the countdown starts from the seconds that the server counted, runs on the monotonic
- * clock, and is set right by the `Date` of each answer.
+ * The reader's clock decides nothing: the countdown starts from the seconds that the server counted, runs on the
+ * monotonic clock, and is set right by the `Date` of each answer.
  */
 export const PAGE_SCRIPT = compact(`
   (() => {
-    // Not the path alone: one that starts with two slashes would lead to another host.
+    // With the origin: a path that starts with two slashes would lead to another host.
     const here = location.origin + location.pathname + location.search;
     const status = document.querySelector('[role=status]');
     let box, code, reading, retry, end, left, since, span, slack, next, busy, misses = 0, seen = Date.now();
 
-    // The same words again would be read aloud again.
+    // A screen reader would read the same text again.
     const say = text => { if (status.textContent !== text) status.textContent = text; };
     const find = selector => box.querySelector(selector);
     const remaining = () => left - (performance.now() - since) / 1000;
@@ -47,13 +47,14 @@ export const PAGE_SCRIPT = compact(`
       box = document.querySelector('[data-status]');
       const data = box.dataset, time = find('time');
       code = +data.status;
-      // Reading is admitted all the time, so an answer says nothing about the end, and leaving would take the message away.
+      // Reading is admitted all the time, so an answer says nothing about the end, and leaving would take the message
+      // away.
       reading = data.mode === 'read-only';
       retry = +data.retryAfter;
       end = Date.parse(data.endsAt);
       count(end ? parseFloat(data.left) || (end - Date.now()) / 1000 : NaN);
       span = (end - Date.parse(data.startsAt)) / 1000 || left;
-      // Whoever was told to wait for a short time comes back after a short time; the others spread over ten seconds.
+      // Browsers with a short wait return after a short time; all others within ten seconds of the end.
       slack = Math.min(10, left / 4);
       if (time) {
         const format = new Intl.DateTimeFormat([], {
@@ -82,7 +83,8 @@ export const PAGE_SCRIPT = compact(`
       return fetch(here, { method, headers, cache: 'no-store', redirect: 'manual', signal: abort.signal });
     }
 
-    // A proxy's error while the application restarts is no way back either, nor is an error of the application.
+    // The error of a proxy while the application restarts, or an error of the application, does not end the wait
+    // either.
     const refuses = answer => answer.status > 499 || answer.status === 429 || code > 399 && answer.status === code;
 
     async function poll() {
@@ -92,13 +94,14 @@ export const PAGE_SCRIPT = compact(`
       try {
         if (await isOver()) return leave();
       } catch (e) {
-        // Offline or still waking up: the next time may do.
+        // Offline or still waking up: the next poll may succeed.
       }
       busy = false;
       plan();
     }
 
-    // A service worker, a proxy or a firewall may fail every HEAD: after two misses, GET is asked instead, until that fails too.
+    // A service worker, a proxy or a firewall may fail every HEAD: after two misses, GET is asked instead, until that
+    // fails too.
     // A page that comes with 200 tells nothing by its status.
     async function isOver() {
       if (misses > 1 || code < 400) return renew();
@@ -118,7 +121,7 @@ export const PAGE_SCRIPT = compact(`
       return remaining() <= 0 || again !== retry && !(Math.abs(again - remaining()) < 5);
     }
 
-    // Takes over what the page would say now. A refusal that is not this page's (a proxy's) changes nothing.
+    // Replaces the content by that of the page of now. Another page, such as that of a proxy, changes nothing.
     async function renew() {
       const missed = misses;
       misses = 0;
@@ -134,7 +137,8 @@ export const PAGE_SCRIPT = compact(`
       if (fresh.dataset.endsAt !== before) say('The expected end has changed.');
     }
 
-    // Always a GET: a reload could send a form again. Keeps "busy" set, so that nothing asks again while the page loads.
+    // Always a GET: a reload could send a form again. Keeps "busy" set, so that nothing asks again while the page
+    // loads.
     function leave() {
       say('Opening the page.');
       const hash = location.hash;

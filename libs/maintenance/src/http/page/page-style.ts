@@ -1,8 +1,8 @@
 import { compact } from './compact.js';
 
 /**
- * The style of the built-in page. Constant to the byte: the Content-Security-Policy carries its hash, so it must not hold any
- * expression of the template.
+ * The style of the built-in page. Constant to the byte: the Content-Security-Policy carries its hash, so it must not
+ * hold any expression of the template.
  */
 export const PAGE_STYLE = compact(`
   :root {
@@ -13,7 +13,7 @@ export const PAGE_STYLE = compact(`
     :root { --paper: #0f1615; --ink: #e6edeb; --soft: #a0b0ac; --line: #2f3c39; --accent: #7fcdbf; }
   }
   * { box-sizing: border-box; margin: 0; }
-  /* The author's display would win over the attribute. */
+  /* The display of a rule would override the attribute. */
   [hidden] { display: none !important; }
   body {
     display: grid; align-items: center; min-height: 100vh; min-height: 100svh;

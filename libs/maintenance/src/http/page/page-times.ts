@@ -1,17 +1,17 @@
-/** What the page's template needs to know about time and can't compute. */
+/** The times that the page's template can't compute. */
 export interface PageTimes {
   /** Whole seconds until the end, at least 1; `null` without an end. */
   secondsLeft: number | null;
-  /** The end for those who run no scripts: `Tue, 01 Dec 2026 02:00 UTC`. */
+  /** The end for browsers without scripts: `Tue, 01 Dec 2026 02:00 UTC`. */
   endsAtText: string | null;
-  /** Seconds after which a page without scripts asks again. */
+  /** Seconds after which a page without scripts reloads. */
   refreshSeconds: number;
 }
 
 /**
- * The times of the page for one refusal.
+ * Returns the times of the page for one refusal.
  *
- * `secondsLeft` is not `retryAfter`: an operator may set that one to anything, and a window without an end has one too.
+ * `secondsLeft` is not `retryAfter`, which an operator may set to anything, and which a window without an end has too.
  *
  * @param now - milliseconds since the epoch
  */

@@ -5,8 +5,8 @@ const HTML_ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': 
 const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => HTML_ENTITIES[character] ?? '');
 
 /**
- * The last resort, when the template or its context fails while serving: no template engine, no script, the style and the
- * Content-Security-Policy of the built-in page.
+ * Renders a page without a template engine and without a script, for requests whose template or context fails. It has
+ * the style and the Content-Security-Policy of the built-in page.
  */
 export function renderPlainPage(page: { title: string; message: string; statusCode: number }): string {
   const title = escapeHtml(page.title);

@@ -5,7 +5,7 @@ import { MaintenanceException } from '../../http/maintenance.exception.js';
 import { createProblem } from '../../http/problem.js';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { Refusal } from '../../policy/refusal.js';
-import { withTimeout } from '../../utils/with-timeout.js';
+import { CALLBACK_TIMEOUT_MS, withTimeout } from '../../utils/with-timeout.js';
 import { toErrorMessage } from '../../utils/to-error-message.js';
 import { UnackedMessages } from './unacked-messages.js';
 import { PausedTopics } from './paused-topics.js';
@@ -19,10 +19,7 @@ export interface RpcContexts {
 
 type RefusedEventsDeps = Pick<TransportDeps, 'policy' | 'clock' | 'microservices' | 'statusCode'>;
 
-/** How long the function in `microservices.events` may take for an event. */
-const EVENT_HANDLER_TIMEOUT_MS = 5_000;
-
-/** Tells the brokers what to do with refused messages: redeliver, acknowledge or keep them. */
+/** What happens to messages that are refused, at the broker from which they came. */
 export class RefusedEvents {
   readonly #unackedMessages: UnackedMessages;
   readonly #pausedTopics = new PausedTopics();
@@ -107,7 +104,7 @@ export class RefusedEvents {
   /** Calls the function in `microservices.events`. Returns whether it succeeded in time. */
   async #callEventHandler(handleEvent: () => unknown): Promise<boolean> {
     try {
-      await withTimeout(handleEvent, this.deps.clock, EVENT_HANDLER_TIMEOUT_MS);
+      await withTimeout(work, this.deps.clock, CALLBACK_TIMEOUT_MS);
       return true;
     } catch (error) {
       // Logged at most once a minute: Nest would log each failure.
