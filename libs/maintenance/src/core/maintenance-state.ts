@@ -35,7 +35,7 @@ export interface MaintenanceState {
   /** Grows by one with each write. */
   revision: number;
   windows: StoredWindow[];
-  /** Newest first, at most {@link MAX_HISTORY_ENTRIES}. */
+  /** Newest first, at most 50 entries. */
   history: HistoryEntry[];
   [extra: string]: unknown;
 }
