@@ -10,7 +10,7 @@ import {
 export interface BackgroundPackages {
   hasSchedules: boolean;
   hasBullMq: boolean;
-  /** Whether the application uses the older package `@nestjs/bull`. */
+  /** Those of the older package, `@nestjs/bull`. */
   hasBull: boolean;
 }
 

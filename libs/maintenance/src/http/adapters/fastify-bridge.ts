@@ -69,7 +69,7 @@ interface HookedAdapter {
   securityHook?: (request: FastifyRequest, response: ServerResponse) => unknown;
 }
 
-/** The hooks of @fastify/cors and @fastify/helmet, as Fastify names them. */
+/** The hooks of `@fastify/cors` and `@fastify/helmet`, as Fastify names them. */
 const HEADER_HOOKS = new Set(['bound handleCors', 'bound helmetConfigureReply', 'bound helmetApplyHeaders']);
 /** For all hooks that set headers together: one may look up the allowed origins in a database. */
 const HEADERS_TIMEOUT_MS = 1_000;

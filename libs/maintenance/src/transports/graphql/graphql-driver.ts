@@ -5,7 +5,7 @@ import type { ExecutedOperation } from './graphql-call-context.js';
 /** The name that the options of a driver have for the protocol of today; the older one's subprotocol has it too. */
 export const GRAPHQL_WS = 'graphql-ws';
 
-/** What a driver of @nestjs/graphql is started with: the path with the global prefix, the context with Nest's additions. */
+/** What a driver of `@nestjs/graphql` is started with: the path with the global prefix, the context with Nest's additions. */
 export interface DriverOptions {
   path: string;
   include?: readonly unknown[];
@@ -61,7 +61,7 @@ export function installsGraphqlWs(driver: object, options: DriverOptions): boole
 }
 
 /**
- * Whether graphql-ws is what the driver serves where the options name no protocol. Only its code says so: that of @nestjs/apollo 14
+ * Whether graphql-ws is what the driver serves where the options name no protocol. Only its code says so: that of `@nestjs/apollo` 14
  * does, that of 13 names subscriptions-transport-ws. To name either in its place would install the wrong one.
  */
 function defaultsToGraphqlWs(driver: object): boolean {

@@ -33,7 +33,7 @@ interface ResolverInfo {
   path?: { prev?: unknown };
 }
 
-/** GraphQL by @nestjs/graphql with Apollo: operations over HTTP, subscriptions over graphql-ws. */
+/** GraphQL by `@nestjs/graphql` with Apollo: operations over HTTP, subscriptions over graphql-ws. */
 export class GraphqlTransport implements TransportAdapter {
   readonly type = 'graphql';
   readonly #requests: GraphqlRequests;
