@@ -22,7 +22,7 @@ const e2e = { ...common, roots: ['<rootDir>/test'] };
 const nest11 = '<rootDir>/test/nest11/node_modules/@nestjs';
 
 export default {
-  // A suite that starts servers, processes or a browser of its own needs more than the default of 5 s on a busy machine.
+  // A suite that starts servers, processes or a browser needs more than the default of 5 s on a busy machine.
   testTimeout: 30_000,
   maxWorkers: '100%',
   projects: [

@@ -1,4 +1,4 @@
-/** Checks the messages of the commits since the last tag, or since commitlint came. Without history there is nothing to check. */
+/** Checks the messages of the commits since the last tag, or else since the commit that adds commitlint. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 

@@ -8,8 +8,8 @@ import { createModules } from '../tools/create-modules.mjs';
 import { getMonotonicMs } from '../tools/monotonic-clock.mjs';
 
 // With `reportsChanges`, sends each change as soon as an instance applies it. Else replies to messages with the state
-// of its instances and the times of their storage calls. The first instance turns maintenance on and off; with `refreshes`
-// all instances then read the storage.
+// of its instances and the times of their storage calls. The first instance turns maintenance on and off; with
+// `refreshes` all instances then read the storage.
 const { count, reportsChanges, refreshes, ...settings } = JSON.parse(process.argv[2]);
 
 class ShopController {

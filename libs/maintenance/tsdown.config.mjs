@@ -5,7 +5,7 @@ const ENTRIES = ['index', 's3', 'redis', 'terminus', 'cli/index', 'cli/standalon
 /** npm packs only files below the package, so what stands at the top of the repository is copied. */
 const SHARED_FILES = ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs'];
 
-/** Below a package of ES modules, Node takes `.js` files for CommonJS only where a `package.json` beside them says so. */
+/** In a package of ES modules, Node loads `.js` files as CommonJS only if a `package.json` beside them sets that type. */
 const commonJsManifest = {
   name: 'commonjs-manifest',
   generateBundle() {

@@ -1,4 +1,4 @@
-/** TypeScript reads the braces of `@throws {@link Name}` as a type and resolves no link in them, so this looks up the name. */
+/** Finds the class of `@throws {@link Name}`: TypeScript reads the braces as a type and resolves no link in them. */
 export function load(app) {
   app.converter.addUnknownSymbolResolver((reference, from) => {
     const name = reference.symbolReference?.path?.at(-1)?.path;

@@ -1,5 +1,5 @@
-// The program of the command line, kept running: node command-line.mjs, steered over the channel to its parent. Each message
-// names the arguments, and gets the exit code and what was printed.
+// Runs the command line many times in one process: node command-line.mjs. Each message of the parent names the
+// arguments; the reply has the exit code and the output.
 import { readFileSync } from 'node:fs';
 import { run } from '../../libs/maintenance/dist/esm/cli/standalone.js';
 
