@@ -1,5 +1,5 @@
-// The soak in its long form. It takes a minute longer than `SOAK_SECONDS`, because instances start and the last fault of
-// each storage has to end.
+// The soak in its long form. It takes a minute longer than `SOAK_SECONDS`, because instances start and the last fault
+// of each storage has to end.
 import config from './jest.config.mjs';
 
 process.env.SOAK_SECONDS ||= '250';

@@ -5,7 +5,7 @@ const ENTRIES = ['index', 's3', 'redis', 'terminus', 'cli/index', 'cli/standalon
 /** npm packs only files below the package, so what stands at the top of the repository is copied. */
 const SHARED_FILES = ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs'];
 
-/** In a package of ES modules, Node loads `.js` files as CommonJS only if a `package.json` beside them sets that type. */
+/** In a package of ES modules, Node loads `.js` files as CommonJS only if a `package.json` beside them says so. */
 const commonJsManifest = {
   name: 'commonjs-manifest',
   generateBundle() {
