@@ -75,8 +75,8 @@ const URLS: NonNullable<MaintenanceModuleOptions['exempt']>['urls'] = [
 const PROBES = ['/health', '/healthz', '/livez', '/readyz', '/robots.txt'];
 
 /**
- * Returns the decoded path if it is in normal form (RFC 3986, section 6.2.2), else `undefined`. Written from the contract,
- * one character and segment at a time.
+ * Returns the decoded path if it is in normal form (RFC 3986, section 6.2.2), else `undefined`. Written from the
+ * contract, one character and segment at a time.
  */
 function decodeNormalPath(target: string): string | undefined {
   const [path = ''] = target.split('?', 1);

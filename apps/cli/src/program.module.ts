@@ -4,8 +4,9 @@ import { MaintenanceCliModule } from 'nestjs-maintenance/cli';
 import { CountOrdersCommand } from './count-orders.command.js';
 
 /**
- * The command-line program of the shop: `node apps/cli/dist/main.js orders:count`, plus `maintenance on`, `maintenance off`
- * and `maintenance status`. All commands use the storage of `MaintenanceModule.forRoot()`, like the shop itself.
+ * The command-line program of the shop: `node apps/cli/dist/main.js orders:count`, plus `maintenance on`,
+ * `maintenance off` and `maintenance status`. All commands use the storage of `MaintenanceModule.forRoot()`, like the
+ * shop itself.
  */
 @Module({
   imports: [MaintenanceModule.forRoot(), MaintenanceCliModule],
