@@ -5,9 +5,6 @@ import type { HandlerRules, HandlerRulesReader } from '../policy/handler-rules.j
 // Nest copies the metadata of a method, but not that of its class, onto the function that it gives to the router. The
 // middleware sees only those functions, so this metadata leads from them to their controllers.
 const CONTROLLERS_METADATA = Symbol.for('nestjs-maintenance:controllers');
-/** Nest's metadata keys of `@Get()` and the like, and of `@UseGuards()`. */
-const PATH_METADATA = 'path';
-const GUARDS_METADATA = '__guards__';
 
 /** The rules of the Nest handlers that may take a request, or `'unclear'` where only the guard can decide. */
 export type ResolvedHandlers = HandlerRules[] | 'unclear';

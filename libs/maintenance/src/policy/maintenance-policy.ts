@@ -49,8 +49,6 @@ export interface PolicyOptions {
   onError: (option: string, error: unknown) => void;
 }
 
-/** The options that hold functions of the application which decide. */
-export type DecidingOption = 'exempt.user' | 'exempt.when' | 'scopesOf';
 
 const READ_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const NO_WINDOWS: readonly StoredWindow[] = [];
@@ -85,58 +83,7 @@ export class MaintenancePolicy {
 
   /** Whether an exemption depends on the user, so that a refusal may have to wait until the guards have run. */
   get hasUserExemptions(): boolean {
-    return hasUserExemptions(this.options.exemptions);
-  }
-
-  /** Decides, in this order. From memory, except where the application's own functions answer later. */
-  decide(visit: PolicyInput): Decision | Promise<Decision> {
-    if (this.monitor.isFresh) return this.#decide(visit);
-    if (visit.isSyncOnly) return 'undecided';
-    return this.monitor.catchUp().then(() => this.#decide(visit));
-  }
-
-  #decide(visit: PolicyInput): Decision | Promise<Decision> {
-    const { rules, request, context } = visit;
-    const { exemptions } = this.options;
-
-    // The handler's decorators.
-    if (rules?.override === 'refuse') return this.#createRefusal(NO_WINDOWS);
-    if (rules?.override === 'admit') return 'admitted';
-
-    // No active window covers the visit.
-    const covering = this.#findCoveringWindows(this.monitor.getSnapshot(), visit);
-    if (!covering) return 'admitted';
-    if (covering === 'undecided') return covering;
-
-    // The module's own endpoints.
-    if (rules?.isAdmin) return 'exempt';
-
-    // Tests, addresses, paths, probes, the redirect's target.
-    if (isExemptRequest(exemptions, request, rules)) return 'exempt';
-
-    // A key to the window.
-    if (this.#hasBypass(request, covering)) return 'exempt';
-
-    // The user's role, then the application's own condition.
-    if (hasUserExemptions(exemptions)) {
-      const comesGuard = rules !== null && context === null;
-      if ((comesGuard && !visit.isUserResolved) || visit.isSyncOnly) return 'undecided';
-      let option: DecidingOption = 'exempt.user';
-      const isExempt = (): Promise<boolean> => isExemptUser(exemptions, request, context, (next) => (option = next));
-      return withTimeout(isExempt, this.clock, CALLBACK_TIMEOUT_MS).then(
-        (isExempt) => {
-          if (isExempt) return 'exempt';
-          return comesGuard && exemptions.when ? 'undecided' : this.#createRefusal(covering);
-        },
-        (error: unknown) => {
-          this.options.onError(option, error);
-          return this.#createRefusal(covering);
-        },
-      );
-    }
-
-    // Nothing speaks for the visit.
-    return this.#createRefusal(covering);
+    return this.#userExemptions.length > 0;
   }
 
   /**
@@ -188,7 +135,7 @@ export class MaintenancePolicy {
       return false;
     };
     try {
-      if (await withTimeout(isExempt, this.clock, EXEMPTION_TIMEOUT_MS)) return 'exempt';
+      if (await withTimeout(isExempt, this.clock, CALLBACK_TIMEOUT_MS)) return 'exempt';
     } catch (error) {
       this.options.onError(asked.name, error);
       return this.#createRefusal(input.covering);

@@ -348,7 +348,7 @@ async function readState(storage: StateStorage): Promise<VersionedState> {
 }
 
 /** Returns the error with which `work` fails, or `undefined`. */
-async function getFailure(work: Promise<unknown>): Promise<{ code?: string; version?: string } | undefined> {
+async function captureError(work: Promise<unknown>): Promise<{ code?: string; version?: string } | undefined> {
   return work.then(
     () => undefined,
     (error: { code?: string; version?: string; message?: string }) => {
@@ -365,7 +365,7 @@ async function captureCode(work: Promise<unknown>): Promise<string | undefined> 
 async function waitUntil(
   event: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
+  timeoutMs = WAIT_TIMEOUT_MS,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {

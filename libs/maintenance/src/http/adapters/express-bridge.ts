@@ -29,7 +29,6 @@ interface ExpressApplication {
   request: object;
   locals: object;
 }
-type MiddlewareFactory = (path: string, callback: object) => unknown;
 type Handler = (request: Request, response: Response, next: NextFunction) => unknown;
 
 /** A request in an application that another one has mounted at a path. */

@@ -38,12 +38,6 @@ interface RewrittenRequest {
   originalUrl?: string;
   [rewritten: symbol]: string | undefined;
 }
-/** Fastify's hooks of a route. */
-interface RouteContext {
-  onRequest: Hook[] | null;
-  onSend: unknown[] | null;
-  onResponse: unknown[] | null;
-}
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
 type ErrorHandler = (
   error: { code?: string } | null | undefined,
@@ -56,21 +50,6 @@ type HookedAdapter = FastifyAdapterInternals<Hook, FastifyRequest>;
 type Done = (error?: unknown) => void;
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: Done) => unknown;
 
-/** The members of Nest's adapter for Fastify that its type does not declare. */
-interface HookedAdapter {
-  setOnRequestHook: (hook: Hook) => void;
-  onResponseHook?: unknown;
-  /** Runs the hook of `app.enableCors()`. */
-  corsHook?: Hook;
-  /**
-   * Sets the headers of `app.useSecurityHeaders()`, and returns an error for what `app.enableCsrfProtection()`
-   * rejects.
-   */
-  securityHook?: (request: FastifyRequest, response: ServerResponse) => unknown;
-}
-
-/** The hooks of `@fastify/cors` and `@fastify/helmet`, as Fastify names them. */
-const HEADER_HOOKS = new Set(['bound handleCors', 'bound helmetConfigureReply', 'bound helmetApplyHeaders']);
 /** For all hooks that set headers together: one may look up the allowed origins in a database. */
 const HEADERS_TIMEOUT_MS = 1_000;
 

@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { createRefusalPayload } from '../../http/refusal-payload.js';
+import { STREAM_CALL_STREAMING } from '../../nest-internals.js';
 import type { Refusal } from '../../policy/refusal.js';
 
 /** UNAVAILABLE: "most likely a transient condition, which can be corrected by retrying with a backoff". */

@@ -19,7 +19,8 @@ export interface RpcContexts {
 
 type RefusedEventsDeps = Pick<TransportDeps, 'policy' | 'clock' | 'microservices' | 'statusCode'>;
 
-/** What happens to messages that are refused, at the broker from which they came. */
+
+/** Tells the brokers what to do with refused messages: redeliver, acknowledge or keep them. */
 export class RefusedEvents {
   readonly #unackedMessages: UnackedMessages;
   readonly #pausedTopics = new PausedTopics();
@@ -104,7 +105,7 @@ export class RefusedEvents {
   /** Calls the function in `microservices.events`. Returns whether it succeeded in time. */
   async #callEventHandler(handleEvent: () => unknown): Promise<boolean> {
     try {
-      await withTimeout(work, this.deps.clock, CALLBACK_TIMEOUT_MS);
+      await withTimeout(handleEvent, this.deps.clock, CALLBACK_TIMEOUT_MS);
       return true;
     } catch (error) {
       // Logged at most once a minute: Nest would log each failure.

@@ -1,17 +1,11 @@
+import type { RpcServerInternals } from '../../nest-internals.js';
+
 /** The members of Nest's microservice servers that are used here. Custom strategies lack the optional ones. */
-export interface RpcServer {
+export interface RpcServer extends RpcServerInternals<RpcCallback> {
   /** One of Nest's transports; a custom strategy has another id, or none. */
   readonly transportId?: unknown;
-  /** RabbitMQ: whether the broker forgets messages as soon as it has sent them. */
-  readonly noAck?: boolean;
   addHandler(pattern: unknown, callback: RpcCallback, isEventHandler?: boolean, extras?: unknown): unknown;
   listen(...args: unknown[]): unknown;
-  /** RabbitMQ: handles a message of a channel. */
-  handleMessage?(message: unknown, channel: object): unknown;
-  /** gRPC: creates the function that serves a method, by its definition. */
-  createServiceMethod?(handler: RpcCallback, definition: { responseStream?: boolean }, streaming: unknown): unknown;
-  /** Kafka: commits the offset when the promise resolves. */
-  handleEvent?(pattern: string, packet: unknown, context: object): Promise<unknown>;
 }
 
 export interface RpcCallback {

@@ -22,7 +22,7 @@ function createContext(channel: object, message: object): RmqContext {
   return new RmqContext([message, channel, 'sold']);
 }
 
-it('requeues messages after 20 minutes, before RabbitMQ closes the channel', async () => {
+it('requeues a message before the timeout of the broker', async () => {
   const clock = new ManualClock(0);
   const messages = new UnackedMessages(clock);
   const log: unknown[] = [];
@@ -45,7 +45,7 @@ it('requeues messages after 20 minutes, before RabbitMQ closes the channel', asy
   expect(log).toHaveLength(3);
 });
 
-it('stops its timer when all messages are requeued', () => {
+it('waits for nothing once all messages are requeued', () => {
   const clock = new ManualClock(0);
   const messages = new UnackedMessages(clock);
   messages.add(createContext(createChannel([]), {}), RULES);
@@ -54,7 +54,7 @@ it('stops its timer when all messages are requeued', () => {
   expect(clock.pending).toBe(0);
 });
 
-it('requeues the messages of other channels if one channel is closed', () => {
+it('requeues the other messages if one channel is closed', () => {
   const messages = new UnackedMessages(new ManualClock(0));
   const log: unknown[] = [];
   const closed = {
@@ -68,7 +68,7 @@ it('requeues the messages of other channels if one channel is closed', () => {
   expect(log).toEqual([[{ name: 'second' }, false, true]]);
 });
 
-it('forgets its messages on clear(), without calling nack()', () => {
+it('drops all messages at shutdown without using a closing channel', () => {
   const clock = new ManualClock(0);
   const messages = new UnackedMessages(clock);
   const log: unknown[] = [];
