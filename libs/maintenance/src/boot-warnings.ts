@@ -10,7 +10,7 @@ import { findMetadata } from './utils/find-metadata.js';
 import { isCliOnly } from './utils/is-cli-only.js';
 import { MaintenanceLogger } from './utils/maintenance-logger.js';
 
-/** Warns, once and when the application has started, of settings that do not do what they seem to. */
+/** Warns, once the application has started, of settings that have no effect or an unexpected one. */
 @Injectable()
 export class BootWarnings implements OnApplicationBootstrap {
   constructor(
@@ -23,7 +23,7 @@ export class BootWarnings implements OnApplicationBootstrap {
   ) {}
 
   onApplicationBootstrap(): void {
-    // A program of commands serves nothing, and prints for people or for other programs.
+    // A command-line program serves no requests, and other programs may parse its output.
     if (isCliOnly(this.modules)) return;
     const logger = new MaintenanceLogger();
     for (const warning of [...this.#getVariableWarnings(), ...this.#getHttpWarnings()]) logger.warn(warning);
@@ -37,7 +37,7 @@ export class BootWarnings implements OnApplicationBootstrap {
   }
 
   #getHttpWarnings(): string[] {
-    // A worker may share the environment of the application, and has no endpoints.
+    // A worker without HTTP may share the environment of the application.
     if (!this.host.httpAdapter) return [];
     const warnings: string[] = [];
     const { adminToken, exempt } = this.options;

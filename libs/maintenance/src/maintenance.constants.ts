@@ -1,16 +1,20 @@
-// Tokens of the module's own providers; what applications may inject or override is exported from index.ts.
+// Injection tokens. They are registered symbols, so that the ES module and the CommonJS copy of the package share them.
+/** The options after validation, with the defaults applied: `ResolvedOptions`. */
 export const RESOLVED_OPTIONS = Symbol.for('nestjs-maintenance:options');
+/** The options as the application passes them: `MaintenanceModuleOptions`. */
 export const MODULE_OPTIONS_TOKEN = Symbol.for('nestjs-maintenance:given-options');
+/** The extras as the application passes them: `MaintenanceModuleExtras`. */
 export const MODULE_EXTRAS = Symbol.for('nestjs-maintenance:extras');
-/** Provided by a module that makes its application a program of commands, which serves nobody. */
+/** Provided in a command-line program, which serves no requests. */
 export const CLI_ONLY = Symbol.for('nestjs-maintenance:program');
+/** A `Subject` that emits the status whenever it changes. */
 export const STATUS_CHANGES = Symbol.for('nestjs-maintenance:changes');
 /** An `AbortController` that aborts when the application begins to shut down. */
 export const SHUTDOWN_CONTROLLER = Symbol.for('nestjs-maintenance:shutdown');
+/** The durations of leases: `LeaseTimes`. */
 export const LEASE_TIMES_TOKEN = Symbol.for('nestjs-maintenance:lease');
 
-// Keys of what the decorators leave on classes and methods.
-// Registered symbols, so that the ES module and the CommonJS copy of the package understand each other's decorators.
+// Keys of the metadata that decorators leave on classes and methods.
 export const SKIP_METADATA = Symbol.for('nestjs-maintenance:skip');
 export const FORCE_METADATA = Symbol.for('nestjs-maintenance:force');
 export const SCOPES_METADATA = Symbol.for('nestjs-maintenance:scopes');

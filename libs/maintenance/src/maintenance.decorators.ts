@@ -9,9 +9,10 @@ import {
 import type { Access } from './policy/handler-rules.js';
 
 /**
- * Keeps a controller or a handler reachable during maintenance. The handler's mark beats the class's.
+ * Admits the calls of a controller or a handler during maintenance. A decorator on the handler overrides that on the class.
  *
- * @param skip - `false` on a handler undoes the mark of its class. Default: `true`
+ * @param skip - `false` on a handler undoes the decorator on its class. Default: `true`
+ * @returns the decorator
  *
  * @example
  * ```ts
@@ -23,8 +24,10 @@ import type { Access } from './policy/handler-rules.js';
 export const SkipMaintenance = (skip = true): CustomDecorator<symbol> => SetMetadata(SKIP_METADATA, skip);
 
 /**
- * Refuses a controller or a handler always, as if maintenance were on. It wins over `@SkipMaintenance()` at the same place;
- * a handler's `@SkipMaintenance()` wins over the class's `@ForceMaintenance()`.
+ * Refuses the calls of a controller or a handler always, as if maintenance were on. It overrides `@SkipMaintenance()` on the
+ * same class or handler. `@SkipMaintenance()` on a handler overrides `@ForceMaintenance()` on the class.
+ *
+ * @returns the decorator
  *
  * @example
  * ```ts
@@ -36,8 +39,11 @@ export const SkipMaintenance = (skip = true): CustomDecorator<symbol> => SetMeta
 export const ForceMaintenance = (): CustomDecorator<symbol> => SetMetadata(FORCE_METADATA, true);
 
 /**
- * Names the parts of the application that a controller or a handler belongs to, so that a window can close just these. The
- * names of the class and of the handler add up. A window on `'*'` closes them all.
+ * Assigns scopes to a controller or a handler, so that a window on one of them refuses only its calls. A handler has its own
+ * scopes and those of its class. A window on `'*'` covers every scope.
+ *
+ * @param scopes - the scopes
+ * @returns the decorator
  *
  * @example
  * ```ts
@@ -50,8 +56,11 @@ export const MaintenanceScope = (...scopes: [string, ...string[]]): CustomDecora
   SetMetadata(SCOPES_METADATA, scopes);
 
 /**
- * Says whether a handler reads or writes, where the HTTP method says something else: a window in the mode `read-only` admits
- * what reads. Default by method: GET, HEAD and OPTIONS read, the others write.
+ * Marks a handler as reading or writing, if its HTTP method suggests otherwise. A window in the mode `read-only` admits the
+ * handlers that read: by default GET, HEAD and OPTIONS.
+ *
+ * @param access - `read` or `write`
+ * @returns the decorator
  *
  * @example
  * ```ts
@@ -63,10 +72,11 @@ export const MaintenanceScope = (...scopes: [string, ...string[]]): CustomDecora
 export const MaintenanceAccess = (access: Access): CustomDecorator<symbol> => SetMetadata(ACCESS_METADATA, access);
 
 /**
- * Lets a scheduled method or a queue's processor go on during maintenance, where `background.pause` makes background work rest: it is
- * neither paused nor waited for. On a class it means all of its methods; the method's mark beats the class's.
+ * Keeps a scheduled method or a queue processor running during maintenance, although `background.pause` pauses background
+ * jobs. A drain does not wait for it. On a class it applies to all methods; a decorator on the method overrides it.
  *
- * @param run - `false` on a method undoes the mark of its class. Default: `true`
+ * @param run - `false` on a method undoes the decorator on its class. Default: `true`
+ * @returns the decorator
  *
  * @example
  * ```ts

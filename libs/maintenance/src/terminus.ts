@@ -2,25 +2,25 @@ import { Inject, Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 import { MaintenanceService } from './maintenance.service.js';
 
-/** What the indicator reports beside up or down. */
+/** The details that the indicator reports beside up or down. */
 export interface MaintenanceHealth extends Record<string, unknown> {
-  /** Whether some window is active now, or maintenance is forced on. */
+  /** Whether maintenance is on. */
   active: boolean;
+  /** The origin of the answer: `StatusSource`. */
   source: string;
-  /** Kind and place of the storage. */
+  /** Kind and location of the storage. */
   storage: string;
-  /** When the storage last answered, ISO 8601 in UTC. */
+  /** The time of the last successful read, ISO 8601 in UTC. */
   lastReadAt: string | null;
-  /** Why the storage fails. */
+  /** The error of the storage, while it fails. */
   error?: string;
 }
 
 /**
- * Tells `@nestjs/terminus` whether the storage of the state works. That maintenance is on is no failure. From memory: a health
- * check never waits for the storage.
+ * Reports to `@nestjs/terminus` whether the storage works. Active maintenance is reported as healthy. The indicator answers
+ * from memory: a health check never waits for the storage.
  *
- * A storage that fails does not keep the application from serving, so leave the indicator out of checks by which an orchestrator
- * restarts the application.
+ * The application keeps serving while the storage fails. Leave the indicator out of checks whose failure restarts it.
  *
  * @example
  * ```ts
@@ -38,9 +38,10 @@ export class MaintenanceHealthIndicator {
   ) {}
 
   /**
-   * Up while the storage answers, down while it fails.
+   * Reports up while the storage answers, and down while it fails.
    *
-   * @param key - under which the result stands. Default: `'maintenance'`
+   * @param key - the key of the result. Default: `'maintenance'`
+   * @returns the result, for `HealthCheckService.check()`
    */
   isHealthy<const Key extends string = 'maintenance'>(
     key: Key = 'maintenance' as Key,

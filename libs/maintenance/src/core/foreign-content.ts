@@ -1,17 +1,16 @@
-/** How a state begins, without white space. */
+/** The beginning of a state, without white space. */
 const STATE_PREFIX = '{"format":1,"lineage":"';
 
-/** Whether there is nothing in a text, or only the zeros that a crash leaves. */
+/** Whether a text is empty, or has only the zeros that a crash leaves. */
 export function isBlank(text: string): boolean {
   return findFirstCharacter(text) === -1;
 }
 
 /**
- * Describes content that never was a state, such as the file of another program at a path that was mistyped.
+ * Describes content that never was a state, such as the file of another program at a mistyped path. Content that begins like
+ * a state, or names a lineage, was one; blank content may have been.
  *
- * What begins like a state, or names a lineage, was one; what is blank may have been.
- *
- * @returns `null` for what is or was a state
+ * @returns `null` for content that is or was a state
  */
 export function describeForeignContent(text: string): string | null {
   if (isBlank(text) || looksLikeState(text)) return null;

@@ -5,26 +5,26 @@ import { isActiveAt, type StoredWindow } from './maintenance-window.js';
 import type { WindowFields } from './window-options.js';
 
 /**
- * Milliseconds after which a state with a lease in it is read anew, however long others would do: who does not hear of a renewal takes
- * the window for over while its owner works.
+ * The longest interval between two reads of a state with a lease. An instance that misses a renewal would treat the window as
+ * expired while its owner is still working.
  */
 export const LEASE_REFRESH_INTERVAL_MS = 10_000;
 
-/** Whether a window is under a lease. */
+/** Whether any window of a state has a lease. */
 export function hasLeasedWindow(state: MaintenanceState | null | undefined): boolean {
   return state?.windows.some(({ leaseUntil }) => leaseUntil !== undefined) ?? false;
 }
 
-/** Returns until when each window under a lease lasts unless its program renews the lease (ISO 8601), by the id of the window. */
+/** Returns the end of each lease (ISO 8601 in UTC), by the id of its window. */
 export function getLeases(state: MaintenanceState | null): ReadonlyMap<string, string> {
   const leased = state?.windows.filter(({ leaseUntil }) => leaseUntil !== undefined) ?? [];
   return new Map(leased.map(({ id, leaseUntil }) => [id, leaseUntil!]));
 }
 
 /**
- * Opens a window beside whatever is open, for an owner who has to renew it.
+ * Starts a window with a lease, beside all others.
  *
- * @param length - milliseconds for which it stays open without that
+ * @param length - the length of the lease in milliseconds: the window ends then unless its owner renews the lease
  */
 export function openLeasedWindow(
   windows: readonly StoredWindow[],
@@ -37,14 +37,14 @@ export function openLeasedWindow(
   return { action: 'on', windows: [...windows, opened], affected: [opened] };
 }
 
-/** Renews the lease of a window that is open; `null` where it is not there any more, or over: what has ended stays ended. */
+/** Renews the lease of an active window. Returns `null` if the window has ended: a renewal never starts it again. */
 export function renewLease(windows: readonly StoredWindow[], id: string, now: number, length: number): Change | null {
-  const held = windows.find((window) => window.id === id);
-  if (!held || !isActiveAt(held, now)) return null;
-  const renewed: StoredWindow = { ...held, leaseUntil: toIso(now + length) };
+  const leased = windows.find((window) => window.id === id);
+  if (!leased || !isActiveAt(leased, now)) return null;
+  const renewed: StoredWindow = { ...leased, leaseUntil: toIso(now + length) };
   return {
     action: 'renew',
-    windows: windows.map((window) => (window === held ? renewed : window)),
+    windows: windows.map((window) => (window === leased ? renewed : window)),
     affected: [renewed],
   };
 }

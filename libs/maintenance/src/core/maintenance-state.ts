@@ -1,38 +1,38 @@
 import type { MaintenanceWindow, StoredWindow } from './maintenance-window.js';
 
-/** The number of changes that a state remembers. */
+/** The number of changes that the history of a state keeps. */
 export const MAX_HISTORY_ENTRIES = 50;
 
-/** Where a change came from. */
+/** The interface through which a change was made. */
 export type ChangeSource = 'code' | 'cli' | 'http';
 
-/** One change of the state: when, who, what and from where. Members that this version does not know are kept. */
+/** An entry of the history: one change of the state. Members that this version does not know are kept. */
 export interface HistoryEntry {
   /** The revision that the change made. */
   revision: number;
-  /** When, ISO 8601 in UTC. */
+  /** The time of the change, ISO 8601 in UTC. */
   at: string;
   /**
-   * What was done: `'on'` started windows and `'off'` ended them, `'plan'` made windows for later and `'cancel'` removed such windows
-   * before they started. One revision may end some windows and cancel others; it has an entry for each then.
+   * The kind of change: `'on'` started windows and `'off'` ended them, `'plan'` created planned windows and `'cancel'` removed
+   * them before their start. A revision that ends some windows and cancels others has an entry for each.
    */
   action: 'on' | 'plan' | 'change' | 'off' | 'cancel';
-  /** Who did it: a user, `user@host` or `token`. */
+  /** The author: a user name, `user@host` or `token`. */
   by?: string;
-  /** From where. */
+  /** The interface through which it was made. */
   via?: ChangeSource;
-  /** The windows concerned, as far as a reader needs them. The times of a recurring one are those of one occurrence. */
+  /** The windows that it affected. The times of a recurring window are those of one occurrence. */
   windows: Pick<MaintenanceWindow, 'id' | 'scope' | 'mode' | 'startsAt' | 'endsAt' | 'message' | 'recurrence'>[];
   [extra: string]: unknown;
 }
 
-/** What a storage holds. Members that this version does not know are kept. */
+/** The content of a storage. Members that this version does not know are kept. */
 export interface MaintenanceState {
-  /** Version of this format. */
+  /** The version of this format. */
   format: 1;
-  /** Random, made with the first write; revisions compare within one lineage only. */
+  /** A random id, created with the first write. Revisions are comparable within one lineage only. */
   lineage: string;
-  /** Grows by one with each write. */
+  /** The number of writes; each adds one. */
   revision: number;
   windows: StoredWindow[];
   /** Newest first, at most 50 entries. */
@@ -40,5 +40,5 @@ export interface MaintenanceState {
   [extra: string]: unknown;
 }
 
-/** The lineage of a state that somebody wrote by hand as `1` or `0`. */
+/** The lineage of a state that was written by hand as `1` or `0`. */
 export const HANDWRITTEN_LINEAGE = 'handwritten';

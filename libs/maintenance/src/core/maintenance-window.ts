@@ -1,11 +1,11 @@
-/** What a window refuses: everything, or everything but reading. */
+/** The mode of a window: `full` refuses every call, `read-only` refuses calls that write. */
 export type MaintenanceMode = 'full' | 'read-only';
 
 /** The scope that covers the whole application. */
 export const ALL_SCOPES = '*';
 
 /**
- * A span of time in which a part of the application, or all of it, is under maintenance.
+ * A period in which the application, or a scope of it, is under maintenance.
  *
  * @example
  * ```ts
@@ -14,90 +14,91 @@ export const ALL_SCOPES = '*';
  * ```
  */
 export interface MaintenanceWindow {
-  /** Unique within the state; what `off --id` takes. */
+  /** The id, unique within the state; the argument of `off --id`. */
   id: string;
-  /** What is closed: `'*'` for everything, else a name that `@MaintenanceScope()` uses. */
+  /** The scope: `'*'` for the whole application, else a name that `@MaintenanceScope()` uses. */
   scope: string;
-  /** `'full'` refuses every request, `'read-only'` those that would write. */
+  /** The mode: `'full'` refuses every call, `'read-only'` those that write. */
   mode: MaintenanceMode;
-  /** First moment of the window, ISO 8601 in UTC. */
+  /** The first moment of the window, ISO 8601 in UTC. */
   startsAt: string;
-  /** First moment after the window, ISO 8601 in UTC; `null` until somebody turns it off. */
+  /** The first moment after the window, ISO 8601 in UTC; `null` if the window lasts until it is turned off. */
   endsAt: string | null;
-  /** What visitors read. Plain text: it is escaped wherever it is shown. */
+  /** The message to clients, as plain text: it is escaped wherever it is shown. */
   message?: string;
-  /** Seconds for the `Retry-After` header (RFC 9110, section 10.2.3); default: what is left of the window. */
+  /** Seconds for the `Retry-After` header (RFC 9110, section 10.2.3); by default the time until the end of the window. */
   retryAfter?: number;
-  /** When the window was made, ISO 8601 in UTC. */
+  /** The time of its creation, ISO 8601 in UTC. */
   createdAt: string;
-  /** Who made it, in the form that the maker gave: a user name, `user@host`, `token`. */
+  /** The author: a user name, `user@host` or `token`. */
   createdBy?: string;
-  /** How it repeats, if it does; start and end are then those of one occurrence. */
+  /** The recurrence of a recurring window; start and end are then those of one occurrence. */
   recurrence?: WindowRecurrence;
 }
 
-/** The longest occurrence, in milliseconds: ten years. What is longer was not meant, and would leave the range of dates. */
+/** The longest occurrence: ten years. Longer values are certainly typos and could overflow `Date`. */
 export const MAX_OCCURRENCE_MS = 3_650 * 86_400_000;
 
-/** A cron expression that repeats a window, evaluated on demand and never turned into a timer. */
+/** The recurrence of a window: a cron expression that is evaluated on demand, without a timer. */
 export interface WindowRecurrence {
-  /** Five cron fields. */
+  /** The cron expression, of five fields. */
   cron: string;
-  /** IANA name of the time zone in which the expression is read. */
+  /** The IANA name of the time zone of the expression. */
   timeZone: string;
-  /** Length of each occurrence in milliseconds. */
+  /** The length of each occurrence in milliseconds. */
   duration: number;
-  /** Start of an occurrence that was ended before its time, ISO 8601 in UTC. */
+  /** The start of an occurrence that was ended early, ISO 8601 in UTC. */
   ended?: string;
 }
 
-/** What a bypass of the window is checked against, both as base64url; never part of a status. */
+/** The secrets of the bypass of a window, as base64url; never part of a status. */
 export interface WindowBypass {
-  /** SHA-256 of the secret token. */
+  /** The SHA-256 of the token. */
   hash: string;
-  /** Key that signs the cookies of this window. */
+  /** The key that signs the cookies of this window. */
   key: string;
   [extra: string]: unknown;
 }
 
 /** A window as it is stored. Members that this version does not know are kept. */
 export interface StoredWindow extends MaintenanceWindow {
-  /** The owner's lease, ISO 8601 in UTC: the window ends then unless the owner renews it. */
+  /** The end of the lease, ISO 8601 in UTC: the window ends then unless its owner renews the lease. */
   leaseUntil?: string;
+  /** The secrets of its bypass. */
   bypass?: WindowBypass;
   [extra: string]: unknown;
 }
 
-/** Milliseconds since the epoch at which the window ends by itself; `Infinity` if it does not. */
+/** Returns when the window ends on its own, in milliseconds since the epoch; `Infinity` if it does not. */
 export function getEnd(window: StoredWindow): number {
   const end = getAnnouncedEnd(window);
   return window.leaseUntil === undefined ? end : Math.min(end, Date.parse(window.leaseUntil));
 }
 
 /**
- * Milliseconds since the epoch at which the window is to end, for those who are told when to come back; `Infinity` if nobody knows. A
- * lease is no such end: it only bounds what a dead owner leaves behind.
+ * Returns the end of the window that clients are told, in milliseconds since the epoch; `Infinity` if it is unknown. Leases
+ * are excluded: they only bound how long the window of a crashed owner stays active.
  */
 export function getAnnouncedEnd({ endsAt }: MaintenanceWindow): number {
   return endsAt === null ? Infinity : Date.parse(endsAt);
 }
 
-/** Milliseconds since the epoch at which the window starts. */
+/** Returns when the window starts, in milliseconds since the epoch. */
 export function getStart(window: MaintenanceWindow): number {
   return Date.parse(window.startsAt);
 }
 
-/** Whether the window is open at `now` (milliseconds since the epoch): its start belongs to it, its end does not. */
+/** Whether the window is active at `now` (milliseconds since the epoch): from its start to just before its end. */
 export function isActiveAt(window: StoredWindow, now: number): boolean {
   return getStart(window) <= now && now < getEnd(window);
 }
 
-/** Whether the window is still to come at `now` (milliseconds since the epoch). */
+/** Whether the window is planned at `now` (milliseconds since the epoch). */
 export function isPlannedAt(window: StoredWindow, now: number): boolean {
   return now < getStart(window) && getStart(window) < getEnd(window);
 }
 
-/** The window without what only the storage may know. */
+/** Returns the public members of a window, without secrets. */
 export function toPublicWindow(window: StoredWindow): MaintenanceWindow {
   const { id, scope, mode, startsAt, endsAt, message, retryAfter, createdAt, createdBy, recurrence } = window;
   return {
@@ -114,7 +115,7 @@ export function toPublicWindow(window: StoredWindow): MaintenanceWindow {
   };
 }
 
-/** The recurrence without what only the storage may know. */
+/** Returns the public members of a recurrence. */
 export function toPublicRecurrence({ cron, timeZone, duration }: WindowRecurrence): WindowRecurrence {
   return { cron, timeZone, duration };
 }
