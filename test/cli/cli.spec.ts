@@ -297,7 +297,7 @@ describe('invalid usage of the command line', () => {
     [['on', '--tz', 'Europe/Nowhere'], 'Write an IANA name'],
     [['on', '--every', '0 3 * * 0'], '--every needs --for'],
     [['on', '--every', 'sundays', '--for', '1h'], 'is not a cron expression of five fields'],
-    [['on', '--every', '*/5 * * * *', '--for', '1h'], 'Its occurrences would overlap'],
+    [['on', '--every', '*/5 * * * *', '--for', '1h'], 'Occurrences would overlap'],
     [['on', '--every', '0 3 31 2 *', '--for', '1h'], 'never occurs'],
     [['on', '--for', '30'], /30m, 2h, 1h30m, 90s or 1d/],
     [['on', '--for', '0m'], /30m, 2h/],

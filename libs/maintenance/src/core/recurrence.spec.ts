@@ -180,7 +180,7 @@ describe('assertRecurrence', () => {
     ['has seconds', { cron: '0 0 3 * * 0' }, /is not a cron expression of five fields/],
     ['is out of range', { cron: '61 * * * *' }, /is not a cron expression of five fields/],
     ['never occurs', { cron: '0 3 31 2 *' }, /"0 3 31 2 \*" never occurs/],
-    ['has an unknown time zone', { timeZone: 'Europe/Nowhere' }, /The time zone "Europe\/Nowhere" is not known/],
+    ['has an unknown time zone', { timeZone: 'Europe/Nowhere' }, /Unknown time zone "Europe\/Nowhere"/],
     ['is a date', { cron: '2026-12-24T03:00:00' }, /is not a cron expression of five fields/],
     ['is a name', { cron: '@daily' }, /is not a cron expression of five fields/],
     [
@@ -188,7 +188,7 @@ describe('assertRecurrence', () => {
       { cron: '0 3 * * *', timeZone: 'Europe/Rome', duration: 24 * HOUR },
       /would overlap/,
     ],
-    ['overlaps itself', { cron: '*/10 * * * *' }, /comes again after 10 minutes, and each is to last 60/],
+    ['overlaps itself', { cron: '*/10 * * * *' }, /repeats after 10 minutes, but each lasts 60/],
   ])('rejects a recurrence that %s', (_title, recurrence, sentence) => {
     expect(() => assertRecurrence(series(recurrence).recurrence!, at('2026-12-01T00:00Z'))).toThrow(sentence);
   });

@@ -10,16 +10,16 @@ import {
   type WindowRecurrence,
 } from './maintenance-window.js';
 
-/** How many occurrences are looked at to see whether they overlap: more than a year of daily ones, with both changes of the clocks. */
+/** The number of occurrences checked for overlaps: more than a year of daily ones, with both changes of the clocks. */
 const OVERLAP_SAMPLE_SIZE = 400;
 
 /**
- * How many years an occurrence is looked for: 29 February on one day of the week comes back after 40 at the latest. The
- * library would look for 400, which takes milliseconds for each window whose expression never occurs.
+ * The number of years to search for an occurrence: 29 February on a certain weekday recurs within 40. The library would
+ * search 400, which takes milliseconds for each window whose expression never occurs.
  */
 const SEARCH_HORIZON_YEARS = 41;
 
-/** Where an occurrence was looked for last, and found: nothing lies between the two. */
+/** The result of the last search: no occurrence lies between `after` and `start`. */
 interface CachedRun {
   cron: string;
   timeZone: string;
@@ -27,32 +27,32 @@ interface CachedRun {
   start: number | null;
 }
 
-// By the object in the state: a state is looked at again and again, and never changed.
+// Keyed by the object in the state, which is read many times and never modified.
 const cachedRuns = new WeakMap<WindowRecurrence, CachedRun>();
 
 const FIVE_FIELDS_PATTERN = /^\s*\S+(?:\s+\S+){4}\s*$/;
 
 type RecurringWindow = StoredWindow & { recurrence: WindowRecurrence };
 
-/** The window itself while it is open, or the occurrence of a recurring one; `null` if nothing of it is open at `now`. */
+/** Returns the window itself, or the occurrence of a recurring one, that is active at `now`; `null` if there is none. */
 export function currentOccurrence(window: StoredWindow, now: number): StoredWindow | null {
   if (!isRecurring(window)) return isActiveAt(window, now) ? window : null;
   const { recurrence } = window;
-  // Occurrences do not overlap: only the first that has not ended by now can have begun.
+  // Occurrences do not overlap: only the first that has not ended by now can have started.
   const start = findNextStart(window, now - recurrence.duration);
   if (start === null || start > now) return null;
   const occurrence = createOccurrence(window, start);
   return occurrence.startsAt === recurrence.ended || !isActiveAt(occurrence, now) ? null : occurrence;
 }
 
-/** The window itself while it is still to come, or the next occurrence of a recurring one; `null` if nothing of it comes. */
+/** Returns the window itself, or the occurrence of a recurring one, that starts next; `null` if there is none. */
 export function nextOccurrence(window: StoredWindow, now: number): StoredWindow | null {
   if (!isRecurring(window)) return isPlannedAt(window, now) ? window : null;
   const start = findNextStart(window, now);
   return start === null ? null : createOccurrence(window, start);
 }
 
-/** The first moment after `now` at which something of the window starts or ends; `Infinity` if there is none. */
+/** Returns the first moment after `now` at which the window or an occurrence starts or ends; `Infinity` if there is none. */
 export function findNextBoundary(window: StoredWindow, now: number): number {
   const moments = isRecurring(window)
     ? [currentOccurrence(window, now), nextOccurrence(window, now)].flatMap((found) =>
@@ -63,12 +63,12 @@ export function findNextBoundary(window: StoredWindow, now: number): number {
 }
 
 /**
- * Checks a recurrence against the calendar.
+ * Asserts that a recurrence can be used.
  *
- * @param from - milliseconds since the epoch, from when it counts
- * @param until - to when
- * @throws {@link InvalidWindowError} for an expression or a time zone that nobody knows, one that never occurs, or occurrences that
- *   overlap
+ * @param recurrence - the recurrence
+ * @param from - the start of the series, in milliseconds since the epoch
+ * @param until - the end of the series
+ * @throws {@link InvalidWindowError} for an invalid expression or time zone, no occurrence, or overlapping occurrences
  */
 export function assertRecurrence(recurrence: WindowRecurrence, from: number, until = Infinity): void {
   const { cron, timeZone, duration } = recurrence;
@@ -76,7 +76,7 @@ export function assertRecurrence(recurrence: WindowRecurrence, from: number, unt
     new Intl.DateTimeFormat('en', { timeZone });
   } catch {
     throw new InvalidWindowError(
-      `The time zone ${JSON.stringify(timeZone)} is not known; write an IANA name such as Europe/Rome, or UTC.`,
+      `Unknown time zone ${JSON.stringify(timeZone)}: use an IANA name such as Europe/Rome, or UTC.`,
     );
   }
   let starts: number[];
@@ -101,13 +101,13 @@ export function assertRecurrence(recurrence: WindowRecurrence, from: number, unt
   const shortest = Math.min(...starts.slice(1).map((start, index) => start - starts[index]!));
   if (shortest < duration) {
     throw new InvalidWindowError(
-      `Its occurrences would overlap: ${JSON.stringify(cron)} comes again after ${shortest / 60_000} minutes, and each is to last ` +
-        `${duration / 60_000}. Make them shorter, or use one window without an end.`,
+      `Occurrences would overlap: ${JSON.stringify(cron)} repeats after ${shortest / 60_000} minutes, but each lasts ` +
+        `${duration / 60_000}. Shorten them, or use one window without an end.`,
     );
   }
 }
 
-/** Whether what a storage holds can be read as a recurrence. */
+/** Whether a stored recurrence has a valid expression and time zone. */
 export function isUsableRecurrence(recurrence: WindowRecurrence): boolean {
   try {
     createCron(recurrence);
@@ -128,15 +128,15 @@ function createCron({ cron, timeZone }: WindowRecurrence): Cron {
   return new Cron(cron, { timezone: timeZone, paused: true, mode: '5-part' });
 }
 
-/** The start of the first occurrence after `after`, within the series. */
+/** Returns the start of the first occurrence after `after`, within the series. */
 function findNextStart(window: RecurringWindow, after: number): number | null {
-  // One that starts with the series belongs to it.
+  // An occurrence at the start of the series belongs to it.
   const from = Math.max(after, getStart(window) - 1);
   const start = findNextRun(window.recurrence, from);
   return start !== null && start < getEnd(window) ? start : null;
 }
 
-/** The first moment after `after` at which the expression occurs. */
+/** Returns the first moment after `after` at which the expression occurs. */
 function findNextRun(recurrence: WindowRecurrence, after: number): number | null {
   const { cron, timeZone } = recurrence;
   const known = cachedRuns.get(recurrence);

@@ -5,11 +5,14 @@ import { HANDWRITTEN_LINEAGE, type MaintenanceState } from './maintenance-state.
 import { ALL_SCOPES, MAX_OCCURRENCE_MS } from './maintenance-window.js';
 import { isUsableRecurrence } from './recurrence.js';
 
-/** The content of a storage is not a state. The message says what is wrong with it. */
+/** The error for content of a storage that is not a state. */
 export class StateFormatError extends Error {
   override readonly name = 'StateFormatError';
 
-  /** @param isForeign - whether the content never was a state, so that nothing may replace it unasked */
+  /**
+   * @param message - the problem
+   * @param isForeign - whether the content never was a state, and must not be overwritten without `--force`
+   */
   constructor(
     message: string,
     readonly isForeign = false,
@@ -20,14 +23,14 @@ export class StateFormatError extends Error {
 
 const date = v.pipe(
   v.string(),
-  // Everything that decides reads it with Date.parse, which is pickier than we are in what an operator types.
+  // Decisions use Date.parse, which is stricter than the parser of what operators type.
   v.check(
     (text) => parseDate(text) !== undefined && !Number.isNaN(Date.parse(text)),
     'not an ISO 8601 date with a time zone',
   ),
 );
 
-// 256 bits as base64url. What is shorter could be guessed, and an empty key would let everybody sign.
+// 256 bits as base64url. A shorter secret could be guessed, and with an empty key any client could sign a cookie.
 const secret = v.pipe(v.string(), v.regex(/^[\w-]{43}$/, 'not 256 bits as base64url'));
 
 const storedWindow = v.looseObject({
@@ -70,7 +73,7 @@ const state = v.looseObject({
   lineage: v.pipe(v.string(), v.minLength(1)),
   revision: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   windows: v.array(storedWindow),
-  // The history decides nothing: an entry that went bad must not close or open the application.
+  // Decisions do not depend on the history: an invalid entry is dropped.
   history: v.fallback(
     v.pipe(
       v.array(v.unknown()),
@@ -94,10 +97,11 @@ function createHandwrittenState(on: boolean): MaintenanceState {
 }
 
 /**
- * Reads the content of a storage.
+ * Parses the content of a storage.
  *
- * @param text - the stored text: a state as JSON, or just `1` (on) or `0` (off)
- * @throws {@link StateFormatError} if it is anything else
+ * @param text - a state as JSON, or just `1` (on) or `0` (off)
+ * @returns the state
+ * @throws {@link StateFormatError} for any other text
  */
 export function parseState(text: string): MaintenanceState {
   const trimmed = text.trim();
@@ -113,12 +117,16 @@ export function parseState(text: string): MaintenanceState {
   return parseStateObject(json);
 }
 
-/** @throws {@link StateFormatError} if the value, which a storage gave, is not a state */
+/**
+ * Asserts that a value that a storage returned is a state.
+ *
+ * @throws {@link StateFormatError} for any other value
+ */
 export function assertState(value: unknown): asserts value is MaintenanceState {
   parseStateObject(value);
 }
 
-/** Levels of objects and arrays. What is deeper could be read, but overflow the stack of who writes it. */
+/** The deepest nesting of objects and arrays. Deeper content could be parsed, but JSON.stringify would overflow the stack. */
 const MAX_DEPTH = 100;
 
 function assertMaxDepth(value: unknown): void {
@@ -139,12 +147,12 @@ function parseStateObject(value: unknown): MaintenanceState {
   throw new StateFormatError(`${v.getDotPath(issue) ?? 'the content'}: ${issue.message}`);
 }
 
-/** Characters up to which a person may want to read a state. */
+/** The number of characters up to which a state is indented for people. */
 const MAX_READABLE_LENGTH = 256 * 1024;
 
 /**
- * The text that {@link parseState} reads back. Readable by a person who opens the file, unless it is so long that the indentation alone
- * could make it too large to be stored.
+ * Returns the text that {@link parseState} parses. It is indented, unless it is so long that the indentation could make it too
+ * large for the storage.
  */
 export function serializeState(content: MaintenanceState): string {
   const readable = JSON.stringify(content, null, 2);

@@ -8,65 +8,65 @@ import type { StoredWindow } from './maintenance-window.js';
 import { toErrorMessage } from '../utils/to-error-message.js';
 import { WindowSchedule } from './window-schedule.js';
 
-/** What decides while the storage fails. */
+/** The state to use while the storage fails. */
 export type StorageFailurePolicy = 'last-known' | 'on' | 'off';
 
-/** The part of a storage that the monitor needs. */
+/** The methods of a storage that the monitor calls. */
 export interface StateSource {
   read(): Promise<{ state: MaintenanceState; version: string } | null>;
   watch?(changed: () => void): Promise<() => Promise<void>>;
 }
 
+/** The dependencies and settings of {@link StateMonitor}. */
 export interface StateMonitorOptions {
   source: StateSource;
   clock: Clock;
-  /** Milliseconds between two reads; the safety net where the source notifies. */
+  /** Milliseconds between two reads, in addition to notifications of the source. */
   refreshInterval: number;
   onStorageFailure: StorageFailurePolicy;
   /** Forces the answer over what is stored. */
   enabled?: boolean;
-  /** Milliseconds for which an older revision counts as a read that was overtaken. Default: {@link STALE_READ_GRACE_PERIOD_MS}. */
+  /** Milliseconds for which an older revision is ignored. @defaultValue {@link STALE_READ_GRACE_PERIOD_MS} */
   staleReadGracePeriodMs?: number;
-  /** Something that a status shows is different now. */
+  /** Called when the status may have changed. */
   onChange?: () => void;
-  /** The source began to fail, or works again. */
+  /** Called when the source begins to fail, and with `null` when it works again. */
   onHealthChange?: (error: Error | null) => void;
 }
 
-/** What holds at one moment. */
+/** The answer at one moment. */
 export interface MonitorSnapshot {
   source: StatusSource;
-  /** The answer for everything, whatever the windows say; `null` where they decide. */
+  /** The answer for every call, whatever the windows; `null` if the windows decide. */
   forced: boolean | null;
   active: readonly StoredWindow[];
 }
 
-/** What is known of the source's health. */
+/** The health of the source. */
 export interface SourceHealth {
   healthy: boolean;
   lastReadAt: string | null;
   error?: string;
 }
 
-/** A read that takes longer counts as failed, in milliseconds. */
+/** A read that takes longer counts as failed. */
 export const READ_TIMEOUT_MS = 5_000;
-/** A timer may be this late in a busy process; later, and the process was suspended. In milliseconds. */
+/** How late a timer may be in a busy process. If it is later, the process was suspended. */
 const TIMER_TOLERANCE_MS = 1_000;
-/** The longest time for which decisions wait for the first read after a suspension, in milliseconds. */
+/** How long decisions wait for the first read after a suspension. */
 const CATCH_UP_TIMEOUT_MS = 1_000;
-/** The longest pause between two attempts to read a source that fails, in milliseconds. */
+/** The longest pause between two reads of a source that fails. */
 const MAX_BACKOFF_MS = 30_000;
 /**
- * An older revision is a read that was overtaken, or came from a cache; one that stays for so many milliseconds is a backup that
- * somebody has put back.
+ * How long an older revision is ignored as a stale read, of a cache for example. After that it counts as a restored backup.
  */
 const STALE_READ_GRACE_PERIOD_MS = 60_000;
 
 const NO_WINDOWS: readonly StoredWindow[] = [];
 
 /**
- * Holds the snapshot that every decision reads, and keeps it fresh: one reader in the process, however many callers. A read that
- * gives an older revision of the same lineage replaces nothing.
+ * Keeps an in-memory snapshot of the state for every decision, with one read at a time in the process. A read that returns an
+ * older revision of the same lineage does not replace the snapshot.
  */
 export class StateMonitor {
   readonly #options: StateMonitorOptions;
@@ -96,11 +96,11 @@ export class StateMonitor {
     this.#snapshot = this.#createSnapshot();
   }
 
-  /** Reads the source once, then follows it until {@link stop}. Never rejects: a source that fails is a situation too. */
+  /** Reads the source once, then follows it until {@link stop}. Never rejects: the status shows a source that fails. */
   async start(): Promise<void> {
     this.#isRunning = true;
     this.#isStopped = false;
-    // The poll does without notifications, and the read that follows says what is wrong.
+    // Polling needs no notifications, and the read below reports the error.
     await this.#withTimeout(() => this.#watch()).catch(() => undefined);
     await this.refresh();
   }
@@ -117,7 +117,7 @@ export class StateMonitor {
     if (endWatch) await this.#withTimeout(endWatch);
   }
 
-  /** Reads the source now; resolves when a read that began after the call is done. */
+  /** Reads the source now. Resolves after a read that began after the call. */
   refresh(): Promise<void> {
     if (this.#reading === null) {
       this.#reading = this.#read().finally(() => (this.#reading = null));
@@ -131,16 +131,16 @@ export class StateMonitor {
   }
 
   /**
-   * Whether the source was read as lately as `refreshInterval` promises. It was not in a process that was suspended, as serverless
-   * platforms do between requests: neither timers nor notifications have told it of a change.
+   * Whether the last read is as recent as `refreshInterval` promises. It is not after a suspension, as on serverless platforms
+   * between requests: neither timers nor notifications run meanwhile.
    */
   get isFresh(): boolean {
     return this.#options.clock.now() <= this.#freshUntil;
   }
 
   /**
-   * Reads the source because the snapshot is not fresh. Resolves after that read, or after {@link CATCH_UP_TIMEOUT_MS} ms: then the source
-   * counts as failed until it answers.
+   * Reads the source because the snapshot is not fresh. Resolves after that read, or after {@link CATCH_UP_TIMEOUT_MS}; the
+   * source then counts as failed until it answers.
    */
   catchUp(): Promise<void> {
     return (this.#catchingUp ??= this.#readAfterWake().finally(() => (this.#catchingUp = null)));
@@ -152,12 +152,12 @@ export class StateMonitor {
       await withTimeout(() => this.refresh(), clock, CATCH_UP_TIMEOUT_MS);
     } catch (error) {
       this.#fail(error as Error);
-      // The read goes on, and is the only one that waits.
+      // The read continues; no second one starts meanwhile.
       this.#expectReadBy(clock.now() + 2 * READ_TIMEOUT_MS);
     }
   }
 
-  /** Takes over what a write has left in the source. Reads that began before it count no more. */
+  /** Applies the state that a write has left in the source. Reads that began before it are ignored. */
   adopt(state: MaintenanceState | null): void {
     this.#writes++;
     this.#applyState(state, true);
@@ -195,7 +195,7 @@ export class StateMonitor {
     return now - this.#olderSince < (this.#options.staleReadGracePeriodMs ?? STALE_READ_GRACE_PERIOD_MS);
   }
 
-  /** What holds now. From memory. */
+  /** Returns the answer now, from memory. */
   getSnapshot(): MonitorSnapshot {
     if (this.#schedule.isEmpty) return this.#snapshot;
     const active = this.#schedule.getActiveAt(this.#options.clock.now());
@@ -203,16 +203,17 @@ export class StateMonitor {
     return this.#snapshot;
   }
 
-  /** The windows still to come, the nearest first. */
+  /** Returns the planned windows, in the order of their start. */
   getPlannedWindows(): StoredWindow[] {
     return this.#schedule.getPlannedAt(this.#options.clock.now());
   }
 
-  /** The state that decides now; `null` where none is stored. */
+  /** The state that this instance applies; `null` if none is stored. */
   get state(): MaintenanceState | null {
     return this.#state;
   }
 
+  /** The health of the source. */
   get health(): SourceHealth {
     return {
       healthy: this.#error === null && this.#hasState,
@@ -232,7 +233,7 @@ export class StateMonitor {
   async #read(): Promise<void> {
     const writes = this.#writes;
     const { clock } = this.#options;
-    // A read that starts late belongs to a process that was suspended: its snapshot stays overdue until this read is done.
+    // After a suspension, the snapshot stays overdue until this read is done.
     const isLate = !this.isFresh;
     const timeout = clock.now() + (isLate ? 2 * READ_TIMEOUT_MS : READ_TIMEOUT_MS);
     if (!isLate) this.#expectReadBy(timeout);
@@ -243,7 +244,7 @@ export class StateMonitor {
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(toErrorMessage(error)));
     } finally {
-      // What a process asked for before it was suspended says nothing of what has happened since.
+      // A read that was requested before a suspension does not show later changes.
       if (this.#isRunning && clock.now() > timeout + TIMER_TOLERANCE_MS) void this.refresh();
       else this.#schedulePoll();
     }
@@ -253,7 +254,7 @@ export class StateMonitor {
     return this.#withTimeout(() => this.#options.source.read());
   }
 
-  // The first read may find that its connection has not survived the suspension; the second opens another.
+  // The connection may not have survived the suspension; the second read opens another.
   #readAfterSuspension(): ReturnType<StateSource['read']> {
     return this.#readSource().catch(() => this.#readSource());
   }
@@ -265,14 +266,14 @@ export class StateMonitor {
   }
 
   #fail(error: Error): void {
-    // Who has ended the monitor has ended the source too.
+    // The source is closed as well; ignore late failures.
     if (this.#isStopped) return;
-    const isNews = this.#error === null;
+    const isFirst = this.#error === null;
     const isOther = this.#error?.message !== error.message;
     this.#error = error;
     this.#failures++;
-    if (isNews) this.#options.onHealthChange?.(error);
-    if (isNews || isOther) this.#notify();
+    if (isFirst) this.#options.onHealthChange?.(error);
+    if (isFirst || isOther) this.#notify();
   }
 
   #schedulePoll(): void {
@@ -285,7 +286,7 @@ export class StateMonitor {
       hasLeasedWindow(this.#state) ? LEASE_REFRESH_INTERVAL_MS : Infinity,
     );
     this.#expectReadBy(clock.now() + pause);
-    // Earlier, never later, so that the interval stays the bound; spread, so that instances do not read in step.
+    // Up to a fifth earlier, so that instances do not read in step and the interval remains the upper bound.
     this.#cancelPoll = clock.wake(() => void this.refresh(), pause * (0.8 + 0.2 * Math.random()));
   }
 

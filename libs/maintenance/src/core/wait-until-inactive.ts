@@ -1,23 +1,24 @@
 import type { Observable } from 'rxjs';
 
+/** The options of {@link waitUntilInactive}. */
 export interface WaitUntilInactiveOptions {
   isActive: () => boolean;
-  /** Emits whenever the answer may be another one. */
+  /** Emits whenever the answer may have changed. */
   changes: Observable<unknown>;
-  /** Each of them ends the waiting. */
+  /** Each of them aborts the wait. */
   signals: readonly AbortSignal[];
 }
 
-/** Resolves as soon as nothing is active; rejects with the reason of the first signal that aborts before. */
+/** Resolves when maintenance is off. Rejects with the reason of the first signal that aborts before. */
 export function waitUntilInactive({ isActive, changes, signals }: WaitUntilInactiveOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const aborted = signals.find((signal) => signal.aborted);
     if (aborted) return reject(aborted.reason as Error);
     if (!isActive()) return resolve();
-    // Neither the clock's timers nor the watch of a file keep a process alive, and this may be all that it is there for.
-    const hold = setInterval(() => undefined, 2 ** 30);
+    // Keeps the process alive: neither the timers of the clock nor the watch of a file do, and it may have no other work.
+    const keepAlive = setInterval(() => undefined, 2 ** 30);
     const stop = (): void => {
-      clearInterval(hold);
+      clearInterval(keepAlive);
       subscription.unsubscribe();
       signals.forEach((signal) => signal.removeEventListener('abort', abort));
     };

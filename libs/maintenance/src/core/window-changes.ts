@@ -10,26 +10,33 @@ import { getEnd, isActiveAt, toPublicRecurrence, getStart, type StoredWindow } f
 import { nextOccurrence, currentOccurrence } from './recurrence.js';
 import { assertEnd, assertStart, type DisableOptions, type WindowFields } from './window-options.js';
 
-/** Who makes a change, and from where. */
+/** The author of a change, and the interface through which it was made. */
 export interface ChangeOrigin {
   by?: string;
   via: ChangeSource;
 }
 
-/** A change worked out against one state; `null` where it would change nothing. */
+/** A change of the windows, computed from one state. */
 export interface Change {
-  /** `'renew'`: the owner of a window still lives. That is no change to tell of, so the history does not have it. */
+  /** The kind of change. `'renew'` renews a lease, which the history does not record. */
   action: 'on' | 'plan' | 'change' | 'off' | 'renew';
+  /** All windows after the change. */
   windows: StoredWindow[];
+  /** The windows that it started, changed or ended. */
   affected: StoredWindow[];
-  /** Windows that `'off'` removes before they start. */
+  /** The windows that `'off'` removes before their start. */
   cancelled?: StoredWindow[];
 }
 
 /**
- * Opens a window, or changes the active one of the same scope and mode.
+ * Starts a window, or changes the active one of the same scope and mode.
  *
- * @param id - the id of a window that is new
+ * @param windows - the windows before the change
+ * @param fields - the fields that are given
+ * @param now - milliseconds since the epoch
+ * @param id - the id of a new window
+ * @param by - the author, if the fields name none
+ * @returns the change; `null` if nothing changes
  * @throws {@link InvalidWindowError} if the start lies in the past, or the end that results before the start
  */
 export function openWindow(
@@ -43,7 +50,7 @@ export function openWindow(
   const active = isPlanned
     ? undefined
     : windows.find((window) => isManualWindow(window, fields) && isActiveAt(window, now));
-  // A series may have begun long ago, and the start that a window has may be given again.
+  // A series may have started long ago, and a change may repeat the start of the window.
   const isKept = fields.recurrence !== undefined || (active && fields.startsAt === getStart(active));
   if (fields.startsAt !== undefined && !isKept) assertStart(fields.startsAt, now);
   if (active) return changeWindow(windows, active, fields, now);
@@ -54,7 +61,7 @@ export function openWindow(
   return { action: currentOccurrence(opened, now) ? 'on' : 'plan', windows: [...windows, opened], affected: [opened] };
 }
 
-/** The window that the fields describe. */
+/** Creates the window that the fields describe. */
 export function createWindow(fields: WindowFields, now: number, id: string, by?: string): StoredWindow {
   return {
     id,
@@ -71,14 +78,14 @@ export function createWindow(fields: WindowFields, now: number, id: string, by?:
   };
 }
 
-// A window under a lease belongs to the code that holds it, an occurrence to its series.
+// A window with a lease belongs to its owner, an occurrence to its series.
 function isManualWindow(window: StoredWindow, { scope, mode }: WindowFields): boolean {
   return (
     window.scope === scope && window.mode === mode && window.leaseUntil === undefined && window.recurrence === undefined
   );
 }
 
-// Times of its own make a window of its own; all else concerns the series whose occurrence is on.
+// Fields with times describe a new window. Without them, they change the series whose occurrence is active.
 function hasOwnTimes({ startsAt, endsAt }: WindowFields): boolean {
   return startsAt !== undefined || endsAt !== undefined;
 }
@@ -95,7 +102,7 @@ function changeWindow(
   now: number,
 ): Change | null {
   const changed: StoredWindow = { ...active };
-  // Two spellings of one moment are no difference.
+  // The same moment may be written differently.
   if (fields.startsAt !== undefined && fields.startsAt !== getStart(active)) changed.startsAt = toIso(fields.startsAt);
   if (fields.endsAt !== undefined && (fields.endsAt ?? Infinity) !== getEnd(active)) {
     changed.endsAt = fields.endsAt === null ? null : toIso(fields.endsAt);
@@ -114,40 +121,45 @@ function changeWindow(
 }
 
 /**
- * Ends windows: the active ones, or those that `which` names. Of a recurring one that is not named the occurrence ends, and the
- * series goes on. Named ones that have not started are cancelled; so is what would come of a recurring one whose occurrence ends.
+ * Ends the active windows, or those that `which` selects. With `id` or `all`, planned windows are cancelled and recurring ones
+ * end for good; otherwise only the current occurrence of a recurring window ends.
+ *
+ * @returns the change; `null` if nothing changes
  */
 export function endWindows(windows: readonly StoredWindow[], which: DisableOptions, now: number): Change | null {
-  const wholly = which.all === true || which.id !== undefined;
-  const concerned: StoredWindow[] = [];
+  const isForGood = which.all === true || which.id !== undefined;
+  const affected: StoredWindow[] = [];
   const cancelled: StoredWindow[] = [];
   const remaining = windows.flatMap((window) => {
     const isNamed =
       (which.scope === undefined || window.scope === which.scope) && (which.id === undefined || window.id === which.id);
     const present = isNamed ? currentOccurrence(window, now) : null;
-    // A series without any occurrence left can still be removed.
-    if (!present && !(isNamed && wholly && (window.recurrence ?? nextOccurrence(window, now)))) return window;
-    if (present) concerned.push(present);
-    if (window.recurrence && present && !wholly) {
+    // A series without further occurrences can still be removed.
+    if (!present && !(isNamed && isForGood && (window.recurrence ?? nextOccurrence(window, now)))) return window;
+    if (present) affected.push(present);
+    if (window.recurrence && present && !isForGood) {
       return { ...window, recurrence: { ...window.recurrence, ended: present.startsAt } };
     }
     const coming = window.recurrence ? nextOccurrence(window, now) : null;
     if (coming || !present) cancelled.push(coming ?? window);
     return [];
   });
-  if (concerned.length === 0 && cancelled.length === 0) return null;
-  return { action: 'off', windows: remaining, affected: concerned, ...(cancelled.length > 0 && { cancelled }) };
+  if (affected.length === 0 && cancelled.length === 0) return null;
+  return { action: 'off', windows: remaining, affected, ...(cancelled.length > 0 && { cancelled }) };
 }
 
-/** Whether all that is active is to end. */
+/** Whether every active window is to end. */
 export function shouldEndAll({ scope, id }: DisableOptions): boolean {
   return scope === undefined && id === undefined;
 }
 
 /**
- * The state after a change. Windows that are over leave it; the history remembers them.
+ * Returns the state after a change, without the windows that have ended.
  *
- * @param base - the state that the change was worked out against; `null` where there was none
+ * @param base - the state that the change was computed from; `null` if there was none
+ * @param change - the change
+ * @param origin - its author and interface, for the history
+ * @param now - milliseconds since the epoch
  * @param newLineage - the lineage of a state that has none yet
  */
 export function createNextState(
@@ -157,7 +169,7 @@ export function createNextState(
   now: number,
   newLineage: string,
 ): MaintenanceState {
-  // Revisions compare within one lineage only: where there is no next number, another lineage begins.
+  // Revisions are comparable within one lineage only: after the largest number, another lineage begins.
   const isNew = base === null || base.lineage === HANDWRITTEN_LINEAGE || base.revision >= Number.MAX_SAFE_INTEGER;
   const revision = isNew ? 1 : base.revision + 1;
   return {
@@ -174,7 +186,7 @@ export function createNextState(
 }
 
 function createHistoryEntries(
-  { action, affected: concerned, cancelled = [] }: Change,
+  { action, affected, cancelled = [] }: Change,
   { by, via }: ChangeOrigin,
   now: number,
   revision: number,
@@ -189,14 +201,14 @@ function createHistoryEntries(
     windows: windows.map((window) => toHistoryWindow(window, now)),
   });
   return [
-    ...(concerned.length > 0 || cancelled.length === 0 ? [createEntry(action, concerned)] : []),
+    ...(affected.length > 0 || cancelled.length === 0 ? [createEntry(action, affected)] : []),
     ...(cancelled.length > 0 ? [createEntry('cancel', cancelled)] : []),
   ];
 }
 
 function toHistoryWindow(window: StoredWindow, now: number): HistoryEntry['windows'][number] {
   const { id, scope, mode, message, recurrence } = window;
-  // The dates of a series are those within which it recurs, at which nothing starts or ends.
+  // The dates of a series are its bounds; its occurrences start and end at other times.
   const { startsAt, endsAt } = currentOccurrence(window, now) ?? nextOccurrence(window, now) ?? window;
   return {
     id,

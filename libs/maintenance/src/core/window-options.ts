@@ -9,47 +9,47 @@ import {
 } from './maintenance-window.js';
 import { assertRecurrence } from './recurrence.js';
 
-/** What `enable()` may be told. What is omitted has its default, or on an active window stays as it is. */
+/** The options of `enable()`. An omitted option has its default, or keeps its value on an active window. */
 export interface EnableOptions {
-  /** @defaultValue `'*'`: everything */
+  /** The scope. @defaultValue `'*'`, the whole application */
   scope?: string;
-  /** @defaultValue `'full'` */
+  /** The mode. @defaultValue `'full'` */
   mode?: MaintenanceMode;
-  /** ISO 8601 with a time zone, or a `Date`; at most a minute ago, unless the window recurs. @defaultValue now */
+  /** The start: ISO 8601 with a time zone, or a `Date`; at most a minute ago, unless the window recurs. @defaultValue now */
   startsAt?: string | Date;
-  /** ISO 8601 with a time zone, or a `Date`; `null`: until it is turned off. @defaultValue `null` */
+  /** The end: ISO 8601 with a time zone, or a `Date`; `null` until it is turned off. @defaultValue `null` */
   endsAt?: string | Date | null;
-  /** What visitors read, as plain text. */
+  /** The message to clients, as plain text. */
   message?: string;
-  /** Seconds for `Retry-After`; 0 sends none. @defaultValue what is left of the window */
+  /** Seconds for `Retry-After`; 0 sends no header. @defaultValue the time until the end of the window */
   retryAfter?: number;
-  /** Who opens it. */
+  /** The author. */
   createdBy?: string;
-  /** Repeats it; start and end are then those of the series. */
+  /** The recurrence; start and end are then those of the series. */
   recurrence?: RecurrenceOptions;
 }
 
-/** When a recurring window occurs, and for how long. */
+/** The recurrence of a window. */
 export interface RecurrenceOptions {
-  /** Five cron fields: minute, hour, day of month, month, day of week. */
+  /** The cron expression, of five fields: minute, hour, day of month, month, day of week. */
   cron: string;
-  /** IANA name of the time zone in which the expression is read. @defaultValue `'UTC'` */
+  /** The IANA name of the time zone of the expression. @defaultValue `'UTC'` */
   timeZone?: string;
-  /** Length of each occurrence in milliseconds. */
+  /** The length of each occurrence in milliseconds. */
   duration: number;
 }
 
-/** Which windows `disable()` ends. @defaultValue every active one */
+/** The options of `disable()`: the windows to end, by default every active one. */
 export interface DisableOptions {
-  /** Only those of this scope. */
+  /** Ends only the windows of this scope. */
   scope?: string;
-  /** Only this one, be it active or planned. */
+  /** Ends only this window, active or planned. */
   id?: string;
-  /** Planned ones too. */
+  /** Whether to cancel planned windows too. @defaultValue `false` */
   all?: boolean;
 }
 
-/** The fields of a window that were given, checked; times in milliseconds since the epoch. */
+/** The options of a window after validation; times in milliseconds since the epoch. */
 export interface WindowFields {
   scope: string;
   mode: MaintenanceMode;
@@ -59,11 +59,11 @@ export interface WindowFields {
   retryAfter?: number;
   createdBy?: string;
   recurrence?: WindowRecurrence;
-  /** Never from a request or a program: the command line makes it. */
+  /** The secrets of its bypass, which only the command line creates. */
   bypass?: WindowBypass;
 }
 
-/** Clocks of two hosts may differ, and a request takes its time. In milliseconds. */
+/** How far a start may lie in the past: clocks of two hosts differ, and a request takes time. */
 const MAX_START_AGE_MS = 60_000;
 
 const WINDOW_KEYS = ['scope', 'mode', 'startsAt', 'endsAt', 'message', 'retryAfter', 'createdBy', 'recurrence'];
@@ -71,9 +71,12 @@ const RECURRENCE_KEYS = ['cron', 'timeZone', 'duration'];
 const SELECTOR_KEYS = ['scope', 'id', 'all'];
 
 /**
- * Checks what somebody asks for, whether typed by a program or read from a request.
+ * Parses the options of `enable()`, from code or from a request.
  *
- * @throws {@link InvalidWindowError}
+ * @param options - the options
+ * @param now - milliseconds since the epoch
+ * @returns the fields of the window
+ * @throws {@link InvalidWindowError} for options that can't be used
  */
 export function parseEnableOptions(options: unknown, now: number): WindowFields {
   const given = assertKnownKeys(options, WINDOW_KEYS, 'a window');
@@ -95,21 +98,25 @@ export function parseEnableOptions(options: unknown, now: number): WindowFields 
 }
 
 /**
- * The same of a window that is open while work goes on.
+ * Parses the options of `during()`.
  *
- * @throws {@link InvalidWindowError}
+ * @throws {@link InvalidWindowError} for options that can't be used, such as a start or a recurrence
  */
 export function parseTemporaryOptions(options: unknown, now: number): WindowFields {
   const fields = parseEnableOptions(options, now);
-  const unfit = (['startsAt', 'recurrence'] as const).find((name) => fields[name] !== undefined);
-  if (unfit === undefined) return fields;
+  const unsupported = (['startsAt', 'recurrence'] as const).find((name) => fields[name] !== undefined);
+  if (unsupported === undefined) return fields;
   throw new InvalidWindowError(
-    `\`during\` opens its window at once and closes it when the work is done: leave \`${unfit}\` out. For a window that starts ` +
+    `\`during\` starts its window at once and ends it after the work: leave \`${unsupported}\` out. For a window that starts ` +
       'later or recurs, use `enable`.',
   );
 }
 
-/** @throws {@link InvalidWindowError} if the start lies more than a minute in the past: most often a mistyped date */
+/**
+ * Asserts that a start is not in the past.
+ *
+ * @throws {@link InvalidWindowError} for a start more than a minute ago, usually a mistyped date
+ */
 export function assertStart(startsAt: number, now: number): void {
   if (now - startsAt <= MAX_START_AGE_MS) return;
   throw new InvalidWindowError(
@@ -118,7 +125,11 @@ export function assertStart(startsAt: number, now: number): void {
   );
 }
 
-/** @throws {@link InvalidWindowError} unless the end lies in the future and after the start */
+/**
+ * Asserts that an end lies in the future and after the start.
+ *
+ * @throws {@link InvalidWindowError} for any other end
+ */
 export function assertEnd(startsAt: number, endsAt: number, now: number): void {
   const end = new Date(endsAt).toISOString();
   if (endsAt <= now) {
@@ -129,9 +140,13 @@ export function assertEnd(startsAt: number, endsAt: number, now: number): void {
   }
 }
 
-/** @throws {@link InvalidWindowError} */
+/**
+ * Parses the options of `disable()`, from code or from a request.
+ *
+ * @throws {@link InvalidWindowError} for options that can't be used
+ */
 export function parseDisableOptions(which: unknown): DisableOptions {
-  const given = assertKnownKeys(which, SELECTOR_KEYS, 'what to turn off');
+  const given = assertKnownKeys(which, SELECTOR_KEYS, '`disable()`');
   if (given.all !== undefined && typeof given.all !== 'boolean') {
     throw new InvalidWindowError(`\`all\` must be true or false, not ${formatValue(given.all)}.`);
   }
@@ -212,6 +227,6 @@ function toJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch {
-    return 'something that has no JSON, or is nested too deep';
+    return 'a value that JSON can not represent';
   }
 }

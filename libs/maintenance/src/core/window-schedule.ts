@@ -2,13 +2,13 @@ import { getStart, type StoredWindow } from './maintenance-window.js';
 import { nextOccurrence, findNextBoundary, currentOccurrence } from './recurrence.js';
 
 /**
- * Windows laid along the clock. Which of them are open is a comparison with the moment asked for, remembered until the next
- * boundary; nothing here waits for a timer.
+ * Returns the active and the planned windows at any moment. It compares times, without timers, and caches the active windows
+ * until the next start or end of a window.
  */
 export class WindowSchedule {
   readonly #windows: readonly StoredWindow[];
   #active: readonly StoredWindow[] = [];
-  // The remembered answer holds in [from, until); empty at first.
+  // The cached answer is valid in [from, until), which is empty at first.
   #validFrom = Infinity;
   #validUntil = -Infinity;
 
@@ -20,7 +20,7 @@ export class WindowSchedule {
     }
   }
 
-  /** The windows open at `now` (milliseconds since the epoch). Equal answers are the same array. */
+  /** Returns the windows active at `now` (milliseconds since the epoch), as the same array until they change. */
   getActiveAt(now: number): readonly StoredWindow[] {
     if (now < this.#validFrom || now >= this.#validUntil) {
       this.#active = this.#windows.flatMap((window) => currentOccurrence(window, now) ?? []);
@@ -30,19 +30,19 @@ export class WindowSchedule {
     return this.#active;
   }
 
-  /** The windows still to come, the nearest first; of recurring ones the next occurrence. */
+  /** Returns the planned windows in the order of their start; of a recurring one, its next occurrence. */
   getPlannedAt(now: number): StoredWindow[] {
     return this.#windows
       .flatMap((window) => nextOccurrence(window, now) ?? [])
       .sort((a, b) => getStart(a) - getStart(b));
   }
 
-  /** The first moment after `now` at which a window starts or ends; `Infinity` if there is none. */
+  /** Returns the first moment after `now` at which a window starts or ends; `Infinity` if there is none. */
   findNextBoundary(now: number): number {
     return Math.min(...this.#windows.map((window) => findNextBoundary(window, now)));
   }
 
-  /** Whether any window is open or to come, at whatever moment: `false` spares the question of the time. */
+  /** Whether there are no windows at all, so that callers need not read the clock. */
   get isEmpty(): boolean {
     return this.#windows.length === 0;
   }

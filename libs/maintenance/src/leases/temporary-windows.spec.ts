@@ -213,7 +213,7 @@ describe('TemporaryWindows', () => {
   });
 
   it.each([
-    ['a later start', { startsAt: iso(60) }, /`during` opens its window at once.*leave `startsAt` out/],
+    ['a later start', { startsAt: iso(60) }, /`during` starts its window at once.*leave `startsAt` out/],
     ['a recurrence', { recurrence: { cron: '0 3 * * 0', duration: 1000 } }, /leave `recurrence` out/],
     ['an end in the past', { endsAt: iso(-1) }, /is in the past/],
   ])('rejects %s without starting the work', async (_what, options, says) => {

@@ -3,11 +3,11 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 
 /** The program that this process runs. */
 export interface Program {
-  /** `name` of its package.json, else its start file. */
+  /** The `name` in its package.json, else its start file. */
   name: string;
-  /** Version in its package.json. */
+  /** The version in its package.json. */
   version?: string;
-  /** The file that was started, from the folder of its package.json. */
+  /** The file that was started, relative to its package.json. */
   startFile?: string;
 }
 
@@ -15,13 +15,16 @@ interface Package {
   folder: string;
   name?: string;
   version?: string;
-  /** Whether it is a Nest application, and no tool that runs one. */
+  /** Whether it is a Nest application, not a tool that runs one. */
   usesNest: boolean;
 }
 
 /**
- * Finds the program: the file that was started, with the nearest package.json above it. Where a tool was started that runs the
- * application inside itself, such as pm2 or Vitest, it is pm2's script, or the package of the working directory.
+ * Finds the program: the file that was started, with the nearest package.json above it. If that file is a tool that runs the
+ * application, such as pm2 or Vitest, the program is pm2's script, or the package of the working directory.
+ *
+ * @param environment - the environment
+ * @returns the program
  */
 export function findProgram(environment: NodeJS.ProcessEnv = process.env): Program {
   for (const startFile of [process.argv[1], environment.pm_exec_path]) {
@@ -29,7 +32,7 @@ export function findProgram(environment: NodeJS.ProcessEnv = process.env): Progr
     const path = resolve(startFile);
     const found = findPackage(dirname(path));
     if (isTool(path, found)) continue;
-    // On AWS Lambda, for example, what was started has none, and is not the application's.
+    // On AWS Lambda, for example, the file that was started has no package.json and is not part of the application.
     if (!found) break;
     return toProgram(found, path);
   }
@@ -51,7 +54,7 @@ function isTool(path: string, found: Package | undefined): boolean {
   return path.split(sep).includes('node_modules') && found?.usesNest !== true;
 }
 
-/** The nearest package.json that says what it is of: one that only sets `type` does not. */
+/** Returns the nearest package with a name or a version: a package.json may only set `type`. */
 function findPackage(from: string): Package | undefined {
   for (let at = resolve(from); ; at = dirname(at)) {
     const found = readPackage(at);

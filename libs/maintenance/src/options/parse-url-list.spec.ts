@@ -17,5 +17,5 @@ it.each([
 });
 
 it('rejects an invalid regular expression', () => {
-  expect(() => parseUrlList('/(/')).toThrow(/\/\(\/ is no regular expression/);
+  expect(() => parseUrlList('/(/')).toThrow(/\/\(\/ is not a regular expression/);
 });

@@ -1,12 +1,14 @@
 const REGEXP_LITERAL_PATTERN = /^\/((?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+)\/([dgimsuvy]*)\s*(?:,|$)/;
-/** Characters and quantifiers that a path in route syntax has no use for. */
+/** Characters and quantifiers that never occur in route syntax. */
 const REGEXP_ONLY_PATTERN = /[\^$|\\()[\]+?]|\.\*|\{\d+(?:,\d*)?\}/;
 
 /**
- * Reads a list of paths and regular expressions: commas separate, except inside an expression written as `/.../flags`. What could
- * be both, such as `/health/`, is a path.
+ * Parses a list of paths and RegExps, separated by commas. A RegExp is written as `/.../flags` and may contain commas. Text
+ * that could be both, such as `/health/`, is a path.
  *
- * @throws TypeError that names the expression that is none
+ * @param text - the list
+ * @returns paths and RegExps
+ * @throws TypeError that names an invalid RegExp
  */
 export function parseUrlList(text: string): (string | RegExp)[] {
   const items: (string | RegExp)[] = [];
@@ -29,7 +31,7 @@ function createRegExp(source: string, flags: string): RegExp {
   try {
     return new RegExp(source, flags);
   } catch (error) {
-    throw new TypeError(`a list of paths and regular expressions; /${source}/${flags} is no regular expression`, {
+    throw new TypeError(`a list of paths and regular expressions; /${source}/${flags} is not a regular expression`, {
       cause: error,
     });
   }

@@ -1,16 +1,16 @@
-/** What Kubernetes sets for a Service whose name begins with `maintenance`: none of it is meant for the module. */
+/** The variables that Kubernetes sets for a Service whose name begins with `maintenance`: they are not meant for the module. */
 const SERVICE_LINK = /_SERVICE_(?:HOST|PORT)(?:_\w+)?$|_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO))?)?$/;
-/** Names that differ by more are not taken for a slip of the pen. */
+/** Names that differ by more characters are not treated as typos. */
 const MAX_DISTANCE = 3;
 
-/** A variable that begins like those of the module and is none of them. */
+/** A variable that begins like those of the module, but sets no option. */
 export interface UnknownVariable {
   name: string;
-  /** The one that is most likely meant, if any is. */
+  /** The variable that was probably meant. */
   suggestion: string | undefined;
 }
 
-/** Finds variables that nothing reads, with the known names that are most like them. */
+/** Finds variables that have no effect, with the known names that are most similar. */
 export function findUnknownVariables(environment: NodeJS.ProcessEnv, known: readonly string[]): UnknownVariable[] {
   return Object.keys(environment)
     .filter((name) => name.startsWith('MAINTENANCE_') && !known.includes(name) && !SERVICE_LINK.test(name))
