@@ -129,7 +129,7 @@ describe.each(ADAPTERS)('a window on an unknown scope (%s)', (adapter) => {
     await close();
     expect(maintenance.status().windows.active).toHaveLength(2);
     expect(warnings).toEqual([
-      'The window on the scope "paymnets" closes nothing here: no @MaintenanceScope() names it. Known are "payments".',
+      'The window on the scope "paymnets" matches no handler: no @MaintenanceScope() names it. Known scopes: "payments".',
     ]);
   });
 
@@ -144,8 +144,8 @@ describe.each(ADAPTERS)('a window on an unknown scope (%s)', (adapter) => {
     await running.maintenance.refresh();
     await running.close();
     expect(warnings).toEqual([
-      'The window on the scope "part-0" (and on 1999 other scopes) closes nothing here: no @MaintenanceScope() names it. ' +
-        'Known are "payments".',
+      'The window on the scope "part-0" (and on 1999 other scopes) matches no handler: no @MaintenanceScope() names it. ' +
+        'Known scopes: "payments".',
     ]);
   });
 

@@ -63,8 +63,10 @@ export class StateLog {
   logHealthChange(error: Error | null, policy: StorageFailurePolicy): void {
     const { logger, location } = this.options;
     if (error === null) return logger.log(`The storage ${location} works again.`);
-    const consequence = policy === 'last-known' ? 'the last known state counts' : `maintenance is ${policy}`;
-    logger.error(`The storage ${location} fails, so ${consequence} (onStorageFailure): ${toErrorMessage(error)}`);
+    const consequence = policy === 'last-known' ? 'the last known state applies' : `maintenance is ${policy}`;
+    logger.error(
+      `The storage ${location} fails, so ${consequence} (onStorageFailure: ${policy}): ${toErrorMessage(error)}`,
+    );
   }
 }
 

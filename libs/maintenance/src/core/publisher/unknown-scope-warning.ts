@@ -29,9 +29,9 @@ export class UnknownScopeWarning {
     // One line, however many there are.
     const others = unknown.length === 1 ? '' : ` (and on ${unknown.length - 1} other scopes)`;
     const names = [...known].sort().map((name) => JSON.stringify(name));
-    const carried = names.length > 0 ? `Known are ${names.join(', ')}` : 'No scope is used';
+    const hint = names.length > 0 ? `Known scopes: ${names.join(', ')}` : 'The application has no scopes';
     this.logger.warn(
-      `The window on the scope ${JSON.stringify(first)}${others} closes nothing here: no @MaintenanceScope() names it. ${carried}.`,
+      `The window on the scope ${JSON.stringify(first)}${others} matches no handler: no @MaintenanceScope() names it. ${hint}.`,
     );
   }
 }
