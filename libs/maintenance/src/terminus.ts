@@ -17,8 +17,8 @@ export interface MaintenanceHealth extends Record<string, unknown> {
 }
 
 /**
- * Reports to `@nestjs/terminus` whether the storage works. Active maintenance is reported as healthy. The indicator answers
- * from memory: a health check never waits for the storage.
+ * Reports to `@nestjs/terminus` whether the storage works. Active maintenance is reported as healthy. The indicator
+ * answers from memory: a health check never waits for the storage.
  *
  * The application keeps serving while the storage fails. Leave the indicator out of checks whose failure restarts it.
  *

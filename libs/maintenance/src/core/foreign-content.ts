@@ -7,8 +7,8 @@ export function isBlank(text: string): boolean {
 }
 
 /**
- * Describes content that never was a state, such as the file of another program at a mistyped path. Content that begins like
- * a state, or names a lineage, was one; blank content may have been.
+ * Describes content that never was a state, such as the file of another program at a mistyped path. Content that begins
+ * like a state, or names a lineage, was one; blank content may have been.
  *
  * @returns `null` for content that is or was a state
  */

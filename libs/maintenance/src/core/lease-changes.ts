@@ -5,8 +5,8 @@ import { isActiveAt, type StoredWindow } from './maintenance-window.js';
 import type { WindowFields } from './window-options.js';
 
 /**
- * The longest interval between two reads of a state with a lease. An instance that misses a renewal would treat the window as
- * expired while its owner is still working.
+ * The longest interval between two reads of a state with a lease. An instance that misses a renewal would treat the
+ * window as expired while its owner is still working.
  */
 export const LEASE_REFRESH_INTERVAL_MS = 10_000;
 

@@ -13,8 +13,8 @@ export interface HistoryEntry {
   /** The time of the change, ISO 8601 in UTC. */
   at: string;
   /**
-   * The kind of change: `'on'` started windows and `'off'` ended them, `'plan'` created planned windows and `'cancel'` removed
-   * them before their start. A revision that ends some windows and cancels others has an entry for each.
+   * The kind of change: `'on'` started windows and `'off'` ended them, `'plan'` created planned windows and `'cancel'`
+   * removed them before their start. A revision that ends some windows and cancels others has an entry for each.
    */
   action: 'on' | 'plan' | 'change' | 'off' | 'cancel';
   /** The author: a user name, `user@host` or `token`. */

@@ -1,8 +1,8 @@
 import type { MaintenanceWindow } from './maintenance-window.js';
 
 /**
- * The origin of the answer: the option `enabled`, the stored state, the last state read before the storage failed, or the
- * option `onStorageFailure` if no state is known.
+ * The origin of the answer: the option `enabled`, the stored state, the last state read before the storage failed, or
+ * the option `onStorageFailure` if no state is known.
  */
 export type StatusSource = 'configuration' | 'storage' | 'last-known' | 'fallback';
 

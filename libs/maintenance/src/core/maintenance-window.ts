@@ -26,7 +26,9 @@ export interface MaintenanceWindow {
   endsAt: string | null;
   /** The message to clients, as plain text: it is escaped wherever it is shown. */
   message?: string;
-  /** Seconds for the `Retry-After` header (RFC 9110, section 10.2.3); by default the time until the end of the window. */
+  /**
+   * Seconds for the `Retry-After` header (RFC 9110, section 10.2.3); by default the time until the end of the window.
+   */
   retryAfter?: number;
   /** The time of its creation, ISO 8601 in UTC. */
   createdAt: string;
@@ -76,8 +78,8 @@ export function getEnd(window: StoredWindow): number {
 }
 
 /**
- * Returns the end of the window that clients are told, in milliseconds since the epoch; `Infinity` if it is unknown. Leases
- * are excluded: they only bound how long the window of a crashed owner stays active.
+ * Returns the end of the window that clients are told, in milliseconds since the epoch; `Infinity` if it is unknown.
+ * Leases are excluded: they only bound how long the window of a crashed owner stays active.
  */
 export function getAnnouncedEnd({ endsAt }: MaintenanceWindow): number {
   return endsAt === null ? Infinity : Date.parse(endsAt);

@@ -34,7 +34,9 @@ const FIVE_FIELDS_PATTERN = /^\s*\S+(?:\s+\S+){4}\s*$/;
 
 type RecurringWindow = StoredWindow & { recurrence: WindowRecurrence };
 
-/** Returns the window itself, or the occurrence of a recurring one, that is active at `now`; `null` if there is none. */
+/**
+ * Returns the window itself, or the occurrence of a recurring one, that is active at `now`; `null` if there is none.
+ */
 export function currentOccurrence(window: StoredWindow, now: number): StoredWindow | null {
   if (!isRecurring(window)) return isActiveAt(window, now) ? window : null;
   const { recurrence } = window;
@@ -52,7 +54,10 @@ export function nextOccurrence(window: StoredWindow, now: number): StoredWindow 
   return start === null ? null : createOccurrence(window, start);
 }
 
-/** Returns the first moment after `now` at which the window or an occurrence starts or ends; `Infinity` if there is none. */
+/**
+ * Returns the first moment after `now` at which the window or an occurrence starts or ends; `Infinity` if there is
+ * none.
+ */
 export function findNextBoundary(window: StoredWindow, now: number): number {
   const moments = isRecurring(window)
     ? [currentOccurrence(window, now), nextOccurrence(window, now)].flatMap((found) =>

@@ -126,7 +126,10 @@ export function assertState(value: unknown): asserts value is MaintenanceState {
   parseStateObject(value);
 }
 
-/** The deepest nesting of objects and arrays. Deeper content could be parsed, but JSON.stringify would overflow the stack. */
+/**
+ * The deepest nesting of objects and arrays. Deeper content could be parsed, but JSON.stringify would overflow the
+ * stack.
+ */
 const MAX_DEPTH = 100;
 
 function assertMaxDepth(value: unknown): void {
@@ -151,8 +154,8 @@ function parseStateObject(value: unknown): MaintenanceState {
 const MAX_READABLE_LENGTH = 256 * 1024;
 
 /**
- * Returns the text that {@link parseState} parses. It is indented, unless it is so long that the indentation could make it too
- * large for the storage.
+ * Returns the text that {@link parseState} parses. It is indented, unless it is so long that the indentation could make
+ * it too large for the storage.
  */
 export function serializeState(content: MaintenanceState): string {
   const readable = JSON.stringify(content, null, 2);

@@ -58,15 +58,16 @@ const CATCH_UP_TIMEOUT_MS = 1_000;
 /** The longest pause between two reads of a source that fails. */
 const MAX_BACKOFF_MS = 30_000;
 /**
- * How long an older revision is ignored as a stale read, of a cache for example. After that it counts as a restored backup.
+ * How long an older revision is ignored as a stale read, of a cache for example. After that it counts as a restored
+ * backup.
  */
 const STALE_READ_GRACE_PERIOD_MS = 60_000;
 
 const NO_WINDOWS: readonly StoredWindow[] = [];
 
 /**
- * Keeps an in-memory snapshot of the state for every decision, with one read at a time in the process. A read that returns an
- * older revision of the same lineage does not replace the snapshot.
+ * Keeps an in-memory snapshot of the state for every decision, with one read at a time in the process. A read that
+ * returns an older revision of the same lineage does not replace the snapshot.
  */
 export class StateMonitor {
   readonly #options: StateMonitorOptions;
@@ -131,16 +132,16 @@ export class StateMonitor {
   }
 
   /**
-   * Whether the last read is as recent as `refreshInterval` promises. It is not after a suspension, as on serverless platforms
-   * between requests: neither timers nor notifications run meanwhile.
+   * Whether the last read is as recent as `refreshInterval` promises. It is not after a suspension, as on serverless
+   * platforms between requests: neither timers nor notifications run meanwhile.
    */
   get isFresh(): boolean {
     return this.#options.clock.now() <= this.#freshUntil;
   }
 
   /**
-   * Reads the source because the snapshot is not fresh. Resolves after that read, or after {@link CATCH_UP_TIMEOUT_MS}; the
-   * source then counts as failed until it answers.
+   * Reads the source because the snapshot is not fresh. Resolves after that read, or after {@link CATCH_UP_TIMEOUT_MS};
+   * the source then counts as failed until it answers.
    */
   catchUp(): Promise<void> {
     return (this.#catchingUp ??= this.#readAfterWake().finally(() => (this.#catchingUp = null)));

@@ -121,8 +121,8 @@ function changeWindow(
 }
 
 /**
- * Ends the active windows, or those that `which` selects. With `id` or `all`, planned windows are cancelled and recurring ones
- * end for good; otherwise only the current occurrence of a recurring window ends.
+ * Ends the active windows, or those that `which` selects. With `id` or `all`, planned windows are cancelled and
+ * recurring ones end for good; otherwise only the current occurrence of a recurring window ends.
  *
  * @returns the change; `null` if nothing changes
  */

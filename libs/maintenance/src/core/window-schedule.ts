@@ -2,8 +2,8 @@ import { getStart, type StoredWindow } from './maintenance-window.js';
 import { nextOccurrence, findNextBoundary, currentOccurrence } from './recurrence.js';
 
 /**
- * Returns the active and the planned windows at any moment. It compares times, without timers, and caches the active windows
- * until the next start or end of a window.
+ * Returns the active and the planned windows at any moment. It compares times, without timers, and caches the active
+ * windows until the next start or end of a window.
  */
 export class WindowSchedule {
   readonly #windows: readonly StoredWindow[];

@@ -20,8 +20,8 @@ interface Package {
 }
 
 /**
- * Finds the program: the file that was started, with the nearest package.json above it. If that file is a tool that runs the
- * application, such as pm2 or Vitest, the program is pm2's script, or the package of the working directory.
+ * Finds the program: the file that was started, with the nearest package.json above it. If that file is a tool that
+ * runs the application, such as pm2 or Vitest, the program is pm2's script, or the package of the working directory.
  *
  * @param environment - the environment
  * @returns the program

@@ -137,8 +137,9 @@ export interface MicroservicesOptions {
 /** The behavior of background jobs during maintenance. */
 export interface BackgroundOptions {
   /**
-   * Whether to pause cron jobs and queue workers while a full window covers them. Scheduled methods (`@nestjs/schedule`)
-   * skip their runs, workers (`@nestjs/bullmq`) take no jobs, and a drain waits for those that are running. See
+   * Whether to pause cron jobs and queue workers while a full window covers them. Scheduled methods
+   * (`@nestjs/schedule`) skip their runs, workers (`@nestjs/bullmq`) take no jobs, and a drain waits for those that are
+   * running. See
    * `@MaintenanceScope()` and `@RunInMaintenance()` for single jobs.
    *
    * Environment variable: `MAINTENANCE_BACKGROUND_PAUSE`

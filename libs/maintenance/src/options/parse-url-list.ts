@@ -3,8 +3,8 @@ const REGEXP_LITERAL_PATTERN = /^\/((?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+)\/
 const REGEXP_ONLY_PATTERN = /[\^$|\\()[\]+?]|\.\*|\{\d+(?:,\d*)?\}/;
 
 /**
- * Parses a list of paths and RegExps, separated by commas. A RegExp is written as `/.../flags` and may contain commas. Text
- * that could be both, such as `/health/`, is a path.
+ * Parses a list of paths and RegExps, separated by commas. A RegExp is written as `/.../flags` and may contain commas.
+ * Text that could be both, such as `/health/`, is a path.
  *
  * @param text - the list
  * @returns paths and RegExps

@@ -1,4 +1,7 @@
-/** The variables that Kubernetes sets for a Service whose name begins with `maintenance`: they are not meant for the module. */
+/**
+ * The variables that Kubernetes sets for a Service whose name begins with `maintenance`: they are not meant for the
+ * module.
+ */
 const SERVICE_LINK = /_SERVICE_(?:HOST|PORT)(?:_\w+)?$|_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO))?)?$/;
 /** Names that differ by more characters are not treated as typos. */
 const MAX_DISTANCE = 3;

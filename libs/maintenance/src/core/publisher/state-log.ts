@@ -21,7 +21,9 @@ export class StateLog {
 
   constructor(private readonly options: StateLogOptions) {}
 
-  /** Logs that maintenance is off at the start, and the storage, which operators compare with that of their commands. */
+  /**
+   * Logs that maintenance is off at the start, and the storage, which operators compare with that of their commands.
+   */
   logStart({ active, source, storage, windows }: MaintenanceStatus): void {
     const { logger, location, howToTurnOn } = this.options;
     // Active and planned windows were logged when the state was read.
