@@ -1,7 +1,7 @@
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import { GATEWAY_METADATA, GRAPHQL_MODULE_OPTIONS, PATTERN_METADATA, SSE_METADATA } from '../nest-internals.js';
 
-/** The transports that an application uses, by what its modules declare. */
+/** The transports that an application uses. */
 export interface TransportPackages {
   hasGraphql: boolean;
   hasGateways: boolean;
@@ -9,7 +9,7 @@ export interface TransportPackages {
   hasEventStreams: boolean;
 }
 
-/** Looks at what the modules declare: nothing is created yet. */
+/** Detects the transports by the metadata of providers and controllers, since no instance exists yet. */
 export function detectTransportPackages(modules: ModulesContainer): TransportPackages {
   const all = [...modules.values()];
   const scanner = new MetadataScanner();

@@ -8,7 +8,7 @@ export interface HandlerReference {
   handler: (...args: never[]) => unknown;
 }
 
-/** Nest's context of a call where Nest has none: no guard of the application is asked there. */
+/** A context for calls that are decided where Nest creates none. Guards of the application do not run for it. */
 export class HandlerContext implements ExecutionContext {
   constructor(
     private readonly type: string,

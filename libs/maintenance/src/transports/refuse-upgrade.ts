@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Answer } from '../http/answer.js';
 
-/** The headers of a refusal that nobody else sees to. */
+/** Creates the headers of a refusal that is written without an adapter. */
 export function createRefusalHeaders({ headers, body }: Answer, retryAfter: number | null): Record<string, string> {
   return {
     ...(retryAfter !== null && { 'Retry-After': String(retryAfter) }),
@@ -12,11 +12,11 @@ export function createRefusalHeaders({ headers, body }: Answer, retryAfter: numb
   };
 }
 
-/** Answers an upgrade: nobody has made a response for it, so it is written as it goes over the wire. */
+/** Answers an upgrade on its socket, since Node creates no response for it. */
 export function refuseUpgrade(socket: Duplex, answer: Answer, retryAfter: number | null): void {
   const { status, body } = answer;
   const headers = Object.entries({ Connection: 'close', ...createRefusalHeaders(answer, retryAfter) });
-  // Who is gone before the answer must not end the process.
+  // A client that disconnects before the answer must not end the process.
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());
   const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, ...headers.map((header) => header.join(': '))];

@@ -10,26 +10,26 @@ import type { Clock } from '../utils/clock.js';
 import type { InFlightTracker } from '../drain/in-flight-tracker.js';
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
 
-/** What a transport is made with. */
+/** The dependencies of transports. */
 export interface TransportDeps {
   policy: MaintenancePolicy;
   reader: HandlerRulesReader;
-  /** The status whenever it changes, also at the moment a planned window starts or ends. */
+  /** Emits the status when it changes, also when a planned window starts or ends. */
   changes: Observable<MaintenanceStatus>;
   modules: ModulesContainer;
   config: ApplicationConfig;
   httpIntegration: HttpIntegration;
-  /** Decides upgrades that no other transport takes. */
-  upgrades: { delegate(takes: (request: IncomingMessage) => boolean): void };
+  /** Decides about the upgrades that no transport handles. */
+  upgrades: Pick<UpgradeTransport, 'delegate'>;
   endpoints: SharedEndpoints;
   clock: Clock;
-  /** Where calls count while they are under way. */
+  /** Counts the calls that are in flight. */
   inFlight: InFlightTracker;
   microservices: Required<MicroservicesOptions>;
-  /** The status of every refusal over HTTP. */
+  /** The HTTP status of refusals. */
   statusCode: number;
-  /** Whether refusals may come before the guards: of handshakes, of operations. */
+  /** Whether calls may be refused before the guards run: handshakes, GraphQL operations. */
   hasMiddleware: boolean;
-  /** Whether the guard guards everything; else only handlers that name it are closed. */
+  /** Whether the guard is global; otherwise only handlers with `@UseGuards(MaintenanceGuard)` are refused. */
   hasGlobalGuard: boolean;
 }

@@ -18,7 +18,7 @@ import { UpgradeTransport } from './upgrades/upgrade-transport.js';
 import { detectTransportPackages } from './detect-transport-packages.js';
 import { STATUS_CHANGES, MODULE_EXTRAS, RESOLVED_OPTIONS } from '../maintenance.constants.js';
 
-/** The transports that the application uses. What it does not use is not loaded. */
+/** Provides the transports that the application uses. The code of the others is not loaded. */
 export const transportsProvider: Provider = {
   provide: TransportAdapters,
   inject: [
@@ -39,7 +39,7 @@ export const transportsProvider: Provider = {
   useFactory: async (
     modules: ModulesContainer,
     config: ApplicationConfig,
-    mount: HttpIntegration,
+    httpIntegration: HttpIntegration,
     endpoints: SharedEndpoints,
     policy: MaintenancePolicy,
     reader: HandlerRulesReader,
@@ -51,24 +51,24 @@ export const transportsProvider: Provider = {
     inFlight: InFlightTracker,
     httpTransport: HttpTransport,
   ): Promise<TransportAdapters> => {
-    const [hasEdge, hasGuard] = [extras.mount?.edge !== false, extras.mount?.guard !== false];
-    const http = { httpIntegration: mount, endpoints, statusCode, hasMiddleware: hasEdge, hasGlobalGuard: hasGuard };
+    const hasMiddleware = extras.mount?.edge !== false;
+    const hasGlobalGuard = extras.mount?.guard !== false;
+    const http = { httpIntegration, endpoints, statusCode, hasMiddleware, hasGlobalGuard };
     const upgrades = new UpgradeTransport({ policy, changes, clock, ...http });
-    const parts = { policy, reader, changes, clock, inFlight, modules, config, microservices, upgrades, ...http };
-    return new TransportAdapters([httpTransport, upgrades, ...(await createTransports(parts))]);
+    const deps = { policy, reader, changes, clock, inFlightProvider, modules, config, microservices, upgrades, ...http };
+    return new TransportAdapters([upgrades, ...(await createTransports(deps))]);
   },
 };
 
-async function createTransports(parts: TransportDeps): Promise<TransportAdapter[]> {
-  const usage = detectTransportPackages(parts.modules);
+async function createTransports(deps: TransportDeps): Promise<TransportAdapter[]> {
+  const usage = detectTransportPackages(deps.modules);
   const used: TransportAdapter[] = [];
   if (usage.hasEventStreams)
-    used.push(new (await import('./sse/event-stream-transport.js')).EventStreamTransport(parts));
-  if (usage.hasGraphql)
-    used.push(await (await import('./graphql/graphql-transport.js')).GraphqlTransport.create(parts));
+    used.push(new (await import('./sse/event-stream-transport.js')).EventStreamTransport(deps));
+  if (usage.hasGraphql) used.push(await (await import('./graphql/graphql-transport.js')).GraphqlTransport.create(deps));
   if (usage.hasMicroservices)
-    used.push(await (await import('./microservices/microservice-transport.js')).MicroserviceTransport.create(parts));
+    used.push(await (await import('./microservices/microservice-transport.js')).MicroserviceTransport.create(deps));
   if (usage.hasGateways)
-    used.push(await (await import('./websockets/websocket-transport.js')).WebSocketTransport.create(parts));
+    used.push(await (await import('./websockets/websocket-transport.js')).WebSocketTransport.create(deps));
   return used;
 }

@@ -1,16 +1,20 @@
-/** Events that somebody else can end. */
+/** An iterator of events that can be ended from outside. */
 export interface AbortableIterator {
-  /** A generator in the eyes of whoever asks for its methods, so that it is closed with its reader's connection. */
+  /** Has the methods of a generator, so that graphql-ws closes it with the connection of its client. */
   events: AsyncGenerator<unknown>;
-  /** Lets the reader's next step fail with the error, also one that waits for an event already. */
+  /** Makes the next step fail with the error, also one that waits for an event already. */
   abort(error: Error): void;
 }
 
-/** @param closed - called once the events are over, for whatever reason */
-export function createAbortableIterator(iterable: AsyncIterable<unknown>, closed: () => void): AbortableIterator {
+/**
+ * Creates an abortable iterator over the events of another one.
+ *
+ * @param onClosed - called once the events have ended, for any reason
+ */
+export function createAbortableIterator(iterable: AsyncIterable<unknown>, onClosed: () => void): AbortableIterator {
   const source = iterable[Symbol.asyncIterator]();
   let ended: Error | null = null;
-  // Of the step that is being waited for. A race against one promise for all steps would keep each of them in memory.
+  // Rejects the pending step. A race against one promise for all steps would keep each step in memory.
   let fail: (error: Error) => void = () => undefined;
   const next = async (): Promise<IteratorResult<unknown>> => {
     try {
@@ -19,15 +23,15 @@ export function createAbortableIterator(iterable: AsyncIterable<unknown>, closed
         fail = reject;
         source.next().then(resolve, reject);
       });
-      if (step.done) closed();
+      if (step.done) onClosed();
       return step;
     } catch (error) {
-      closed();
+      onClosed();
       throw error;
     }
   };
   const close = async (value: unknown): Promise<IteratorResult<unknown>> => {
-    closed();
+    onClosed();
     return (await source.return?.(value)) ?? { done: true, value };
   };
   return {
@@ -35,13 +39,13 @@ export function createAbortableIterator(iterable: AsyncIterable<unknown>, closed
     abort: (error) => {
       ended = error;
       fail(error);
-      // A source that is waiting for its next event may close only with that.
+      // A source that waits for its next event may close only after that.
       void close(undefined).catch(() => undefined);
     },
   };
 }
 
-/** Events that end with an error before the first. */
+/** Creates an iterator that fails before the first event. */
 export function createFailedIterator(error: Error): AsyncGenerator<unknown> {
   return createGenerator(
     () => Promise.reject(error),

@@ -5,7 +5,7 @@ import { toOperation } from './graphql-operation.js';
 import { getSocketExtra } from './graphql-requests.js';
 import type { GraphqlServer } from './graphql-server.js';
 
-/** Apollo's plugin, as far as it is needed here. */
+/** The hooks of an Apollo plugin that are used here. */
 export interface ApolloPlugin {
   requestDidStart(): Promise<{ didResolveOperation(operation: ResolvedOperation): Promise<void> } | undefined>;
 }
@@ -19,8 +19,9 @@ type ContextFunction = (...args: unknown[]) => unknown;
 type FrameworkRequest = PolicyRequest & { body?: unknown };
 
 /**
- * Refuses operations after they were validated and before anything of them is executed: one by one, those of a batch and persisted
- * ones too. Introspection, which meets no guard, is decided here; so is what no resolver of Nest's answers.
+ * Creates an Apollo plugin that refuses operations after they were validated and before they are executed: each of a
+ * batch, and persisted ones too. Introspection and fields without a resolver of Nest, for which no guard runs, are
+ * decided here.
  */
 export function createMaintenancePlugin(server: GraphqlServer): ApolloPlugin {
   const { admission, requests, responses } = server;
@@ -37,17 +38,20 @@ export function createMaintenancePlugin(server: GraphqlServer): ApolloPlugin {
   return { requestDidStart: async () => (admission.isIdle ? undefined : { didResolveOperation }) };
 }
 
-/** Refuses before the application's own function makes a context, which may open a session, as far as the request alone tells. */
+/**
+ * Wraps the `context` function of the application, which may open a session: requests whose refusal is certain are
+ * refused before it is called.
+ */
 export function createGuardedContext(server: GraphqlServer, context: ContextFunction): ContextFunction {
-  const { admission, deps: parts, responses } = server;
+  const { admission, deps, responses } = server;
   return async (...args) => {
     const [first, reply] = args as [{ req?: object; res?: unknown } & object, unknown];
     if (getSocketExtra(first)) return context(...args);
-    // Express gives both in one object, Fastify one after the other.
+    // Express passes request and response in one object, Fastify as two arguments.
     const request = (first.req ?? first) as FrameworkRequest;
     responses.register(request, first.res ?? reply);
     if (server.canDecideEarly && !admission.isIdle) {
-      const refusal = server.decideEarly(parts.httpIntegration.restoreUrl(request));
+      const refusal = server.decideEarly(deps.httpIntegration.restoreUrl(request));
       if (refusal) {
         responses.markRefused({ req: request }, refusal);
         throw server.createError(refusal);

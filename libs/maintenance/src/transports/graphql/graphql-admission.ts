@@ -1,5 +1,4 @@
-import type { Access } from '../../policy/handler-rules.js';
-import type { HandlerRules } from '../../policy/handler-rules.js';
+import type { Access, HandlerRules } from '../../policy/handler-rules.js';
 import type { Decision, MaintenancePolicy, PolicyInput } from '../../policy/maintenance-policy.js';
 import type { Refusal } from '../../policy/refusal.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
@@ -8,7 +7,7 @@ import type { MonitorSnapshot } from '../../core/state-monitor.js';
 import type { Operation } from './graphql-operation.js';
 import type { RootField, RootFields } from './root-fields.js';
 
-/** Introspection and `__typename`, which no decorator speaks for. */
+/** The rules of introspection and `__typename`, which have no decorators. */
 const DEFAULT_RULES: HandlerRules = {
   override: null,
   scopes: [ALL_SCOPES],
@@ -18,9 +17,9 @@ const DEFAULT_RULES: HandlerRules = {
   probeKind: null,
 };
 
-/** What the policy says of operations: of all their root fields together. */
+/** Decides about operations, by all of their root fields together. */
 export class GraphqlAdmission {
-  /** The rules of everything that an operation may ask for. */
+  /** The rules of every root field. */
   readonly allRules: HandlerRules[];
   readonly #hasForcedFields: boolean;
 
@@ -32,15 +31,15 @@ export class GraphqlAdmission {
     this.#hasForcedFields = fields.hasForcedFields;
   }
 
-  /** Whether no operation needs a closer look: the short way while maintenance is off. */
+  /** Whether operations may skip the decision: maintenance is off, and no field has `@ForceMaintenance()`. */
   get isIdle(): boolean {
     return this.policy.isIdle && !this.#hasForcedFields;
   }
 
   /**
-   * Decides an operation before the guards run. One root field that is refused closes all of it.
+   * Decides an operation before the guards run. One refused root field refuses the whole operation.
    *
-   * @param isEarly - the application's own functions are not asked yet: nobody knows the user
+   * @param isEarly - whether callbacks of the application are not called yet, as the user is not known
    */
   decide(operation: Operation, request: PolicyRequest | null, isEarly: boolean): Decision | Promise<Decision> {
     return this.#decide(operation, (field) => ({
@@ -55,16 +54,16 @@ export class GraphqlAdmission {
   decideAgain(
     operation: Operation,
     request: PolicyRequest | null,
-    contextOf: (field: RootField) => PolicyInput['context'],
+    createContext: (field: RootField) => PolicyInput['context'],
   ): Decision | Promise<Decision> {
     return this.#decide(operation, (field) => ({
       rules: field?.rules ?? null,
       request,
-      context: field ? contextOf(field) : null,
+      context: field ? createContext(field) : null,
     }));
   }
 
-  /** The refusal of whatever may be asked for, if that is certain already. */
+  /** Returns the refusal of any operation, if every root field is refused for certain; `null` otherwise. */
   decideEarly(request: PolicyRequest): Refusal | null {
     if (this.isIdle) return null;
     const decisions = this.allRules.map((rules) =>
@@ -73,7 +72,7 @@ export class GraphqlAdmission {
     return decisions.every(isRefusal) ? (decisions[0] as Refusal) : null;
   }
 
-  /** Whether a window that was not yet active at `before` refuses an operation that was admitted. */
+  /** Whether a window that started after `before` refuses an operation that was admitted. */
   becameRefusedSince(operation: Operation, request: PolicyRequest | null, before: MonitorSnapshot): boolean {
     const access = getAccess(operation.kind);
     return this.#findFields(operation).some((field) =>
@@ -81,26 +80,26 @@ export class GraphqlAdmission {
     );
   }
 
-  #decide(operation: Operation, visitOf: (field: RootField | null) => PolicyInput): Decision | Promise<Decision> {
+  #decide(operation: Operation, toPolicyInput: (field: RootField | null) => PolicyInput): Decision | Promise<Decision> {
     const decisions = this.#findFields(operation).map((field) =>
-      this.policy.decide({ ...visitOf(field), access: getAccess(operation.kind) }),
+      this.policy.decide({ ...toPolicyInput(field), access: getAccess(operation.kind) }),
     );
     return decisions.every(isSynchronous)
       ? combineDecisions(decisions)
       : Promise.all(decisions.map(async (late) => late)).then(combineDecisions);
   }
 
-  /** @returns `null` for what no resolver of Nest's answers, and for an operation without fields */
+  /** @returns `null` for a field without a resolver of Nest, and for an operation without fields */
   #findFields({ kind, fields }: Operation): (RootField | null)[] {
     const found = fields.flatMap((name): (RootField | null)[] => {
-      const ofName = this.fields.find(kind, name);
-      return ofName.length > 0 ? [...ofName] : [null];
+      const resolved = this.fields.find(kind, name);
+      return resolved.length > 0 ? [...resolved] : [null];
     });
     return found.length > 0 ? found : [null];
   }
 }
 
-/** Queries and subscriptions read. */
+/** Returns whether an operation reads or writes: only mutations write. */
 export function getAccess(kind: Operation['kind']): Access {
   return kind === 'mutation' ? 'write' : 'read';
 }

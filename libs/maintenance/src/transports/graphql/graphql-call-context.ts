@@ -2,7 +2,7 @@ import type { DocumentNode } from 'graphql';
 import { HandlerContext } from '../handler-context.js';
 import type { RootField } from './root-fields.js';
 
-/** What graphql-ws executes. */
+/** The arguments with which graphql-ws executes an operation. */
 export interface ExecutedOperation {
   document: DocumentNode;
   operationName?: string | null;
@@ -11,7 +11,7 @@ export interface ExecutedOperation {
   schema?: unknown;
 }
 
-/** Nest's context of a subscription that is open already: the guard's own is gone, or never was asked for. */
+/** A context for a subscription that is open, since that of the guard is gone or was never created. */
 export class GraphqlCallContext extends HandlerContext {
   constructor(
     { name, resolver, handler }: RootField,

@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import { APOLLO_DRIVER_NAME, type GraphqlDriverInternals } from '../../nest-internals.js';
 import type { ExecutedOperation } from './graphql-call-context.js';
 
-/** The name that the options of a driver have for the protocol of today; the older one's subprotocol has it too. */
+/** The key of the current protocol in the options of a driver. The subprotocol of the older one has the same name. */
 export const GRAPHQL_WS = 'graphql-ws';
 
-/** What a driver of `@nestjs/graphql` is started with: the path with the global prefix, the context with Nest's additions. */
+/** The options with which @nestjs/graphql starts a driver: the path has the global prefix. */
 export interface DriverOptions {
   path: string;
   include?: readonly unknown[];
@@ -15,21 +15,21 @@ export interface DriverOptions {
   installSubscriptionHandlers?: boolean;
 }
 
-/** The options of other drivers: Yoga's are named like Apollo's, those of Mercurius are not. */
+/** The options of other drivers: those of Yoga have the names of Apollo's, those of Mercurius do not. */
 export interface OtherDriverOptions extends Partial<Pick<DriverOptions, 'installSubscriptionHandlers'>> {
   /** Yoga takes `true`. */
   subscriptions?: unknown;
   subscription?: boolean | { fullWsTransport?: boolean };
 }
 
-/** A gateway has the options of its server apart. */
+/** The options of a driver; those of a federation gateway are in `server`. */
 export type StartOptions = DriverOptions | { server: DriverOptions };
 
-/** The part of the server of subscriptions-transport-ws that runs operations. It looks these members up for each of them. */
+/** The members of the server of subscriptions-transport-ws that it looks up for each operation. */
 export interface LegacyServer {
   execute: ExecuteOperation;
   subscribe?: ExecuteOperation;
-  /** @returns the parameters of the operation, in a promise or not */
+  /** @returns the parameters of the operation, or a promise of them */
   onOperation?: (message: unknown, params: LegacyParams, socket: LegacySocket) => unknown;
 }
 export type ExecuteOperation = (args: ExecutedOperation) => unknown;
@@ -40,7 +40,7 @@ export interface LegacySocket {
   upgradeReq: IncomingMessage;
 }
 
-/** The part of Apollo Server that is called for each HTTP request, with what makes the context of its operations. */
+/** The method of Apollo Server that executes an HTTP request; `context` creates the context of its operations. */
 export interface ExecutingServer {
   executeHTTPGraphQLRequest(request: { context: () => unknown }): Promise<unknown>;
 }
@@ -48,21 +48,21 @@ export interface ExecutingServer {
 /** The driver of a GraphQLModule. */
 export interface GraphqlDriver extends GraphqlDriverInternals<LegacyServer> {
   start(options: StartOptions): Promise<void>;
-  /** There once it has started. */
+  /** Set once the driver has started. */
   readonly instance: ExecutingServer;
 }
 
 /** Whether a driver started with these options serves subscriptions over graphql-ws. */
 export function installsGraphqlWs(driver: object, options: DriverOptions): boolean {
   const { subscriptions, installSubscriptionHandlers } = options;
-  // The driver goes by the key: also `undefined` installs it.
+  // The driver checks the key: it installs graphql-ws even if the value is `undefined`.
   if (subscriptions) return GRAPHQL_WS in subscriptions;
   return installSubscriptionHandlers === true && defaultsToGraphqlWs(driver);
 }
 
 /**
- * Whether graphql-ws is what the driver serves where the options name no protocol. Only its code says so: that of `@nestjs/apollo` 14
- * does, that of 13 names subscriptions-transport-ws. To name either in its place would install the wrong one.
+ * Whether the driver serves graphql-ws where the options name no protocol. Only its code tells: @nestjs/apollo 14 does,
+ * and 13 serves subscriptions-transport-ws.
  */
 function defaultsToGraphqlWs(driver: object): boolean {
   for (
@@ -76,14 +76,14 @@ function defaultsToGraphqlWs(driver: object): boolean {
   return false;
 }
 
-/** Whether another driver may execute queries and mutations over WebSockets: Mercurius takes only subscriptions unless it is told to. */
+/** Whether another driver may execute queries and mutations over WebSockets; Mercurius does so only if told to. */
 export function executesOverWebSockets(options: OtherDriverOptions): boolean {
   const { subscriptions, installSubscriptionHandlers, subscription } = options;
   if (subscriptions || installSubscriptionHandlers) return true;
   return typeof subscription === 'object' && subscription?.fullWsTransport === true;
 }
 
-/** Whether a driver runs Apollo Server; others have plugins of another kind. */
+/** Whether a driver runs Apollo Server, and so takes its plugins. */
 export function isApollo(driver: object): boolean {
   for (let type: object | null = driver; type; type = Object.getPrototypeOf(type) as object | null) {
     if (type.constructor.name === APOLLO_DRIVER_NAME) return true;

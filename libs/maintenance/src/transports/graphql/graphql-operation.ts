@@ -11,10 +11,10 @@ import type {
 } from 'graphql';
 import type { PolicyRequest } from '../../policy/request-path.js';
 
-/** What an operation asks for, as far as maintenance looks at it. */
+/** The part of an operation that decides about its admission. */
 export interface Operation {
   kind: `${OperationTypeNode}`;
-  /** The names of the root fields, those in fragments included. `__typename` says nothing of the application and does not count. */
+  /** The names of the root fields, also of those in fragments, without `__typename`. */
   fields: string[];
 }
 
@@ -24,7 +24,7 @@ export interface SentOperation {
   operationName?: string | null;
 }
 
-/** A directive that leaves a field out does not count: what is named has to be admitted. */
+/** Reads an operation from a document. Directives that skip fields are ignored, so that all named fields count. */
 export function toOperation(document: DocumentNode, operationName?: string | null): Operation | null {
   const definition = findDefinition(document, operationName);
   if (!definition) return null;
@@ -47,7 +47,7 @@ export function toOperation(document: DocumentNode, operationName?: string | nul
   return { kind: definition.operation, fields: [...fields] };
 }
 
-/** The operation that would be executed; `undefined` where GraphQL itself has to say what is wrong. */
+/** Returns the operation that would be executed; `undefined` where GraphQL has to report an error. */
 export function findDefinition(
   { definitions }: DocumentNode,
   operationName?: string | null,
@@ -57,14 +57,14 @@ export function findDefinition(
   return operations.length === 1 ? operations[0] : undefined;
 }
 
-/** Whether an HTTP request may carry an operation; if not, it asks for a page. */
+/** Whether an HTTP request may have an operation; otherwise it asks for a page. */
 export function hasOperation({ method, url }: PolicyRequest): boolean {
   if (method === 'POST') return true;
   const parameters = parseQueryParameters(url);
   return method === 'GET' && (parameters.has('query') || parameters.has('extensions'));
 }
 
-/** The operations of an HTTP request, several in a batch; `null` where one of them is not there to be read. */
+/** Returns the operations of an HTTP request, several for a batch; `null` where one is missing, as if persisted. */
 export function parseSentOperations(request: PolicyRequest & { body?: unknown }): SentOperation[] | null {
   const sent = request.method === 'GET' ? Object.fromEntries(parseQueryParameters(request.url)) : request.body;
   const operations = (Array.isArray(sent) ? sent : [sent]) as (Partial<SentOperation> | null | undefined)[];

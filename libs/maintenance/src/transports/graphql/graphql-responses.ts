@@ -11,7 +11,7 @@ import type { ExecutingServer } from './graphql-driver.js';
 import { createRefusalError } from './refused-operation.error.js';
 import { hasOperation } from './graphql-operation.js';
 
-/** What the edge has to know of a GraphQL endpoint. */
+/** Creates the description of a GraphQL endpoint for the maintenance middleware. */
 export function createGraphqlEndpoint(route: ResolvedHandlers, status: number): SharedEndpoint {
   return {
     resolveHandlers: (request) =>
@@ -24,7 +24,7 @@ export function createGraphqlEndpoint(route: ResolvedHandlers, status: number): 
   };
 }
 
-// A person at a browser, whom an explorer would greet, whatever the query.
+// A browser that opens the URL asks for the explorer, whatever the query.
 function wantsPage(request: PolicyRequest): boolean {
   const isView = request.method === 'GET' || request.method === 'HEAD';
   return isView && negotiateFormat(getAcceptHeader(request)) === 'html';
@@ -38,10 +38,10 @@ export function createErrorBody(refusal: Refusal): Buffer {
   return Buffer.from(JSON.stringify({ errors: [createRefusalError(refusal)] }));
 }
 
-/** The responses over HTTP that operations will leave with. Whoever writes them, Apollo or Nest, the headers are ours. */
+/** Sets headers on the HTTP responses of operations, whether Apollo or Nest writes them. */
 export class GraphqlResponses {
   readonly #byRequest = new WeakMap<object, unknown>();
-  /** The execution whose context is being made. */
+  /** The execution whose context is being created. */
   #execution: Promise<unknown> | null = null;
 
   constructor(
@@ -49,16 +49,16 @@ export class GraphqlResponses {
     private readonly status: number,
   ) {}
 
-  /** @param response - of the framework */
+  /** @param response - the response of the framework */
   register(request: object, response: unknown): void {
     this.#byRequest.set(request, response);
     if (this.#execution) void trackHandlerResult(this.httpIntegration.getRawResponse(response), this.#execution);
   }
 
-  /** Has requests count until their operations are executed: a client that goes away ends its response, and not the resolvers. */
+  /** Counts requests until their operations are executed: a client that disconnects does not stop the resolvers. */
   trackExecutions(server: ExecutingServer): void {
     patchMethod(server, 'executeHTTPGraphQLRequest', (execute) => (request) => {
-      // Apollo is told nothing of the response. Whoever makes the context gets it, and says so before anything else.
+      // Apollo does not know the response. The context function gets it, and calls register() first.
       const context = (): unknown => {
         this.#execution = execution;
         try {

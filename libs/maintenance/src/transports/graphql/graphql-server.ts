@@ -10,17 +10,17 @@ import type { GraphqlRequests } from './graphql-requests.js';
 import { RootFields } from './root-fields.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
 
-/** The parts of the application's own copy of graphql-js: whoever asks for `instanceof` means that one. */
+/** The members of the application's copy of graphql-js, whose classes `instanceof` checks compare with. */
 export interface GraphqlLibrary {
   GraphQLError: typeof GraphQLError;
   parse: typeof parse;
   execute: typeof execute;
 }
 
-/** What maintenance needs at one GraphQL endpoint. */
+/** One GraphQL endpoint, and the decisions about its operations. */
 export class GraphqlServer {
   readonly admission: GraphqlAdmission;
-  /** Where the endpoint is, with the global prefix. */
+  /** The path of the endpoint, with the global prefix. */
   readonly path: string;
 
   constructor(
@@ -34,12 +34,12 @@ export class GraphqlServer {
     this.admission = new GraphqlAdmission(deps.policy, new RootFields(deps.modules, deps.reader, include));
   }
 
-  /** Whether operations may be refused before the guards: not where handlers choose their guards, or nothing is to come before these. */
+  /** Whether operations may be refused before the guards run: the guard is global, and the middleware is on. */
   get canDecideEarly(): boolean {
     return this.deps.hasMiddleware && this.deps.hasGlobalGuard;
   }
 
-  /** The refusal of an HTTP request that is certain by the operations in its body; in a batch, all of them. */
+  /** Returns the refusal of an HTTP request where all operations in its body are refused for certain. */
   decideEarly(request: PolicyRequest & { body?: unknown }): Refusal | null {
     const decisions = parseSentOperations(request)?.map((sent) => {
       const operation = this.parseOperation(sent);
@@ -48,7 +48,7 @@ export class GraphqlServer {
     return decisions?.every((decision) => decision !== null && isRefusal(decision)) ? (decisions[0] as Refusal) : null;
   }
 
-  /** What a client has sent; `null` where GraphQL itself has to say what is wrong with it. */
+  /** Parses an operation of a client; `null` where GraphQL has to report an error. */
   parseOperation({ query, operationName }: SentOperation): ReturnType<typeof toOperation> {
     try {
       return toOperation(this.graphql.parse(query, { noLocation: true }), operationName);

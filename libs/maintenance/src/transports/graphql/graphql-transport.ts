@@ -27,7 +27,7 @@ import { OpenSubscriptions, type SubscriptionHooks } from './open-subscriptions.
 import { refuseUpgrade } from '../refuse-upgrade.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
 
-/** What GraphQL tells a resolver about its field. */
+/** The `info` that GraphQL passes to a resolver. */
 interface ResolverInfo {
   operation?: { operation: Operation['kind'] };
   path?: { prev?: unknown };
@@ -49,13 +49,13 @@ export class GraphqlTransport implements TransportAdapter {
     this.#responses = new GraphqlResponses(deps.httpIntegration, deps.statusCode);
   }
 
-  static async create(parts: TransportDeps): Promise<GraphqlTransport> {
-    return new GraphqlTransport(parts, await import('graphql'));
+  static async create(deps: TransportDeps): Promise<GraphqlTransport> {
+    return new GraphqlTransport(deps, await import('graphql'));
   }
 
   toPolicyInput(context: ExecutionContext, rules: HandlerRules): PolicyInput | null {
     const info = context.getArgByIndex<ResolverInfo | undefined>(getInfoIndex(context));
-    // What stands below a root field was decided with that.
+    // A field below a root field was decided with the root field.
     if (info?.path?.prev !== undefined && rules.override !== 'refuse') return null;
     const access = info?.operation && getAccess(info.operation.operation);
     return { rules, request: this.#requests.find(getGraphqlContext(context)), context, access };
@@ -70,7 +70,7 @@ export class GraphqlTransport implements TransportAdapter {
     this.#responses.markExempt(getGraphqlContext(context));
   }
 
-  // Apollo starts when the modules are initialized, which comes later.
+  // Apollo starts later, when the modules are initialized.
   configure(): void {
     for (const module of this.deps.modules.values()) {
       if (!module.providers.has(GRAPHQL_MODULE_OPTIONS)) continue;
@@ -96,8 +96,11 @@ export class GraphqlTransport implements TransportAdapter {
       const given = 'server' in options ? options.server : options;
       const server = new GraphqlServer(this.deps, this.graphql, this.#requests, this.#responses, given);
       const guarded = this.#guardDriver(driver, given, server);
-      const { endpoints, hasGlobalGuard: hasGuard, statusCode } = this.deps;
-      endpoints.add(given.path, createGraphqlEndpoint(hasGuard ? server.admission.allRules : 'unclear', statusCode));
+      const { endpoints, hasGlobalGuard, statusCode } = this.deps;
+      endpoints.add(
+        given.path,
+        createGraphqlEndpoint(hasGlobalGuard ? server.admission.allRules : 'unclear', statusCode),
+      );
       await start('server' in options ? { ...options, server: guarded } : guarded);
       this.#responses.trackExecutions(driver.instance);
       const sockets = driver._subscriptionService;
@@ -120,7 +123,7 @@ export class GraphqlTransport implements TransportAdapter {
   #guardSubscriptions({ subscriptions }: DriverOptions, server: GraphqlServer): DriverOptions['subscriptions'] {
     const given = subscriptions?.[GRAPHQL_WS];
     const own = typeof given === 'object' ? (given as SubscriptionHooks) : {};
-    // As graphql-ws and the driver choose it.
+    // graphql-ws and the driver choose the function in the same order.
     const execute =
       own.execute ??
       (subscriptions?.execute as ExecuteOperation | undefined) ??
@@ -140,14 +143,14 @@ export class GraphqlTransport implements TransportAdapter {
       this.deps.inFlight.addUncounted(`GraphQL operations over WebSockets, as the ${name} is not known`);
   }
 
-  #refuseUpgrades(upgrading: UpgradingServer, { admission, canDecideEarly: decidesEarly }: GraphqlServer): void {
-    const { httpIntegration: mount, statusCode, upgrades } = this.deps;
+  #refuseUpgrades(upgrading: UpgradingServer, { admission, canDecideEarly }: GraphqlServer): void {
+    const { httpIntegration, statusCode, upgrades } = this.deps;
     upgrades.delegate((request) => upgrading.shouldHandle(request));
-    if (!decidesEarly) return;
+    if (!canDecideEarly) return;
     const handleUpgrade = upgrading.handleUpgrade.bind(upgrading);
     upgrading.handleUpgrade = (request, socket, head, done) => {
-      const isMine = !admission.isIdle && upgrading.shouldHandle(request);
-      const refusal = isMine ? admission.decideEarly(mount.toPolicyRequest(request)) : null;
+      const isRefusable = !admission.isIdle && upgrading.shouldHandle(request);
+      const refusal = isRefusable ? admission.decideEarly(httpIntegration.toPolicyRequest(request)) : null;
       if (!refusal) return handleUpgrade(request, socket, head, done);
       const headers = { 'Content-Type': 'application/json; charset=utf-8' };
       refuseUpgrade(socket, { status: statusCode, headers, body: createErrorBody(refusal) }, refusal.retryAfter);
@@ -155,7 +158,7 @@ export class GraphqlTransport implements TransportAdapter {
   }
 }
 
-// The last two arguments of a resolver: after its parent and the field's arguments, or after a reference of federation.
+// A resolver gets context and info last: after parent and arguments, or after a reference of federation.
 function getInfoIndex(context: ExecutionContext): number {
   return context.getArgs<unknown[]>().length > 3 ? 3 : 2;
 }

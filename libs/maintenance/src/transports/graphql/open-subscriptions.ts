@@ -9,7 +9,7 @@ import type { GraphqlServer } from './graphql-server.js';
 import { trackOperations } from './track-operations.js';
 import { createAbortableIterator, createFailedIterator, type AbortableIterator } from './abortable-iterator.js';
 
-/** The options of graphql-ws that are needed here. */
+/** The hooks of graphql-ws that are used here. */
 export interface SubscriptionHooks {
   execute?: ExecuteOperation;
   onSubscribe?(context: unknown, id: string, payload: SentOperation): unknown;
@@ -18,28 +18,28 @@ export interface SubscriptionHooks {
 
 interface OpenSubscription {
   source: AbortableIterator;
-  /** What the policy says of it now. */
+  /** Decides about the subscription again. */
   decide: () => Decision | Promise<Decision>;
   createError: GraphqlServer['createError'];
 }
 
-/** The subscriptions that are open, over all endpoints of the application. */
+/** The open subscriptions of all endpoints of the application. */
 export class OpenSubscriptions {
   readonly #open = new Set<OpenSubscription>();
 
-  /** Ends those which are closed now, with the error that new ones get. */
+  /** Ends the subscriptions that windows refuse now, with the error that new ones get. */
   closeRefused(): void {
     for (const open of this.#open) void this.#closeIfRefused(open);
   }
 
-  /** Adds what refuses new subscriptions, and ends open ones, to the hooks of the application's own. */
+  /** Extends the application's hooks, so that new subscriptions are refused and open ones end. */
   createHooks(server: GraphqlServer, own: SubscriptionHooks): SubscriptionHooks {
     return {
       ...own,
       onSubscribe: async (context, id, payload) => {
         const refused = await findRefusalErrors(server, context, server.parseOperation(payload));
         if (refused) return refused;
-        // A document in its place, such as that of a persisted query.
+        // The application may return another document, such as that of a persisted query.
         const theirs = await own.onSubscribe?.(context, id, payload);
         const { document, operationName } = (theirs ?? {}) as Partial<ExecutedOperation>;
         return (document && (await findRefusalErrors(server, context, toOperation(document, operationName)))) ?? theirs;
@@ -51,7 +51,7 @@ export class OpenSubscriptions {
     };
   }
 
-  /** Does the same for the older protocol, whose server has no such hooks. */
+  /** Refuses and ends subscriptions of the older protocol, whose server has no such hooks. */
   attachToLegacyServer(legacy: LegacyServer, server: GraphqlServer): void {
     const { onOperation } = legacy;
     legacy.onOperation = async (message: unknown, params: LegacyParams, socket: LegacySocket) => {
@@ -67,7 +67,7 @@ export class OpenSubscriptions {
       async (args) => {
         const { document, operationName, contextValue } = args;
         const refused = await findRefusalErrors(server, contextValue, toOperation(document, operationName));
-        // An error that is thrown would reach the client without its extensions.
+        // A thrown error would reach the client without its extensions.
         if (refused) return createFailedIterator(refused[0]!);
         const result = await run(args);
         return this.#trackSubscription(server, args, result) ?? result;
@@ -78,7 +78,7 @@ export class OpenSubscriptions {
 
   #trackSubscription(server: GraphqlServer, args: ExecutedOperation, result: unknown): AsyncGenerator<unknown> | null {
     const refused = findGuardRefusal(args, result);
-    // A refusal before the first event is the end of the subscription, not an event of it.
+    // A refusal before the first event ends the subscription, and is no event.
     if (refused) return createFailedIterator(refused);
     if (!isAsyncIterable(result)) return null;
     const source = createAbortableIterator(result, () => this.#open.delete(open));
@@ -88,18 +88,18 @@ export class OpenSubscriptions {
       createError: (refusal) => server.createError(refusal),
     };
     this.#open.add(open);
-    // Maintenance may have begun between the guard and here.
+    // A window may have started since the guard has decided.
     if (!server.admission.isIdle) void this.#closeIfRefused(open);
     return source.events;
   }
 
-  async #closeIfRefused({ source, decide, createError: errorOf }: OpenSubscription): Promise<void> {
+  async #closeIfRefused({ source, decide, createError }: OpenSubscription): Promise<void> {
     const decision = await decide();
-    if (isRefusal(decision)) source.abort(errorOf(decision));
+    if (isRefusal(decision)) source.abort(createError(decision));
   }
 }
 
-/** The errors for a subscription that is refused before anything of it is executed. */
+/** Returns the errors for a subscription that is refused before it is executed. */
 async function findRefusalErrors(
   server: GraphqlServer,
   context: unknown,

@@ -2,10 +2,10 @@ import { IntrinsicException } from '@nestjs/common';
 import type { Refusal } from '../../policy/refusal.js';
 import { createRefusalPayload, type RefusalPayload } from '../../http/refusal-payload.js';
 
-/** What a client finds in `extensions` of the error. */
+/** The `extensions` of the error. */
 export type RefusalExtensions = Omit<RefusalPayload, 'status' | 'message'>;
 
-/** An error as GraphQL writes it. */
+/** An error in a GraphQL response. */
 export interface RefusalError {
   message: string;
   extensions: RefusalExtensions;
@@ -17,8 +17,8 @@ export function createRefusalError(refusal: Refusal): RefusalError {
 }
 
 /**
- * What the guard throws. GraphQL takes over the extensions of any error; Nest logs all but intrinsic exceptions, and would replace
- * the code of one that looks like HTTP.
+ * Thrown by the guard. GraphQL copies the extensions of any error. Nest does not log an intrinsic exception, and replaces
+ * the code of an `HttpException`.
  */
 export class RefusedOperationError extends IntrinsicException {
   readonly extensions: RefusalExtensions;

@@ -11,7 +11,7 @@ const ROOT_TYPES: Record<string, Operation['kind']> = {
 
 type RulesArguments = Parameters<HandlerRulesReader['getRules']>;
 
-/** A method of a resolver that a root field of the schema leads to. */
+/** A root field of the schema, and the method that resolves it. */
 export interface RootField {
   kind: Operation['kind'];
   name: string;
@@ -20,12 +20,12 @@ export interface RootField {
   rules: HandlerRules;
 }
 
-/** The root fields of one schema by what their decorators say. */
+/** The root fields of one schema, with the rules of their decorators. */
 export class RootFields {
   readonly all: readonly RootField[];
   readonly #byKey = new Map<string, RootField[]>();
 
-  /** @param include - the modules that the schema is made of; all where none is named */
+  /** @param include - the modules of the schema; empty for all */
   constructor(modules: ModulesContainer, reader: HandlerRulesReader, include: readonly unknown[] = []) {
     const included = [...modules.values()].filter(
       ({ metatype }) => include.length === 0 || include.includes(metatype as unknown),
@@ -38,12 +38,12 @@ export class RootFields {
     }
   }
 
-  /** The methods behind a root field; none where no resolver of Nest's has it: introspection, a schema of another making. */
+  /** Returns the methods of a root field; none for introspection and for fields without a resolver of Nest. */
   find(kind: Operation['kind'], name: string): readonly RootField[] {
     return this.#byKey.get(createKey(kind, name)) ?? [];
   }
 
-  /** Whether some field is closed even while maintenance is off. */
+  /** Whether a field has `@ForceMaintenance()`, so that it is refused while maintenance is off. */
   get hasForcedFields(): boolean {
     return this.all.some(({ rules }) => rules.override === 'refuse');
   }
@@ -59,7 +59,7 @@ function readRootFields(instance: unknown, reader: HandlerRulesReader): RootFiel
     const kind = ROOT_TYPES[String(Reflect.getMetadata(RESOLVER_TYPE_METADATA, handler))];
     if (!kind) return [];
     const name = (Reflect.getMetadata(RESOLVER_NAME_METADATA, handler) as string | undefined) ?? method;
-    // As Nest's guards see it.
+    // The class that guards of Nest get from `getClass()`.
     const resolver = prototype.constructor as unknown as RulesArguments[0];
     const rules = reader.getRules(resolver, handler);
     return [{ kind, name, resolver, handler, rules }];

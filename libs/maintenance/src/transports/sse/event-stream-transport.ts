@@ -9,15 +9,15 @@ import { watchForRefusal } from '../watch-for-refusal.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
 
 /**
- * Server-sent events: a stream that is open when a window begins to cover it gets a last event, `maintenance`, and ends. New streams
- * are requests like all others.
+ * Ends open server-sent event streams when a window starts that covers them, after a last event, `maintenance`. New
+ * streams are decided as requests.
  */
 export class EventStreamTransport implements TransportAdapter, NestInterceptor {
   readonly type = null;
 
   constructor(private readonly deps: TransportDeps) {}
 
-  /** Before `main.ts` adds interceptors: the outermost, whose event no other one changes. */
+  /** Adds the interceptor before those of `main.ts`, so that none of them changes its event. */
   attach(): void {
     if (this.deps.hasGlobalGuard) this.deps.config.useGlobalInterceptors(this);
   }
@@ -36,7 +36,7 @@ export class EventStreamTransport implements TransportAdapter, NestInterceptor {
   ): Observable<unknown> {
     const request = context.switchToHttp().getRequest<HttpRequest>();
     const refused = watchForRefusal(this.deps, { rules, request, context });
-    // Nest numbers events that have no id, and a reader would later ask for what follows that number.
+    // Nest numbers events without an id, and a client would later ask for the events after that number.
     let id = getLastEventId(request);
     let refusal: Refusal | undefined;
     return concat(

@@ -17,8 +17,8 @@ type UpgradeTransportDeps = Pick<
 type Emit = (event: string, ...args: unknown[]) => boolean;
 
 /**
- * What comes to the HTTP server beside requests, and that no gateway of Nest takes: upgrades and CONNECT. They are decided like unknown
- * URLs, and what is open is closed when a window refuses it.
+ * Decides about upgrades and CONNECT requests that no gateway of Nest handles, as about unknown URLs. Open connections
+ * are closed when a window refuses them.
  */
 export class UpgradeTransport implements TransportAdapter {
   readonly type = null;
@@ -29,7 +29,7 @@ export class UpgradeTransport implements TransportAdapter {
 
   constructor(private readonly deps: UpgradeTransportDeps) {}
 
-  /** Leaves upgrades to a transport that decides about them by itself. */
+  /** Leaves upgrades to a transport that decides about them itself. */
   delegate(takes: (request: IncomingMessage) => boolean): void {
     this.#delegated.push(takes);
   }
@@ -38,7 +38,7 @@ export class UpgradeTransport implements TransportAdapter {
     const { httpIntegration, changes, hasMiddleware } = this.deps;
     const { server } = httpIntegration;
     if (!hasMiddleware || !server) return;
-    // Listeners may be added at any time, and their presence decides whether Node upgrades at all: there is none of ours.
+    // Node upgrades only if the server has a listener, so a listener of ours would change that for the application.
     this.#undo = patchMethod(server as { emit: Emit }, 'emit', (emit) => (event, ...args) => {
       if ((event !== 'upgrade' && event !== 'connect') || isHttp2(args)) return emit(event, ...args);
       const [request, socket] = args as [IncomingMessage, Duplex];
@@ -59,7 +59,7 @@ export class UpgradeTransport implements TransportAdapter {
     if (this.deps.policy.isIdle) return this.#admit(request, socket, proceed);
     const decision = this.#decide(request);
     if (!(decision instanceof Promise)) return this.#apply(decision, request, socket, proceed);
-    // Node does not listen to the socket any more, and the application does not listen yet.
+    // Node no longer handles errors of the socket, and the application does not handle them yet.
     const onError = (): void => void socket.destroy();
     socket.on('error', onError);
     void decision.then((late) => {
@@ -93,20 +93,20 @@ export class UpgradeTransport implements TransportAdapter {
   #decide(request: IncomingMessage): Decision | Promise<Decision> {
     const { policy, httpIntegration } = this.deps;
     const access = request.method === 'CONNECT' ? 'write' : 'read';
-    const visit: PolicyInput = { rules: null, request: null, context: null, access };
+    const call: PolicyInput = { rules: null, request: null, context: null, access };
     try {
-      const visited = copyWithUser(httpIntegration.toPolicyRequest(request), request);
-      // The exemptions of GET and HEAD are for probes and pages: behind their paths, a server of WebSockets may take any upgrade.
-      const opening = Object.create(visited, { method: { value: 'CONNECT' } }) as PolicyRequest;
-      return policy.decide({ ...visit, request: opening });
+      const policyRequest = copyWithUser(httpIntegration.toPolicyRequest(request), request);
+      // Exemptions of GET and HEAD are for probes and pages, and a WebSocket server may accept upgrades on any path.
+      const opening = Object.create(policyRequest, { method: { value: 'CONNECT' } }) as PolicyRequest;
+      return policy.decide({ ...call, request: opening });
     } catch {
-      // A function of the application, such as the one for trust proxy, threw: there is no request to ask it again.
-      return policy.decide(visit);
+      // A callback of the application threw, such as that of trust proxy. Without a request it is not called again.
+      return policy.decide(call);
     }
   }
 }
 
-/** Node gives listeners a request and a response there, not a socket. */
+/** Whether a CONNECT came over HTTP/2, where Node passes a response instead of a socket. */
 function isHttp2([request]: unknown[]): boolean {
   return (request as IncomingMessage).httpVersionMajor === 2;
 }

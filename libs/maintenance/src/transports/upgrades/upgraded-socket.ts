@@ -7,12 +7,15 @@ import { CLOSE_CODE_TRY_AGAIN_LATER, CLOSE_REASON } from '../websockets/close-co
 import { refuseHandshake } from '../websockets/refuse-handshake.js';
 import { createCloseFrame, WebSocketFrames } from './websocket-frames.js';
 
-/** How long the client may take to close its side, and the server to finish a frame that it has begun. */
+/** "Try again later" (the registry of close codes of RFC 6455), as gateways send it. */
+const CLOSE_CODE_TRY_AGAIN_LATER = 1013;
+const CLOSE_REASON = 'Down for maintenance';
+/** How long the client may take to close its side, and the server to finish a frame. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
-/** A connection that has left HTTP: a WebSocket, a tunnel, or whatever else the application upgrades to. */
+/** A connection that has left HTTP: a WebSocket, a tunnel, or another protocol of the application. */
 export class UpgradedSocket {
-  /** `null`: not a WebSocket. */
+  /** The frames of a WebSocket; `null` for another protocol. */
   readonly #frames: WebSocketFrames | null;
   #state: 'open' | 'closing' | 'closed' = 'open';
 
@@ -25,7 +28,7 @@ export class UpgradedSocket {
     if (this.#frames) this.#trackWrites(this.#frames);
   }
 
-  /** Closes it: a WebSocket with a close frame, one that is not accepted yet with the status of refusals. */
+  /** Closes the connection: a WebSocket by a close frame, or by the refusal's status if it is not accepted yet. */
   close(refusal: Refusal, statusCode: number): void {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
@@ -36,7 +39,7 @@ export class UpgradedSocket {
       this.#state = 'closed';
       return refuseHandshake(socket, refusal, statusCode);
     }
-    // Listeners hear of the error what they hear of a client that is gone: proxies let go of the other side.
+    // The error tells listeners that the client is gone, so that proxies close the other side.
     const cancel = this.clock.wake(() => socket.destroy(new Error(CLOSE_REASON)), CLOSE_TIMEOUT_MS);
     socket.once('close', cancel);
     this.#stopReading();
@@ -49,7 +52,7 @@ export class UpgradedSocket {
     this.socket.end(frame);
   }
 
-  // What the client goes on sending reaches nobody. That it closes its side does, so a pipe stays as it is.
+  // Discards what the client still sends. A pipe stays, so that the application sees the client close its side.
   #stopReading(): void {
     this.socket.removeAllListeners('data');
     this.socket.removeAllListeners('readable');
@@ -78,7 +81,7 @@ function getEncoding([encoding]: unknown[]): BufferEncoding {
   return typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8';
 }
 
-/** Behaves as a stream that has written something. */
+/** Discards a write, and calls back as a stream does. */
 function discardWrite(rest: unknown[]): boolean {
   const done = rest.find((argument) => typeof argument === 'function') as (() => void) | undefined;
   if (done) process.nextTick(done);

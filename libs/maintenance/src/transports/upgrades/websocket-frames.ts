@@ -1,7 +1,7 @@
-/** An answer that takes the upgrade. */
+/** Matches a response that accepts the upgrade. */
 const SWITCHING_PROTOCOLS_PATTERN = /^HTTP\/1\.1 101[ \r]/;
 const END_OF_HEAD = '\r\n\r\n';
-/** An answer whose head is longer is no answer to a handshake, in characters. */
+/** The length in characters from which the head of a response is not parsed as an answer to a handshake. */
 const MAX_HEAD_LENGTH = 65_536;
 
 const OPCODE_MASK = 0x0f;
@@ -9,11 +9,11 @@ const OPCODE_CLOSE = 0x8;
 const MASK_BIT = 0x80;
 
 /**
- * Follows what a server writes to a WebSocket, to know where one frame ends and the next one may begin (RFC 6455, section 5.2): a
- * frame that is written in the middle of another one would become a part of its message.
+ * Tracks what a server writes to a WebSocket, to know where a frame ends and the next one may start (RFC 6455, section
+ * 5.2): a frame within another one would become part of its message.
  */
 export class WebSocketFrames {
-  /** What has been written of the answer to the handshake; `null`: it is complete. */
+  /** The head of the response to the handshake so far; `null` once it is complete. */
   #head: string | null = '';
   #isSwitched = false;
   /** The bytes of a frame's header that have been written. */
@@ -22,7 +22,7 @@ export class WebSocketFrames {
   #payloadBytesLeft = 0;
   #isClosing = false;
 
-  /** Whether anything has been written. */
+  /** Whether the server has written anything. */
   get hasAnswer(): boolean {
     return this.#head !== '';
   }
@@ -32,16 +32,16 @@ export class WebSocketFrames {
     return this.#isSwitched && !this.#isClosing;
   }
 
-  /** Whether a new frame may begin. */
+  /** Whether a new frame may start. */
   get isBetweenFrames(): boolean {
     return this.#head === null && this.#header.length === 0 && this.#payloadBytesLeft === 0;
   }
 
   /**
-   * Takes note of what is written.
+   * Tracks bytes that are written.
    *
-   * @param toBoundary - stops where a frame ends
-   * @returns how many of the bytes were taken note of
+   * @param toBoundary - whether to stop where a frame ends
+   * @returns how many of the bytes were tracked
    */
   track(bytes: Uint8Array, toBoundary = false): number {
     let at = this.#head === null ? 0 : this.#trackHead(bytes);
@@ -66,7 +66,7 @@ export class WebSocketFrames {
       return bytes.length;
     }
     this.#head = null;
-    // What follows another answer, or none, is no frame.
+    // After another response, or none, no frames follow.
     if (end === -1) this.#isSwitched = false;
     if (!this.#isSwitched) this.#isClosing = true;
     return end + END_OF_HEAD.length - before.length;
