@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { StoredWindow } from '../core/maintenance-window.js';
+import type { Clock } from '../utils/clock.js';
 import { isBypassed } from './bypass.js';
 import type { HandlerRules } from './handler-rules.js';
 import { isGetOrHead, isMountedProbePath, isProbePath, type MountPoints } from './probes.js';
@@ -37,7 +38,6 @@ export class ExemptionInput {
    * @param context - Nest's context; `null` before the guards run
    * @param covering - the windows that cover the call; empty where maintenance is forced on
    * @param active - all windows that are active
-   * @param now - milliseconds since the epoch
    */
   constructor(
     readonly request: PolicyRequest | null,
@@ -45,7 +45,6 @@ export class ExemptionInput {
     readonly context: ExecutionContext | null,
     readonly covering: readonly StoredWindow[],
     readonly active: readonly StoredWindow[],
-    readonly now: number,
   ) {}
 
   /** The path of the request; `undefined` where it has none in normal form, which no exemption matches. */
@@ -71,8 +70,9 @@ export interface Exemption {
  * last. To add a kind, add one object to the list.
  *
  * @param bypassCookieName - the cookie that a bypass link sets
+ * @param clock - tells whether a bypass cookie has expired
  */
-export function createExemptions(rules: ExemptionRules, bypassCookieName: string): readonly Exemption[] {
+export function createExemptions(rules: ExemptionRules, bypassCookieName: string, clock: Clock): readonly Exemption[] {
   const { matchesAddress, matchesPath, redirectPath, roles, when } = rules;
   const exemptions: (Exemption | false)[] = [
     {
@@ -109,8 +109,8 @@ export function createExemptions(rules: ExemptionRules, bypassCookieName: string
     {
       name: 'bypass',
       needsUser: false,
-      admits: ({ request, covering, active, now }) =>
-        request !== null && isBypassed(request, active, covering, bypassCookieName, now),
+      admits: ({ request, covering, active }) =>
+        request !== null && isBypassed(request, active, covering, bypassCookieName, clock.now()),
     },
     roles.size > 0 && {
       name: 'exempt.user',

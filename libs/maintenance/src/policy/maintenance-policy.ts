@@ -64,7 +64,7 @@ export class MaintenancePolicy {
     private readonly clock: Clock,
     private readonly options: PolicyOptions,
   ) {
-    const exemptions = createExemptions(options.exemptions, options.bypassCookieName);
+    const exemptions = createExemptions(options.exemptions, options.bypassCookieName, clock);
     this.#requestExemptions = exemptions.filter(({ needsUser }) => !needsUser);
     this.#userExemptions = exemptions.filter(({ needsUser }) => needsUser);
     this.#refusalFactory = new RefusalFactory(options.retryAfter);
@@ -103,12 +103,13 @@ export class MaintenancePolicy {
     if (call.rules?.override === 'admit') return 'admitted';
 
     // 2. No active window covers the call.
-    const covering = this.#findCoveringWindows(this.monitor.getSnapshot(), call);
+    const snapshot = this.monitor.getSnapshot();
+    const covering = this.#findCoveringWindows(snapshot, call);
     if (!covering) return 'admitted';
     if (covering === 'undecided') return covering;
 
     // 3. The exemptions that need no user.
-    const input = this.#createExemptionInput(call, covering);
+    const input = new ExemptionInput(call.request, call.rules, call.context, covering, snapshot.active);
     if (this.#isExemptRequest(input)) return 'exempt';
 
     // 4. The exemptions that need the user: the guard tries them, or the last step before it.
@@ -161,7 +162,8 @@ export class MaintenancePolicy {
     const covering = call.rules === 'unclear' ? 'undecided' : this.#findCoveringWindows(started, { ...call, rules });
     if (!covering) return false;
     const windows = covering === 'undecided' ? NO_WINDOWS : covering;
-    return !this.#isExemptRequest(this.#createExemptionInput({ ...call, rules }, windows));
+    const { active } = this.monitor.getSnapshot();
+    return !this.#isExemptRequest(new ExemptionInput(call.request, rules, call.context, windows, active));
   }
 
   /** Reads the state again where it is not fresh, before {@link shouldPause} is asked; `null` where it is fresh. */
@@ -192,11 +194,6 @@ export class MaintenancePolicy {
 
   #createRefusal(windows: readonly StoredWindow[]): Refusal {
     return this.#refusalFactory.create(windows, this.clock.now());
-  }
-
-  #createExemptionInput({ request, rules, context }: PolicyInput, covering: readonly StoredWindow[]): ExemptionInput {
-    const { active } = this.monitor.getSnapshot();
-    return new ExemptionInput(request, rules, context, covering, active, this.clock.now());
   }
 
   /** Returns the active windows that cover the call: `null` if none does, an empty list if maintenance is forced on. */
