@@ -61,7 +61,7 @@ describe('on, status and off', () => {
 
     const on = await command('on', '--message', 'Back at four');
     expect(on).toMatchObject({ code: 0, stderr: '' });
-    expect(on.stdout).toMatch(/^Maintenance is ON\. A window was opened\.\n/);
+    expect(on.stdout).toMatch(/^Maintenance is ON\. A window was started\.\n/);
     expect(on.stdout).toContain(storage);
 
     const during = await command('status');
@@ -201,7 +201,7 @@ describe('on, status and off', () => {
     expect(Date.parse(next.endsAt) - Date.parse(next.startsAt)).toBe(5_400_000);
     expect(new Date(next.startsAt).getUTCDay()).toBe(0);
 
-    expect((await command('off')).stdout).toContain('Nothing was on. To end what is planned too, add --all.');
+    expect((await command('off')).stdout).toContain('Nothing was on. To cancel planned windows too, add --all.');
     const cancelled = await command('off', '--id', next.id);
     expect(cancelled.stdout).toMatch(/^Maintenance is off\. One window was cancelled\.\n/);
     expect(cancelled.stdout).toMatch(
@@ -221,7 +221,7 @@ describe('on, status and off', () => {
     // Repeats every year and lasts almost a year.
     const yearly = ['--every', '0 0 1 1 *', '--for', '364d23h59m59s'];
     const on = await command('on', '--at', '2020-01-01T00:00Z', ...yearly);
-    expect(on.stdout).toMatch(/^Maintenance is ON\. A recurring window was opened\.\n/);
+    expect(on.stdout).toMatch(/^Maintenance is ON\. A recurring window was started\.\n/);
     const status = await command('status', '--json');
     expect(status.code).toBe(3);
     const [active] = parseJson(status).windows.active;
@@ -292,9 +292,9 @@ describe('invalid usage of the command line', () => {
     [['on', '--at', '2020-01-01T00:00Z', '--until', '2999-01-01T00:00Z'], 'leave --at out to start now'],
     [['on', '--at', '2999-01-02T00:00Z', '--until', '2999-01-01T00:00Z'], 'is not after the start'],
     [['on', '--until', '2999-01-01T00:00Z', '--for', '1h'], '--until and --for'],
-    [['on', '--at', '2999-01-01T02:00'], 'is a local time: name its zone with --tz'],
-    [['on', '--at', '2027-03-28T02:30', '--tz', 'Europe/Rome'], 'They show 2027-03-28T03:30 instead'],
-    [['on', '--tz', 'Europe/Nowhere'], 'Write an IANA name'],
+    [['on', '--at', '2999-01-01T02:00'], 'is a local time: add its time zone, such as --tz'],
+    [['on', '--at', '2027-03-28T02:30', '--tz', 'Europe/Rome'], 'Clocks show 2027-03-28T03:30 instead'],
+    [['on', '--tz', 'Europe/Nowhere'], 'Expected an IANA time zone'],
     [['on', '--every', '0 3 * * 0'], '--every needs --for'],
     [['on', '--every', 'sundays', '--for', '1h'], 'is not a cron expression of five fields'],
     [['on', '--every', '*/5 * * * *', '--for', '1h'], 'Occurrences would overlap'],
@@ -303,11 +303,11 @@ describe('invalid usage of the command line', () => {
     [['on', '--for', '0m'], /30m, 2h/],
     [['on', '--mode', 'half'], 'full or read-only'],
     [['on', '--retry-after', '1.5'], 'a whole number of seconds'],
-    [['on', '--scope', ''], 'Write a name'],
+    [['on', '--scope', ''], 'Expected a non-empty name'],
     [['on', '--scope', 'a', '--scope', 'b'], 'give it once'],
-    [['off', '--id', ' '], 'Write a name'],
-    [['status', '--storage', '/var/lib/state.json'], /expected one of file:path \(such as file:.*s3:.*redis:/],
-    [['on', '--storage', 'file:'], 'has no file name'],
+    [['off', '--id', ' '], 'Expected a non-empty name'],
+    [['status', '--storage', '/var/lib/state.json'], /write file:path \(such as file:.*s3:.*redis:/],
+    [['on', '--storage', 'file:'], 'names no file'],
   ])('%j exits with 2 and says what would be right', async (args, sentence) => {
     const folder = folderWith();
     const ended = await runIn(folder)(...args);
@@ -368,9 +368,9 @@ describe('the storage of the command line', () => {
     const folder = folderWith({ '.env': 'MAINTENANCE_STORAGE=file:a.json' });
     chmodSync(join(folder, '.env'), 0o600);
     expectFailure(
-      await runIn(folder, { uid: NOBODY_UID })('status'),
+      await at(folder, { uid: NO_INSTANCE_HINT })('status'),
       1,
-      `${join(folder, '.env')} may name the storage`,
+      `Cannot read ${join(folder, '.env')} (it may set MAINTENANCE_STORAGE)`,
     );
   });
 
@@ -489,7 +489,7 @@ describe('the storage of the command line', () => {
     expect(on).toMatchObject({
       code: 0,
       stderr: '',
-      stdout: expect.stringContaining('corrupt, and has been replaced'),
+      stdout: expect.stringContaining('corrupt and has been replaced'),
     });
     expect((await command('status')).code).toBe(3);
 
@@ -603,7 +603,7 @@ describe('the output of the command line', () => {
     const full = openSync('/dev/full', 'w');
     const ended = await runIn(folderWith(), { stdout: full })('status');
     closeSync(full);
-    expectFailure(ended, 1, 'could not write the output');
+    expectFailure(ended, 1, 'Could not write the output');
   });
 });
 

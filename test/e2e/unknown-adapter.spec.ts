@@ -58,7 +58,7 @@ describe('an unsupported HTTP adapter', () => {
     expect(ended.code).toBe(4);
     expect(ended.stdout).not.toContain('Drained');
     expect(ended.stderr).toMatch(
-      /--wait can't tell whether everything admitted before is done: .* can't count HTTP requests, as the adapter "unknown" is not known\. Maintenance stays on\./,
+      /--wait can't tell whether all in-flight requests have finished: .* can't count HTTP requests, as the adapter "unknown" is not known\. Maintenance stays on\./,
     );
     const listed = await run(['instances', '--storage', storage], { cwd: tmpdir() });
     expect(listed.stdout).toContain('0 (not all counted)');

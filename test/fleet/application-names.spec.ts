@@ -154,7 +154,7 @@ describe('two applications with one storage', () => {
           level === 'warn' && /^Instances of 2 applications report on .*: billing, shop\./.test(text),
       ),
     );
-    const warning = 'warning: instances of 2 applications report here: billing, shop.';
+    const warning = 'warning: instances of 2 applications report to this storage: billing, shop.';
     const on = await command('on');
     expect([on.code, on.stdout]).toEqual([0, expect.stringContaining(warning)]);
     expect(on.stdout).toContain('2 instances of billing and shop apply it');

@@ -74,11 +74,11 @@ describeOnEachBackend('reports of on and off', ({ name, open }) => {
     const on = await command('on');
     expect(on.code).toBe(0);
     expect(getFirstLine(on)).toBe(
-      'Maintenance is ON in the storage, but 1 of 2 instances has not applied it. A window was opened.',
+      'Maintenance is ON in the storage, but 1 of 2 instances has not applied it. A window was started.',
     );
     expect(on.stdout).toMatch(
       new RegExp(
-        `^differ   \\S+ \\(pid ${frozen.pid}, id \\w+\\): has not applied it, and admits everything, last heard of`,
+        `^differ   \\S+ \\(pid ${frozen.pid}, id \\w+\\): has not applied it, and admits everything, last seen`,
         'm',
       ),
     );
@@ -117,7 +117,7 @@ describeOnEachBackend('reports of on and off', ({ name, open }) => {
     expect(getFirstLine(on)).toMatch(/^Maintenance is ON in the storage, but 1 of 1 instance has not applied it\./);
     expect(on.stdout).toMatch(
       new RegExp(
-        `\\(pid ${forced.pid}, .*: admits everything, whatever is stored: its configuration says so \\(MAINTENANCE_MODE\\)`,
+        `\\(pid ${forced.pid}, .*: admits everything, whatever is stored: its option \`enabled\` \\(MAINTENANCE_MODE\\) is set`,
       ),
     );
   });
@@ -161,7 +161,7 @@ describe('the report of on', () => {
     await run(['on'], { cwd: folder });
     chmodSync(`${folder}/maintenance-state.json`, 0o600);
     const on = await run(['on', '--message', 'again'], { cwd: folder });
-    expect(on.stdout).toContain('warning: no instance has reported here.');
+    expect(on.stdout).toContain('warning: no instance has reported to this storage.');
     expect(on.stdout).toContain('Or its user may not read this file (owner root, mode 600).');
   });
 });
@@ -205,7 +205,7 @@ describeWithRedis('a state that Redis has lost', () => {
     const json = JSON.parse((await command('status', '--json')).stdout);
     expect(json).toMatchObject({ active: false, disagreeing: [{ refuses: true }, { refuses: true }] });
     const listed = await command('instances');
-    expect(listed).toMatchObject({ code: 0, stdout: expect.stringContaining('What was stored is gone') });
+    expect(listed).toMatchObject({ code: 0, stdout: expect.stringContaining('The stored state is gone') });
 
     const off = await command('off');
     expect(off.code).toBe(0);
@@ -229,7 +229,7 @@ describeWithRedis('a state that Redis has lost', () => {
     const instance = await start({ url: server.url, env: {} });
     await loseState(instance);
     const on = await command('on');
-    expect(getFirstLine(on)).toBe('Maintenance is ON. A window was opened.');
+    expect(getFirstLine(on)).toBe('Maintenance is ON. A window was started.');
     expect(on.stdout).toMatch(/^ +1 instance of shop applies it$/m);
     expect(await command('status')).toMatchObject({ code: 3, stdout: expect.stringMatching(/^Maintenance is ON\.\n/) });
   });

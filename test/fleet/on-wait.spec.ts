@@ -38,10 +38,10 @@ describeWithRedis('on --wait', () => {
     frozen.signal('SIGSTOP');
     const ended = await wait('2s');
     expect(ended.code).toBe(4);
-    expect(ended.stdout).toMatch(new RegExp(`^held by .*\\(pid ${frozen.pid}, id \\w+\\): has not applied it`, 'm'));
+    expect(ended.stdout).toMatch(new RegExp(`^blocked by .*\\(pid ${frozen.pid}, id \\w+\\): has not applied it`, 'm'));
     expect(ended.stderr).toMatch(
       new RegExp(
-        `^error: --wait timed out after 2 s; 1 of 2 instances held it up: \\S+ \\(pid ${frozen.pid}\\)\\. Maintenance stays on\\.$`,
+        `^error: --wait timed out after 2 s; 1 of 2 instances blocked the drain: \\S+ \\(pid ${frozen.pid}\\)\\. Maintenance stays on\\.$`,
         'm',
       ),
     );
@@ -83,7 +83,7 @@ describeWithRedis('on --wait', () => {
     await pause(300);
     const ended = await wait('2s');
     expect(ended.code).toBe(4);
-    expect(ended.stdout).toMatch(/^held by .*: 2 in flight: GET \/slow\/:milliseconds \(2, \d s\)$/m);
+    expect(ended.stdout).toMatch(/^blocked by .*: 2 in flight: GET \/slow\/:milliseconds \(2, \d s\)$/m);
     expect((await Promise.all(slow)).map(({ status }) => status)).toEqual([200, 200]);
     expect(await wait('20s')).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing was changed') });
   });
@@ -136,7 +136,7 @@ describeWithRedis('on --wait', () => {
     const [, open] = await Promise.all([startInstance(), startInstance({ env: { MAINTENANCE_MODE: 'false' } })]);
     const ended = await wait('2s');
     expect(ended.code).toBe(4);
-    expect(ended.stdout).toMatch(new RegExp(`\\(pid ${open.pid}, .*\\): is kept open by its configuration`));
+    expect(ended.stdout).toMatch(new RegExp(`\\(pid ${open.pid}, .*\\): still serves: maintenance is forced off`));
   });
 
   it('fails if maintenance is turned off while it waits', async () => {
@@ -156,8 +156,11 @@ describeWithRedis('on --wait', () => {
 
   it('times out with a warning if no instance has reported', async () => {
     const ended = await wait('1s');
-    expect([ended.code, ended.stdout]).toEqual([4, expect.stringContaining('warning: no instance has reported here.')]);
-    expect(ended.stderr).toContain('no instance has reported here');
+    expect([ended.code, ended.stdout]).toEqual([
+      4,
+      expect.stringContaining('warning: no instance has reported to this storage.'),
+    ]);
+    expect(ended.stderr).toContain('no instance has reported to this storage');
   });
 
   it('tolerates a temporary storage outage', async () => {
@@ -174,8 +177,8 @@ describeWithRedis('on --wait', () => {
   });
 
   it.each([
-    [['--at', '2999-01-01T00:00Z'], 2, /^error: --wait waits for what is on now, and --at plans something for later\./],
-    [['--every', '0 3 * * 0', '--for', '1h'], 2, /^error: --wait waits for what is on now, and --every/],
+    [['--at', '2999-01-01T00:00Z'], 2, /^error: --wait can't be combined with --at, which plans a window for later\./],
+    [['--every', '0 3 * * 0', '--for', '1h'], 2, /^error: --wait can't be combined with --every/],
   ])('rejects %j with exit code 2', async (more, code, says) => {
     expect(await wait('1s', ...more)).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(says) });
     expect((await command('status')).code).toBe(0);

@@ -4,7 +4,7 @@ import { describeRights } from '../storage/file/file-errors.js';
 /**
  * Describes who may read a state file, such as "owner root, mode 600".
  *
- * @returns `undefined` where everyone may, or where that can't be found out
+ * @returns `undefined` if every user may, or if that can't be determined
  */
 export function describeFileAccess({ kind, location }: { kind: string; location: string }): string | undefined {
   if (kind !== 'file' || process.platform === 'win32') return undefined;

@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 
-/** Who sits at this terminal, for the history: `user@host`. */
+/** Returns the operator for the history, as `user@host`. */
 export function getOperator(): string {
   return `${getUserName()}@${hostname()}`;
 }
@@ -9,7 +9,7 @@ function getUserName(): string {
   try {
     return userInfo().username;
   } catch {
-    // In a container the uid often has no entry in the list of users.
+    // In a container, the uid often has no entry in /etc/passwd.
     return `uid ${process.getuid?.() ?? 'unknown'}`;
   }
 }

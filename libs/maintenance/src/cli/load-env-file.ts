@@ -3,28 +3,28 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 
 /**
- * Puts the variables of the `.env` in `directory` into `environment`, as `@nestjs/config` does for the application: a variable
- * that is there wins, even an empty one.
+ * Adds the variables of the `.env` in `directory` to `environment`, as `@nestjs/config` does for the application: variables
+ * that exist win, even empty ones.
  *
- * @throws Error where there is a `.env` that can't be read: it may name the storage, and another must not be switched instead
+ * @throws Error if there is a `.env` that can't be read. It may set the storage, and the command must not change another one.
  */
 export function loadEnvFile(directory: string, environment: NodeJS.ProcessEnv): void {
   const path = join(directory, '.env');
-  for (const [name, value] of Object.entries(parseEnv(read(path)))) {
+  for (const [name, value] of Object.entries(parseEnv(readEnvFile(path)))) {
     if (!(name in environment)) environment[name] = value;
   }
 }
 
-function read(path: string): string {
+function readEnvFile(path: string): string {
   try {
-    // process.loadEnvFile would take a byte order mark for a part of the first name.
+    // process.loadEnvFile would take a byte order mark as part of the first name.
     return readFileSync(path, 'utf8').replace(/^\ufeff/, '');
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'EISDIR') return '';
     throw new Error(
-      `${path} may name the storage, but can't be read: ${message}. ` +
-        'Give this user the right to read it, or work in another folder and name the storage with --storage.',
+      `Cannot read ${path} (it may set MAINTENANCE_STORAGE): ${message}. ` +
+        'Give this user the right to read it, or use another folder and --storage.',
       { cause: error },
     );
   }

@@ -31,12 +31,12 @@ it.each([
   ['2026-10-04T02:15', 'Australia/Lord_Howe', '2026-10-04T02:45'],
 ])('rejects %s, which does not exist in %s', (local, timeZone, instead) => {
   expect(() => resolveTime({ local }, '--at', timeZone)).toThrow(
-    `--at ${local} does not exist in ${timeZone}: clocks are put forward then. They show ${instead} instead.`,
+    `--at ${local} does not exist in ${timeZone} (skipped by daylight saving time). Clocks show ${instead} instead.`,
   );
 });
 
 it('requires a time zone', () => {
   expect(() => resolveTime({ local: '2026-12-01T02:00' }, '--until', undefined)).toThrow(
-    '--until 2026-12-01T02:00 is a local time: name its zone with --tz, such as --tz Europe/Rome, or write 2026-12-01T02:00Z for UTC.',
+    '--until 2026-12-01T02:00 is a local time: add its time zone, such as --tz Europe/Rome, or use 2026-12-01T02:00Z for UTC.',
   );
 });

@@ -12,8 +12,8 @@ import {
 import { TargetFinder } from './target-finder.js';
 
 /**
- * Adds `maintenance on`, `off`, `status` and `instances` to an application's own nest-commander program. Where the
- * program also imports `MaintenanceModule`, they work on its storage.
+ * Adds `maintenance on`, `off`, `status` and `instances` to an application's nest-commander program. If the program also
+ * imports `MaintenanceModule`, the commands use its storage.
  *
  * @example
  * ```ts
@@ -30,24 +30,27 @@ import { TargetFinder } from './target-finder.js';
     MaintenanceOffSubCommand,
     MaintenanceStatusSubCommand,
     MaintenanceInstancesSubCommand,
-    // A program of commands is no instance of the application.
+    // The program serves no calls, so it must not report as an instance.
     { provide: CLI_ONLY, useValue: true },
     {
       provide: TargetFinder,
       inject: [ModuleRef],
-      useFactory: (modules: ModuleRef) =>
+      useFactory: (moduleRef: ModuleRef) =>
         new TargetFinder(
           () => process.env,
-          () => ({ storage: findProvider(modules, StateStorage), options: findProvider(modules, RESOLVED_OPTIONS) }),
+          () => ({
+            storage: findProvider(moduleRef, StateStorage),
+            options: findProvider(moduleRef, RESOLVED_OPTIONS),
+          }),
         ),
     },
   ],
 })
 export class MaintenanceCliModule {}
 
-function findProvider<T>(modules: ModuleRef, token: symbol): T | undefined {
+function findProvider<T>(moduleRef: ModuleRef, token: symbol): T | undefined {
   try {
-    return modules.get<T>(token, { strict: false });
+    return moduleRef.get<T>(token, { strict: false });
   } catch {
     return undefined; // the program does not import MaintenanceModule
   }

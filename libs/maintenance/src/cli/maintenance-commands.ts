@@ -29,60 +29,60 @@ import { describeFileAccess } from './file-access.js';
 import { getOperator } from './get-operator.js';
 import type { Target } from './target-finder.js';
 
-/** What a command found. */
+/** The result of a command that reads. */
 export interface Report {
   status: MaintenanceStatus;
-  /** The moment for which the status holds, in milliseconds since the epoch. */
+  /** The time of the status, in milliseconds since the epoch. */
   now: number;
   history: HistoryEntry[];
-  /** Until when the windows under a lease last if their programs do not renew it, by the id of the window; ISO 8601. */
+  /** The end of each lease (ISO 8601), by the id of its window. */
   leases: ReadonlyMap<string, string>;
-  /** Whether the storage holds anything, and of which lineage. */
+  /** Whether a state is stored. */
   isStored: boolean;
-  /** Owner and mode of the file that holds the state, where not every user may read it. */
+  /** Owner and mode of the state file, if not every user may read it. */
   access?: string;
-  /** The states that the instances apply; missing where that can't be found out, or does not depend on what is stored. */
+  /** The states that the instances apply; missing if the reports can't be read, or if the option `enabled` is set. */
   agreement?: Agreement;
 }
 
-/** What a command did. */
+/** The result of a command that changes the state. */
 export interface ChangeReport extends Report {
-  /** `null`: nothing, as it would have changed nothing. */
+  /** The change; `null` if nothing had to be changed. */
   change: Change | null;
-  /** Whether the storage held content that was not a state, which the change replaced. */
+  /** Whether the change replaced content that was not a state. */
   replacedCorrupt: boolean;
-  /** The file that holds it now, if it was kept. */
+  /** The file to which the replaced content was moved, if it was kept. */
   keptAs?: string;
-  /** The key to the window, if one was made; it is nowhere else. */
+  /** The bypass token, if one was created. Only its hash is stored. */
   token?: string;
-  /** Whether what the instances apply is still to be waited for, so that nothing can be said of it yet. */
+  /** Whether `--wait` is about to wait for the instances, so that those that have not applied the change are not reported yet. */
   isAwaited?: boolean;
 }
 
 /**
- * How long `on` and `off` wait for the instances to apply the change, in milliseconds: longer than notifications take, and not as long as
- * an operator would wonder what goes on. Instances that find changes by polling may take longer; then it is said that they have not yet.
+ * The time for which `on` and `off` wait for the instances to apply a change, in milliseconds. That is enough for notifications.
+ * Instances that poll may take longer, and are reported as not having applied the change yet.
  */
 const AGREEMENT_TIMEOUT_MS = 3_000;
 
-/** What `on` is told; the times in milliseconds since the epoch, the duration in milliseconds. */
+/** The options of `on`; times in milliseconds since the epoch, the duration in milliseconds. */
 export interface OnRequest extends Pick<EnableOptions, 'scope' | 'mode' | 'message' | 'retryAfter'> {
   startsAt?: number;
   endsAt?: number;
-  /** Instead of an end: counted from the start. Of a recurring window, the length of each occurrence. */
+  /** The length of the window, instead of an end; the length of each occurrence if the window recurs. */
   duration?: number;
-  /** Whether to make a key to the window. */
+  /** Whether to create a bypass token. */
   bypass?: boolean;
-  /** When a recurring window occurs, and in which time zone. */
+  /** The schedule of a recurring window. */
   every?: { cron: string; timeZone: string };
 }
 
-/** A window was named that is not there. The message lists those that are. */
+/** No window has the id that was given. The message lists the windows that exist. */
 class NoSuchWindowError extends Error {
   override readonly name = 'NoSuchWindowError';
 }
 
-/** Reads the storage once, and what the instances apply. What is wrong with the storage is in the status. */
+/** Reads the state and the states that the instances apply. A failing storage is reported in the status. */
 export async function readStatus(target: Target, clock: Clock = new SystemClock()): Promise<Report> {
   const monitor = createMonitor(target, clock);
   await monitor.refresh();
@@ -91,7 +91,7 @@ export async function readStatus(target: Target, clock: Clock = new SystemClock(
   return { ...report, agreement: await readAgreement(target.storage, monitor.state, clock) };
 }
 
-/** Returns why the stored state could not be read; `undefined` also where the option `enabled` decides whatever is stored. */
+/** Returns the error if the stored state can't be read; `undefined` also if the option `enabled` decides anyway. */
 export function findStorageFailure({ status: { storage, source } }: Report): string | undefined {
   return storage.healthy || source === 'configuration'
     ? undefined
@@ -99,9 +99,9 @@ export function findStorageFailure({ status: { storage, source } }: Report): str
 }
 
 /**
- * Reads the instances that report on the storage, and what they apply.
+ * Reads the instances that report to the storage, and the states that they apply.
  *
- * @throws {@link MaintenanceStorageError} if the storage fails to list them, or keeps no reports
+ * @throws {@link MaintenanceStorageError} if the storage fails to list them, or does not support reports
  */
 export async function readInstances(
   target: Target,
@@ -109,7 +109,7 @@ export async function readInstances(
 ): Promise<Report & Required<Pick<Report, 'agreement'>>> {
   assertSupportsReports(target.storage);
   const monitor = createMonitor(target, clock);
-  // Before the reports: what an instance has applied is then never taken for something that it has not.
+  // Before the reports: an instance that applies a later revision is then not taken for one that is behind.
   await monitor.refresh();
   const instances = await readLiveInstances(target.storage, clock);
   const report = createReport(monitor, target, clock);
@@ -119,9 +119,9 @@ export async function readInstances(
 }
 
 /**
- * Opens a window, or changes the active one of the same scope and mode, and waits for a short time until the instances apply it.
+ * Starts a window, or changes the active one of the same scope and mode, and waits up to 3 s until the instances apply it.
  *
- * @param options - `isAwaited`: the caller waits for them by itself
+ * @param options - `isAwaited`: the caller waits for the instances itself
  * @throws {@link InvalidWindowError}, {@link MaintenanceForcedError}, {@link MaintenanceStorageError}
  */
 export async function turnOn(
@@ -144,23 +144,24 @@ export async function turnOn(
 }
 
 /**
- * Waits until every instance goes by the storage, and has nothing in flight that it admitted before.
+ * Waits until every instance applies the stored state and has finished its requests from before the window.
  *
- * @param timeout - milliseconds
+ * @param timeout - in milliseconds
+ * @param onProgress - called after each read of the reports
  * @throws {@link MaintenanceInactiveError} if maintenance is turned off meanwhile
  * @throws {@link MaintenanceStorageError}
  */
 export function drainTarget(
   { storage }: Target,
   timeout: number,
-  progress: (report: DrainReport) => void,
+  onProgress: (report: DrainReport) => void,
   clock: Clock = new SystemClock(),
 ): Promise<DrainReport> {
-  return waitForDrain({ storage, clock, timeout, onProgress: progress });
+  return waitForDrain({ storage, clock, timeout, onProgress });
 }
 
 /**
- * Ends windows, and waits for a short time until the instances apply that.
+ * Ends windows, and waits up to 3 s until the instances apply the change.
  *
  * @throws {@link NoSuchWindowError}, {@link MaintenanceForcedError}, {@link MaintenanceStorageError}
  */
@@ -172,7 +173,7 @@ export async function turnOff(
   assertNotForced(target);
   const selected = parseDisableOptions(which);
   const written = await new WindowWriter(target.storage, clock, target.force).end(selected, createOrigin());
-  if (written.change === null && selected.id !== undefined) assertNoOthers(written.state, selected, clock.now());
+  if (written.change === null && selected.id !== undefined) assertNoOtherWindows(written.state, selected, clock.now());
   return {
     ...createChangeReport(written, target, clock),
     agreement: await waitForAgreement(target.storage, written.state, AGREEMENT_TIMEOUT_MS, clock),
@@ -195,18 +196,18 @@ function parseOnRequest(request: OnRequest, now: number): WindowStart {
   return { ...parseEnableOptions(options, now), ...(isFixedLength && { durationMs: duration }) };
 }
 
-// Who names a window means to end something: where others are open, "nothing is on" would be the wrong answer.
-function assertNoOthers(state: MaintenanceState | null, { id, scope }: DisableOptions, now: number): void {
-  const there = (state?.windows ?? []).filter(
+// The id was probably mistyped: if other windows exist, "Nothing was on." would be misleading.
+function assertNoOtherWindows(state: MaintenanceState | null, { id, scope }: DisableOptions, now: number): void {
+  const existing = (state?.windows ?? []).filter(
     (window) => currentOccurrence(window, now) ?? nextOccurrence(window, now),
   );
-  if (there.length === 0) return;
-  const shown = there.map(
+  if (existing.length === 0) return;
+  const shown = existing.map(
     (window) => `${window.id} (${currentOccurrence(window, now) ? 'on' : 'planned'}, scope ${window.scope})`,
   );
   throw new NoSuchWindowError(
     `No window has the id ${JSON.stringify(id)}${scope === undefined ? '' : ` and the scope ${JSON.stringify(scope)}`}; ` +
-      `nothing was changed. There ${there.length === 1 ? 'is' : 'are'}: ${shown.join(', ')}.`,
+      `nothing was changed. Existing windows: ${shown.join(', ')}.`,
   );
 }
 
@@ -218,7 +219,7 @@ function createOrigin(): ChangeOrigin {
   return { by: getOperator(), via: 'cli' };
 }
 
-// It is never started, so that it neither watches nor polls: it turns a state into a status, as it does for the application.
+// Never started, so it neither watches nor polls. It only turns a state into a status, as in the application.
 function createMonitor({ storage, enabled, onStorageFailure }: Target, clock: Clock): StateMonitor {
   return new StateMonitor({
     source: new StateReader(unwrapCache(storage)),

@@ -1,27 +1,27 @@
 import { escapeControlCharacters } from '../utils/escape-control-characters.js';
 
-/** Prints lines for a person; no control character of what was stored reaches the terminal. */
+/** Prints lines with escaped control characters, so that stored texts can't control the terminal. */
 export function printLines(stream: NodeJS.WriteStream, lines: readonly string[]): Promise<void> {
   return print(stream, lines.map((line) => `${escapeControlCharacters(line)}\n`).join(''));
 }
 
-/** Writes text and waits until it is written, or nobody reads any more. */
+/** Writes text and waits until it is written, or the reader has closed the pipe. */
 export function print(stream: NodeJS.WriteStream, text: string): Promise<void> {
   ignoreClosedPipe(stream);
   return new Promise((resolve) => stream.write(text, () => resolve()));
 }
 
-/** Lets a reader go away early, as in `status | head -1`: what was done is done, whoever reads of it. */
+/** Ignores that the reader closes the pipe early, as in `status | head -1`. */
 export function ignoreClosedPipe(stream: NodeJS.WriteStream): void {
-  const failed = stream === process.stderr ? onErrorOutputError : onOutputError;
-  if (!stream.listeners('error').includes(failed)) stream.on('error', failed);
+  const listener = stream === process.stderr ? onErrorOutputError : onOutputError;
+  if (!stream.listeners('error').includes(listener)) stream.on('error', listener);
 }
 
 function onOutputError(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') return;
   process.exitCode = 1;
-  process.stderr.write(`error: could not write the output: ${escapeControlCharacters(error.message)}\n`);
+  process.stderr.write(`error: Could not write the output: ${escapeControlCharacters(error.message)}\n`);
 }
 
-// There is no place left to say it.
+// stderr itself has failed: there is nothing left to report to.
 function onErrorOutputError(): void {}

@@ -123,12 +123,12 @@ describe('statusLines', () => {
     expect(formatStatus(report, true).slice(2, 8)).toEqual([
       'history  2026-12-01T01:30:00Z  ended      by ann@web1 (cli), revision 2',
       '           scope payments (read-only), from 2026-12-01T12:00:00Z, until 2026-12-01T14:00:00Z, "Hi", id b2',
-      '         2026-12-01T01:30:00Z  cancelled  by somebody, revision 2',
+      '         2026-12-01T01:30:00Z  cancelled  by unknown, revision 2',
       '           everything (full), from 2026-12-06T03:00:00Z, until 2026-12-06T04:00:00Z, every 0 3 * * 0 (UTC), for 1 h, "Tidying", id c3',
-      '         long ago  rename     by somebody, revision 1',
+      '         long ago  rename     by unknown, revision 1',
       '           scope ? (?), id x',
     ]);
-    expect(formatStatus(reportOf(), true)).toContain('history  nothing yet');
+    expect(formatStatus(reportOf(), true)).toContain('history  no changes yet');
   });
 });
 
@@ -140,7 +140,7 @@ describe('changeLines', () => {
       'a started window',
       reportOf({ active: [ended] }),
       { action: 'on' as const, affected: [ended] },
-      'ON. A window was opened.',
+      'ON. A window was started.',
     ],
     [
       'a planned window',
@@ -188,7 +188,7 @@ describe('changeLines', () => {
   it('shows ended windows, and that corrupt content was replaced', () => {
     const change = { action: 'off' as const, windows: [], affected: [ended] };
     expect(formatChange(changeOf(reportOf(), change, true), '').slice(1, 5)).toEqual([
-      'What was stored was corrupt, and has been replaced.',
+      'The stored state was corrupt and has been replaced.',
       '',
       'ended    everything (full), id a1',
       '         since 2026-12-01T01:00:00Z (1 h ago)',

@@ -9,36 +9,40 @@ import { describeDisagreement, toDisagreementJson, formatDisagreements } from '.
 import { formatAgreement } from './print-instances.js';
 import { formatSection, formatStorageSection } from './sections.js';
 
-/** The report of `status` for a person, line by line. */
+/** Formats the report of `status` as lines for the terminal. */
 export function formatStatus(report: Report, withHistory = false): string[] {
   const { history } = report;
   return [
     formatHeadline(report),
-    ...windowSections(report),
+    ...formatWindows(report),
     ...formatDisagreements(report),
-    ...(withHistory ? ['', ...formatSection('history', historyLines(history))] : []),
+    ...(withHistory ? ['', ...formatSection('history', formatHistory(history))] : []),
     '',
     ...formatStorageSection(report),
   ];
 }
 
-/** The report of `on` or `off` for a person, line by line. */
-export function formatChange(report: ChangeReport, nothing: string): string[] {
+/**
+ * Formats the report of `on` or `off` as lines for the terminal.
+ *
+ * @param unchanged - the sentence for a command that changed nothing
+ */
+export function formatChange(report: ChangeReport, unchanged: string): string[] {
   const { now, change, replacedCorrupt, token } = report;
   const ended = change?.action === 'off' ? change.affected.map(toPublicWindow) : [];
   const cancelled = change?.cancelled?.map(toPublicWindow) ?? [];
   return [
-    `${formatHeadline(report)} ${change === null ? nothing : describeChange(report)}`.trimEnd(),
-    ...(replacedCorrupt ? [replacedLine(report)] : []),
-    ...formatSections('ended', ended, (window) => [describeWindow(window), startLine(window, now)]),
+    `${formatHeadline(report)} ${change === null ? unchanged : describeChange(report)}`.trimEnd(),
+    ...(replacedCorrupt ? [describeReplacement(report)] : []),
+    ...formatSections('ended', ended, (window) => [describeWindow(window), describeStart(window, now)]),
     ...formatSections('cancelled', cancelled, (window) => [
       describeWindow(window),
-      getStart(window) > now ? `was planned for ${formatMoment(window.startsAt, now)}` : 'nothing of it was to come',
-      ...recurrenceLines(window),
+      getStart(window) > now ? `was planned for ${formatMoment(window.startsAt, now)}` : 'no occurrence was left',
+      ...formatRecurrence(window),
     ]),
-    ...windowSections(report),
+    ...formatWindows(report),
     ...(report.isAwaited ? [] : formatDisagreements(report)),
-    ...(token === undefined ? [] : ['', ...formatSection('bypass', bypassLines(token))]),
+    ...(token === undefined ? [] : ['', ...formatSection('bypass', formatBypass(token))]),
     '',
     ...formatStorageSection(report, formatAgreement(report)),
   ];
@@ -47,16 +51,16 @@ export function formatChange(report: ChangeReport, nothing: string): string[] {
 const EMPTY_STATE_WRITTEN =
   'Nothing was stored. An empty state was written, so that instances that still apply a lost one turn maintenance off.';
 
-function replacedLine({ keptAs }: ChangeReport): string {
+function describeReplacement({ keptAs }: ChangeReport): string {
   const kept = keptAs === undefined ? '' : ` It is kept as ${keptAs}.`;
-  return `What was stored was corrupt, and has been replaced.${kept}`;
+  return `The stored state was corrupt and has been replaced.${kept}`;
 }
 
-function bypassLines(token: string): string[] {
+function formatBypass(token: string): string[] {
   return [
     createBypassLink(token),
-    'on any URL of the application; programs send the value in X-Maintenance-Bypass.',
-    'This is shown once. Whoever has it gets in while the window is on.',
+    'Works on any URL of the application; programs send the token as the header X-Maintenance-Bypass.',
+    'Shown only once. Anyone with the link is admitted while the window is active.',
   ];
 }
 
@@ -64,7 +68,7 @@ function createBypassLink(token: string): string {
   return `/?${BYPASS_PARAMETER}=${token}`;
 }
 
-/** The report of `on` or `off` for a program. */
+/** Returns the report of `on` or `off` for --json. */
 export function toChangeJson(report: ChangeReport): object {
   const { status, change, replacedCorrupt, token, agreement, isAwaited } = report;
   const bypass = token !== undefined && { bypass: { token, link: createBypassLink(token) } };
@@ -78,18 +82,18 @@ export function toChangeJson(report: ChangeReport): object {
   };
 }
 
-// What is stored is said of the storage alone where instances are seen to do something else.
+// If instances differ from the stored state, the headline has to say that it is about the storage only.
 function formatHeadline(report: Report & { isAwaited?: boolean }): string {
-  const stored = storedHeadline(report.status);
-  const but = report.isAwaited ? undefined : describeDisagreement(report.status, report.agreement);
-  return but === undefined ? stored : `${stored.slice(0, -1)} in the storage, but ${but}.`;
+  const stored = describeStoredStatus(report.status);
+  const disagreement = report.isAwaited ? undefined : describeDisagreement(report.status, report.agreement);
+  return disagreement === undefined ? stored : `${stored.slice(0, -1)} in the storage, but ${disagreement}.`;
 }
 
-function storedHeadline({ active, source, windows }: MaintenanceStatus): string {
+function describeStoredStatus({ active, source, windows }: MaintenanceStatus): string {
   if (source === 'configuration') {
     return (
       `Maintenance is forced ${active ? 'ON' : 'off'} by the option \`enabled\` (environment: MAINTENANCE_MODE). ` +
-      'What is stored does not count.'
+      'The stored state is ignored.'
     );
   }
   if (!active) return 'Maintenance is off.';
@@ -99,39 +103,39 @@ function storedHeadline({ active, source, windows }: MaintenanceStatus): string 
 
 /** Describes a change; empty for one that only replaced corrupt content, which has a line of its own. */
 function describeChange({ change, replacedCorrupt }: ChangeReport): string {
-  const concerned = change?.affected ?? [];
+  const affected = change?.affected ?? [];
   if (change?.action === 'change') return 'The window was changed.';
   if (change?.action === 'on' || change?.action === 'plan') {
-    const describeScope = concerned.some(({ recurrence }) => recurrence) ? 'A recurring window' : 'A window';
-    return `${describeScope} was ${change.action === 'on' ? 'opened' : 'planned'}.`;
+    const subject = affected.some(({ recurrence }) => recurrence) ? 'A recurring window' : 'A window';
+    return `${subject} was ${change.action === 'on' ? 'started' : 'planned'}.`;
   }
   const cancelled = change?.cancelled ?? [];
-  if (concerned.length + cancelled.length === 0) return replacedCorrupt ? '' : EMPTY_STATE_WRITTEN;
+  if (affected.length + cancelled.length === 0) return replacedCorrupt ? '' : EMPTY_STATE_WRITTEN;
   return [
-    ...(concerned.length > 0 ? [countWindows(concerned.length, 'ended')] : []),
+    ...(affected.length > 0 ? [countWindows(affected.length, 'ended')] : []),
     ...(cancelled.length > 0 ? [countWindows(cancelled.length, 'cancelled')] : []),
   ].join(' ');
 }
 
-function countWindows(count: number, deed: string): string {
-  return count === 1 ? `One window was ${deed}.` : `${count} windows were ${deed}.`;
+function countWindows(count: number, verb: string): string {
+  return count === 1 ? `One window was ${verb}.` : `${count} windows were ${verb}.`;
 }
 
-function windowSections({ status: { windows }, leases, now }: Report): string[] {
-  const show = (window: MaintenanceWindow): string[] => windowLines(window, leases.get(window.id), now);
-  return [...formatSections('on', windows.active, show), ...formatSections('planned', windows.planned, show)];
+function formatWindows({ status: { windows }, leases, now }: Report): string[] {
+  const format = (window: MaintenanceWindow): string[] => formatWindow(window, leases.get(window.id), now);
+  return [...formatSections('on', windows.active, format), ...formatSections('planned', windows.planned, format)];
 }
 
-function windowLines(window: MaintenanceWindow, leaseUntil: string | undefined, now: number): string[] {
+function formatWindow(window: MaintenanceWindow, leaseUntil: string | undefined, now: number): string[] {
   const { endsAt, message, retryAfter, createdBy } = window;
   const end = leaseUntil === undefined ? 'until it is turned off' : 'until its program is done';
   return [
     describeWindow(window),
-    `${startLine(window, now)}${endsAt === null ? `, ${end}` : ''}`,
+    `${describeStart(window, now)}${endsAt === null ? `, ${end}` : ''}`,
     ...(endsAt === null ? [] : [`until ${formatMoment(endsAt, now)}`]),
-    // Not `moment`: while the program lives, this moment never comes.
+    // Without "in 40 s": the program renews the lease before it runs out.
     ...(leaseUntil === undefined ? [] : [`under a lease until ${formatUtc(leaseUntil)}, which its program renews`]),
-    ...recurrenceLines(window),
+    ...formatRecurrence(window),
     ...(message ? [`"${message}"`] : []),
     ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter === 0 ? 'none' : `${retryAfter} s`}`]),
     ...(createdBy ? [`set by ${createdBy}`] : []),
@@ -143,21 +147,21 @@ function isRecurrence(value: unknown): boolean {
   return typeof cron === 'string' && typeof timeZone === 'string' && typeof duration === 'number';
 }
 
-function recurrenceLines({ recurrence }: Pick<MaintenanceWindow, 'recurrence'>): string[] {
+function formatRecurrence({ recurrence }: Pick<MaintenanceWindow, 'recurrence'>): string[] {
   if (!recurrence) return [];
   return [`every ${recurrence.cron} (${recurrence.timeZone}), for ${formatDuration(recurrence.duration)}`];
 }
 
 function describeWindow({ id, scope, mode }: MaintenanceWindow): string {
-  return `${what(scope, mode)}, id ${id}`;
+  return `${describeTarget(scope, mode)}, id ${id}`;
 }
 
-function startLine(window: MaintenanceWindow, now: number): string {
+function describeStart(window: MaintenanceWindow, now: number): string {
   if (window.id === HANDWRITTEN_LINEAGE) return 'written by hand';
   return `${getStart(window) > now ? 'from' : 'since'} ${formatMoment(window.startsAt, now)}`;
 }
 
-/** What was done, as `status --history` names it. */
+/** The verb of each action in `status --history`. */
 const ACTION_LABELS: Partial<Record<string, string>> = {
   on: 'started',
   plan: 'planned',
@@ -166,29 +170,29 @@ const ACTION_LABELS: Partial<Record<string, string>> = {
   cancel: 'cancelled',
 };
 
-function historyLines(history: readonly HistoryEntry[]): string[] {
-  if (history.length === 0) return ['nothing yet'];
+function formatHistory(history: readonly HistoryEntry[]): string[] {
+  if (history.length === 0) return ['no changes yet'];
   return history.flatMap(({ at, action, by, via, revision, windows }) => [
-    `${formatUtc(at)}  ${(ACTION_LABELS[action] ?? action).padEnd(9)}  by ${by ?? 'somebody'}${via ? ` (${via})` : ''}, revision ${revision}`,
+    `${formatUtc(at)}  ${(ACTION_LABELS[action] ?? action).padEnd(9)}  by ${by ?? 'unknown'}${via ? ` (${via})` : ''}, revision ${revision}`,
     ...windows.map((window) => `  ${formatHistoryWindow(window)}`),
   ]);
 }
 
-// Of what is in the history, only the id is certain to be there.
+// Stored entries are not validated: only the id is certain to be there.
 function formatHistoryWindow(window: HistoryEntry['windows'][number]): string {
   const { id, scope, mode, startsAt, endsAt, message } = window;
-  const parts = [
-    what(scope, mode),
+  const fields = [
+    describeTarget(scope, mode),
     startsAt && `from ${formatUtc(startsAt)}`,
     endsAt && `until ${formatUtc(endsAt)}`,
-    ...(isRecurrence(window.recurrence) ? recurrenceLines(window) : []),
+    ...(isRecurrence(window.recurrence) ? formatRecurrence(window) : []),
     message && `"${message}"`,
     `id ${id}`,
   ];
-  return parts.filter(Boolean).join(', ');
+  return fields.filter(Boolean).join(', ');
 }
 
-function what(scope: string | undefined, mode: string | undefined): string {
+function describeTarget(scope: string | undefined, mode: string | undefined): string {
   return `${scope === ALL_SCOPES ? 'everything' : `scope ${scope ?? '?'}`} (${mode ?? '?'})`;
 }
 
@@ -199,12 +203,12 @@ function formatMoment(iso: string, now: number): string {
   return `${formatUtc(iso)} (${distance > 0 ? `in ${shown}` : `${shown} ago`})`;
 }
 
-// As --at and --until take it. What is no date stays as it is.
+// The format that --at and --until accept. A text that is not a date is shown unchanged.
 function formatUtc(date: unknown): string {
   const time = Date.parse(String(date));
   return Number.isNaN(time) ? String(date) : toIso(time).replace(/\.\d+Z$/, 'Z');
 }
 
-function formatSections<T>(label: string, items: readonly T[], linesOf: (item: T) => string[]): string[] {
-  return items.flatMap((item) => ['', ...formatSection(label, linesOf(item))]);
+function formatSections<T>(label: string, items: readonly T[], format: (item: T) => string[]): string[] {
+  return items.flatMap((item) => ['', ...formatSection(label, format(item))]);
 }

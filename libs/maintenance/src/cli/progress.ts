@@ -1,11 +1,11 @@
 import { print } from './output.js';
 import { escapeControlCharacters } from '../utils/escape-control-characters.js';
 
-/** Where there is no terminal: the shortest time between two lines that bring news, and between two that bring none, in milliseconds. */
+/** The shortest time between two plain lines if something has changed, and if nothing has, in milliseconds. */
 const MIN_INTERVAL_MS = 1_000;
 const IDLE_INTERVAL_MS = 10_000;
 
-/** Shows how far something has come: on one line of a terminal, which is written over, else on plain lines when there is news. */
+/** Shows progress: on a terminal as one line that is overwritten, otherwise as plain lines when something has changed. */
 export class Progress {
   #lastKey = '';
   #lastAt = -Infinity;
@@ -14,20 +14,22 @@ export class Progress {
   constructor(private readonly stream: NodeJS.WriteStream) {}
 
   /**
-   * @param text - what to show
-   * @param news - what of it makes a new plain line when it changes
+   * Shows a line.
+   *
+   * @param text - the line
+   * @param key - changes when a plain line is due
    */
-  show(text: string, news: string): void {
+  show(text: string, key: string): void {
     const line = escapeControlCharacters(text);
     if (this.stream.isTTY) return this.#overwrite(line);
     const now = performance.now();
-    if (now - this.#lastAt < (news === this.#lastKey ? IDLE_INTERVAL_MS : MIN_INTERVAL_MS)) return;
-    this.#lastKey = news;
+    if (now - this.#lastAt < (key === this.#lastKey ? IDLE_INTERVAL_MS : MIN_INTERVAL_MS)) return;
+    this.#lastKey = key;
     this.#lastAt = now;
     void print(this.stream, `${line}\n`);
   }
 
-  /** Takes the line off the terminal. */
+  /** Clears the line on the terminal. */
   end(): void {
     if (this.#hasLine) void print(this.stream, '\r\x1b[2K');
     this.#hasLine = false;
@@ -35,7 +37,7 @@ export class Progress {
 
   #overwrite(line: string): void {
     this.#hasLine = true;
-    // A line that breaks can't be written over.
+    // A line that wraps can't be overwritten.
     const width = (this.stream.columns || 80) - 1;
     void print(this.stream, `\r\x1b[2K${line.length > width ? `${line.slice(0, width - 3)}...` : line}`);
   }

@@ -2,18 +2,22 @@ import type { Report } from './maintenance-commands.js';
 
 const LABEL_WIDTH = 'planned  '.length;
 
-/** Lines with a label before the first of them. */
+/** Formats lines as a section: a label before the first line, the others indented. */
 export function formatSection(label: string, lines: readonly string[]): string[] {
   const width = Math.max(LABEL_WIDTH, label.length + 2);
   return lines.map((line, index) => (index === 0 ? label : '').padEnd(width) + line);
 }
 
-/** Where the storage is: its kind and the whole path or address. */
+/** Formats a storage: its kind and its full path or address. */
 export function formatStorage({ kind, location }: { kind: string; location: string }): string {
   return `${kind} ${location}`;
 }
 
-/** Where it is stored, with what else there is to say of that place. */
+/**
+ * Formats the section of the storage.
+ *
+ * @param more - lines to add
+ */
 export function formatStorageSection(report: Report, more: string[] = []): string[] {
   const { storage, revision } = report.status;
   const content = report.isStored

@@ -21,7 +21,7 @@ class StandaloneStatusCommand extends StatusCommand {}
 @Command(INSTANCES_COMMAND)
 class StandaloneInstancesCommand extends InstancesCommand {}
 
-/** The environment as the application in this folder would see it. */
+/** Returns the environment as the application in this folder would see it. */
 function loadEnvironment(): NodeJS.ProcessEnv {
   loadEnvFile(process.cwd(), process.env);
   return process.env;
@@ -40,22 +40,22 @@ class StandaloneModule {
   constructor(@InjectCommander() program: CommandRunner['command']) {
     escapeErrorOutput(program)
       .name('nestjs-maintenance')
-      .description('Turns maintenance of a NestJS application on and off, and shows what is on.')
+      .description('Turns maintenance mode of a NestJS application on and off, and shows its status.')
       .addHelpText(
         'after',
-        '\nExit codes: 0 done (status: off), 1 failed, 2 wrong usage, 3 status: on, 4 --wait timed out.',
+        '\nExit codes: 0 success (status: off), 1 failure, 2 invalid usage, 3 status: on, 4 --wait timed out.',
       );
   }
 }
 
-/** Exit code for a command line that can't be understood. */
+/** The exit code for invalid usage. */
 const USAGE_EXIT_CODE = 2;
 
 /**
- * Runs the program, and leaves its exit code in `process.exitCode`.
+ * Runs the program, and sets `process.exitCode`.
  *
- * @param argv - as in `process.argv`
- * @param version - what `--version` prints
+ * @param argv - the arguments, as in `process.argv`
+ * @param version - the version that `--version` prints
  */
 export async function run(argv: string[], version: string): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) ignoreClosedPipe(stream);
@@ -69,11 +69,11 @@ export async function run(argv: string[], version: string): Promise<void> {
   });
   await program.get(CommandRunnerService).run(argv);
   await program.close();
-  // What a storage may leave open, a connection for example, must not keep the operator waiting.
+  // A connection that a storage leaves open must not keep the operator waiting.
   setTimeout(() => process.exit(), 1_000).unref();
 }
 
-/** Commander throws whatever would end the process, after it has said why. */
+/** Sets the exit code. Commander throws where it would end the process, after it has printed the reason. */
 async function handleServiceError(error: Error & { code?: string; exitCode?: number }): Promise<void> {
   if (error.code?.startsWith('commander.')) {
     process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;

@@ -6,34 +6,36 @@ import type { StateStorage } from '../storage/state-storage.js';
 import { createStorage } from '../storage/create-storage.js';
 import { UsageError } from '../errors/usage.error.js';
 
-/** What a command works on. */
+/** The storage that a command uses, with the options that matter to it. */
 export interface Target {
   storage: StateStorage;
-  /** Set where `enabled` or `MAINTENANCE_MODE` forces the answer. */
+  /** The option `enabled`, if it or `MAINTENANCE_MODE` forces maintenance on or off. */
   enabled?: boolean;
   onStorageFailure: StorageFailurePolicy;
-  /** Whether content that never was a state is replaced. */
+  /** Whether stored content that never was a state is replaced. */
   force?: boolean;
-  /** Releases the storage if the command opened it. */
+  /** Closes the storage if the command has opened it. */
   close(): Promise<void>;
 }
 
 type Settings = Pick<MaintenanceModuleOptions, 'storage' | 'enabled' | 'onStorageFailure'>;
 
-/** What an application has of its own, where the program is one of an application. */
+/** The storage and the options of the application that the program belongs to. */
 export interface ApplicationOptions {
   storage?: StateStorage;
   options?: Settings;
 }
 
-// Not all that the module reads: a setting of the page that makes no sense must not keep anybody from turning it off.
+// Not all variables of the module: an invalid variable of the page must not prevent an operator from turning maintenance off.
 const TARGET_VARIABLES = ['MAINTENANCE_STORAGE', 'MAINTENANCE_MODE', 'MAINTENANCE_ON_STORAGE_FAILURE'];
 
-/** Finds the storage: the one that `--storage` names, else the application's own, else what the environment says. */
+/** Finds the storage: that of `--storage`, otherwise that of the application, otherwise that of the environment. */
 export class TargetFinder {
   /**
-   * @param environment - called when a command needs it: for help it need not be readable
-   * @param application - the parts of the application that the program belongs to
+   * Creates a finder.
+   *
+   * @param environment - called only when a command runs, so that `--help` works with an unreadable `.env`
+   * @param application - returns the storage and the options of the application, if there is one
    */
   constructor(
     private readonly environment: () => NodeJS.ProcessEnv,
@@ -41,23 +43,25 @@ export class TargetFinder {
   ) {}
 
   /**
-   * @param url - what `--storage` says
-   * @throws {@link UsageError} if that is not the URL of a storage
-   * @throws {@link MaintenanceOptionsError} if the environment can't be used
+   * Finds the storage and its options.
+   *
+   * @param url - the value of `--storage`
+   * @throws {@link UsageError} if the URL is not that of a storage
+   * @throws {@link MaintenanceOptionsError} if a variable of the environment is invalid
    */
   async find(url: string | undefined): Promise<Target> {
-    const own = this.application();
-    const settings = own.options ?? this.#readEnvironmentSettings();
+    const application = this.application();
+    const settings = application.options ?? this.#readEnvironmentSettings();
     const storage =
       url === undefined
-        ? (own.storage ?? (await createConfiguredStorage(settings.storage)))
+        ? (application.storage ?? (await createConfiguredStorage(settings.storage)))
         : await createNamedStorage(url);
     return {
       storage,
       enabled: settings.enabled,
       onStorageFailure: settings.onStorageFailure ?? 'last-known',
       close: async () => {
-        if (storage !== own.storage) await storage.close?.();
+        if (storage !== application.storage) await storage.close?.();
       },
     };
   }

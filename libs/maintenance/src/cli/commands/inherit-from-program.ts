@@ -4,8 +4,8 @@ import { escapeErrorOutput } from './escape-error-output.js';
 type Command = CommandRunner['command'];
 
 /**
- * Gives a command what the program decides: how errors are written, and what happens after one. nest-commander sets that on the
- * program only, once all commands are built.
+ * Copies the error handling of the program to a command. nest-commander sets it on the program only, after all commands were
+ * built.
  */
 export function inheritFromProgram(command: Command): Command {
   let program = command;

@@ -4,13 +4,13 @@ import { formatInstances } from '../print-instances.js';
 import type { Target } from '../target-finder.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
 
-/** How the command is called and described, wherever it stands. */
+/** The name and the description of the command, standalone and in an application's program. */
 export const INSTANCES_COMMAND = {
   name: 'instances',
-  description: 'show who reports on the storage, and what they work on',
+  description: 'list running instances and their in-flight work',
 };
 
-/** `instances`; where it stands in a program is up to the classes that extend it. */
+/** The command `instances`. Subclasses add it to a program. */
 export abstract class InstancesCommand extends StorageCommand<StorageOptions> {
   protected override async perform(target: Target): Promise<Outcome> {
     const report = await readInstances(target);

@@ -6,8 +6,7 @@ import { OFF_COMMAND, OffCommand } from './off.command.js';
 import { ON_COMMAND, OnCommand } from './on.command.js';
 import { STATUS_COMMAND, StatusCommand } from './status.command.js';
 
-// nest-commander finds options by the name of the class, so that no command of the application may have the same: hence the
-// long names.
+// nest-commander finds options by the name of the class. The long names keep them apart from the application's commands.
 
 @SubCommand(ON_COMMAND)
 export class MaintenanceOnSubCommand extends OnCommand {}
@@ -21,10 +20,10 @@ export class MaintenanceStatusSubCommand extends StatusCommand {}
 @SubCommand(INSTANCES_COMMAND)
 export class MaintenanceInstancesSubCommand extends InstancesCommand {}
 
-/** `maintenance`, the parent of the commands in a program of an application. */
+/** The command `maintenance`, the parent of the others in an application's program. */
 @Command({
   name: 'maintenance',
-  description: 'turn maintenance on and off, and show what is on',
+  description: 'turn maintenance on and off, and show its status',
   subCommands: [
     MaintenanceOnSubCommand,
     MaintenanceOffSubCommand,
@@ -37,7 +36,7 @@ export class MaintenanceParentCommand extends CommandRunner implements OnApplica
     inheritFromProgram(this.command).addHelpCommand();
   }
 
-  /** Runs only where no subcommand was named that is one. */
+  /** Runs only without a subcommand, or with an unknown one. */
   override run([unknown]: string[]): Promise<void> {
     if (unknown === undefined) return this.command.help({ error: true });
     const known = this.command.commands.map((command) => command.name()).join(', ');

@@ -6,21 +6,21 @@ import type { Target } from '../target-finder.js';
 import { readName } from '../option-parsers.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
 
-/** How the command is called and described, wherever it stands. */
-export const OFF_COMMAND = { name: 'off', description: 'turn maintenance off: end the windows that are on' };
+/** The name and the description of the command, standalone and in an application's program. */
+export const OFF_COMMAND = { name: 'off', description: 'turn maintenance off' };
 
 interface OffOptions extends StorageOptions, DisableOptions {
   force?: boolean;
 }
 
-/** `off`; where it stands in a program is up to the classes that extend it. */
+/** The command `off`. Subclasses add it to a program. */
 export abstract class OffCommand extends StorageCommand<OffOptions> {
   protected override async perform(target: Target, { scope, id, all, force }: OffOptions): Promise<Outcome> {
     const report = await turnOff({ ...target, force }, { scope, id, all });
-    const nothing = scope === undefined ? 'Nothing was on.' : `Nothing was on with the scope ${scope}.`;
-    const isPlanned = report.status.windows.planned.length > 0;
+    const unchanged = scope === undefined ? 'Nothing was on.' : `No active window has the scope ${scope}.`;
+    const hasPlanned = report.status.windows.planned.length > 0;
     return {
-      lines: formatChange(report, isPlanned ? `${nothing} To end what is planned too, add --all.` : nothing),
+      lines: formatChange(report, hasPlanned ? `${unchanged} To cancel planned windows too, add --all.` : unchanged),
       json: toChangeJson(report),
     };
   }
@@ -30,7 +30,7 @@ export abstract class OffCommand extends StorageCommand<OffOptions> {
     return readName(text, previous);
   }
 
-  @Option({ flags: '--id <id>', description: 'only this window, be it on or planned' })
+  @Option({ flags: '--id <id>', description: 'only this window, active or planned' })
   parseId(text: string, previous?: string): string {
     return readName(text, previous);
   }
@@ -40,7 +40,7 @@ export abstract class OffCommand extends StorageCommand<OffOptions> {
     return true;
   }
 
-  @Option({ flags: '--force', description: 'replace what is stored, even if it never was a state' })
+  @Option({ flags: '--force', description: 'replace stored content even if it never was a maintenance state' })
   parseForce(): boolean {
     return true;
   }

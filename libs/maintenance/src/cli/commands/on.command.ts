@@ -12,10 +12,10 @@ import { resolveTime, type TypedTime } from '../local-time.js';
 import { readDuration, readMode, readName, readSeconds, readText, readTime, readZone } from '../option-parsers.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
 
-/** How the command is called and described, wherever it stands. */
+/** The name and the description of the command, standalone and in an application's program. */
 export const ON_COMMAND = {
   name: 'on',
-  description: 'turn maintenance on, now or at a time; change the window that is on',
+  description: 'turn maintenance on, now or later, or change the active window',
 };
 
 interface OnOptions extends StorageOptions {
@@ -34,17 +34,17 @@ interface OnOptions extends StorageOptions {
   force?: boolean;
 }
 
-/** Milliseconds that `--wait` waits. */
+/** The default of `--timeout`. */
 const DEFAULT_WAIT_TIMEOUT_MS = 60_000;
-/** Exit code where it waited in vain. */
+/** The exit code if `--wait` timed out. */
 const TIMED_OUT_EXIT_CODE = 4;
 
-/** `on`; where it stands in a program is up to the classes that extend it. */
+/** The command `on`. Subclasses add it to a program. */
 export abstract class OnCommand extends StorageCommand<OnOptions> {
   protected override async perform(target: Target, options: OnOptions): Promise<Outcome> {
     const { at, until, tz, every } = options;
     if (every === undefined && until !== undefined && options.for !== undefined) {
-      throw new UsageError('--until and --for both say when the window ends; give one of them.');
+      throw new UsageError('--until and --for both set the end of the window; use one of them.');
     }
     if (every !== undefined && options.for === undefined) {
       throw new UsageError('--every needs --for, the length of each occurrence, such as --for 1h.');
@@ -63,7 +63,7 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
       every: every === undefined ? undefined : { cron: every, timeZone: tz ?? 'UTC' },
     };
     const report = await turnOn({ ...target, force: options.force }, request, { isAwaited: options.wait });
-    const lines = formatChange(report, 'It was on like that before, so nothing was changed.');
+    const lines = formatChange(report, 'Already on with these settings; nothing was changed.');
     if (!options.wait) return { lines, json: toChangeJson(report) };
     if (!options.json) await printLines(process.stdout, lines);
     return this.#drain(target, report, options.timeout ?? DEFAULT_WAIT_TIMEOUT_MS);
@@ -72,8 +72,8 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
   async #drain(target: Target, report: ChangeReport, timeout: number): Promise<Outcome> {
     const progress = new Progress(process.stderr);
     const drain = await drainTarget(target, timeout, (latest) => {
-      const news = latest.pending.map(({ instance: { id, inFlight }, reason }) => [id, reason, inFlight].join());
-      if (!latest.drained) progress.show(formatProgress(latest), [latest.instances.length, ...news].join(';'));
+      const blocking = latest.pending.map(({ instance: { id, inFlight }, reason }) => [id, reason, inFlight].join());
+      if (!latest.drained) progress.show(formatProgress(latest), [latest.instances.length, ...blocking].join(';'));
     }).finally(() => progress.end());
     return {
       lines: formatDrain(drain),
@@ -87,24 +87,24 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
     return readName(text, previous);
   }
 
-  @Option({ flags: '--mode <mode>', description: 'full, or read-only to let reading through (default: full)' })
+  @Option({ flags: '--mode <mode>', description: 'full, or read-only to admit reads (default: full)' })
   parseMode(text: string, previous?: MaintenanceMode): MaintenanceMode {
     return readMode(text, previous);
   }
 
-  @Option({ flags: '--message <text>', description: 'what visitors read' })
+  @Option({ flags: '--message <text>', description: 'the text that visitors see' })
   parseMessage(text: string, previous?: string): string {
     return readText(text, previous);
   }
 
-  @Option({ flags: '--at <time>', description: 'start then, such as 2030-12-01T02:00Z (default: now)' })
+  @Option({ flags: '--at <time>', description: 'start time, such as 2030-12-01T02:00Z (default: now)' })
   parseAt(text: string, previous?: TypedTime): TypedTime {
     return readTime(text, previous);
   }
 
   @Option({
     flags: '--until <time>',
-    description: 'end then, such as 2030-12-01T04:00Z (default: when it is turned off)',
+    description: 'end time, such as 2030-12-01T04:00Z (default: until it is turned off)',
   })
   parseUntil(text: string, previous?: TypedTime): TypedTime {
     return readTime(text, previous);
@@ -112,39 +112,42 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
 
   @Option({
     flags: '--for <duration>',
-    description: 'end that long after the start, such as 30m, 2h, 1h30m, 90s or 1d',
+    description: 'length instead of an end time, such as 30m, 2h, 1h30m, 90s or 1d',
   })
   parseFor(text: string, previous?: number): number {
     return readDuration(text, previous);
   }
 
-  @Option({ flags: '--tz <zone>', description: 'the zone of --at, --until and --every, such as Europe/Rome' })
+  @Option({ flags: '--tz <zone>', description: 'time zone of --at, --until and --every, such as Europe/Rome' })
   parseTz(text: string, previous?: string): string {
     return readZone(text, previous);
   }
 
   @Option({
     flags: '--every <cron>',
-    description: 'again and again, each time as long as --for says, such as "0 3 * * 0" (default zone: UTC)',
+    description: 'repeat on this schedule, such as "0 3 * * 0"; each occurrence lasts --for (default time zone: UTC)',
   })
   parseEvery(text: string, previous?: string): string {
     return readText(text, previous);
   }
 
-  @Option({ flags: '--bypass', description: 'make a secret link that lets testers in, and show it once' })
+  @Option({ flags: '--bypass', description: 'create a secret link that admits testers; it is shown once' })
   parseBypass(): boolean {
     return true;
   }
 
   @Option({
     flags: '--retry-after <seconds>',
-    description: 'the Retry-After header (default: what is left of the window)',
+    description: 'value of the Retry-After header (default: the time left in the window)',
   })
   parseRetryAfter(text: string, previous?: number): number {
     return readSeconds(text, previous);
   }
 
-  @Option({ flags: '--wait', description: 'return when every instance refuses, and what they admitted before is done' })
+  @Option({
+    flags: '--wait',
+    description: 'return once every instance refuses and its in-flight requests have finished',
+  })
   parseWait(): boolean {
     return true;
   }
@@ -154,7 +157,7 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
     return readDuration(text, previous);
   }
 
-  @Option({ flags: '--force', description: 'replace what is stored, even if it never was a state' })
+  @Option({ flags: '--force', description: 'replace stored content even if it never was a maintenance state' })
   parseForce(): boolean {
     return true;
   }
@@ -172,11 +175,11 @@ Examples:
 }
 
 function assertWait({ wait, timeout, at, every }: OnOptions): void {
-  if (!wait && timeout !== undefined) throw new UsageError('--timeout says how long --wait waits; add --wait.');
+  if (!wait && timeout !== undefined) throw new UsageError('--timeout applies to --wait only; add --wait.');
   if (!wait) return;
-  const what = every !== undefined ? '--every' : at !== undefined ? '--at' : undefined;
-  if (what === undefined) return;
+  const option = every !== undefined ? '--every' : at !== undefined ? '--at' : undefined;
+  if (option === undefined) return;
   throw new UsageError(
-    `--wait waits for what is on now, and ${what} plans something for later. Plan it without --wait; once it is on, run \`on --wait\`.`,
+    `--wait can't be combined with ${option}, which plans a window for later. Leave --wait out, and run \`on --wait\` once the window is active.`,
   );
 }

@@ -5,17 +5,17 @@ import { toDisagreementJson, isRefusedRegardless } from '../print-agreement.js';
 import type { Target } from '../target-finder.js';
 import { StorageCommand, type Outcome, type StorageOptions } from './storage.command.js';
 
-/** How the command is called and described, wherever it stands. */
-export const STATUS_COMMAND = { name: 'status', description: 'show what is on, and what is planned' };
+/** The name and the description of the command, standalone and in an application's program. */
+export const STATUS_COMMAND = { name: 'status', description: 'show active and planned windows' };
 
-/** Exit code of `status` while maintenance is on, or while instances are seen to refuse for another reason than a change on its way. */
+/** The exit code while maintenance is on, or while instances refuse for another reason than a change that reaches them soon. */
 const ON_EXIT_CODE = 3;
 
 interface StatusOptions extends StorageOptions {
   history?: boolean;
 }
 
-/** `status`; where it stands in a program is up to the classes that extend it. */
+/** The command `status`. Subclasses add it to a program. */
 export abstract class StatusCommand extends StorageCommand<StatusOptions> {
   protected override async perform(target: Target, options: StatusOptions): Promise<Outcome> {
     const report = await readStatus(target);
@@ -27,7 +27,7 @@ export abstract class StatusCommand extends StorageCommand<StatusOptions> {
     return { lines: formatStatus(report, options.history), json, ...(isOn && { exitCode: ON_EXIT_CODE }) };
   }
 
-  @Option({ flags: '--history', description: 'also what was changed: when, by whom and from where' })
+  @Option({ flags: '--history', description: 'include the change history' })
   parseHistory(): boolean {
     return true;
   }
@@ -35,6 +35,6 @@ export abstract class StatusCommand extends StorageCommand<StatusOptions> {
   @Help('after')
   exitCodes(): string {
     return `
-Exit codes: 0 maintenance is off, 3 it is on, or instances refuse whatever is stored, 1 the storage can't be read.`;
+Exit codes: 0 maintenance is off, 3 it is on or instances refuse whatever is stored, 1 the storage can't be read.`;
   }
 }

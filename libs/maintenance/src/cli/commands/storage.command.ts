@@ -8,22 +8,24 @@ import { UsageError } from '../../errors/usage.error.js';
 import { escapeControlCharacters, toVisibleJson } from '../../utils/escape-control-characters.js';
 import { inheritFromProgram } from './inherit-from-program.js';
 
-/** The options that every command takes. */
+/** The options of every command. */
 export interface StorageOptions {
   storage?: string;
   json?: boolean;
 }
 
-/** How a command came out. */
+/** The result of a command. */
 export interface Outcome {
+  /** The output without --json. */
   lines: string[];
+  /** The output with --json. */
   json: unknown;
   exitCode?: number;
-  /** What failed, although there is something to print. */
+  /** The error if the command failed although it has output. */
   error?: string;
 }
 
-/** A command that works on the storage: finds it, runs, prints, and says what failed without a stack trace. */
+/** A command that uses the storage: finds it, runs, prints the output, and prints errors without a stack trace. */
 export abstract class StorageCommand<Options extends StorageOptions>
   extends CommandRunner
   implements OnApplicationBootstrap
@@ -38,10 +40,10 @@ export abstract class StorageCommand<Options extends StorageOptions>
     inheritFromProgram(this.command).allowExcessArguments(false);
   }
 
-  @Option({ flags: '--storage <url>', description: 'the storage, such as file:/var/lib/app/maintenance.json' })
+  @Option({ flags: '--storage <url>', description: 'use this storage, such as file:/var/lib/app/maintenance.json' })
   parseStorage(text: string, previous?: string): string {
-    // Commander would repeat the value, and there may be a password in it.
-    if (previous !== undefined) this.command.error('error: --storage was given before; give it once.');
+    // Commander would print the value, which may contain a password.
+    if (previous !== undefined) this.command.error('error: --storage is already set; give it once.');
     return text;
   }
 
@@ -62,7 +64,7 @@ export abstract class StorageCommand<Options extends StorageOptions>
     } finally {
       await target?.close();
     }
-    // Last, because the program may end the process here.
+    // Last, because an application's program may end the process here.
     if (usageError) this.command.error(`error: ${escapeControlCharacters(usageError.message)}`);
   }
 
