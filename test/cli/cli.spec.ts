@@ -426,7 +426,9 @@ describe('the storage of the command line', () => {
     const on = await command('on', '--force', ...storage);
     expect(on).toMatchObject({ code: 0, stderr: '' });
     const kept = readdirSync(folder).find((name) => name.startsWith(`${file}.corrupt-`))!;
-    expect(on.stdout).toContain(`It is kept as ${join(folder, kept)}.`);
+    expect(on.stdout).toContain(
+      `The stored content was not a maintenance state and has been replaced. It is kept as ${join(folder, kept)}.`,
+    );
     expect(readFileSync(join(folder, kept), 'utf8')).toBe(content);
     expect((await command('status', ...storage)).code).toBe(3);
     expect(await command('off', '--force', ...storage)).toMatchObject({ code: 0, stderr: '' });

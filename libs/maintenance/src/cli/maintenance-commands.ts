@@ -51,6 +51,8 @@ export interface ChangeReport extends Report {
   change: Change | null;
   /** Whether the change replaced content that was not a state. */
   replacedCorrupt: boolean;
+  /** Whether `--force` was given, so that the replaced content need not have been a corrupt state. */
+  isForced?: boolean;
   /** The file to which the replaced content was moved, if it was kept. */
   keptAs?: string;
   /** The bypass token, if one was created. Only its hash is stored. */
@@ -250,5 +252,11 @@ function createChangeReport(
   const monitor = createMonitor(target, clock);
   monitor.adopt(state);
   const { keptAs } = target.storage as Partial<FileStateStorage>;
-  return { ...createReport(monitor, target, clock), change, replacedCorrupt, ...(keptAs !== undefined && { keptAs }) };
+  return {
+    ...createReport(monitor, target, clock),
+    change,
+    replacedCorrupt,
+    isForced: target.force,
+    ...(keptAs !== undefined && { keptAs }),
+  };
 }

@@ -195,7 +195,15 @@ describe('changeLines', () => {
     ]);
   });
 
-  it('shows cancelled windows with their planned times', () => {
+  it('does not call content corrupt that --force has replaced', () => {
+    const change = { action: 'off' as const, windows: [], affected: [ended] };
+    const report = { ...changeOf(reportOf(), change, true), isForced: true, keptAs: '/srv/README.md.corrupt-1' };
+    expect(formatChange(report, '')[1]).toBe(
+      'The stored content was not a maintenance state and has been replaced. It is kept as /srv/README.md.corrupt-1.',
+    );
+  });
+
+  it('shows what was cancelled, and for when it was planned', () => {
     const change = { action: 'off' as const, windows: [], affected: [], cancelled: [PLANNED, RECURRING] };
     expect(formatChange(changeOf(reportOf(), change), '').slice(1, 8)).toEqual([
       '',

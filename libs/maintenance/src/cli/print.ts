@@ -51,9 +51,10 @@ export function formatChange(report: ChangeReport, unchanged: string): string[] 
 const EMPTY_STATE_WRITTEN =
   'Nothing was stored. An empty state was written, so that instances that still apply a lost one turn maintenance off.';
 
-function describeReplacement({ keptAs }: ChangeReport): string {
+function describeReplacement({ keptAs, isForced }: ChangeReport): string {
   const kept = keptAs === undefined ? '' : ` It is kept as ${keptAs}.`;
-  return `The stored state was corrupt and has been replaced.${kept}`;
+  const replaced = isForced ? 'The stored content was not a maintenance state' : 'The stored state was corrupt';
+  return `${replaced} and has been replaced.${kept}`;
 }
 
 function formatBypass(token: string): string[] {
