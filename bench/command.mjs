@@ -24,10 +24,25 @@ const [isOn, isOff, used] = ['on.json', 'off.json', 'used.json'].map((name) => j
 /** The programs, the content of the state file before each, and the expected exit code and output. */
 const PROGRAMS = {
   bare: { module: BARE, args: ['hello'], code: 0, prints: /^hello\n$/ },
-  status: { ...ours('status', isOff), code: 0, prints: /^Maintenance is off\.\n[^]*revision 2\n/ },
-  'status, on': { ...ours('status', isOn), code: 3, prints: /^Maintenance is ON_COMMAND\.\n[^]*revision 1\n/, isSeldom: true },
-  on: { ...ours('on', isOff), code: 0, prints: /^Maintenance is ON_COMMAND\. A window was started\.\n/, isSeldom: true },
-  off: { ...ours('off', isOn), code: 0, prints: /^Maintenance is off\. One window was ended\.\n/, isSeldom: true },
+  status: { ...createCommand('status', isOff), code: 0, prints: /^Maintenance is off\.\n[^]*revision 2\n/ },
+  'status, on': {
+    ...createCommand('status', isOn),
+    code: 3,
+    prints: /^Maintenance is ON\.\n[^]*revision 1\n/,
+    isInFullRounds: true,
+  },
+  on: {
+    ...createCommand('on', isOff),
+    code: 0,
+    prints: /^Maintenance is ON\. A window was started\.\n/,
+    isInFullRounds: true,
+  },
+  off: {
+    ...createCommand('off', isOn),
+    code: 0,
+    prints: /^Maintenance is off\. One window was ended\.\n/,
+    isInFullRounds: true,
+  },
 };
 
 const found = Object.fromEntries(Object.keys(PROGRAMS).map((name) => [name, []]));

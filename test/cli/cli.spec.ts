@@ -368,7 +368,7 @@ describe('the storage of the command line', () => {
     const folder = folderWith({ '.env': 'MAINTENANCE_STORAGE=file:a.json' });
     chmodSync(join(folder, '.env'), 0o600);
     expectFailure(
-      await at(folder, { uid: NO_INSTANCE_HINT })('status'),
+      await runIn(folder, { uid: NOBODY_UID })('status'),
       1,
       `Cannot read ${join(folder, '.env')} (it may set MAINTENANCE_STORAGE)`,
     );

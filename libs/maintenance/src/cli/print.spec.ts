@@ -203,7 +203,7 @@ describe('changeLines', () => {
     );
   });
 
-  it('shows what was cancelled, and for when it was planned', () => {
+  it('shows cancelled windows with their planned times', () => {
     const change = { action: 'off' as const, windows: [], affected: [], cancelled: [PLANNED, RECURRING] };
     expect(formatChange(changeOf(reportOf(), change), '').slice(1, 8)).toEqual([
       '',

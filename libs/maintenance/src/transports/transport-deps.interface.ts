@@ -20,7 +20,7 @@ export interface TransportDeps {
   config: ApplicationConfig;
   httpIntegration: HttpIntegration;
   /** Decides about the upgrades that no transport handles. */
-  upgrades: Pick<UpgradeTransport, 'delegate'>;
+  upgrades: { delegate(takes: (request: IncomingMessage) => boolean): void };
   endpoints: SharedEndpoints;
   clock: Clock;
   /** Counts the calls that are in flight. */

@@ -55,8 +55,8 @@ export const transportsProvider: Provider = {
     const hasGlobalGuard = extras.mount?.guard !== false;
     const http = { httpIntegration, endpoints, statusCode, hasMiddleware, hasGlobalGuard };
     const upgrades = new UpgradeTransport({ policy, changes, clock, ...http });
-    const deps = { policy, reader, changes, clock, inFlightProvider, modules, config, microservices, upgrades, ...http };
-    return new TransportAdapters([upgrades, ...(await createTransports(deps))]);
+    const deps = { policy, reader, changes, clock, inFlight, modules, config, microservices, upgrades, ...http };
+    return new TransportAdapters([httpTransport, upgrades, ...(await createTransports(deps))]);
   },
 };
 

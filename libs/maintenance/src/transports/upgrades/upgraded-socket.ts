@@ -7,9 +7,6 @@ import { CLOSE_CODE_TRY_AGAIN_LATER, CLOSE_REASON } from '../websockets/close-co
 import { refuseHandshake } from '../websockets/refuse-handshake.js';
 import { createCloseFrame, WebSocketFrames } from './websocket-frames.js';
 
-/** "Try again later" (the registry of close codes of RFC 6455), as gateways send it. */
-const CLOSE_CODE_TRY_AGAIN_LATER = 1013;
-const CLOSE_REASON = 'Down for maintenance';
 /** How long the client may take to close its side, and the server to finish a frame. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
