@@ -1,45 +1,7 @@
 import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
+import layers from './eslint.layers.mjs';
 import words from './eslint.words.mjs';
-
-/** The rooms of the library that each room may import besides itself; imports point inwards. */
-const ROOMS = {
-  utils: [],
-  errors: ['utils'],
-  core: ['errors', 'utils'],
-  storage: ['core', 'errors', 'utils'],
-  policy: ['core', 'errors', 'utils'],
-  options: ['policy', 'storage', 'core', 'errors', 'utils'],
-  drain: ['policy', 'storage', 'core', 'errors', 'utils'],
-  leases: ['storage', 'core', 'errors', 'utils'],
-  jobs: ['options', 'drain', 'policy', 'core', 'errors', 'utils'],
-  http: ['options', 'drain', 'policy', 'core', 'errors', 'utils'],
-  transports: ['http', 'options', 'drain', 'policy', 'core', 'errors', 'utils'],
-  testing: ['storage', 'core', 'errors', 'utils'],
-  admin: ['http', 'options', 'drain', 'leases', 'policy', 'storage', 'core', 'errors', 'utils'],
-  cli: ['options', 'drain', 'leases', 'policy', 'storage', 'core', 'errors', 'utils'],
-};
-
-const directions = Object.entries(ROOMS).map(([room, allowed]) => ({
-  files: [`libs/maintenance/src/${room}/**/*.ts`],
-  ignores: ['**/*.spec.ts'],
-  rules: {
-    'no-restricted-imports': [
-      'error',
-      {
-        patterns: [
-          {
-            group: Object.keys(ROOMS)
-              .filter((other) => other !== room && !allowed.includes(other))
-              .flatMap((other) => [`../${other}/**`, `../../${other}/**`]),
-            message: `${room}/ may import from ${allowed.length > 0 ? allowed.join(', ') : 'no other room'} only.`,
-          },
-          ...(room === 'core' ? [{ group: ['@nestjs/**', 'node:*'], message: 'core/ is pure: no Nest, no I/O.' }] : []),
-        ],
-      },
-    ],
-  },
-}));
 
 export default tseslint.config(
   { ignores: ['**/dist/**', '**/node_modules/**', '**/coverage/**', 'build/**'] },
@@ -104,6 +66,6 @@ export default tseslint.config(
       ],
     },
   },
-  ...directions,
+  layers,
   ...words,
 );

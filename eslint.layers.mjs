@@ -54,8 +54,8 @@ export const ROOMS = {
   testing: { contents: 'the test kit for storages and clocks', imports: ['storage', 'core', 'errors', 'utils'] },
 };
 
-/** Every file may import it. */
-const SHARED = 'maintenance.constants.ts';
+/** Every file may import them; they import nothing. */
+const SHARED = ['maintenance.constants.ts', 'nest-internals.ts'];
 
 /** Imports of `*.providers.ts` besides those of their folder: they connect it with the resolved options. */
 export const PROVIDER_IMPORTS = ['maintenance.config.ts', 'options', 'storage'];
@@ -65,6 +65,7 @@ const MODULE_ROOMS = Object.keys(ROOMS).filter((room) => room !== 'cli' && room 
 /** The files beside the folders, and the layers that each may import. */
 export const ROOT_FILES = {
   'maintenance.constants.ts': [],
+  'nest-internals.ts': [],
   'maintenance.decorators.ts': ['policy'],
   'maintenance.config.ts': ['options'],
   'maintenance.service.ts': ['leases', 'drain', 'options', 'storage', 'core', 'errors', 'utils'],
@@ -100,7 +101,7 @@ function getAllowedImports(path) {
   const layer = getLayer(path);
   const own = ROOMS[layer]?.imports ?? ROOT_FILES[layer];
   if (!own) return [];
-  return [layer, SHARED, ...own, ...(path.endsWith('.providers.ts') ? PROVIDER_IMPORTS : [])];
+  return [layer, ...SHARED, ...own, ...(path.endsWith('.providers.ts') ? PROVIDER_IMPORTS : [])];
 }
 
 const importDirection = {
