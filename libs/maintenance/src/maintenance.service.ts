@@ -66,7 +66,8 @@ export class MaintenanceService {
   /**
    * Whether maintenance is on, from memory.
    *
-   * @param scope - the part of the application; a window on `'*'` counts for every scope. Default: any active window counts
+   * @param scope - the part of the application; a window on `'*'` counts for every scope. Default: any active
+   *   window counts
    */
   isActive(scope?: string): boolean {
     const { forced, active } = this.monitor.getSnapshot();
@@ -76,8 +77,8 @@ export class MaintenanceService {
   }
 
   /**
-   * Turns maintenance on: starts a window, or changes the given fields of the active window of the same scope and mode. A start in
-   * the future always creates a new window. If nothing would change, nothing is written.
+   * Turns maintenance on: starts a window, or changes the given fields of the active window of the same scope and
+   * mode. A start in the future always creates a new window. If nothing would change, nothing is written.
    *
    * @param window - the window. Default: everything, from now, until it is turned off
    * @returns the status after the write, as read back from the storage
@@ -98,7 +99,8 @@ export class MaintenanceService {
   /**
    * Turns maintenance off: ends the active windows.
    *
-   * @param which - `scope`: only windows of this scope; `id`: only this window, active or planned; `all`: planned windows too
+   * @param which - `scope`: only windows of this scope; `id`: only this window, active or planned; `all`: planned
+   *   windows too
    * @returns the status after the write, as read back from the storage
    * @throws {@link InvalidWindowError} if `which` has an unknown or invalid member
    * @throws {@link MaintenanceForcedError} if the option `enabled` is set
@@ -115,14 +117,15 @@ export class MaintenanceService {
   }
 
   /**
-   * Runs work in a window of its own, which ends when the work is done, whether it succeeded or failed. Other windows are not
-   * changed.
+   * Runs work in a window of its own, which ends when the work is done, whether it succeeded or failed. Other
+   * windows are not changed.
    *
-   * The window has a lease of 60 s, which is renewed while the work is running: if the process dies, the window ends within that
-   * time. A window that an operator has ended is not started again.
+   * The window has a lease of 60 s, which is renewed while the work is running: if the process dies, the window
+   * ends within that time. A window that an operator has ended is not started again.
    *
-   * @param work - the work. Its `signal` aborts with a {@link MaintenanceAbortedError} when the window is over or about to be: it was
-   *   turned off, its `endsAt` has come, the application shuts down, or the lease could not be renewed, 15 s before it runs out
+   * @param work - the work. Its `signal` aborts with a {@link MaintenanceAbortedError} when the window is over or
+   *   about to be: it was turned off, its `endsAt` has come, the application shuts down, or the lease could not be
+   *   renewed, 15 s before it runs out
    * @param window - as for {@link enable}, without `startsAt` and `recurrence`
    * @returns the result of the work
    * @throws the error of the work, or that of {@link enable} if the window can't start: the work is not called then
@@ -149,7 +152,8 @@ export class MaintenanceService {
    * Waits until maintenance is off.
    *
    * @param options - `scope`: as for {@link isActive}; `signal`: aborts the waiting
-   * @returns a promise that resolves at once if maintenance is off, otherwise when the last window ends or is turned off
+   * @returns a promise that resolves at once if maintenance is off, otherwise when the last window ends or is
+   *   turned off
    * @throws the reason of the `signal` if it aborts, a {@link MaintenanceAbortedError} if the application shuts down
    *
    * @example
@@ -182,13 +186,15 @@ export class MaintenanceService {
   }
 
   /**
-   * Waits until every instance of the application applies the active windows and has finished its requests from before them. An
-   * instance that stops reporting blocks the drain, because it may be partitioned and still serving. Streams are not waited for.
+   * Waits until every instance of the application applies the active windows and has finished its requests from
+   * before them. An instance that stops reporting blocks the drain, because it may be partitioned and still
+   * serving. Streams are not waited for.
    *
    * Calling this from a request handler deadlocks until `timeout`, unless the handler has `@SkipMaintenance()`.
    *
    * @param options - `timeout`: in milliseconds. Default: 60000
-   * @returns the report, also after the timeout, and as soon as only work that can't be counted is left: check `drained`
+   * @returns the report, also after the timeout, and as soon as only work that can't be counted is left: check
+   *   `drained`
    * @throws TypeError if `timeout` is not a number of milliseconds
    * @throws {@link MaintenanceInactiveError} if maintenance is off, or is turned off meanwhile
    * @throws {@link MaintenanceStorageError} if the storage fails for 30 s, or does not support instance reports

@@ -9,8 +9,9 @@ interface RequestWithToken {
 }
 
 /**
- * Admits requests with the `adminToken`, or all requests if it is not set. The token is a bearer token (RFC 6750, section 2.1), or
- * the value of `Maintenance-Token`. If that header is present, `Authorization` is ignored: it may be the token of another guard.
+ * Admits requests with the `adminToken`, or all requests if it is not set. The token is a bearer token (RFC 6750,
+ * section 2.1), or the value of `Maintenance-Token`. If that header is present, `Authorization` is ignored: it may
+ * be the token of another guard.
  */
 @Injectable()
 export class AdminTokenGuard implements CanActivate {

@@ -60,7 +60,10 @@ abstract class AdminEndpoints {
   }
 }
 
-/** Creates the controller of the admin endpoints. Each registration needs a class, because Nest stores the path on the class. */
+/**
+ * Creates the controller of the admin endpoints. Each registration needs a class, because Nest stores the path on the
+ * class.
+ */
 export function createAdminController(
   path: string,
   guards: Type<CanActivate>[],

@@ -9,7 +9,10 @@ interface BrowserRequest {
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
 
-/** Refuses unsafe requests that a browser sends for a page of another origin. Other clients send neither of the headers. */
+/**
+ * Refuses unsafe requests that a browser sends for a page of another origin. Other clients send neither of the
+ * headers.
+ */
 @Injectable()
 export class SameOriginGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 
 /**
- * Adds the variables of the `.env` in `directory` to `environment`, as `@nestjs/config` does for the application: variables
- * that exist win, even empty ones.
+ * Adds the variables of the `.env` in `directory` to `environment`, as `@nestjs/config` does for the application:
+ * variables that exist win, even empty ones.
  *
- * @throws Error if there is a `.env` that can't be read. It may set the storage, and the command must not change another one.
+ * @throws Error if there is a `.env` that can't be read. It may set the storage, and the command must not change
+ *   another one.
  */
 export function loadEnvFile(directory: string, environment: NodeJS.ProcessEnv): void {
   const path = join(directory, '.env');

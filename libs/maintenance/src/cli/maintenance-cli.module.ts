@@ -12,8 +12,8 @@ import {
 import { TargetFinder } from './target-finder.js';
 
 /**
- * Adds `maintenance on`, `off`, `status` and `instances` to an application's nest-commander program. If the program also
- * imports `MaintenanceModule`, the commands use its storage.
+ * Adds `maintenance on`, `off`, `status` and `instances` to an application's nest-commander program. If the program
+ * also imports `MaintenanceModule`, the commands use its storage.
  *
  * @example
  * ```ts

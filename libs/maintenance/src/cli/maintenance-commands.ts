@@ -57,13 +57,16 @@ export interface ChangeReport extends Report {
   keptAs?: string;
   /** The bypass token, if one was created. Only its hash is stored. */
   token?: string;
-  /** Whether `--wait` is about to wait for the instances, so that those that have not applied the change are not reported yet. */
+  /**
+   * Whether `--wait` is about to wait for the instances, so that those that have not applied the change are not
+   * reported yet.
+   */
   isAwaited?: boolean;
 }
 
 /**
- * The time for which `on` and `off` wait for the instances to apply a change, in milliseconds. That is enough for notifications.
- * Instances that poll may take longer, and are reported as not having applied the change yet.
+ * The time for which `on` and `off` wait for the instances to apply a change, in milliseconds. That is enough for
+ * notifications. Instances that poll may take longer, and are reported as not having applied the change yet.
  */
 const AGREEMENT_TIMEOUT_MS = 3_000;
 
@@ -121,7 +124,8 @@ export async function readInstances(
 }
 
 /**
- * Starts a window, or changes the active one of the same scope and mode, and waits up to 3 s until the instances apply it.
+ * Starts a window, or changes the active one of the same scope and mode, and waits up to 3 s until the instances
+ * apply it.
  *
  * @param options - `isAwaited`: the caller waits for the instances itself
  * @throws {@link InvalidWindowError}, {@link MaintenanceForcedError}, {@link MaintenanceStorageError}

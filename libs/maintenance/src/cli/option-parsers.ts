@@ -6,7 +6,9 @@ import { isLocalTime, type TypedTime } from './local-time.js';
 /** Parses the value of an option. Commander calls it with the result for the same option before, if any. */
 type OptionParser<T> = (text: string, previous?: T) => T;
 
-/** The value of an option is invalid. Commander knows the code, and puts the option and its value before the message. */
+/**
+ * The value of an option is invalid. Commander knows the code, and puts the option and its value before the message.
+ */
 class InvalidValueError extends Error {
   readonly code = 'commander.invalidArgument';
 }

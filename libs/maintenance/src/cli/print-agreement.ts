@@ -42,7 +42,9 @@ export function formatDisagreements(report: Report): string[] {
   return ['', ...formatSection('differ', [...named, ...more, ...formatAdvice(report)])];
 }
 
-/** Whether instances refuse calls for another reason than the stored state, and not only until a change reaches them. */
+/**
+ * Whether instances refuse calls for another reason than the stored state, and not only until a change reaches them.
+ */
 export function isRefusedRegardless({ agreement }: Report): boolean {
   const isLasting = ({ reason }: Disagreement): boolean => reason === 'other-state' || reason === 'forced';
   return agreement?.disagreements.some((one) => one.refuses && isLasting(one)) ?? false;

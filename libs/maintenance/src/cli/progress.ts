@@ -5,7 +5,9 @@ import { escapeControlCharacters } from '../utils/escape-control-characters.js';
 const MIN_INTERVAL_MS = 1_000;
 const IDLE_INTERVAL_MS = 10_000;
 
-/** Shows progress: on a terminal as one line that is overwritten, otherwise as plain lines when something has changed. */
+/**
+ * Shows progress: on a terminal as one line that is overwritten, otherwise as plain lines when something has changed.
+ */
 export class Progress {
   #lastKey = '';
   #lastAt = -Infinity;

@@ -26,7 +26,8 @@ export interface ApplicationOptions {
   options?: Settings;
 }
 
-// Not all variables of the module: an invalid variable of the page must not prevent an operator from turning maintenance off.
+// Not all variables of the module: an invalid variable of the page must not prevent an operator from turning
+// maintenance off.
 const TARGET_VARIABLES = ['MAINTENANCE_STORAGE', 'MAINTENANCE_MODE', 'MAINTENANCE_ON_STORAGE_FAILURE'];
 
 /** Finds the storage: that of `--storage`, otherwise that of the application, otherwise that of the environment. */

@@ -34,8 +34,8 @@ export function isBehind(report: InstanceReport, { lineage, revision }: TargetSt
 }
 
 /**
- * Returns the revision that instances have to apply: that of the last change. The renewal of a lease makes a revision too,
- * but it changes nothing that an instance would report.
+ * Returns the revision that instances have to apply: that of the last change. The renewal of a lease makes a
+ * revision too, but it changes nothing that an instance would report.
  */
 export function getTargetRevision(state: MaintenanceState | null): number {
   return Math.min(state?.history[0]?.revision ?? Infinity, state?.revision ?? 0);

@@ -43,8 +43,8 @@ export interface CallTrackingDeps {
 }
 
 /**
- * Tracks a call while its handler is at work. The guards are part of that: a call that one of them has admitted may wait for
- * the next one when a window starts.
+ * Tracks a call while its handler is at work. The guards are part of that: a call that one of them has admitted may
+ * wait for the next one when a window starts.
  *
  * @param run - calls the handler
  * @returns the result of `run`; an Observable is tracked until it is over
@@ -62,8 +62,9 @@ export async function trackCall(call: CallInFlight, deps: CallTrackingDeps, run:
 }
 
 /**
- * Tracks an Observable until it is over. Nest's interceptors turn every result into an Observable, so that a slow handler and a
- * quiet stream look the same until the first value: both count as work. After its first value, an Observable is a stream.
+ * Tracks an Observable until it is over. Nest's interceptors turn every result into an Observable, so that a slow
+ * handler and a quiet stream look the same until the first value: both count as work. After its first value, an
+ * Observable is a stream.
  */
 function trackStream<T>(
   source: Observable<T>,
@@ -82,8 +83,8 @@ function trackStream<T>(
     subscriber.add(() => {
       if (state === 'over') return;
       state = 'detached';
-      // A window that starts closes sockets, and Nest unsubscribes. A promise behind the Observable is still at work then:
-      // this subscription is kept alive until the first value, or until maintenance is off.
+      // A window that starts closes sockets, and Nest unsubscribes. A promise behind the Observable is still at work
+      // then: this subscription is kept alive until the first value, or until maintenance is off.
       if (call.isStream || policy.isInactive) detached.next(null);
       else changes.pipe(first(() => policy.isInactive, null)).subscribe(detached);
     });

@@ -7,9 +7,15 @@ const SWEEP_INTERVAL_MS = 5_000;
 
 /** Admitted work: a request, a message, an operation or a job. */
 export interface InFlightWork {
-  /** The name for reports, such as `GET /orders/:id`. Never contains values that the caller sent. Read only when it is shown. */
+  /**
+   * The name for reports, such as `GET /orders/:id`. Never contains values that the caller sent. Read only when it is
+   * shown.
+   */
   readonly name: string;
-  /** Whether it lasts until the client or the server ends it, such as server-sent events. A drain does not wait for streams. */
+  /**
+   * Whether it lasts until the client or the server ends it, such as server-sent events. A drain does not wait for
+   * streams.
+   */
   readonly isStream: boolean;
   /** Whether a window that has started since `before` refuses it now. */
   becameRefusedSince(before: MonitorSnapshot): boolean;
@@ -31,8 +37,8 @@ export interface InFlightEntry {
 }
 
 /**
- * Tracks the work of this instance. When a window starts, work that was admitted before and would be refused now is *blocking*:
- * a drain waits for it, and never for work that begins later.
+ * Tracks the work of this instance. When a window starts, work that was admitted before and would be refused now is
+ * *blocking*: a drain waits for it, and never for work that begins later.
  *
  * See docs/internals/in-flight.md for why this is more than a counter.
  */

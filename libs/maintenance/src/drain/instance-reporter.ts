@@ -37,8 +37,8 @@ export interface ReporterOptions {
 }
 
 /**
- * Writes the reports of this instance: the state that it applies and its in-flight work. It reports at once when the state
- * changes, every 500 ms while blocking work finishes, otherwise as a heartbeat.
+ * Writes the reports of this instance: the state that it applies and its in-flight work. It reports at once when
+ * the state changes, every 500 ms while blocking work finishes, otherwise as a heartbeat.
  */
 export class InstanceReporter {
   #monitor: Pick<StateMonitor, 'getSnapshot' | 'state' | 'health'> | null = null;
@@ -53,8 +53,8 @@ export class InstanceReporter {
   constructor(private readonly options: ReporterOptions) {}
 
   /**
-   * Writes the first report, before the instance reads the state for the first time: a command that changes the state later finds
-   * this instance, and a change that was made earlier is read by it. Never rejects.
+   * Writes the first report, before the instance reads the state for the first time: a command that changes the
+   * state later finds this instance, and a change that was made earlier is read by it. Never rejects.
    */
   async sendFirstReport(): Promise<void> {
     if (!this.options.storage?.report) return;
@@ -133,7 +133,8 @@ export class InstanceReporter {
     }
     if (this.#failures > 0)
       return this.#schedule(Math.min(RETRY_DELAY_MS * 2 ** (this.#failures - 1), HEARTBEAT_INTERVAL_MS));
-    // Earlier than the interval, so that no report of a running instance expires; random, so that instances do not report in step.
+    // Earlier than the interval, so that no report of a running instance expires; random, so that instances do not
+    // report in step.
     this.#schedule(HEARTBEAT_INTERVAL_MS * (0.8 + 0.2 * Math.random()));
   }
 

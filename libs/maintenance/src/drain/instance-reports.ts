@@ -10,8 +10,8 @@ import { getMachineId, isProcessGone } from './process-lookup.js';
 const REPORTS_TIMEOUT_MS = 10_000;
 
 /**
- * Reads the reports of all instances, including those that were shut down. Skips the reports of processes that are gone, and
- * values that are not reports, which a custom storage may return.
+ * Reads the reports of all instances, including those that were shut down. Skips the reports of processes that are
+ * gone, and values that are not reports, which a custom storage may return.
  *
  * @param timeoutMs - for the storage, in milliseconds
  * @throws {@link MaintenanceStorageError} if the storage fails, or does not support reports

@@ -14,8 +14,8 @@ export function getProcessIdentity(): ProcessIdentity {
 }
 
 /**
- * Whether the process that wrote the report ran on this machine and is gone: its pid is free, or another process has it now.
- * A process on another machine, or in another container, is never taken for gone.
+ * Whether the process that wrote the report ran on this machine and is gone: its pid is free, or another process
+ * has it now. A process on another machine, or in another container, is never taken for gone.
  *
  * @param here - the id of this machine, see {@link getMachineId}
  */
@@ -35,8 +35,8 @@ export function isProcessGone({ machine, pid, started }: InstanceReport, here: s
 }
 
 /**
- * Returns an id of the machine on which pids are comparable: the same boot of the system and, in containers, the same pid
- * namespace.
+ * Returns an id of the machine on which pids are comparable: the same boot of the system and, in containers, the
+ * same pid namespace.
  *
  * @returns `undefined` where that can't be determined
  */

@@ -31,7 +31,10 @@ export interface RequestAccessors<Request> {
   resolveHandlers(request: Request): ResolvedHandlers;
   /** Returns the path of the route, with names instead of values; `undefined` where there is none. */
   getRoutePattern(request: Request): string | undefined;
-  /** Calls back when the handler replies although the client is gone, where the handler waits for the delivery of its reply. */
+  /**
+   * Calls back when the handler replies although the client is gone, where the handler waits for the delivery of its
+   * reply.
+   */
   onAnswered?(request: Request, answered: () => void): void;
 }
 
@@ -163,7 +166,10 @@ class RequestInFlight<Request = unknown> implements InFlightWork {
     };
   }
 
-  /** Releases request and response: the response is finished, or its client is gone, while the handler is still running. */
+  /**
+   * Releases request and response: the response is finished, or its client is gone, while the handler is still
+   * running.
+   */
   #detachFromResponse(): void {
     const request = this.request!;
     const { method, url, ip, headers } = this.accessors.getOriginalRequest(request);

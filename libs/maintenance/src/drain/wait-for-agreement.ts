@@ -6,7 +6,9 @@ import type { StateStorage } from '../storage/state-storage.js';
 import { findDisagreements, type Disagreement } from './agreement.js';
 import { readLiveInstances } from './instance-reports.js';
 
-/** The pause between two reads where the storage notifies instances of changes, and where they poll, in milliseconds. */
+/**
+ * The pause between two reads where the storage notifies instances of changes, and where they poll, in milliseconds.
+ */
 const NOTIFIED_INTERVAL_MS = 50;
 const POLLED_INTERVAL_MS = 500;
 /** The time after which the commands go on without the reports, in milliseconds: an operator is waiting. */

@@ -15,7 +15,9 @@ import { assertSupportsReports } from './assert-supports-reports.js';
 import { readReports, compareInstances } from './instance-reports.js';
 import { getMachineId, isProcessGone } from './process-lookup.js';
 
-/** The pause between two reads where the storage notifies instances of changes, and where they poll, in milliseconds. */
+/**
+ * The pause between two reads where the storage notifies instances of changes, and where they poll, in milliseconds.
+ */
 const POLL_INTERVAL_WITH_WATCH_MS = 200;
 const POLL_INTERVAL_MS = 1_000;
 /** The bounds of the timeout of one storage call, in milliseconds. */
@@ -51,8 +53,8 @@ interface KnownInstance {
 /**
  * Waits until every running instance applies the stored state and has finished its requests from before the window.
  *
- * An instance that stops reporting blocks the drain, because it may be partitioned and still serving. An instance whose process
- * is gone on this machine does not.
+ * An instance that stops reporting blocks the drain, because it may be partitioned and still serving. An instance
+ * whose process is gone on this machine does not.
  *
  * @returns the result, also after the timeout, and as soon as only work that can't be counted is left: check `drained`
  * @throws TypeError if `timeout` is not a number of milliseconds

@@ -21,8 +21,8 @@ export interface LeaseOptions {
 }
 
 /**
- * Renews the lease of a window while the work in it is running, and aborts the work before the lease can run out. A window that
- * has ended is never started again.
+ * Renews the lease of a window while the work in it is running, and aborts the work before the lease can run out. A
+ * window that has ended is never started again.
  */
 export class Lease {
   readonly #abortController = new AbortController();
@@ -67,7 +67,9 @@ export class Lease {
     return this.#latestEnd;
   }
 
-  /** Renews at once, instead of later, if `state` does not contain the window: the storage tells whether it has ended. */
+  /**
+   * Renews at once, instead of later, if `state` does not contain the window: the storage tells whether it has ended.
+   */
   recheck(state: MaintenanceState | null): void {
     if (state?.windows.some(({ id }) => id === this.id)) return;
     this.#shouldRecheck = true;

@@ -35,7 +35,8 @@ export class TemporaryWindows {
   /**
    * Runs work in a window of its own, and ends the window when the work is done, whether it succeeded or failed.
    *
-   * @throws the error of the work; {@link InvalidWindowError} or {@link MaintenanceStorageError} if the window can't start
+   * @throws the error of the work; {@link InvalidWindowError} or {@link MaintenanceStorageError} if the window
+   *   can't start
    */
   async during<T>(work: (signal: AbortSignal) => Promise<T>, options: EnableOptions): Promise<T> {
     const running = this.#run(work, options);

@@ -4,7 +4,10 @@ import { escapeControlCharacters } from '../../utils/escape-control-characters.j
 
 type Command = CommandRunner['command'];
 
-/** Commander repeats what was typed, or pasted, in its errors. No control character of it reaches the terminal, as in all that we print. */
+/**
+ * Escapes control characters in the errors of a command: commander repeats the text that the operator typed or
+ * pasted.
+ */
 export function escapeErrorOutput(command: Command): Command {
   patchMethod(command, 'error', (error) => (message, options) => {
     const [, sentence, hint] = /^(.*?)(?:\n(\(Did you mean .*\)))?$/s.exec(message)!;

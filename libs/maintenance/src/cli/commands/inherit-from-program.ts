@@ -4,8 +4,8 @@ import { escapeErrorOutput } from './escape-error-output.js';
 type Command = CommandRunner['command'];
 
 /**
- * Copies the error handling of the program to a command. nest-commander sets it on the program only, after all commands were
- * built.
+ * Copies the error handling of the program to a command. nest-commander sets it on the program only, after all
+ * commands were built.
  */
 export function inheritFromProgram(command: Command): Command {
   let program = command;

@@ -6,7 +6,8 @@ import { OFF_COMMAND, OffCommand } from './off.command.js';
 import { ON_COMMAND, OnCommand } from './on.command.js';
 import { STATUS_COMMAND, StatusCommand } from './status.command.js';
 
-// nest-commander finds options by the name of the class. The long names keep them apart from the application's commands.
+// nest-commander finds options by the name of the class. The long names keep them apart from the application's
+// commands.
 
 @SubCommand(ON_COMMAND)
 export class MaintenanceOnSubCommand extends OnCommand {}

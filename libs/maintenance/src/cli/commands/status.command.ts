@@ -8,7 +8,10 @@ import { StorageCommand, type Outcome, type StorageOptions } from './storage.com
 /** The name and the description of the command, standalone and in an application's program. */
 export const STATUS_COMMAND = { name: 'status', description: 'show active and planned windows' };
 
-/** The exit code while maintenance is on, or while instances refuse for another reason than a change that reaches them soon. */
+/**
+ * The exit code while maintenance is on, or while instances refuse for another reason than a change that reaches them
+ * soon.
+ */
 const ON_EXIT_CODE = 3;
 
 interface StatusOptions extends StorageOptions {
