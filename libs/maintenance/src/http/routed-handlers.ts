@@ -1,6 +1,6 @@
 import { MetadataScanner, type DiscoveryService } from '@nestjs/core';
 import { GUARDS_METADATA, PATH_METADATA } from '../nest-internals.js';
-import type { HandlerRules, HandlerRulesReader } from '../policy/handler-rules.js';
+import type { HandlerReference, HandlerRules, HandlerRulesReader } from '../policy/handler-rules.js';
 
 // Nest copies the metadata of a method, but not that of its class, onto the function that it gives to the router. The
 // middleware sees only those functions, so this metadata leads from them to their controllers.
@@ -14,10 +14,6 @@ export const NO_HANDLERS: ResolvedHandlers = [];
 
 type Class = abstract new (...args: never[]) => unknown;
 type Handler = (...args: never[]) => unknown;
-interface HandlerReference {
-  controller: Class;
-  handler: Handler;
-}
 
 /** Finds the Nest handlers behind a routed function: several where controllers inherit one. */
 export class RoutedHandlers {

@@ -12,6 +12,12 @@ import { findProbeKind, type ProbeKind } from './probes.js';
 type Class = abstract new (...args: never[]) => unknown;
 type Handler = (...args: never[]) => unknown;
 
+/** A method that handles calls, and its class. */
+export interface HandlerReference {
+  controller: Class;
+  handler: Handler;
+}
+
 /** Whether a handler reads or writes, for read-only windows. */
 export type Access = 'read' | 'write';
 

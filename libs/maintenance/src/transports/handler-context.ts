@@ -1,12 +1,7 @@
 import type { ContextType, ExecutionContext, Type } from '@nestjs/common';
+import type { HandlerReference } from '../policy/handler-rules.js';
 
 type Handler = ReturnType<ExecutionContext['getHandler']>;
-
-/** A method that handles calls, and its class. */
-export interface HandlerReference {
-  controller: abstract new (...args: never[]) => unknown;
-  handler: (...args: never[]) => unknown;
-}
 
 /** A context for calls that are decided where Nest creates none. Guards of the application do not run for it. */
 export class HandlerContext implements ExecutionContext {

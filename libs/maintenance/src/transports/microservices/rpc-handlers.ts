@@ -5,8 +5,7 @@ import {
   PATTERN_METADATA,
   TRANSPORT_METADATA,
 } from '../../nest-internals.js';
-import type { HandlerReference } from '../handler-context.js';
-import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
+import type { HandlerReference, HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
 
 type Handler = (...args: never[]) => unknown;
 type Class = abstract new (...args: never[]) => unknown;
