@@ -4,7 +4,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 import ts from 'typescript';
 
-const SOURCE = 'libs/maintenance/src/options/maintenance-options.ts';
+/** The files that declare the options. */
+const SOURCES = ['options/maintenance-options.ts', 'storage/cache/state-cache.ts'].map(
+  (file) => `libs/maintenance/src/${file}`,
+);
 const PAGE = 'docs/configuration.md';
 const [START, END] = ['<!-- options:start -->', '<!-- options:end -->'];
 
@@ -34,9 +37,11 @@ const COMPUTED_DEFAULTS = {
 
 /** Returns path, variable, default and description of each option, as its TSDoc says. */
 function readOptions() {
-  const source = ts.createSourceFile(SOURCE, readFileSync(SOURCE, 'utf8'), ts.ScriptTarget.Latest, true);
+  const statements = SOURCES.flatMap((file) => [
+    ...ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true).statements,
+  ]);
   const interfaces = new Map(
-    source.statements.filter(ts.isInterfaceDeclaration).map((declaration) => [declaration.name.text, declaration]),
+    statements.filter(ts.isInterfaceDeclaration).map((declaration) => [declaration.name.text, declaration]),
   );
   const readMembers = (name, prefix) =>
     interfaces.get(name).members.flatMap((member) => {

@@ -137,7 +137,7 @@ describe('The private names of Fastify', () => {
     const adapter = new FastifyAdapter();
     const running = await startApp(adapter);
     type Members = internals.FastifyAdapterInternals<unknown, unknown>;
-    adapter.setOnResponseHook(((_request: unknown, _reply: unknown, done: () => void) => done()));
+    adapter.setOnResponseHook((_request: unknown, _reply: unknown, done: () => void) => done());
     assertMembers<Pick<Members, 'setOnRequestHook' | 'onResponseHook'>>('@nestjs/platform-fastify', adapter, {
       setOnRequestHook: 'function',
       onResponseHook: 'function',

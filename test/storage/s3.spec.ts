@@ -439,7 +439,7 @@ describe('S3StateStorage while S3 fails', () => {
       'unavailable',
       'unexpected response, not from S3 (HTTP 200',
     ],
-    ['304 that nobody asked for', { status: 304 }, 'unavailable', 'unexpected response, not from S3 (HTTP 304'],
+    ['304 without a conditional request', { status: 304 }, 'unavailable', 'unexpected response, not from S3 (HTTP 304'],
     [
       'a connection reset',
       'reset',

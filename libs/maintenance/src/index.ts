@@ -1,5 +1,9 @@
 export type { DrainReport, PendingInstance, PendingReason } from './drain/drain-report.js';
-export { MaintenanceInactiveError } from './errors/maintenance-inactive.error.js';
+export {
+  MaintenanceInactiveError,
+  /** @deprecated Use {@link MaintenanceInactiveError}. */
+  MaintenanceInactiveError as NothingDrainsError,
+} from './errors/maintenance-inactive.error.js';
 export { MaintenanceExceptionFilter } from './http/maintenance-exception.filter.js';
 export { MaintenanceException } from './http/maintenance.exception.js';
 export { MaintenanceGuard } from './http/maintenance.guard.js';
@@ -38,7 +42,12 @@ export type { Refusal } from './policy/refusal.js';
 export { MaintenanceAbortedError } from './errors/maintenance-aborted.error.js';
 export { Clock } from './utils/clock.js';
 export { MaintenanceForcedError } from './errors/maintenance-forced.error.js';
-export type { BlockingWork, InstanceReport } from './core/instance-report.js';
+export type {
+  BlockingWork,
+  /** @deprecated Use {@link BlockingWork}. */
+  BlockingWork as HeldWork,
+  InstanceReport,
+} from './core/instance-report.js';
 export { InvalidWindowError } from './errors/invalid-window.error.js';
 export type { ChangeSource, HistoryEntry, MaintenanceState } from './core/maintenance-state.js';
 export type { MaintenanceStatus, StatusSource } from './core/maintenance-status.js';

@@ -77,7 +77,7 @@ export const stateMonitorProvider: FactoryProvider<StateMonitor> = {
 /**
  * Returns the sentence that tells operators how to turn maintenance on.
  *
- * @param option - the option `storage` as given in code; without it, the command finds the storage as the application does
+ * @param option - the option `storage` as given in code; without it, the command finds the storage by itself
  * @param storage - the storage
  */
 function describeHowToTurnOn(

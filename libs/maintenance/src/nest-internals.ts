@@ -183,7 +183,7 @@ export interface GraphqlModuleInternals<Driver> {
 /** The base class of the drivers that run Apollo Server. */
 export const APOLLO_DRIVER_NAME = 'ApolloBaseDriver';
 
-/** The servers of a driver's subscriptions: of graphql-ws, and on @nestjs/graphql 13 of the older protocol. */
+/** The servers of a driver's subscriptions: of graphql-ws, and on `@nestjs/graphql` 13 of the older protocol. */
 export interface GraphqlSubscriptionServers<LegacyServer> {
   wss?: UpgradingServer;
   subTransWs?: UpgradingServer;
@@ -225,7 +225,7 @@ export interface CronJobInternals<Tick> {
 
 // @nestjs/bullmq 11.0, 12.0 and bullmq 5
 
-/** Set by `@Processor()` of @nestjs/bullmq on a class. */
+/** Set by `@Processor()` of `@nestjs/bullmq` on a class. */
 export const BULLMQ_PROCESSOR_METADATA = 'bullmq:processor_metadata';
 /** The provider by which an application registers workers itself. */
 export const BULLMQ_REGISTRAR_NAME = 'BullRegistrar';
@@ -245,7 +245,7 @@ export interface BullMqWorkerInternals<Job> {
 
 // @nestjs/bull 11.0, 12.0 and bull 4
 
-/** Set by `@Processor()` of @nestjs/bull on a class. */
+/** Set by `@Processor()` of `@nestjs/bull` on a class. */
 export const BULL_PROCESSOR_METADATA = 'bull:module_queue';
 
 /** Registers each method with `@Process()` at its queue. */

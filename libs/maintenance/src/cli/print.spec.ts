@@ -5,12 +5,12 @@ import { toChangeJson, formatChange, formatStatus } from './print.js';
 
 const NOW = Date.parse('2026-12-01T02:00:00Z');
 
-function windowOf(fields: Partial<StoredWindow> = {}): StoredWindow {
+function createWindow(fields: Partial<StoredWindow> = {}): StoredWindow {
   const startsAt = '2026-12-01T01:00:00.000Z';
   return { id: 'a1', scope: '*', mode: 'full', startsAt, endsAt: null, createdAt: startsAt, ...fields };
 }
 
-const PLANNED = windowOf({
+const PLANNED = createWindow({
   id: 'b2',
   scope: 'payments',
   mode: 'read-only',
@@ -18,14 +18,14 @@ const PLANNED = windowOf({
   endsAt: '2026-12-01T14:00:00.000Z',
 });
 
-const RECURRING = windowOf({
+const RECURRING = createWindow({
   id: 'c3',
   startsAt: '2026-12-06T03:00:00.000Z',
   endsAt: '2026-12-06T04:00:00.000Z',
   recurrence: { cron: '0 3 * * 0', timeZone: 'UTC', duration: 3_600_000 },
 });
 
-function reportOf(
+function createReport(
   { active = [], planned = [] }: Partial<MaintenanceStatus['windows']> = {},
   fields: Partial<MaintenanceStatus> = {},
 ): Report {
@@ -40,14 +40,14 @@ function reportOf(
   };
 }
 
-function changeOf(report: Report, change: ChangeReport['change'], replacedCorrupt = false): ChangeReport {
+function createChange(report: Report, change: ChangeReport['change'], replacedCorrupt = false): ChangeReport {
   return { ...report, change, replacedCorrupt };
 }
 
 describe('statusLines', () => {
   it('lists active and planned windows and the storage', () => {
-    const window = windowOf({ message: 'Back at four', createdBy: 'ann@web1', retryAfter: 60 });
-    expect(formatStatus(reportOf({ active: [window], planned: [PLANNED] }))).toEqual([
+    const window = createWindow({ message: 'Back at four', createdBy: 'ann@web1', retryAfter: 60 });
+    expect(formatStatus(createReport({ active: [window], planned: [PLANNED] }))).toEqual([
       'Maintenance is ON.',
       '',
       'on       everything (full), id a1',
@@ -66,7 +66,10 @@ describe('statusLines', () => {
   });
 
   it('shows the lease of a temporary window', () => {
-    const report = { ...reportOf({ active: [windowOf()] }), leases: new Map([['a1', '2026-12-01T02:01:00.000Z']]) };
+    const report = {
+      ...createReport({ active: [createWindow()] }),
+      leases: new Map([['a1', '2026-12-01T02:01:00.000Z']]),
+    };
     expect(formatStatus(report).slice(2, 5)).toEqual([
       'on       everything (full), id a1',
       '         since 2026-12-01T01:00:00Z (1 h ago), until its program is done',
@@ -75,12 +78,14 @@ describe('statusLines', () => {
   });
 
   it('shows that maintenance is limited to a scope', () => {
-    const report = reportOf({ active: [windowOf({ scope: 'a' }), windowOf({ scope: 'b' }), windowOf({ scope: 'a' })] });
+    const report = createReport({
+      active: [createWindow({ scope: 'a' }), createWindow({ scope: 'b' }), createWindow({ scope: 'a' })],
+    });
     expect(formatStatus(report)[0]).toBe('Maintenance is ON for a, b.');
   });
 
   it('shows that nothing is stored', () => {
-    expect(formatStatus({ ...reportOf({}, { revision: 0 }), isStored: false })).toEqual([
+    expect(formatStatus({ ...createReport({}, { revision: 0 }), isStored: false })).toEqual([
       'Maintenance is off.',
       '',
       'storage  file /srv/state.json',
@@ -90,14 +95,14 @@ describe('statusLines', () => {
 
   it('shows that maintenance is forced, and why the unused storage fails', () => {
     const storage = { kind: 'file', location: '/srv/state.json', healthy: false, lastReadAt: null, error: 'no way' };
-    const lines = formatStatus(reportOf({}, { active: true, source: 'configuration', storage }));
+    const lines = formatStatus(createReport({}, { active: true, source: 'configuration', storage }));
     expect(lines[0]).toMatch(/^Maintenance is forced ON by the option `enabled` \(environment: MAINTENANCE_MODE\)/);
     expect(lines.at(-1)).toBe('         fails: no way');
   });
 
   it('shows no dates for a state written manually', () => {
-    const window = windowOf({ id: 'handwritten', startsAt: '1970-01-01T00:00:00.000Z' });
-    expect(formatStatus(reportOf({ active: [window] })).join('\n')).not.toContain('1970');
+    const window = createWindow({ id: 'handwritten', startsAt: '1970-01-01T00:00:00.000Z' });
+    expect(formatStatus(createReport({ active: [window] })).join('\n')).not.toContain('1970');
   });
 
   it('shows the readable entries of the history', () => {
@@ -119,7 +124,7 @@ describe('statusLines', () => {
       },
       { revision: 1, at: 'long ago', action: 'rename', windows: [{ id: 'x', recurrence: 5 }] },
     ];
-    const report = { ...reportOf(), history: history as Report['history'] };
+    const report = { ...createReport(), history: history as Report['history'] };
     expect(formatStatus(report, true).slice(2, 8)).toEqual([
       'history  2026-12-01T01:30:00Z  ended      by ann@web1 (cli), revision 2',
       '           scope payments (read-only), from 2026-12-01T12:00:00Z, until 2026-12-01T14:00:00Z, "Hi", id b2',
@@ -128,66 +133,66 @@ describe('statusLines', () => {
       '         long ago  rename     by unknown, revision 1',
       '           scope ? (?), id x',
     ]);
-    expect(formatStatus(reportOf(), true)).toContain('history  no changes yet');
+    expect(formatStatus(createReport(), true)).toContain('history  no changes yet');
   });
 });
 
 describe('changeLines', () => {
-  const ended = windowOf();
+  const ended = createWindow();
 
   it.each([
     [
       'a started window',
-      reportOf({ active: [ended] }),
+      createReport({ active: [ended] }),
       { action: 'on' as const, affected: [ended] },
       'ON. A window was started.',
     ],
     [
       'a planned window',
-      reportOf({ planned: [PLANNED] }),
+      createReport({ planned: [PLANNED] }),
       { action: 'plan' as const, affected: [PLANNED] },
       'off. A window was planned.',
     ],
     [
       'a changed window',
-      reportOf({ active: [ended] }),
+      createReport({ active: [ended] }),
       { action: 'change' as const, affected: [ended] },
       'ON. The window was changed.',
     ],
-    ['one ended window', reportOf(), { action: 'off' as const, affected: [ended] }, 'off. One window was ended.'],
+    ['one ended window', createReport(), { action: 'off' as const, affected: [ended] }, 'off. One window was ended.'],
     [
       'several ended windows',
-      reportOf(),
+      createReport(),
       { action: 'off' as const, affected: [ended, ended] },
       'off. 2 windows were ended.',
     ],
     [
       'one cancelled window',
-      reportOf(),
+      createReport(),
       { action: 'off' as const, affected: [], cancelled: [PLANNED] },
       'off. One window was cancelled.',
     ],
     [
       'ended and cancelled windows',
-      reportOf(),
+      createReport(),
       { action: 'off' as const, affected: [ended], cancelled: [PLANNED, PLANNED] },
       'off. One window was ended. 2 windows were cancelled.',
     ],
-    ['no change', reportOf(), null, 'off. Nothing was on.'],
+    ['no change', createReport(), null, 'off. Nothing was on.'],
     [
       'a lost state replaced',
-      reportOf(),
+      createReport(),
       { action: 'off' as const, affected: [] },
       'off. Nothing was stored. An empty state was written, so that instances that still apply a lost one turn maintenance off.',
     ],
   ])('prints the resulting mode first, then the change: %s', (_, report, change, line) => {
     const made = change && { ...change, windows: [] };
-    expect(formatChange(changeOf(report, made), 'Nothing was on.')[0]).toBe(`Maintenance is ${line}`);
+    expect(formatChange(createChange(report, made), 'Nothing was on.')[0]).toBe(`Maintenance is ${line}`);
   });
 
   it('shows ended windows, and that corrupt content was replaced', () => {
     const change = { action: 'off' as const, windows: [], affected: [ended] };
-    expect(formatChange(changeOf(reportOf(), change, true), '').slice(1, 5)).toEqual([
+    expect(formatChange(createChange(createReport(), change, true), '').slice(1, 5)).toEqual([
       'The stored state was corrupt and has been replaced.',
       '',
       'ended    everything (full), id a1',
@@ -197,7 +202,11 @@ describe('changeLines', () => {
 
   it('does not call content corrupt that --force has replaced', () => {
     const change = { action: 'off' as const, windows: [], affected: [ended] };
-    const report = { ...changeOf(reportOf(), change, true), isForced: true, keptAs: '/srv/README.md.corrupt-1' };
+    const report = {
+      ...createChange(createReport(), change, true),
+      isForced: true,
+      keptAs: '/srv/README.md.corrupt-1',
+    };
     expect(formatChange(report, '')[1]).toBe(
       'The stored content was not a maintenance state and has been replaced. It is kept as /srv/README.md.corrupt-1.',
     );
@@ -205,7 +214,7 @@ describe('changeLines', () => {
 
   it('shows cancelled windows with their planned times', () => {
     const change = { action: 'off' as const, windows: [], affected: [], cancelled: [PLANNED, RECURRING] };
-    expect(formatChange(changeOf(reportOf(), change), '').slice(1, 8)).toEqual([
+    expect(formatChange(createChange(createReport(), change), '').slice(1, 8)).toEqual([
       '',
       'cancelled  scope payments (read-only), id b2',
       '           was planned for 2026-12-01T12:00:00Z (in 10 h)',
@@ -218,17 +227,17 @@ describe('changeLines', () => {
 
   it('prints no secrets of a window', () => {
     const secret = { ...ended, bypass: { hash: 'secret', key: 'secret' } };
-    const report = changeOf(reportOf(), { action: 'off', windows: [], affected: [secret] });
+    const report = createChange(createReport(), { action: 'off', windows: [], affected: [secret] });
     expect(formatChange(report, '').join() + JSON.stringify(toChangeJson(report))).not.toContain('secret');
   });
 });
 
 describe('changeJson', () => {
   it('contains the status and whether anything changed', () => {
-    const report = reportOf();
-    expect(toChangeJson(changeOf(report, null))).toEqual({ ...report.status, changed: false });
+    const report = createReport();
+    expect(toChangeJson(createChange(report, null))).toEqual({ ...report.status, changed: false });
     const repair = { action: 'off' as const, windows: [], affected: [] };
-    expect(toChangeJson(changeOf(report, repair, true))).toEqual({
+    expect(toChangeJson(createChange(report, repair, true))).toEqual({
       ...report.status,
       changed: true,
       replacedCorrupt: true,

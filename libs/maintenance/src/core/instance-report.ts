@@ -77,8 +77,8 @@ export function toInstanceReport(value: unknown): InstanceReport | undefined {
     parseDate(report.seenAt) !== undefined &&
     OPTIONAL_TEXT_MEMBERS.every((name) => isOptionalOfType(report[name], 'string')) &&
     ['forced', 'stopped'].every((name) => isOptionalOfType(report[name], 'boolean')) &&
-    isOptionalListOf(report.windows, ({ id, startsAt }) => typeof id === 'string' && typeof startsAt === 'string') &&
-    isOptionalListOf(
+    isOptionalList(report.windows, ({ id, startsAt }) => typeof id === 'string' && typeof startsAt === 'string') &&
+    isOptionalList(
       report.longest,
       ({ name, count, oldest }) => typeof name === 'string' && isCount(count) && isCount(oldest),
     ) &&
@@ -114,7 +114,7 @@ function isTextList(value: unknown): boolean {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
-function isOptionalListOf(value: unknown, isItem: (item: Record<string, unknown>) => boolean): boolean {
+function isOptionalList(value: unknown, isItem: (item: Record<string, unknown>) => boolean): boolean {
   if (value === undefined) return true;
   if (!Array.isArray(value)) return false;
   return value.every((item: unknown) => typeof item === 'object' && item !== null && isItem(item as never));

@@ -15,7 +15,7 @@ export function waitUntilInactive({ isActive, changes, signals }: WaitUntilInact
     const aborted = signals.find((signal) => signal.aborted);
     if (aborted) return reject(aborted.reason as Error);
     if (!isActive()) return resolve();
-    // Keeps the process alive: neither the timers of the clock nor the watch of a file do, and it may have no other work.
+    // Keeps the process alive: the timers of the clock and the watch of a file do not, and there may be no other work.
     const keepAlive = setInterval(() => undefined, 2 ** 30);
     const stop = (): void => {
       clearInterval(keepAlive);

@@ -50,7 +50,7 @@ describe('openWindow', () => {
     ['the delay', { retryAfter: 60 }, { retryAfter: 60 }],
     ['the operator', { createdBy: 'bob' }, { createdBy: 'bob' }],
   ])('changes only %s of the active window', (_name, options, changed) => {
-    expect(opened([active], options, 'somebody')).toMatchObject({
+    expect(opened([active], options, 'another operator')).toMatchObject({
       action: 'change',
       windows: [{ ...active, ...changed }],
     });

@@ -15,7 +15,11 @@ export interface EnableOptions {
   scope?: string;
   /** The mode. @defaultValue `'full'` */
   mode?: MaintenanceMode;
-  /** The start: ISO 8601 with a time zone, or a `Date`; at most a minute ago, unless the window recurs. @defaultValue now */
+  /**
+   * The start: ISO 8601 with a time zone, or a `Date`; at most a minute ago, unless the window recurs.
+   *
+   * @defaultValue now
+   */
   startsAt?: string | Date;
   /** The end: ISO 8601 with a time zone, or a `Date`; `null` until it is turned off. @defaultValue `null` */
   endsAt?: string | Date | null;

@@ -11,7 +11,7 @@ import { readLiveInstances } from './instance-reports.js';
  */
 const NOTIFIED_INTERVAL_MS = 50;
 const POLLED_INTERVAL_MS = 500;
-/** The time after which the commands go on without the reports, in milliseconds: an operator is waiting. */
+/** The time after which the commands continue without the reports, in milliseconds: an operator is waiting. */
 const READ_TIMEOUT_MS = 3_000;
 
 /** The reports of the running instances, compared with the stored state. */

@@ -54,7 +54,7 @@ interface KnownInstance {
  * Waits until every running instance applies the stored state and has finished its requests from before the window.
  *
  * An instance that stops reporting blocks the drain, because it may be partitioned and still serving. An instance
- * whose process is gone on this machine does not.
+ * whose process no longer exists on this machine does not.
  *
  * @returns the result, also after the timeout, and as soon as only work that can't be counted is left: check `drained`
  * @throws TypeError if `timeout` is not a number of milliseconds

@@ -19,7 +19,7 @@ const iso = (seconds: number): string => new Date(at(seconds)).toISOString();
 const byAnn = { by: 'ann@ops-1', via: 'cli' as const };
 const down = new MaintenanceStorageError('unavailable', 'the network is down');
 
-/** A clock that goes on while its process stands still, which wakes nobody then. */
+/** A clock that advances while its process is suspended, without calling back. */
 class FreezingClock extends ManualClock {
   #missed = 0;
 
@@ -32,7 +32,7 @@ class FreezingClock extends ManualClock {
   }
 }
 
-/** Does something of somebody else's right after the next call that the test names, or reads as the test says. */
+/** Runs the change of another instance right after the next call that the test names, or reads as the test sets it. */
 class InterruptedStorage extends MemoryStateStorage {
   reads: (() => ReturnType<MemoryStateStorage['read']>) | null = null;
   after: { call: 'read' | 'write'; skip?: number; meanwhile: () => Promise<unknown> } | null = null;
@@ -73,7 +73,7 @@ let shutdown: AbortController;
 let owner: TemporaryWindows;
 let leftOpen: unknown[][];
 
-/** @param watches - whether the instance hears of changes that others make before it reads the state for its own sake */
+/** @param watches - whether the storage notifies the instance of changes of other instances */
 async function ownerOn(watches = true, farewell = LEASE_TIMES.shutdownTimeoutMs): Promise<TemporaryWindows> {
   changes = new Subject();
   monitor = new StateMonitor({
@@ -97,7 +97,7 @@ async function ownerOn(watches = true, farewell = LEASE_TIMES.shutdownTimeoutMs)
   });
 }
 
-/** Work that goes on until the test ends it. */
+/** Work that runs until the test ends it. */
 async function begin(options: EnableOptions = {}, by = owner): Promise<Begun> {
   let begun: Omit<Begun, 'result'> | undefined;
   const result = by.during((signal) => new Promise((end, fail) => (begun = { signal, end, fail })), options);
@@ -314,7 +314,11 @@ describe('signal of a temporary window', () => {
 
   it.each([
     ['removed', () => storage.clear(), /is gone: this process holds nothing/],
-    ['replaced by hand', () => storage.put('0'), /is gone: this process holds revision 0, whose history does not record its end/],
+    [
+      'replaced by hand',
+      () => storage.put('0'),
+      /is gone: this process holds revision 0, whose history does not record its end/,
+    ],
     [
       'lost',
       () => (storage.reads = () => Promise.reject(new MaintenanceStorageError('lost', 'it was there, and is gone'))),

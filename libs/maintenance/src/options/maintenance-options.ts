@@ -42,7 +42,7 @@ export interface ExemptOptions {
    *
    * @defaultValue `(request) => request.user`
    */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Express's request or Fastify's, as the application declares it
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the application declares Express's or Fastify's
   user?: (request: any) => unknown;
   /** Whether a call is exempt; may be asynchronous. If it throws, the call is refused. */
   when?: (context: ExecutionContext) => boolean | Promise<boolean>;
@@ -91,7 +91,7 @@ export interface ResponseOptions {
    *
    * @defaultValue `'auto'`
    */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Express's request or Fastify's, as the application declares it
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the application declares Express's or Fastify's
   type?: 'auto' | ResponseFormat | ((request: any) => ResponseFormat);
   /**
    * The path of a Handlebars template that replaces the built-in page.
@@ -103,7 +103,7 @@ export interface ResponseOptions {
    * Returns members to add to the context of the template and to the JSON body; may be asynchronous. They never replace
    * a built-in member.
    */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- Express's request or Fastify's, as the application declares it
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the application declares Express's or Fastify's
   context?: (request: any) => object | Promise<object>;
   /**
    * The path or absolute URL to redirect to (302) instead of the page. A path is exempt itself. On the host of an
@@ -184,8 +184,8 @@ export interface AnnounceOptions {
 export interface MaintenanceModuleOptions {
   /**
    * A `StateStorage`, or the URL of a storage, such as `file:/var/lib/app/maintenance.json`. By default the file
-   * `maintenance-state.json` beside the nearest `package.json` above the working directory; without a `package.json`, in
-   * the working directory.
+   * `maintenance-state.json` beside the nearest `package.json` above the working directory; without a
+   * `package.json`, in the working directory.
    *
    * Environment variable: `MAINTENANCE_STORAGE`
    */

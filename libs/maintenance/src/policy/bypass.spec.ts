@@ -132,7 +132,7 @@ describe('bypass with several windows', () => {
   const payments = createWindow({ id: 'p1', scope: 'payments', bypass: createBypass().stored });
   const keyless = createWindow({ id: 'p2', scope: 'payments', bypass: undefined });
   const READ_ONLY = createWindow({ id: 'r1', mode: 'read-only', bypass: createBypass().stored });
-  const cookieOf = (own: StoredWindow): string => `${NAME}=${createBypassCookie(own, NOW).value}`;
+  const formatCookie = (own: StoredWindow): string => `${NAME}=${createBypassCookie(own, NOW).value}`;
 
   it.each([
     ['admits a bypass for all scopes in one scope', all, [all, payments], [all, payments], true],
@@ -156,6 +156,6 @@ describe('bypass with several windows', () => {
     ],
     ['admits a bypass of a full window under a read-only window', all, [all, READ_ONLY], [all, READ_ONLY], true],
   ])('%s', (_title, key, active, covering, expected) => {
-    expect(isIn(cookieOf(key), { active, covering })).toBe(expected);
+    expect(isIn(formatCookie(key), { active, covering })).toBe(expected);
   });
 });

@@ -49,7 +49,6 @@ export interface PolicyOptions {
   onError: (option: string, error: unknown) => void;
 }
 
-
 const READ_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const NO_WINDOWS: readonly StoredWindow[] = [];
 
@@ -76,7 +75,7 @@ export class MaintenancePolicy {
     return forced === null ? active.length === 0 : !forced;
   }
 
-  /** Whether calls may skip the decision: no window is active, and the snapshot that says so is fresh. */
+  /** Whether calls may skip the decision: no window is active, and the snapshot is fresh. */
   get isIdle(): boolean {
     return this.isInactive && this.monitor.isFresh;
   }

@@ -92,7 +92,7 @@ export abstract class OnCommand extends StorageCommand<OnOptions> {
     return readMode(text, previous);
   }
 
-  @Option({ flags: '--message <text>', description: 'the text that visitors see' })
+  @Option({ flags: '--message <text>', description: 'the text that clients see' })
   parseMessage(text: string, previous?: string): string {
     return readText(text, previous);
   }

@@ -7,7 +7,7 @@ export class UnknownScopeWarning {
   readonly #warnedScopes = new Set<string>();
 
   /**
-   * @param getKnownScopes - returns the scopes of all handlers; `null` where scopes are dynamic, so that none is unknown
+   * @param getKnownScopes - returns the scopes of all handlers; `null` for dynamic scopes, of which none is unknown
    * @param logger - the log of the application
    */
   constructor(

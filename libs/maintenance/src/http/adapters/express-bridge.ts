@@ -36,7 +36,7 @@ interface MountedRequest {
   baseUrl?: string;
   [mount: symbol]: string | undefined;
 }
-/** What the router needs of a request to match it. */
+/** The members of a request that the router matches. */
 type Routable = Pick<Request, 'path' | 'method'>;
 
 /** A request target whose path Express reads without parsing it. */

@@ -110,8 +110,8 @@ describe('default page', () => {
     expect(page().split('</head>')[0]).toContain(refresh);
     const readOnly = page({ mode: 'read-only', readOnly: true });
     expect(readOnly).not.toContain('http-equiv');
-    expect(readOnly).toContain('You can go on reading.');
-    expect(page()).not.toContain('You can go on reading.');
+    expect(readOnly).toContain('You can continue reading.');
+    expect(page()).not.toContain('You can continue reading.');
   });
 
   it('passes the remaining time of the window to the script, not Retry-After', () => {

@@ -34,7 +34,7 @@ data-retry-after="{{retryAfter}}" data-left="{{#if secondsLeft}}{{secondsLeft}}{
 <p class="message" dir="auto">{{message}}</p>
 {{/if}}
 {{#if readOnly}}
-<p class="note">You can go on reading. Only changes are refused for now: what you just sent was not saved, \
+<p class="note">You can continue reading. Only changes are refused for now: what you just sent was not saved, \
 and your browser’s Back button returns you to it.</p>
 {{/if}}
 {{#if endsAt}}

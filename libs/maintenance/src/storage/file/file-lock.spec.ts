@@ -6,7 +6,7 @@ jest.mock('proper-lockfile', () => ({ lock: jest.fn() }));
 const lockMock = jest.mocked(lock);
 const nothing = async (): Promise<void> => undefined;
 
-function errorOf(code: string, syscall?: string): Error {
+function createError(code: string, syscall?: string): Error {
   return Object.assign(new Error(code), { code, syscall });
 }
 
@@ -14,7 +14,7 @@ beforeEach(() => lockMock.mockReset().mockResolvedValue(nothing));
 
 describe('lockFile', () => {
   it('waits while another process has the lock, and checks before each wait whether to continue', async () => {
-    lockMock.mockRejectedValueOnce(errorOf('ELOCKED')).mockRejectedValueOnce(errorOf('ELOCKED'));
+    lockMock.mockRejectedValueOnce(createError('ELOCKED')).mockRejectedValueOnce(createError('ELOCKED'));
     const beforeWaiting = jest.fn(nothing);
     await lockFile('/somewhere/state.json', Infinity, beforeWaiting);
     expect(lockMock).toHaveBeenCalledTimes(3);
@@ -22,12 +22,12 @@ describe('lockFile', () => {
   });
 
   it('retries if another process removed its new lock as stale', async () => {
-    lockMock.mockRejectedValueOnce(errorOf('ENOENT', 'stat'));
+    lockMock.mockRejectedValueOnce(createError('ENOENT', 'stat'));
     await lockFile('/somewhere/state.json', Infinity, nothing);
     expect(lockMock).toHaveBeenCalledTimes(2);
   });
 
-  it.each([errorOf('ENOENT', 'mkdir'), errorOf('EACCES', 'mkdir')])(
+  it.each([createError('ENOENT', 'mkdir'), createError('EACCES', 'mkdir')])(
     'rejects if the lock cannot be created',
     async (error) => {
       lockMock.mockRejectedValueOnce(error);
@@ -36,7 +36,7 @@ describe('lockFile', () => {
   );
 
   it('stops waiting on request', async () => {
-    lockMock.mockRejectedValue(errorOf('ELOCKED'));
+    lockMock.mockRejectedValue(createError('ELOCKED'));
     const conflict = new Error('conflict');
     await expect(lockFile('/somewhere/state.json', Infinity, () => Promise.reject(conflict))).rejects.toBe(conflict);
     expect(lockMock).toHaveBeenCalledTimes(1);
@@ -44,17 +44,17 @@ describe('lockFile', () => {
 
   it('tries once more after the deadline, then names the lock', async () => {
     await expect(lockFile('/somewhere/state.json', 0, nothing)).resolves.toMatchObject({ isLost: false });
-    lockMock.mockReset().mockRejectedValue(errorOf('ELOCKED'));
+    lockMock.mockReset().mockRejectedValue(createError('ELOCKED'));
     const attempt = lockFile('/somewhere/state.json', 0, nothing);
     await expect(attempt).rejects.toMatchObject({ code: 'unavailable' });
     await expect(attempt).rejects.toThrow('Timed out waiting for the lock /somewhere/state.json.lock');
   });
 
   it('detects a lost lock and ignores the failure to release it', async () => {
-    lockMock.mockResolvedValue(() => Promise.reject(errorOf('ERELEASED')));
+    lockMock.mockResolvedValue(() => Promise.reject(createError('ERELEASED')));
     const held = await lockFile('/somewhere/state.json', Infinity, nothing);
     expect(held.isLost).toBe(false);
-    lockMock.mock.calls[0]![1]!.onCompromised!(errorOf('ECOMPROMISED'));
+    lockMock.mock.calls[0]![1]!.onCompromised!(createError('ECOMPROMISED'));
     expect(held.isLost).toBe(true);
     await expect(held.release()).resolves.toBeUndefined();
   });

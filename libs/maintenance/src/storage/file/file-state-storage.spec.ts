@@ -29,8 +29,8 @@ import { describeStateStorage } from '../../testing/describe-state-storage.js';
 import { FileStateStorage } from './file-state-storage.js';
 import type { MaintenanceStorageError } from '../../errors/maintenance-storage.error.js';
 
-const NOBODY = 65534;
-const SOMEBODY = { uid: 12345, gid: 23456 };
+const NOBODY_UID = 65534;
+const OTHER_OWNER = { uid: 12345, gid: 23456 };
 
 const root = process.getuid?.() === 0;
 if (!root) process.stderr.write('The tests of owners are skipped: only root may give files away.\n');
@@ -82,8 +82,8 @@ async function until(what: string, condition: () => boolean | Promise<boolean>, 
 /** Runs `work` with the rights of a user to whom permissions apply. */
 async function asNobody<T>(work: () => Promise<T>): Promise<T> {
   if (!root) return work();
-  process.setegid!(NOBODY);
-  process.seteuid!(NOBODY);
+  process.setegid!(NOBODY_UID);
+  process.seteuid!(NOBODY_UID);
   try {
     return await work();
   } finally {
@@ -304,26 +304,26 @@ describe('FileStateStorage', () => {
 
     itAsRoot('keeps the owner of the file', async () => {
       await writeFile(path, '0');
-      await chown(path, SOMEBODY.uid, SOMEBODY.gid);
+      await chown(path, OTHER_OWNER.uid, OTHER_OWNER.gid);
       await storage.write(createState(1), (await storage.read())!.version);
-      expect(await stat(path)).toMatchObject(SOMEBODY);
+      expect(await stat(path)).toMatchObject(OTHER_OWNER);
     });
 
     itAsRoot("gives what root makes to the folder's owner: the file and the reports", async () => {
-      await chown(folder, SOMEBODY.uid, SOMEBODY.gid);
+      await chown(folder, OTHER_OWNER.uid, OTHER_OWNER.gid);
       await storage.write(createState(1), null);
       await storage.report(createReport('a'));
       const made = ['state.json', '.state.json.instances', '.state.json.instances/a'];
-      for (const entry of made) expect(await stat(join(folder, entry))).toMatchObject(SOMEBODY);
+      for (const entry of made) expect(await stat(join(folder, entry))).toMatchObject(OTHER_OWNER);
       expect((await stat(path)).mode & 0o7777).toBe(0o600);
     });
 
     itAsRoot("replaces root's file in the folder of another user, who then owns it", async () => {
-      await chown(folder, NOBODY, NOBODY);
+      await chown(folder, NOBODY_UID, NOBODY_UID);
       await writeFile(path, '1', { mode: 0o644 });
       const content = await storage.read();
       await asNobody(() => storage.write(createState(1), content!.version));
-      expect(await stat(path)).toMatchObject({ uid: NOBODY });
+      expect(await stat(path)).toMatchObject({ uid: NOBODY_UID });
       await expect(storage.read()).resolves.toMatchObject({ state: createState(1) });
     });
 

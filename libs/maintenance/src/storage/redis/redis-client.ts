@@ -29,7 +29,7 @@ interface ClientOptions {
   socket?: { host?: string; port?: number; path?: string; tls?: boolean };
 }
 
-/** What is not the same in the three kinds of clients. */
+/** The members that differ between the three kinds of clients. */
 type RedisClientInternals = Omit<RedisClientLike, 'duplicate' | 'sendCommand'> &
   RedisClientKind<ClientOptions> & {
     isReady?: boolean;

@@ -51,7 +51,7 @@ export class RedisSubscription {
       try {
         await this.#listen(() => (failures = 0));
       } catch {
-        // The polls go on, and report what is wrong.
+        // The polls continue, and report the failure.
       }
       if (this.#client) destroyClient(this.#client);
       this.#markReady();

@@ -5,7 +5,7 @@ import type { ExecutedOperation } from './graphql-call-context.js';
 /** The key of the current protocol in the options of a driver. The subprotocol of the older one has the same name. */
 export const GRAPHQL_WS = 'graphql-ws';
 
-/** The options with which @nestjs/graphql starts a driver: the path has the global prefix. */
+/** The options with which `@nestjs/graphql` starts a driver: the path has the global prefix. */
 export interface DriverOptions {
   path: string;
   include?: readonly unknown[];
@@ -61,8 +61,8 @@ export function installsGraphqlWs(driver: object, options: DriverOptions): boole
 }
 
 /**
- * Whether the driver serves graphql-ws where the options name no protocol. Only its code tells: @nestjs/apollo 14 does,
- * and 13 serves subscriptions-transport-ws.
+ * Whether the driver serves graphql-ws where the options name no protocol. Only its code tells: `@nestjs/apollo` 14
+ * does, and 13 serves subscriptions-transport-ws.
  */
 function defaultsToGraphqlWs(driver: object): boolean {
   for (

@@ -17,8 +17,8 @@ export function createRefusalError(refusal: Refusal): RefusalError {
 }
 
 /**
- * Thrown by the guard. GraphQL copies the extensions of any error. Nest does not log an intrinsic exception, and replaces
- * the code of an `HttpException`.
+ * Thrown by the guard. GraphQL copies the extensions of any error. Nest does not log an intrinsic exception, and
+ * replaces the code of an `HttpException`.
  */
 export class RefusedOperationError extends IntrinsicException {
   readonly extensions: RefusalExtensions;

@@ -5,8 +5,8 @@ import type { GraphqlServer } from './graphql-server.js';
 import type { ExecutedOperation } from './graphql-call-context.js';
 
 /**
- * Counts queries and mutations over WebSockets while they are executed; over HTTP, their requests count. Subscriptions do
- * not count, as a window ends them.
+ * Counts queries and mutations over WebSockets while they are executed; over HTTP, their requests count. Subscriptions
+ * do not count, as a window ends them.
  */
 export function trackOperations(execute: ExecuteOperation, server: GraphqlServer): ExecuteOperation {
   return (args) => {

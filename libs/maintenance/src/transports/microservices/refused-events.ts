@@ -19,7 +19,6 @@ export interface RpcContexts {
 
 type RefusedEventsDeps = Pick<TransportDeps, 'policy' | 'clock' | 'microservices' | 'statusCode'>;
 
-
 /** Tells the brokers what to do with refused messages: redeliver, acknowledge or keep them. */
 export class RefusedEvents {
   readonly #unackedMessages: UnackedMessages;
