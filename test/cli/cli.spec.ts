@@ -306,8 +306,8 @@ describe('invalid usage of the command line', () => {
     [['on', '--scope', ''], 'Expected a non-empty name'],
     [['on', '--scope', 'a', '--scope', 'b'], 'give it once'],
     [['off', '--id', ' '], 'Expected a non-empty name'],
-    [['status', '--storage', '/var/lib/state.json'], /write file:path \(such as file:.*s3:.*redis:/],
-    [['on', '--storage', 'file:'], 'names no file'],
+    [['status', '--storage', '/var/lib/state.json'], /expected one of file:path \(such as file:.*s3:.*redis:/],
+    [['on', '--storage', 'file:'], 'has no file name'],
   ])('%j exits with 2 and says what would be right', async (args, sentence) => {
     const folder = folderWith();
     const ended = await runIn(folder)(...args);
@@ -506,7 +506,7 @@ describe('the storage of the command line', () => {
     for (const file of [FILE, 'README.md']) {
       const instances = await runIn(folder)('instances', '--storage', `file:${file}`);
       expect(instances).toMatchObject({ code: 1, stdout: expect.stringContaining('No instance') });
-      expect(instances.stderr).toContain(`error: ${join(folder, file)} holds no maintenance state`);
+      expect(instances.stderr).toContain(`error: ${join(folder, file)} does not contain a valid maintenance state`);
       expect(await runIn(folder)('instances', '--json', '--storage', `file:${file}`)).toMatchObject({ code: 1 });
     }
   });

@@ -235,7 +235,7 @@ describeWithRedis('instances with a Redis storage', () => {
       expect(after!.lineage).not.toBe(before!.lineage);
       for (const lines of fleet.getStorageLines()) {
         expect(lines).toEqual([
-          expect.stringMatching(/ is gone, and was there before/),
+          expect.stringMatching(/ is gone, although it existed/),
           expect.stringMatching(/ works again\.$/),
         ]);
       }
