@@ -64,7 +64,15 @@ export class AppModule {}
 `;
 
 /** Chunks of the package that are loaded only with the packages they integrate. */
-const OPTIONAL_CHUNKS = ['event-streams', 'graphql', 'microservices', 'queues', 'schedules', 'sockets'];
+const OPTIONAL_CHUNKS = [
+  'bull-queues',
+  'bullmq-workers',
+  'event-stream-transport',
+  'graphql-transport',
+  'microservice-transport',
+  'schedules',
+  'websocket-transport',
+];
 
 const NEST = { 11: { nest: '^11.2.10', config: '^4.0.4' }, 12: { nest: '^12.5.1', config: '^12.0.1' } };
 

@@ -675,8 +675,8 @@ describeWithRedis('RedisStateStorage', () => {
       const guarded = await server('--requirepass', 'top-secret');
       const at = `127.0.0.1:${guarded.port}`;
       for (const [url, sentence] of [
-        [`redis://${at}`, /it asks for a password\. Put it before the host in the URL/],
-        [`redis://:top-wrong@${at}`, /WRONGPASS, it does not know this user with this password/],
+        [`redis://${at}`, /the server requires a password \(NOAUTH\)\. Add it to the URL/],
+        [`redis://:top-wrong@${at}`, /wrong user name or password \(WRONGPASS\)/],
         [`redis://unknown:top-wrong@${at}`, /WRONGPASS/],
       ] as const) {
         const storage = createRedisStorage({ url });

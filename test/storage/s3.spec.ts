@@ -1,7 +1,7 @@
 import { PutObjectCommand, DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { cp, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -1116,7 +1116,11 @@ describe('S3StateStorage in a separate process', () => {
     // Outside of the repository, so that no parent node_modules contains the SDK.
     folder = await mkdtemp(join(tmpdir(), 's3-process-'));
     await mkdir(join(folder, 'without/node_modules'), { recursive: true });
-    for (const name of ['croner', 'valibot']) {
+    // The dependencies of the package, but no optional peer.
+    const { dependencies } = JSON.parse(await readFile(join(root, 'libs/maintenance/package.json'), 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
+    for (const name of Object.keys(dependencies)) {
       await symlink(join(root, 'node_modules', name), join(folder, 'without/node_modules', name));
     }
     await cp(join(root, 'libs/maintenance/dist'), join(folder, 'without'), { recursive: true });
