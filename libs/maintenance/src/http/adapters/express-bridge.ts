@@ -17,18 +17,6 @@ import { ROUTE_METHODS, copyWithUrl, type HttpBridgeDeps, type HttpBridge } from
 import { sendAnswer } from './send-answer.js';
 import { trackHandler } from './track-handler.js';
 
-/** The parts of Express's router that show which route would take a request. */
-interface Layer {
-  handle: unknown;
-  match(path: string): boolean;
-  route?: { path: unknown; methods: Record<string, boolean | undefined>; stack: { handle: object }[] };
-}
-interface ExpressApplication {
-  router: { stack: Layer[] };
-  handle(request: IncomingMessage, response: ServerResponse, done?: NextFunction): void;
-  request: object;
-  locals: object;
-}
 type Handler = (request: Request, response: Response, next: NextFunction) => unknown;
 
 /** A request in an application that another one has mounted at a path. */
@@ -58,7 +46,7 @@ export class ExpressBridge implements HttpBridge {
 
   attach(): void {
     const { adapter, deps } = this;
-    Object.defineProperties(adapter.getInstance<ExpressApplication>().locals, deps.viewLocals);
+    Object.defineProperties(adapter.getInstance<ExpressApplicationInternals>().locals, deps.viewLocals);
     deps.endpoints.hasLooseMatching = true;
     this.#trackHandlers();
     const registerParserMiddleware = adapter.registerParserMiddleware?.bind(adapter);
@@ -117,12 +105,16 @@ export class ExpressBridge implements HttpBridge {
       resolveHandlers: (request) => this.#resolveHandlers(this.#getOriginalRequest(request)),
       getRoutePattern: (request) => this.#getRoutePattern(this.#getOriginalRequest(request)),
     };
-    patchMethod(this.adapter.getInstance<ExpressApplication>(), 'handle', (handle) => (request, response, done) => {
-      const mounted = request as object as MountedRequest;
-      if (mounted.baseUrl) mounted[this.#mountPathKey] = mounted.baseUrl;
-      trackRequest(request as Request, response, accessors, tracking);
-      handle(request, response, done);
-    });
+    patchMethod(
+      this.adapter.getInstance<ExpressApplicationInternals>(),
+      'handle',
+      (handle) => (request, response, done) => {
+        const mounted = request as object as MountedRequest;
+        if (mounted.baseUrl) mounted[this.#mountPathKey] = mounted.baseUrl;
+        trackRequest(request as Request, response, accessors, tracking);
+        handle(request, response, done);
+      },
+    );
   }
 
   #sendRefusal(response: ServerResponse, answer: Answer): void {
