@@ -51,8 +51,8 @@ export interface ChangeReport extends Report {
   change: Change | null;
   /** Whether the change replaced content that was not a state. */
   replacedCorrupt: boolean;
-  /** Whether `--force` was given, so that the replaced content need not have been a corrupt state. */
-  isForced?: boolean;
+  /** Whether that content never was a state. */
+  replacedForeign: boolean;
   /** The file to which the replaced content was moved, if it was kept. */
   keptAs?: string;
   /** The bypass token, if one was created. Only its hash is stored. */
@@ -249,7 +249,7 @@ function createReport(monitor: StateMonitor, { storage }: Target, clock: Clock):
 }
 
 function createChangeReport(
-  { state, change, replacedCorrupt }: WriteResult,
+  { state, change, replacedCorrupt, replacedForeign }: WriteResult,
   target: Target,
   clock: Clock,
 ): ChangeReport {
@@ -260,7 +260,7 @@ function createChangeReport(
     ...createReport(monitor, target, clock),
     change,
     replacedCorrupt,
-    isForced: target.force,
+    replacedForeign,
     ...(keptAs !== undefined && { keptAs }),
   };
 }

@@ -41,7 +41,7 @@ function createReport(
 }
 
 function createChange(report: Report, change: ChangeReport['change'], replacedCorrupt = false): ChangeReport {
-  return { ...report, change, replacedCorrupt };
+  return { ...report, change, replacedCorrupt, replacedForeign: false };
 }
 
 describe('statusLines', () => {
@@ -200,11 +200,11 @@ describe('changeLines', () => {
     ]);
   });
 
-  it('does not call content corrupt that --force has replaced', () => {
+  it('does not call content corrupt that never was a state', () => {
     const change = { action: 'off' as const, windows: [], affected: [ended] };
     const report = {
       ...createChange(createReport(), change, true),
-      isForced: true,
+      replacedForeign: true,
       keptAs: '/srv/README.md.corrupt-1',
     };
     expect(formatChange(report, '')[1]).toBe(

@@ -51,9 +51,9 @@ export function formatChange(report: ChangeReport, unchanged: string): string[] 
 const EMPTY_STATE_WRITTEN =
   'Nothing was stored. An empty state was written, so that instances that still apply a lost one turn maintenance off.';
 
-function describeReplacement({ keptAs, isForced }: ChangeReport): string {
+function describeReplacement({ keptAs, replacedForeign }: ChangeReport): string {
   const kept = keptAs === undefined ? '' : ` It is kept as ${keptAs}.`;
-  const replaced = isForced ? 'The stored content was not a maintenance state' : 'The stored state was corrupt';
+  const replaced = replacedForeign ? 'The stored content was not a maintenance state' : 'The stored state was corrupt';
   return `${replaced} and has been replaced.${kept}`;
 }
 

@@ -35,6 +35,28 @@ it('writes a state after the stored one was lost, even if there is no window to 
   await expect(storage.read()).resolves.toMatchObject({ state: { revision: 1, windows: [] } });
 });
 
+it.each([
+  ['a corrupt state', false],
+  ['the content of another program', true],
+])('tells whether --force has replaced %s', async (_title, isForeign) => {
+  class CorruptStorage extends MemoryStateStorage {
+    #isCorrupt = true;
+
+    override read(): ReturnType<MemoryStateStorage['read']> {
+      if (!this.#isCorrupt) return super.read();
+      return Promise.reject(new MaintenanceStorageError('corrupt', 'not a state', { version: 'v', isForeign }));
+    }
+
+    override write(next: Parameters<MemoryStateStorage['write']>[0]): Promise<string> {
+      this.#isCorrupt = false;
+      return super.write(next, null);
+    }
+  }
+  const writer = new StateWriter(new CorruptStorage(), clock, true);
+  const written = await writer.change((windows, now) => openWindow(windows, fields, now, 'a1'), { via: 'cli' });
+  expect(written).toMatchObject({ replacedCorrupt: true, replacedForeign: isForeign });
+});
+
 it('rejects ending single windows of a lost state', async () => {
   await expect(off(new LostStorage(), { scope: 'payments' })).rejects.toMatchObject({ code: 'lost' });
   await expect(off(new LostStorage(), { id: 'a1' })).rejects.toMatchObject({ code: 'lost' });

@@ -19,6 +19,8 @@ export interface WriteResult {
   change: Change | null;
   /** Whether the change replaced content that was not a state. */
   replacedCorrupt: boolean;
+  /** Whether that content never was a state: the file of another program, for example. */
+  replacedForeign: boolean;
 }
 
 /** The content of the storage before a change. */
@@ -27,6 +29,8 @@ interface StoredContent {
   version: string | null;
   /** The read error if the stored state is corrupt or lost. `on` and `off` write a new state then. */
   failure?: MaintenanceStorageError;
+  /** Whether the content never was a state. */
+  isForeign?: boolean;
   /** Whether instances may still apply a state that is no longer stored. */
   mayBeAppliedElsewhere: boolean;
 }
@@ -72,18 +76,18 @@ export class StateWriter {
     const lineage = randomBytes(12).toString('hex');
     const deadline = performance.now() + CONFLICT_TIMEOUT_MS;
     for (let attempts = 1; ; attempts++) {
-      const { state: base, version, failure, mayBeAppliedElsewhere } = await this.#readForChange();
+      const { state: base, version, failure, isForeign = false, mayBeAppliedElsewhere } = await this.#readForChange();
       const replacedCorrupt = failure?.code === 'corrupt';
       const now = this.clock.now();
       const change =
         createChange(base?.windows ?? [], now) ?? (repairs && mayBeAppliedElsewhere ? REPAIR_CHANGE : null);
       // There was no state in which to look for the windows to end.
       if (change === null && failure) throw failure;
-      if (change === null) return { state: base, change, replacedCorrupt: false };
+      if (change === null) return { state: base, change, replacedCorrupt: false, replacedForeign: false };
       const next = createNextState(base, change, origin, now, lineage);
       try {
         const written = await withTimeout(() => this.storage.write(next, version), this.clock, STORAGE_CALL_TIMEOUT_MS);
-        return { state: await this.#readBack(next, written), change, replacedCorrupt };
+        return { state: await this.#readBack(next, written), change, replacedCorrupt, replacedForeign: isForeign };
       } catch (error) {
         if (!isStorageError(error) || error.code !== 'conflict') throw this.#toStorageError(error);
         if (performance.now() > deadline) {
@@ -105,10 +109,11 @@ export class StateWriter {
       const isCorrupt = isStorageError(error) && error.code === 'corrupt' && error.version !== undefined;
       const isLost = isStorageError(error) && error.code === 'lost';
       if (!isCorrupt && !isLost) throw this.#toStorageError(error);
-      if (error.isForeign && !this.force && !(await this.#hasHeldState())) throw this.#toStorageError(error);
+      const isForeign = error.isForeign === true && !(await this.#hasHeldState());
+      if (isForeign && !this.force) throw this.#toStorageError(error);
       // A lost state is written as if nothing had been stored.
       const version = isCorrupt ? error.version : null;
-      return { state: null, version, failure: this.#toStorageError(error), mayBeAppliedElsewhere: true };
+      return { state: null, version, failure: this.#toStorageError(error), isForeign, mayBeAppliedElsewhere: true };
     }
   }
 
