@@ -59,7 +59,10 @@ function createContexts() {
 }
 
 async function createApplication(name, options, isOn) {
-  const module = MaintenanceModule.forRoot({ storage: `file:${join(folder, `${name}.json`)}`, ...options });
+  // A measurement blocks the event loop for seconds: the state must not become stale, or decisions wait for a read.
+  const refreshInterval = 600_000;
+  const storage = `file:${join(folder, `${name}.json`)}`;
+  const module = MaintenanceModule.forRoot({ storage, refreshInterval, ...options });
   class AppModule {}
   Module({ imports: [module], controllers: [SmallController] })(AppModule);
   const app = await NestFactory.create(AppModule, { logger: false });
