@@ -52,7 +52,7 @@ export interface RequestTrackingDeps {
 const handlerFinalizers = new FinalizationRegistry<() => void>((end) => end());
 
 /**
- * A request that has reached the middleware, until its response is finished and its handler is done.
+ * A request that has reached the HTTP adapter, until its response is finished and its handler is done.
  *
  * It registers no listeners while no window is active: the tracker finds out by {@link checkFinished} that it is over.
  */

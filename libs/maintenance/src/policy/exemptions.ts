@@ -16,7 +16,7 @@ export interface ExemptionRules {
   exemptAll: boolean;
   /** `exempt.probes`. */
   exemptProbes: boolean;
-  /** The target of `response.redirect`, as far as it is a path of the application. */
+  /** The target of `response.redirectUrl`, as far as it is a path of the application. */
   redirectPath?: string;
   /** `exempt.roles`. */
   roles: ReadonlySet<string>;
@@ -97,7 +97,7 @@ export function createExemptions(rules: ExemptionRules, bypassCookieName: string
       admits: ({ path }) => path !== undefined && (matchesPath(path) || (path !== '/' && matchesPath(`${path}/`))),
     },
     redirectPath !== undefined && {
-      name: 'response.redirect',
+      name: 'response.redirectUrl',
       needsUser: false,
       admits: ({ request, path }) => path === redirectPath && isGetOrHead(request!.method),
     },
