@@ -209,7 +209,6 @@ describe('The private names of queues', () => {
     class Mails {}
     assertMetadata('@nestjs/bullmq', internals.BULLMQ_PROCESSOR_METADATA, Mails);
     const classes = collectClasses(BullMqModule.registerQueue({ name: 'mails' }));
-    getPrototype('@nestjs/bullmq', classes, internals.BULLMQ_REGISTRAR_NAME);
     const explorer = getPrototype('@nestjs/bullmq', classes, 'BullExplorer');
     assertMembers<internals.BullMqExplorer<unknown>>('@nestjs/bullmq', explorer, {
       registerWorkers: 'function',

@@ -1,20 +1,25 @@
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 import { maintenanceConfig } from './maintenance.config.js';
-import { MODULE_EXTRAS, MODULE_OPTIONS_TOKEN, RESOLVED_OPTIONS, SKIP_METADATA } from './maintenance.constants.js';
+import {
+  CLI_ONLY,
+  MODULE_EXTRAS,
+  MODULE_OPTIONS_TOKEN,
+  RESOLVED_OPTIONS,
+  SKIP_METADATA,
+} from './maintenance.constants.js';
 import { KNOWN_VARIABLES, type EnvironmentOptions } from './options/environment.js';
 import type { MaintenanceModuleExtras, MaintenanceModuleOptions } from './options/maintenance-options.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import { findUnknownVariables } from './options/unknown-variables.js';
-import { findMetadata } from './utils/find-metadata.js';
-import { isCliOnly } from './utils/is-cli-only.js';
+import { findMetadata, hasProvider } from './utils/discovery.js';
 import { MaintenanceLogger } from './utils/maintenance-logger.js';
 
 /** Warns, once the application has started, of settings that have no effect or an unexpected one. */
 @Injectable()
 export class BootWarnings implements OnApplicationBootstrap {
   constructor(
-    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(MODULE_OPTIONS_TOKEN) private readonly given: MaintenanceModuleOptions | undefined,
@@ -24,7 +29,7 @@ export class BootWarnings implements OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     // A command-line program serves no requests, and other programs may parse its output.
-    if (isCliOnly(this.modules)) return;
+    if (hasProvider(this.discovery, CLI_ONLY)) return;
     const logger = new MaintenanceLogger();
     for (const warning of [...this.#getVariableWarnings(), ...this.#getHttpWarnings()]) logger.warn(warning);
   }
@@ -47,15 +52,12 @@ export class BootWarnings implements OnApplicationBootstrap {
           'Set `admin: true` beside the options of MaintenanceModule, or remove the token.',
       );
     const urls = this.given?.exempt?.urls ?? this.fromEnvironment.exempt?.urls ?? [];
-    if (exempt.roles.size > 0 && urls.length === 0 && !this.#hasSkippedHandler())
+    const hasSkippedHandler = (): boolean => findMetadata(this.discovery, SKIP_METADATA).includes(true);
+    if (exempt.roles.size > 0 && urls.length === 0 && !hasSkippedHandler())
       warnings.push(
         '`exempt.roles` is set, but nothing is exempt through which users could log in while maintenance is on. ' +
           'Put @SkipMaintenance() on the handler of the login, or name its path in `exempt.urls`.',
       );
     return warnings;
-  }
-
-  #hasSkippedHandler(): boolean {
-    return findMetadata<boolean>(this.modules, SKIP_METADATA).includes(true);
   }
 }

@@ -8,7 +8,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleDestroy,
 } from '@nestjs/common';
-import { ApplicationConfig, DiscoveryModule, DiscoveryService, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, DiscoveryModule, DiscoveryService } from '@nestjs/core';
 import type { Subject } from 'rxjs';
 import type { MaintenanceStatus } from './core/maintenance-status.js';
 import { StateMonitor } from './core/state-monitor.js';
@@ -32,6 +32,7 @@ import { assertExtras } from './options/assert-options.js';
 import { TransportAdapters } from './policy/transport-adapters.js';
 import { StateStorage } from './storage/state-storage.js';
 import { Clock } from './utils/clock.js';
+import { findProviders } from './utils/discovery.js';
 import { withTimeout } from './utils/with-timeout.js';
 
 /** How long the shutdown waits for the storage to close, in milliseconds. */
@@ -113,7 +114,6 @@ export class MaintenanceModule
   }
 
   constructor(
-    @Inject(ModulesContainer) modules: ModulesContainer,
     @Inject(HttpIntegration) private readonly httpIntegration: HttpIntegration,
     @Inject(StateMonitor) private readonly monitor: StateMonitor,
     @Inject(StateStorage) private readonly storage: StateStorage,
@@ -129,7 +129,7 @@ export class MaintenanceModule
     @Inject(Clock) private readonly clock: Clock,
   ) {
     super();
-    assertRegisteredOnce(modules);
+    assertRegisteredOnce(discovery);
     httpIntegration.attach();
     transports.attach();
   }
@@ -182,9 +182,9 @@ function throwPlainImportError(): never {
 }
 
 // A second registration would check and count every request twice.
-function assertRegisteredOnce(modules: ModulesContainer): void {
-  const registered = [...modules.values()].filter(({ metatype }) => metatype === MaintenanceModule);
-  if (registered.length > 1) {
+function assertRegisteredOnce(discovery: DiscoveryService): void {
+  // A module is a provider of its own class.
+  if (findProviders(discovery, MaintenanceModule).length > 1) {
     throw new MaintenanceOptionsError(
       'MaintenanceModule is registered more than once. Keep one forRoot() or forRootAsync() in the root module and remove the ' +
         'others. MaintenanceService can be injected everywhere; with `isGlobal: false`, import the same object that forRoot() ' +

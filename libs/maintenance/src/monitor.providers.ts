@@ -1,5 +1,5 @@
 import type { FactoryProvider } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { DiscoveryService } from '@nestjs/core';
 import type { Subject } from 'rxjs';
 import { publishChange } from './change-channel.js';
 import { createStatus } from './core/create-status.js';
@@ -9,15 +9,20 @@ import { StatusPublisher } from './core/publisher/status-publisher.js';
 import { UnknownScopeWarning } from './core/publisher/unknown-scope-warning.js';
 import { StateMonitor } from './core/state-monitor.js';
 import { InstanceReporter } from './drain/instance-reporter.js';
-import { MODULE_OPTIONS_TOKEN, RESOLVED_OPTIONS, SCOPES_METADATA, STATUS_CHANGES } from './maintenance.constants.js';
+import {
+  CLI_ONLY,
+  MODULE_OPTIONS_TOKEN,
+  RESOLVED_OPTIONS,
+  SCOPES_METADATA,
+  STATUS_CHANGES,
+} from './maintenance.constants.js';
 import type { MaintenanceModuleOptions } from './options/maintenance-options.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import { FileStateStorage } from './storage/file/file-state-storage.js';
 import { StateReader } from './storage/state-reader.js';
 import { StateStorage } from './storage/state-storage.js';
 import { Clock } from './utils/clock.js';
-import { findMetadata } from './utils/find-metadata.js';
-import { isCliOnly } from './utils/is-cli-only.js';
+import { findMetadata, hasProvider } from './utils/discovery.js';
 import { MaintenanceLogger } from './utils/maintenance-logger.js';
 
 /** Connects the monitor with the storage that it reads and with the receivers of changes, and starts it. */
@@ -28,7 +33,7 @@ export const stateMonitorProvider: FactoryProvider<StateMonitor> = {
     StateStorage,
     Clock,
     STATUS_CHANGES,
-    ModulesContainer,
+    DiscoveryService,
     InstanceReporter,
     MODULE_OPTIONS_TOKEN,
   ],
@@ -37,7 +42,7 @@ export const stateMonitorProvider: FactoryProvider<StateMonitor> = {
     storage: StateStorage,
     clock: Clock,
     statusChanges: Subject<MaintenanceStatus>,
-    modules: ModulesContainer,
+    discovery: DiscoveryService,
     reporter: InstanceReporter,
     moduleOptions: MaintenanceModuleOptions | null,
   ): Promise<StateMonitor> => {
@@ -47,7 +52,7 @@ export const stateMonitorProvider: FactoryProvider<StateMonitor> = {
     const publisher = new StatusPublisher({
       log,
       scopeWarning: new UnknownScopeWarning(
-        scopesOf ? null : () => new Set(findMetadata<string[]>(modules, SCOPES_METADATA).flat()),
+        scopesOf ? null : () => new Set(findMetadata<string[]>(discovery, SCOPES_METADATA).flat()),
         logger,
       ),
       onChange: publishChange,
@@ -69,7 +74,7 @@ export const stateMonitorProvider: FactoryProvider<StateMonitor> = {
     await reporter.sendFirstReport();
     // Started before the injection completes, so that `status()` is correct in every `onModuleInit()`.
     await monitor.start();
-    if (!isCliOnly(modules)) log.logStart(createStatus(monitor, storage));
+    if (!hasProvider(discovery, CLI_ONLY)) log.logStart(createStatus(monitor, storage));
     return monitor;
   },
 };

@@ -227,8 +227,6 @@ export interface CronJobInternals<Tick> {
 
 /** Set by `@Processor()` of `@nestjs/bullmq` on a class. */
 export const BULLMQ_PROCESSOR_METADATA = 'bullmq:processor_metadata';
-/** The provider by which an application registers workers itself. */
-export const BULLMQ_REGISTRAR_NAME = 'BullRegistrar';
 /** The name of the error by which a processor tells BullMQ that it has moved its job. */
 export const BULLMQ_DELAYED_ERROR_NAME = 'DelayedError';
 

@@ -1,11 +1,11 @@
 import type { FactoryProvider, Provider } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { DiscoveryService } from '@nestjs/core';
 import { StateMonitor } from '../core/state-monitor.js';
-import { RESOLVED_OPTIONS } from '../maintenance.constants.js';
+import { CLI_ONLY, RESOLVED_OPTIONS } from '../maintenance.constants.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import { StateStorage } from '../storage/state-storage.js';
 import { Clock } from '../utils/clock.js';
-import { isCliOnly } from '../utils/is-cli-only.js';
+import { hasProvider } from '../utils/discovery.js';
 import { MaintenanceLogger } from '../utils/maintenance-logger.js';
 import { toErrorMessage } from '../utils/to-error-message.js';
 import { InFlightTracker } from './in-flight-tracker.js';
@@ -14,12 +14,12 @@ import { InstanceReporter } from './instance-reporter.js';
 
 const instanceReporterProvider: FactoryProvider<InstanceReporter> = {
   provide: InstanceReporter,
-  inject: [RESOLVED_OPTIONS, StateStorage, Clock, ModulesContainer],
+  inject: [RESOLVED_OPTIONS, StateStorage, Clock, DiscoveryService],
   useFactory: (
     { application, appVersion, startFile }: ResolvedOptions,
     storage: StateStorage,
     clock: Clock,
-    modules: ModulesContainer,
+    discovery: DiscoveryService,
   ): InstanceReporter => {
     const logger = new MaintenanceLogger();
     return new InstanceReporter({
@@ -28,7 +28,7 @@ const instanceReporterProvider: FactoryProvider<InstanceReporter> = {
         ...(startFile !== undefined && { startFile }),
         ...(appVersion !== undefined && { appVersion }),
       }),
-      storage: isCliOnly(modules) ? null : storage,
+      storage: hasProvider(discovery, CLI_ONLY) ? null : storage,
       clock,
       onSharedStorage: (applications) =>
         logger.warn(

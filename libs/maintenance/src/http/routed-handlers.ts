@@ -1,6 +1,7 @@
-import { MetadataScanner, type DiscoveryService } from '@nestjs/core';
+import type { DiscoveryService } from '@nestjs/core';
 import { GUARDS_METADATA, PATH_METADATA } from '../nest-internals.js';
 import type { HandlerReference, HandlerRules, HandlerRulesReader } from '../policy/handler-rules.js';
+import { getMethods, type Class, type Method } from '../utils/discovery.js';
 
 // Nest copies the metadata of a method, but not that of its class, onto the function that it gives to the router. The
 // middleware sees only those functions, so this metadata leads from them to their controllers.
@@ -11,9 +12,6 @@ export type ResolvedHandlers = HandlerRules[] | 'unclear';
 
 /** For requests that no Nest handler takes: an unknown URL, a static file. */
 export const NO_HANDLERS: ResolvedHandlers = [];
-
-type Class = abstract new (...args: never[]) => unknown;
-type Handler = (...args: never[]) => unknown;
 
 /** Finds the Nest handlers behind a routed function: several where controllers inherit one. */
 export class RoutedHandlers {
@@ -29,17 +27,13 @@ export class RoutedHandlers {
 
   /** Marks the handlers of all controllers. Has to run before Nest registers the routes. */
   markHandlers(discovery: DiscoveryService): void {
-    const scanner = new MetadataScanner();
     for (const { metatype, instance } of discovery.getControllers()) {
-      if (typeof metatype !== 'function') continue;
-      const prototype = metatype.prototype as Record<string, Handler>;
-      for (const name of scanner.getAllMethodNames(prototype)) {
-        const declared = prototype[name];
-        if (typeof declared !== 'function' || !Reflect.hasMetadata(PATH_METADATA, declared)) continue;
+      const controller = metatype as unknown as Class;
+      for (const [name, declared] of getMethods(controller.prototype as object)) {
+        if (!Reflect.hasMetadata(PATH_METADATA, declared)) continue;
         // Nest routes the method of the instance, which a constructor may have bound or wrapped.
-        const inUse = (instance as Record<string, Handler> | undefined)?.[name] ?? declared;
-        for (const handler of new Set([declared, inUse]))
-          this.#markHandler({ controller: metatype as unknown as Class, handler });
+        const inUse = (instance as Record<string, Method> | undefined)?.[name] ?? declared;
+        for (const handler of new Set([declared, inUse])) this.#markHandler({ controller, handler });
       }
     }
   }
@@ -52,7 +46,7 @@ export class RoutedHandlers {
    */
   resolveHandlers(routed: object, isWrapping = false): ResolvedHandlers {
     const owners = this.#findOwners(routed);
-    if (owners.length === 0 && isWrapping && (routed as Handler).length === 0) return 'unclear';
+    if (owners.length === 0 && isWrapping && (routed as Method).length === 0) return 'unclear';
     // The middleware must not refuse a request that no guard would refuse.
     if (owners.some((owner) => !this.isGuarded(owner))) return 'unclear';
     return owners.map(({ controller, handler }) => this.reader.getRules(controller, handler));
@@ -60,7 +54,7 @@ export class RoutedHandlers {
 
   /** Whether a function that is routed is a handler of a Nest controller, or may be one. */
   isRouted(routed: object): boolean {
-    return this.#findOwners(routed).length > 0 || (routed as Handler).length === 0;
+    return this.#findOwners(routed).length > 0 || (routed as Method).length === 0;
   }
 
   /** Whether a routed function is one of the module's own endpoints. */

@@ -1,5 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { DiscoveryService, ModulesContainer } from '@nestjs/core';
+import { findProviders } from '../utils/discovery.js';
 import { HttpIntegration } from './http-integration.js';
 
 /**
@@ -18,14 +19,9 @@ import { HttpIntegration } from './http-integration.js';
  * ```
  */
 export function useMaintenance(app: INestApplication): void {
-  findHttpIntegration(app).installMiddleware();
-}
-
-// Not app.get(): where a provider is missing, Nest ends the process without a message that says what to do.
-function findHttpIntegration(app: INestApplication): HttpIntegration {
-  for (const { providers } of app.get(ModulesContainer).values()) {
-    const integration: unknown = providers.get(HttpIntegration)?.instance;
-    if (integration instanceof HttpIntegration) return integration;
-  }
-  throw new Error('useMaintenance(app): add MaintenanceModule.forRoot() to the imports of the root module first.');
+  // Not app.get(): where a provider is missing, Nest ends the process without a message that says what to do.
+  const [provider] = findProviders(new DiscoveryService(app.get(ModulesContainer)), HttpIntegration);
+  if (!provider)
+    throw new Error('useMaintenance(app): add MaintenanceModule.forRoot() to the imports of the root module first.');
+  (provider.instance as HttpIntegration).installMiddleware();
 }

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { DiscoveryService } from '@nestjs/core';
 import type { Observable } from 'rxjs';
 import { InFlightTracker } from '../drain/in-flight-tracker.js';
 import { STATUS_CHANGES } from '../maintenance.constants.js';
@@ -16,7 +16,7 @@ export class BackgroundDeps {
     @Inject(HandlerRulesReader) readonly reader: HandlerRulesReader,
     @Inject(InFlightTracker) readonly inFlight: InFlightTracker,
     @Inject(Clock) readonly clock: Clock,
-    @Inject(ModulesContainer) readonly modules: ModulesContainer,
+    @Inject(DiscoveryService) readonly discovery: DiscoveryService,
     @Inject(STATUS_CHANGES) readonly changes: Observable<unknown>,
   ) {}
 }

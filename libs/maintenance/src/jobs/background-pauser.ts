@@ -1,10 +1,18 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { DiscoveryService } from '@nestjs/core';
 import type { Subscription } from 'rxjs';
 import { RESOLVED_OPTIONS } from '../maintenance.constants.js';
+import {
+  BULL_PROCESSOR_METADATA,
+  BULLMQ_PROCESSOR_METADATA,
+  SCHEDULE_OPTIONS,
+  type BullExplorer,
+  type BullMqExplorer,
+} from '../nest-internals.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
+import { findInstancesWith, hasMetadata, hasProvider } from '../utils/discovery.js';
 import { MaintenanceLogger } from '../utils/maintenance-logger.js';
 import { BackgroundDeps } from './background-deps.js';
-import { detectBackgroundPackages } from './detect-background-packages.js';
 import type { PausablePackage } from './pausable-package.interface.js';
 
 /**
@@ -31,10 +39,10 @@ export class BackgroundPauser {
   async attach(): Promise<void> {
     const { deps } = this;
     if (!this.options.background.pause) return;
-    const detected = detectBackgroundPackages(deps.modules);
-    if (detected.hasSchedules) this.#packages.push(new (await import('./schedules.js')).Schedules(deps));
-    if (detected.hasBullMq) this.#packages.push(new (await import('./bullmq-workers.js')).BullMqWorkers(deps));
-    if (detected.hasBull) this.#packages.push(new (await import('./bull-queues.js')).BullQueues(deps));
+    if (hasProvider(deps.discovery, SCHEDULE_OPTIONS))
+      this.#packages.push(new (await import('./schedules.js')).Schedules(deps));
+    if (usesBullMq(deps.discovery)) this.#packages.push(new (await import('./bullmq-workers.js')).BullMqWorkers(deps));
+    if (usesBull(deps.discovery)) this.#packages.push(new (await import('./bull-queues.js')).BullQueues(deps));
     for (const pausable of this.#packages) pausable.attach();
   }
 
@@ -58,6 +66,17 @@ export class BackgroundPauser {
     this.#lastLogged = paused;
     this.#logger.log(paused ? `Background work paused: ${paused}.` : 'Background work resumed.');
   }
+}
+
+// Without the explorer, attach() reports that a module is missing.
+function usesBullMq(discovery: DiscoveryService): boolean {
+  const explorers = findInstancesWith<BullMqExplorer<unknown>>(discovery, 'registerWorkers', 'handleProcessor');
+  return explorers.length > 0 || hasMetadata(discovery, BULLMQ_PROCESSOR_METADATA);
+}
+
+function usesBull(discovery: DiscoveryService): boolean {
+  const explorers = findInstancesWith<BullExplorer<unknown>>(discovery, 'handleProcessor', 'handleListener');
+  return explorers.length > 0 || hasMetadata(discovery, BULL_PROCESSOR_METADATA);
 }
 
 function describePaused(pausable: PausablePackage): string | null {

@@ -1,11 +1,7 @@
 import { RUN_METADATA } from '../maintenance.constants.js';
 import type { HandlerRules } from '../policy/handler-rules.js';
+import type { Class, Method } from '../utils/discovery.js';
 import type { BackgroundDeps } from './background-deps.js';
-
-/** The class that a job belongs to. */
-export type Class = abstract new (...args: never[]) => unknown;
-/** The method or function that runs a job. */
-export type Method = (...args: never[]) => unknown;
 
 /** Runs one kind of background work, and knows whether it is paused: a scheduled method, a processor of a queue. */
 export class BackgroundTask {

@@ -1,5 +1,7 @@
 import { Inject, Module, type OnModuleInit, type Provider } from '@nestjs/common';
-import { ModuleRef, ModulesContainer } from '@nestjs/core';
+import { DiscoveryModule, DiscoveryService, ModuleRef } from '@nestjs/core';
+import type { NestModuleInternals } from '../nest-internals.js';
+import { findProviders } from '../utils/discovery.js';
 import { BackgroundDeps } from './background-deps.js';
 import { BackgroundPauser } from './background-pauser.js';
 
@@ -10,17 +12,16 @@ export const backgroundProviders: Provider[] = [BackgroundDeps, BackgroundPauser
  * Runs its `onModuleInit()` before all other modules, that is before BullMQ creates workers and the scheduler creates
  * timers. `configure()` would be early enough too, but Nest calls it only in applications with HTTP.
  */
-@Module({})
+@Module({ imports: [DiscoveryModule] })
 export class BackgroundBootstrapModule implements OnModuleInit {
   constructor(
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
-    @Inject(ModulesContainer) modules: ModulesContainer,
+    @Inject(DiscoveryService) discovery: DiscoveryService,
   ) {
-    for (const module of modules.values()) {
-      // Nest calls hooks in the order of the distance from the root module, the farthest first. Global modules have the
-      // largest finite distance.
-      if (module.metatype === BackgroundBootstrapModule) module.distance = Infinity;
-    }
+    // Nest calls hooks in the order of the distance from the root module, the farthest first. Global modules have the
+    // largest finite distance. A module is a provider of its own class.
+    const [self] = findProviders(discovery, BackgroundBootstrapModule);
+    (self!.host as NestModuleInternals).distance = Infinity;
   }
 
   async onModuleInit(): Promise<void> {

@@ -1,12 +1,11 @@
-import type { ModulesContainer } from '@nestjs/core';
 import type { BullExplorer } from '../nest-internals.js';
+import { findInstancesWith, type Class, type Method } from '../utils/discovery.js';
 import { FailureLog } from '../utils/failure-log.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import { patchMethod } from '../utils/patch-method.js';
 import { toErrorMessage } from '../utils/to-error-message.js';
 import type { BackgroundDeps } from './background-deps.js';
-import { BackgroundTask, shouldRunInMaintenance, type Class, type Method } from './background-task.js';
-import { findInstancesWith } from './find-instances.js';
+import { BackgroundTask, shouldRunInMaintenance } from './background-task.js';
 import type { PausablePackage } from './pausable-package.interface.js';
 import { PausableQueue, type Queue } from './pausable-queue.js';
 
@@ -24,7 +23,8 @@ export class BullQueues implements PausablePackage {
   }
 
   attach(): void {
-    const explorers = findInstancesWith<BullExplorer<Queue>>(this.deps.modules, 'handleProcessor', 'handleListener');
+    const { discovery } = this.deps;
+    const explorers = findInstancesWith<BullExplorer<Queue>>(discovery, 'handleProcessor', 'handleListener');
     if (explorers.length === 0) {
       throw new MaintenanceOptionsError(
         'the option `background.pause` found classes with @Processor(), but no provider of @nestjs/bull that ' +
@@ -32,7 +32,7 @@ export class BullQueues implements PausablePackage {
           'option.',
       );
     }
-    for (const queue of findQueues(this.deps.modules)) this.#addQueue(queue);
+    for (const { instance } of discovery.getProviders()) if (isQueue(instance)) this.#addQueue(instance);
     for (const explorer of explorers) {
       this.#undo.push(
         patchMethod(explorer, 'handleProcessor', (handleProcessor) => (instance, key, queue, ...rest) => {
@@ -99,14 +99,6 @@ export class BullQueues implements PausablePackage {
       return task.run(`job ${queue.name}:${job.name}`, () => process(job));
     };
   }
-}
-
-function findQueues(modules: ModulesContainer): Set<Queue> {
-  const found = new Set<Queue>();
-  for (const { providers } of modules.values()) {
-    for (const { instance } of providers.values()) if (isQueue(instance)) found.add(instance);
-  }
-  return found;
 }
 
 function isQueue(value: unknown): value is Queue {

@@ -1,11 +1,11 @@
 import { BULLMQ_DELAYED_ERROR_NAME, type BullMqExplorer } from '../nest-internals.js';
+import { findInstancesWith, type Class, type Method } from '../utils/discovery.js';
 import { FailureLog } from '../utils/failure-log.js';
 import { patchMethod } from '../utils/patch-method.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import { toErrorMessage } from '../utils/to-error-message.js';
 import type { BackgroundDeps } from './background-deps.js';
-import { BackgroundTask, shouldRunInMaintenance, type Class, type Method } from './background-task.js';
-import { findInstancesWith } from './find-instances.js';
+import { BackgroundTask, shouldRunInMaintenance } from './background-task.js';
 import type { PausablePackage } from './pausable-package.interface.js';
 import { PausableWorker, type Job, type Worker } from './pausable-worker.js';
 
@@ -31,7 +31,7 @@ export class BullMqWorkers implements PausablePackage {
 
   attach(): void {
     const explorers = findInstancesWith<BullMqExplorer<WorkerHost>>(
-      this.deps.modules,
+      this.deps.discovery,
       'registerWorkers',
       'handleProcessor',
     );

@@ -1,15 +1,14 @@
-import { MetadataScanner } from '@nestjs/core';
 import {
   SCHEDULE_KINDS,
   SCHEDULER_TYPE_METADATA,
   type CronJobInternals,
   type ScheduleExplorer,
 } from '../nest-internals.js';
+import { findInstancesWith, getMethods, type Class, type Method } from '../utils/discovery.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import { patchMethod } from '../utils/patch-method.js';
 import type { BackgroundDeps } from './background-deps.js';
-import { BackgroundTask, shouldRunInMaintenance, type Class, type Method } from './background-task.js';
-import { findInstancesWith } from './find-instances.js';
+import { BackgroundTask, shouldRunInMaintenance } from './background-task.js';
 import type { PausablePackage } from './pausable-package.interface.js';
 
 /** A function that a timer calls. */
@@ -39,9 +38,9 @@ export class Schedules implements PausablePackage {
   constructor(private readonly deps: BackgroundDeps) {}
 
   attach(): void {
-    const { modules } = this.deps;
-    const explorers = findInstancesWith<Explorer>(modules, 'lookupSchedulers', 'wrapFunctionInTryCatchBlocks');
-    this.#registries = findInstancesWith<Registry>(modules, 'addCronJob', 'getCronJobs');
+    const { discovery } = this.deps;
+    const explorers = findInstancesWith<Explorer>(discovery, 'lookupSchedulers', 'wrapFunctionInTryCatchBlocks');
+    this.#registries = findInstancesWith<Registry>(discovery, 'addCronJob', 'getCronJobs');
     if (explorers.length === 0 || this.#registries.length === 0) {
       throw new MaintenanceOptionsError(
         'the option `background.pause` does not support this version of @nestjs/schedule. ' +
@@ -118,7 +117,5 @@ export class Schedules implements PausablePackage {
 // Looked up by the method: another decorator may have replaced it by a function without a name.
 function findMethodName(method: Method, instance: object): string {
   const members = instance as Record<string, unknown>;
-  return new MetadataScanner()
-    .getAllMethodNames(Object.getPrototypeOf(instance) as object)
-    .find((key) => members[key] === method)!;
+  return getMethods(Object.getPrototypeOf(instance) as object).find(([name]) => members[name] === method)![0];
 }

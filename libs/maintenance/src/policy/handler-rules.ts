@@ -7,15 +7,13 @@ import {
   SKIP_METADATA,
 } from '../maintenance.constants.js';
 import { SSE_METADATA } from '../nest-internals.js';
+import type { Class, Method } from '../utils/discovery.js';
 import { findProbeKind, type ProbeKind } from './probes.js';
-
-type Class = abstract new (...args: never[]) => unknown;
-type Handler = (...args: never[]) => unknown;
 
 /** A method that handles calls, and its class. */
 export interface HandlerReference {
   controller: Class;
-  handler: Handler;
+  handler: Method;
 }
 
 /** Whether a handler reads or writes, for read-only windows. */
@@ -41,7 +39,7 @@ export class HandlerRulesReader {
   readonly #rulesByController = new WeakMap<object, WeakMap<object, HandlerRules>>();
 
   /** Returns the rules of `handler` as a member of `controller`. The handler's decorators beat those of the class. */
-  getRules(controller: Class, handler: Handler): HandlerRules {
+  getRules(controller: Class, handler: Method): HandlerRules {
     let byHandler = this.#rulesByController.get(controller);
     if (!byHandler) this.#rulesByController.set(controller, (byHandler = new WeakMap()));
     let rules = byHandler.get(handler);
@@ -50,7 +48,7 @@ export class HandlerRulesReader {
   }
 }
 
-function readRules(controller: Class, handler: Handler): HandlerRules {
+function readRules(controller: Class, handler: Method): HandlerRules {
   return {
     override: readOverride(controller, handler),
     scopes: [ALL_SCOPES, ...new Set([...readScopes(handler), ...readScopes(controller)])],
@@ -63,7 +61,7 @@ function readRules(controller: Class, handler: Handler): HandlerRules {
   };
 }
 
-function readOverride(controller: Class, handler: Handler): HandlerRules['override'] {
+function readOverride(controller: Class, handler: Method): HandlerRules['override'] {
   const atHandler = readFlags(handler);
   // Both decorators in one place are a mistake, and refusing is the safe reading of it.
   if (atHandler.force) return 'refuse';

@@ -5,12 +5,10 @@ import {
   INJECTED_METADATA_KEYS,
   PATH_METADATA,
 } from '../nest-internals.js';
+import type { Class, Method } from '../utils/discovery.js';
 
 /** The paths that orchestrators and crawlers request, as a controller and its handler name them. */
 const PROBE_PATHS: ReadonlySet<string> = new Set(['/health', '/healthz', '/livez', '/readyz', '/robots.txt']);
-
-type Class = abstract new (...args: never[]) => unknown;
-type Handler = (...args: never[]) => unknown;
 
 /** Why a handler is a probe: its path is one of a probe, or it has `@HealthCheck()` of Terminus. */
 export type ProbeKind = 'path' | 'health-check';
@@ -50,14 +48,14 @@ export function isMountedProbePath(path: string, { globalPrefix, versionPrefix }
 }
 
 /** Returns why a handler is a probe, or `null` if it is none. */
-export function findProbeKind(controller: Class, handler: Handler): ProbeKind | null {
+export function findProbeKind(controller: Class, handler: Method): ProbeKind | null {
   if (isHealthCheck(controller, handler)) return 'health-check';
   const paths = getPaths(controller).flatMap((base) => getPaths(handler).map((path) => joinPaths(base, path)));
   return paths.some((path) => PROBE_PATHS.has(path)) ? 'path' : null;
 }
 
 // `@HealthCheck()` sets no metadata of its own: the header that forbids caching and the injected service tell it.
-function isHealthCheck(controller: Class, handler: Handler): boolean {
+function isHealthCheck(controller: Class, handler: Method): boolean {
   const headers = (Reflect.getMetadata(HEADERS_METADATA, handler) ?? []) as { name?: unknown; value?: unknown }[];
   const forbidsCaching = headers.some(
     ({ name, value }) => name === HEALTH_CHECK_HEADER.name && value === HEALTH_CHECK_HEADER.value,

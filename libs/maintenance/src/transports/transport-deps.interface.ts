@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { ApplicationConfig, ModulesContainer } from '@nestjs/core';
+import type { ApplicationConfig, DiscoveryService, ModulesContainer } from '@nestjs/core';
 import type { Observable } from 'rxjs';
 import type { SharedEndpoints } from '../http/shared-endpoints.js';
 import type { HttpIntegration } from '../http/http-integration.js';
@@ -16,6 +16,8 @@ export interface TransportDeps {
   reader: HandlerRulesReader;
   /** Emits the status when it changes, also when a planned window starts or ends. */
   changes: Observable<MaintenanceStatus>;
+  discovery: DiscoveryService;
+  /** Only for the servers of microservices; {@link discovery} finds providers. */
   modules: ModulesContainer;
   config: ApplicationConfig;
   httpIntegration: HttpIntegration;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { APOLLO_DRIVER_NAME, type GraphqlDriverInternals } from '../../nest-internals.js';
+import type { Class } from '../../utils/discovery.js';
 import type { ExecutedOperation } from './graphql-call-context.js';
 
 /** The key of the current protocol in the options of a driver. The subprotocol of the older one has the same name. */
@@ -8,7 +9,7 @@ export const GRAPHQL_WS = 'graphql-ws';
 /** The options with which `@nestjs/graphql` starts a driver: the path has the global prefix. */
 export interface DriverOptions {
   path: string;
-  include?: readonly unknown[];
+  include?: readonly Class[];
   plugins?: unknown[];
   context?: (...args: unknown[]) => unknown;
   subscriptions?: Record<string, unknown>;

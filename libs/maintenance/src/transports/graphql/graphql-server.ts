@@ -31,7 +31,7 @@ export class GraphqlServer {
     { path, include }: Pick<DriverOptions, 'path' | 'include'>,
   ) {
     this.path = path;
-    this.admission = new GraphqlAdmission(deps.policy, new RootFields(deps.modules, deps.reader, include));
+    this.admission = new GraphqlAdmission(deps.policy, new RootFields(deps.discovery, deps.reader, include));
   }
 
   /** Whether operations may be refused before the guards run: the guard is global, and the middleware is on. */

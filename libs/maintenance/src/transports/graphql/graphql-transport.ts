@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { GRAPHQL_MODULE_OPTIONS, type GraphqlModuleInternals, type UpgradingServer } from '../../nest-internals.js';
+import { findProviders } from '../../utils/discovery.js';
 import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { PolicyInput } from '../../policy/maintenance-policy.js';
@@ -72,15 +73,10 @@ export class GraphqlTransport implements TransportAdapter {
 
   // Apollo starts later, when the modules are initialized.
   configure(): void {
-    for (const module of this.deps.modules.values()) {
-      if (!module.providers.has(GRAPHQL_MODULE_OPTIONS)) continue;
-      const driver = (module.instance as GraphqlModuleInternals<GraphqlDriver>).graphQlAdapter;
+    for (const { host, instance: options } of findProviders(this.deps.discovery, GRAPHQL_MODULE_OPTIONS)) {
+      const driver = (host!.instance as GraphqlModuleInternals<GraphqlDriver>).graphQlAdapter;
       if (driver && isApollo(driver)) this.#attachToDriver(driver);
-      else
-        this.#warnAbout(
-          driver,
-          module.providers.get(GRAPHQL_MODULE_OPTIONS)?.instance as OtherDriverOptions | undefined,
-        );
+      else this.#warnAbout(driver, options as OtherDriverOptions | undefined);
     }
     const changes = this.deps.changes.subscribe(() => this.#openSubscriptions.closeRefused());
     this.#unsubscribe = () => changes.unsubscribe();

@@ -1,6 +1,7 @@
-import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import type { DiscoveryService } from '@nestjs/core';
 import { RESOLVER_NAME_METADATA, RESOLVER_TYPE_METADATA } from '../../nest-internals.js';
 import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
+import { getMethods, type Class, type Method } from '../../utils/discovery.js';
 import type { Operation } from './graphql-operation.js';
 
 const ROOT_TYPES: Record<string, Operation['kind']> = {
@@ -9,14 +10,12 @@ const ROOT_TYPES: Record<string, Operation['kind']> = {
   Subscription: 'subscription',
 };
 
-type RulesArguments = Parameters<HandlerRulesReader['getRules']>;
-
 /** A root field of the schema, and the method that resolves it. */
 export interface RootField {
   kind: Operation['kind'];
   name: string;
-  resolver: RulesArguments[0];
-  handler: RulesArguments[1];
+  resolver: Class;
+  handler: Method;
   rules: HandlerRules;
 }
 
@@ -26,12 +25,9 @@ export class RootFields {
   readonly #byKey = new Map<string, RootField[]>();
 
   /** @param include - the modules of the schema; empty for all */
-  constructor(modules: ModulesContainer, reader: HandlerRulesReader, include: readonly unknown[] = []) {
-    const included = [...modules.values()].filter(
-      ({ metatype }) => include.length === 0 || include.includes(metatype as unknown),
-    );
-    const instances = included.flatMap(({ providers }) => [...providers.values()].map(({ instance }) => instance));
-    this.all = instances.flatMap((instance) => readRootFields(instance, reader));
+  constructor(discovery: DiscoveryService, reader: HandlerRulesReader, include: readonly Class[] = []) {
+    const providers = discovery.getProviders(include.length === 0 ? {} : { include: [...include] });
+    this.all = providers.flatMap(({ instance }) => readRootFields(instance, reader));
     for (const field of this.all) {
       const key = createKey(field.kind, field.name);
       this.#byKey.set(key, [...(this.#byKey.get(key) ?? []), field]);
@@ -51,16 +47,13 @@ export class RootFields {
 
 function readRootFields(instance: unknown, reader: HandlerRulesReader): RootField[] {
   if (typeof instance !== 'object' || instance === null) return [];
-  const prototype = Object.getPrototypeOf(instance) as Record<string, RulesArguments[1]> | null;
-  if (!prototype) return [];
-  return new MetadataScanner().getAllMethodNames(prototype).flatMap((method) => {
-    const handler = prototype[method];
-    if (typeof handler !== 'function') return [];
+  const prototype = Object.getPrototypeOf(instance) as object | null;
+  return getMethods(prototype).flatMap(([method, handler]) => {
     const kind = ROOT_TYPES[String(Reflect.getMetadata(RESOLVER_TYPE_METADATA, handler))];
     if (!kind) return [];
     const name = (Reflect.getMetadata(RESOLVER_NAME_METADATA, handler) as string | undefined) ?? method;
     // The class that guards of Nest get from `getClass()`.
-    const resolver = prototype.constructor as unknown as RulesArguments[0];
+    const resolver = prototype!.constructor as unknown as Class;
     const rules = reader.getRules(resolver, handler);
     return [{ kind, name, resolver, handler, rules }];
   });

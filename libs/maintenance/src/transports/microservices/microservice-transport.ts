@@ -82,11 +82,11 @@ export class MicroserviceTransport implements TransportAdapter {
   }
 
   #wrapHandlers(server: RpcServer, registrations: readonly Registration[]): () => void {
-    const { hasGlobalGuard, modules, reader } = this.deps;
+    const { hasGlobalGuard, discovery, reader } = this.deps;
     const isGrpc = server.transportId === this.rpc.Transport.GRPC;
     let findHandler: ReturnType<typeof createHandlerLookup> | undefined;
     return patchMethod(server, 'addHandler', (addHandler) => (pattern, callback, isEvent = false, ...rest) => {
-      findHandler ??= createHandlerLookup(findRpcHandlers(modules, reader), server.transportId);
+      findHandler ??= createHandlerLookup(findRpcHandlers(discovery, reader), server.transportId);
       const handler = findHandler(pattern);
       if (!handler) return addHandler(pattern, callback, isEvent, ...rest);
       const registered: RegisteredHandler = { pattern, callback, handler, isEvent, isGrpc, isStream: false };
@@ -180,7 +180,7 @@ export class MicroserviceTransport implements TransportAdapter {
   #warnOfLostEvents(server: RpcServer, registrations: readonly Registration[]): void {
     // Without the global guard, only handlers that use the guard themselves refuse events.
     if (!this.deps.hasGlobalGuard || this.deps.microservices.events !== 'redeliver') return;
-    const handlers = findRpcHandlers(this.deps.modules, this.deps.reader);
+    const handlers = findRpcHandlers(this.deps.discovery, this.deps.reader);
     warnOfLostEvents(server, registrations, handlers, this.rpc.Transport);
   }
 }

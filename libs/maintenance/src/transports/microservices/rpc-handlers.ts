@@ -1,4 +1,4 @@
-import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import type { DiscoveryService } from '@nestjs/core';
 import {
   EVENT_HANDLER_TYPE,
   PATTERN_HANDLER_METADATA,
@@ -6,9 +6,7 @@ import {
   TRANSPORT_METADATA,
 } from '../../nest-internals.js';
 import type { HandlerReference, HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
-
-type Handler = (...args: never[]) => unknown;
-type Class = abstract new (...args: never[]) => unknown;
+import { getMethods, type Class } from '../../utils/discovery.js';
 
 /** A handler of messages or events as its decorators declare it. */
 export interface RpcHandler extends HandlerReference {
@@ -31,26 +29,20 @@ export function getTransport(handler: object): unknown {
 }
 
 /** Returns the handlers of all controllers. */
-export function findRpcHandlers(modules: ModulesContainer, reader: HandlerRulesReader): RpcHandler[] {
-  const scanner = new MetadataScanner();
-  return [...modules.values()]
-    .flatMap(({ controllers }) => [...controllers.values()])
-    .flatMap((wrapper) => {
-      const controller = wrapper.metatype as Class | null;
-      const prototype = controller?.prototype as Record<string, Handler> | undefined;
-      if (!controller || !prototype) return [];
-      const methods = scanner.getAllMethodNames(prototype).map((name) => prototype[name] as Handler);
-      return methods
-        .filter((handler) => typeof handler === 'function' && Reflect.hasMetadata(PATTERN_METADATA, handler))
-        .map((handler) => ({
-          controller,
-          handler,
-          patterns: Reflect.getMetadata(PATTERN_METADATA, handler) as unknown[],
-          transport: getTransport(handler),
-          rules: reader.getRules(controller, handler),
-          isStatic: wrapper.isDependencyTreeStatic(),
-        }));
-    });
+export function findRpcHandlers(discovery: DiscoveryService, reader: HandlerRulesReader): RpcHandler[] {
+  return discovery.getControllers().flatMap((wrapper) => {
+    const controller = wrapper.metatype as unknown as Class;
+    return getMethods(controller.prototype as object)
+      .filter(([, handler]) => Reflect.hasMetadata(PATTERN_METADATA, handler))
+      .map(([, handler]) => ({
+        controller,
+        handler,
+        patterns: Reflect.getMetadata(PATTERN_METADATA, handler) as unknown[],
+        transport: getTransport(handler),
+        rules: reader.getRules(controller, handler),
+        isStatic: wrapper.isDependencyTreeStatic(),
+      }));
+  });
 }
 
 /**

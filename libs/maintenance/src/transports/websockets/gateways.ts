@@ -1,4 +1,4 @@
-import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import type { DiscoveryService } from '@nestjs/core';
 import {
   GATEWAY_METADATA,
   GATEWAY_OPTIONS_METADATA,
@@ -7,9 +7,7 @@ import {
   MESSAGE_METADATA,
 } from '../../nest-internals.js';
 import type { HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
-
-type Class = abstract new (...args: never[]) => unknown;
-type Handler = (...args: never[]) => unknown;
+import { getMethods, type Class, type Method } from '../../utils/discovery.js';
 
 /** A message handler as its decorators declare it. */
 export interface MessageHandler {
@@ -33,12 +31,11 @@ export interface Gateway {
 export type GatewayAddress = Pick<Gateway, 'port' | 'path'> & Partial<Pick<Gateway, 'namespace'>>;
 
 /** Stands in for `handleConnection` of gateways that do not implement it. */
-const defaultHandleConnection: Handler = () => undefined;
+const defaultHandleConnection: Method = () => undefined;
 
 /** Returns the gateways that the modules declare. */
-export function findGateways(modules: ModulesContainer, reader: HandlerRulesReader): Gateway[] {
-  const providers = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
-  const types = new Set(providers.filter(({ isNotMetatype }) => !isNotMetatype).map(({ metatype }) => metatype));
+export function findGateways(discovery: DiscoveryService, reader: HandlerRulesReader): Gateway[] {
+  const types = new Set(discovery.getProviders().map(({ metatype }) => metatype));
   return [...types].filter(isGateway).map((type) => readGateway(type, reader));
 }
 
@@ -77,14 +74,12 @@ function readGateway(type: Class, reader: HandlerRulesReader): Gateway {
     path?: unknown;
     namespace?: unknown;
   };
-  const prototype = type.prototype as Record<string, Handler | null>;
-  const handlers = new MetadataScanner()
-    .getAllMethodNames(prototype)
-    .map((name) => prototype[name])
-    .filter((handler) => typeof handler === 'function' && Reflect.hasMetadata(MESSAGE_MAPPING_METADATA, handler))
-    .map((handler) => ({
-      message: Reflect.getMetadata(MESSAGE_METADATA, handler!) as unknown,
-      rules: reader.getRules(type, handler!),
+  const prototype = type.prototype as { handleConnection?: Method };
+  const handlers = getMethods(prototype)
+    .filter(([, method]) => Reflect.hasMetadata(MESSAGE_MAPPING_METADATA, method))
+    .map(([, method]) => ({
+      message: Reflect.getMetadata(MESSAGE_METADATA, method) as unknown,
+      rules: reader.getRules(type, method),
     }));
   return {
     type,

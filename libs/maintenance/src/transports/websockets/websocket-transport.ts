@@ -42,7 +42,7 @@ export class WebSocketTransport implements TransportAdapter {
     private readonly Exception: typeof WsException,
     private readonly exceptionForwarder: WsExceptionForwarder | null,
   ) {
-    this.#gateways = findGateways(deps.modules, deps.reader);
+    this.#gateways = findGateways(deps.discovery, deps.reader);
     this.#socketPolicy = new SocketPolicy(deps.policy, deps.httpIntegration);
     this.#openSockets = new OpenSockets(this.#socketPolicy);
     this.#servers = new SocketServers({
