@@ -1,5 +1,4 @@
 // An application that turns maintenance on and off, and times its writes.
-import { CACHE_MANAGER } from '@nestjs/cache-manager';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MaintenanceService, StateStorage } from 'nestjs-maintenance';
@@ -40,10 +39,6 @@ export async function openWriter(settings) {
     },
     /** Returns the reports of all instances. */
     reports: () => storage.reports(),
-    close: async () => {
-      await app.close();
-      // A call of the cache during the shutdown may have connected it again, which would keep this process alive.
-      if (settings.cacheUrl) await Promise.all(app.get(CACHE_MANAGER).stores.map((store) => store.disconnect()));
-    },
+    close: () => app.close(),
   };
 }

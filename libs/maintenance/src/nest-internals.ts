@@ -46,6 +46,22 @@ export const HEALTH_CHECK_SERVICE_NAME = 'HealthCheckService';
 /** The provider of the application's cache. */
 export const CACHE_MANAGER = 'CACHE_MANAGER';
 
+// keyv 5.6 and cacheable 2.5
+
+/** A Keyv. */
+export interface KeyvInternals {
+  /** The class of the store tells whether the cache is in the memory of this process. */
+  opts?: { store?: object };
+  /** Keyv emits `disconnect` before it disconnects its store. */
+  on?(event: 'disconnect', listener: () => void): unknown;
+}
+
+/** A Cacheable, which has one or two stores. */
+export interface CacheableInternals {
+  primary?: KeyvInternals;
+  secondary?: KeyvInternals;
+}
+
 // @nestjs/platform-express 11.2, 12.5
 
 /** The members that Nest's Express adapter has beyond its type. */

@@ -5,7 +5,7 @@ import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
 import { MaintenanceOptionsError } from '../../errors/maintenance-options.error.js';
 import type { StateStorage } from '../state-storage.js';
 import { CachedStateStorage } from './cached-state-storage.js';
-import type { CacheOptions, StateCache } from './state-cache.js';
+import { getKeyvs, type CacheOptions, type StateCache } from './state-cache.js';
 
 /** Milliseconds to wait for a cache that is still being made. */
 const CACHE_READY_TIMEOUT_MS = 10_000;
@@ -72,23 +72,11 @@ function getCache(modules: ModuleRef): StateCache | null {
 
 /** Whether a cache, or one of its stores, is in the memory of this process. Unknown stores are assumed to be shared. */
 export function isLocalCache(cache: object): boolean {
-  const { stores = [] } = cache as { stores?: unknown };
-  return Array.isArray(stores) && stores.some(isLocalStore);
+  return getKeyvs(cache).some(({ opts }) => LOCAL_STORE_PATTERN.test(opts?.store?.constructor?.name ?? ''));
 }
 
 /** The class names of in-memory stores for Keyv: its own, and those of cacheable, quick-lru and lru-cache. */
 const LOCAL_STORE_PATTERN = /^_*(?:Map|BigMap|CacheableMemory|KeyvCacheableMemory|QuickLRU|LRUCache)\d*$/;
-
-function isLocalStore(store: unknown): boolean {
-  // A Keyv has one store; a Cacheable has a primary and possibly a secondary one, each of them a Keyv.
-  const { opts, primary, secondary } = (store ?? {}) as {
-    opts?: { store?: object };
-    primary?: unknown;
-    secondary?: unknown;
-  };
-  if (primary) return isLocalStore(primary) || (secondary !== undefined && isLocalStore(secondary));
-  return LOCAL_STORE_PATTERN.test(opts?.store?.constructor?.name ?? '');
-}
 
 function capitalize(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);

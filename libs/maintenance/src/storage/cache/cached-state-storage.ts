@@ -12,7 +12,7 @@ import {
   type CacheEntry,
   type StateId,
 } from './cache-entry.js';
-import type { CacheOptions, StateCache } from './state-cache.js';
+import { getKeyvs, type CacheOptions, type StateCache } from './state-cache.js';
 
 /** Settings of a {@link CachedStateStorage}. */
 export interface CachedStateStorageOptions extends CacheOptions {
@@ -31,7 +31,7 @@ const CLOCK = new SystemClock();
 
 /**
  * Caches the state, so that the storage is read on a miss only. A write goes to the storage first, then to the cache.
- * A failing cache only loses the optimisation.
+ * A failing cache only loses the optimisation. A cache that was disconnected is not used again.
  *
  * An entry is used only if it is what this instance knows, or a later revision of it; otherwise the storage is read and
  * the entry replaced. No entry outlives `ttl`, counted from the moment the storage was asked, so that other instances
@@ -61,7 +61,7 @@ export class CachedStateStorage implements StateStorage {
   #known: StateId | undefined;
   /** Set while the cache may be behind the storage; only a read of the storage that began later removes it. */
   #invalidation: symbol | undefined;
-  /** When the cache may be used again, on the clock of `performance.now()`. */
+  /** When the cache may be used again, on the clock of `performance.now()`; `Infinity` once it was disconnected. */
   #retryCacheAt = 0;
 
   /**
@@ -78,6 +78,9 @@ export class CachedStateStorage implements StateStorage {
     this.#key = key;
     this.#ttl = ttl;
     this.#cacheTimeoutMs = patience;
+    // Nest disconnects the cache early in the shutdown, and the state is read until the end. A call of the cache would
+    // connect its client of Redis again, which would keep the process alive.
+    for (const keyv of getKeyvs(cache)) keyv.on?.('disconnect', () => (this.#retryCacheAt = Infinity));
     // Only what the storage implements, too: the module checks for the methods.
     if (storage.watch) {
       this.watch = (changed) =>
@@ -214,7 +217,7 @@ export class CachedStateStorage implements StateStorage {
     try {
       return await withTimeout(call, CLOCK, this.#cacheTimeoutMs);
     } catch {
-      this.#retryCacheAt = performance.now() + CACHE_COOLDOWN_MS;
+      this.#retryCacheAt = Math.max(this.#retryCacheAt, performance.now() + CACHE_COOLDOWN_MS);
       return undefined;
     }
   }

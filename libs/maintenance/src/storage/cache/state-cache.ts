@@ -1,3 +1,5 @@
+import type { CacheableInternals, KeyvInternals } from '../../nest-internals.js';
+
 /** Settings of the entry that keeps the state in the application's cache. */
 export interface CacheOptions {
   /**
@@ -27,4 +29,13 @@ export interface StateCache {
   set(key: string, value: unknown, ttl?: number): Promise<unknown>;
   /** Removes an entry. */
   del(key: string): Promise<unknown>;
+}
+
+/** Returns the Keyvs behind a cache. */
+export function getKeyvs(cache: object): KeyvInternals[] {
+  const { stores } = cache as { stores?: unknown };
+  if (!Array.isArray(stores)) return [];
+  return (stores as ((KeyvInternals & CacheableInternals) | null)[])
+    .flatMap((store) => [store?.primary ?? store, store?.secondary])
+    .filter((keyv) => typeof keyv === 'object' && keyv !== null);
 }
