@@ -176,8 +176,7 @@ const commands = {
       handles,
       descriptors: readdirSync('/proc/self/fd').length,
       listeners: emitters
-        // proper-lockfile adds a listener for each signal with the first write.
-        .flatMap((emitter) => emitter.eventNames().map((name) => (/^SIG/.test(name) ? 0 : emitter.listenerCount(name))))
+        .flatMap((emitter) => emitter.eventNames().map((name) => emitter.listenerCount(name)))
         .reduce((sum, count) => sum + count, 0),
     };
   },

@@ -1,8 +1,10 @@
-// Says what a process that only reads has loaded, and what it has after a first write: node reader.mjs <path>
+// Says what reading and writing have changed in this process: node reader.mjs <path>
+import fs from 'node:fs';
 import { FileStateStorage } from 'nestjs-maintenance';
 
-const cwd = process.cwd;
-const loaded = () => ({ handlers: process.listenerCount('SIGTERM'), patched: process.cwd !== cwd });
+const apis = { process, fs, promises: fs.promises };
+const before = Object.entries(apis).map(([name, api]) => [name, api, { ...api }]);
+const listenersBefore = process.eventNames();
 
 const storage = new FileStateStorage(process.argv[2]);
 await storage.read();
@@ -10,6 +12,15 @@ await storage.reports();
 await (
   await storage.watch(() => undefined)
 )();
-const reading = loaded();
 await storage.write({ format: 1, lineage: 'reader', revision: 1, windows: [], history: [] }, null);
-console.log(JSON.stringify({ reading, writing: loaded() }));
+
+const patched = before.flatMap(([name, api, members]) =>
+  Object.keys(members)
+    .filter((member) => typeof members[member] === 'function' && api[member] !== members[member])
+    .map((member) => `${name}.${member}`),
+);
+const listeners = process
+  .eventNames()
+  .filter((name) => !listenersBefore.includes(name))
+  .map(String);
+console.log(JSON.stringify({ listeners, patched }));

@@ -1,61 +1,119 @@
-import { lock } from 'proper-lockfile';
+import { mkdir, mkdtemp, readdir, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { lockFile } from './file-lock.js';
 
-jest.mock('proper-lockfile', () => ({ lock: jest.fn() }));
-
-const lockMock = jest.mocked(lock);
 const nothing = async (): Promise<void> => undefined;
 
-function createError(code: string, syscall?: string): Error {
-  return Object.assign(new Error(code), { code, syscall });
-}
-
-beforeEach(() => lockMock.mockReset().mockResolvedValue(nothing));
-
 describe('lockFile', () => {
-  it('waits while another process has the lock, and checks before each wait whether to continue', async () => {
-    lockMock.mockRejectedValueOnce(createError('ELOCKED')).mockRejectedValueOnce(createError('ELOCKED'));
-    const beforeWaiting = jest.fn(nothing);
-    await lockFile('/somewhere/state.json', Infinity, beforeWaiting);
-    expect(lockMock).toHaveBeenCalledTimes(3);
-    expect(beforeWaiting).toHaveBeenCalledTimes(2);
+  let folder: string;
+  let path: string;
+  let lock: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'file-lock-'));
+    path = join(folder, 'state.json');
+    lock = `${path}.lock`;
+  });
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await rm(folder, { recursive: true });
   });
 
-  it('retries if another process removed its new lock as stale', async () => {
-    lockMock.mockRejectedValueOnce(createError('ENOENT', 'stat'));
-    await lockFile('/somewhere/state.json', Infinity, nothing);
-    expect(lockMock).toHaveBeenCalledTimes(2);
+  /** Moves the monotonic clock of this process forward, as if it had waited. */
+  function passTime(): (milliseconds: number) => void {
+    const now = performance.now.bind(performance);
+    let passed = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => now() + passed);
+    return (milliseconds) => void (passed += milliseconds);
+  }
+
+  it('gives the lock to one holder at a time, and to each of many', async () => {
+    let holders = 0;
+    let mostHolders = 0;
+    await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const release = await lockFile(path, Infinity, nothing);
+        mostHolders = Math.max(mostHolders, ++holders);
+        await stat(folder);
+        holders--;
+        await release();
+      }),
+    );
+    expect(mostHolders).toBe(1);
+    await expect(readdir(folder)).resolves.toEqual([]);
   });
 
-  it.each([createError('ENOENT', 'mkdir'), createError('EACCES', 'mkdir')])(
-    'rejects if the lock cannot be created',
-    async (error) => {
-      lockMock.mockRejectedValueOnce(error);
-      await expect(lockFile('/somewhere/state.json', Infinity, nothing)).rejects.toBe(error);
-    },
-  );
+  it.each([
+    ['now', 0],
+    ['a day ago', -86_400_000],
+    ['tomorrow, by a clock that was wrong', 86_400_000],
+  ])('takes over a lock that was left %s once it has not changed for 2 s', async (_title, offset) => {
+    await mkdir(lock);
+    const modifiedAt = new Date(Date.now() + offset);
+    await utimes(lock, modifiedAt, modifiedAt);
+    const pass = passTime();
+    let polls = 0;
+    const release = await lockFile(path, Infinity, async () => {
+      polls++;
+      pass(500);
+    });
+    // The lock is seen at the first poll, and 2 s later at the fifth.
+    expect(polls).toBe(5);
+    await release();
+    await expect(readdir(folder)).resolves.toEqual([]);
+  });
+
+  it('does not take over a lock that changes, whatever the time of day', async () => {
+    await mkdir(lock);
+    const pass = passTime();
+    let polls = 0;
+    const release = await lockFile(path, Infinity, async () => {
+      pass(1000);
+      if (++polls === 20) await rmdir(lock);
+      else await utimes(lock, 1000 - polls, 1000 - polls);
+    });
+    expect(polls).toBe(20);
+    await release();
+  });
+
+  it('changes its lock while it holds it', async () => {
+    const release = await lockFile(path, Infinity, nothing);
+    const { mtimeMs } = await stat(lock);
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    expect((await stat(lock)).mtimeMs).toBeGreaterThan(mtimeMs);
+    await release();
+  });
+
+  it('does not release the lock of another process after it was suspended', async () => {
+    const pass = passTime();
+    const release = await lockFile(path, Infinity, nothing);
+    pass(2000);
+    await release();
+    await expect(readdir(folder)).resolves.toEqual(['state.json.lock']);
+  });
+
+  it.each([
+    ['is held', () => mkdir(lock)],
+    ['can not be removed', () => writeFile(lock, '')],
+  ])('continues after the deadline without a lock that %s, and leaves it', async (_title, block) => {
+    await block();
+    const pass = passTime();
+    const release = await lockFile(path, performance.now() + 9000, async () => {
+      pass(1000);
+      await utimes(lock, new Date(), new Date());
+    });
+    await release();
+    await expect(readdir(folder)).resolves.toEqual(['state.json.lock']);
+  });
 
   it('stops waiting on request', async () => {
-    lockMock.mockRejectedValue(createError('ELOCKED'));
+    await mkdir(lock);
     const conflict = new Error('conflict');
-    await expect(lockFile('/somewhere/state.json', Infinity, () => Promise.reject(conflict))).rejects.toBe(conflict);
-    expect(lockMock).toHaveBeenCalledTimes(1);
+    await expect(lockFile(path, Infinity, () => Promise.reject(conflict))).rejects.toBe(conflict);
   });
 
-  it('tries once more after the deadline, then names the lock', async () => {
-    await expect(lockFile('/somewhere/state.json', 0, nothing)).resolves.toMatchObject({ isLost: false });
-    lockMock.mockReset().mockRejectedValue(createError('ELOCKED'));
-    const attempt = lockFile('/somewhere/state.json', 0, nothing);
-    await expect(attempt).rejects.toMatchObject({ code: 'unavailable' });
-    await expect(attempt).rejects.toThrow('Timed out waiting for the lock /somewhere/state.json.lock');
-  });
-
-  it('detects a lost lock and ignores the failure to release it', async () => {
-    lockMock.mockResolvedValue(() => Promise.reject(createError('ERELEASED')));
-    const held = await lockFile('/somewhere/state.json', Infinity, nothing);
-    expect(held.isLost).toBe(false);
-    lockMock.mock.calls[0]![1]!.onCompromised!(createError('ECOMPROMISED'));
-    expect(held.isLost).toBe(true);
-    await expect(held.release()).resolves.toBeUndefined();
+  it('rejects if the folder is missing', async () => {
+    await expect(lockFile(join(folder, 'missing', 'state.json'), 0, nothing)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });

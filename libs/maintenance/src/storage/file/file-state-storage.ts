@@ -16,8 +16,8 @@ import { readReports, writeReport } from './file-reports.js';
 import { FileWatcher } from './file-watcher.js';
 import { findTemporaryFiles, keepCorruptCopy, replaceFile } from './replace-file.js';
 
-/** A write waits so many milliseconds for other writers. */
-const LOCK_TIMEOUT_MS = 8_000;
+/** A write waits so many milliseconds for other writers, then continues without the lock. */
+const LOCK_TIMEOUT_MS = 5_000;
 
 /** Settings of a {@link FileStateStorage}. */
 export interface FileStateStorageOptions {
@@ -148,25 +148,25 @@ export class FileStateStorage implements StateStorage {
     await expectVersion();
     const target = await this.findTarget();
     try {
-      const lock = await lockFile(target, deadline, expectVersion);
+      const release = await lockFile(target, deadline, expectVersion);
       try {
         await expectVersion();
         for (const leftover of await findTemporaryFiles(target)) await rm(leftover, { force: true });
         await replaceFile(target, bytes, {
           durable: true,
-          // Two writers that both believe they hold the lock can't both pass: each creates its temporary file before
-          // it looks for others, so the later one sees the file of the earlier, or a new version after its rename. A
-          // writer that was suspended while another removed its temporary file has nothing left to rename.
+          // Two writers can't both pass, even without the lock: each creates its temporary file before it looks for
+          // others, so the later one sees the file of the earlier, or a new version after its rename. A writer whose
+          // temporary file was removed by another has nothing left to rename.
           beforeRename: async (temporary) => {
             const temporaries = await findTemporaryFiles(target);
             const isAlone = temporaries.length === 1 && temporaries[0] === temporary;
-            if (lock.isLost || !isAlone) throw this.createLostLockError();
+            if (!isAlone) throw this.createOvertakenError();
             const content = await this.expectVersion(ifVersion);
             if (content && !isState(content)) this.keptAs = await keepCorruptCopy(target);
           },
         });
       } finally {
-        await lock.release();
+        await release();
       }
     } catch (error) {
       throw this.toWriteError(error, target);
@@ -207,13 +207,13 @@ export class FileStateStorage implements StateStorage {
   private toWriteError(error: unknown, target: string): MaintenanceStorageError {
     // Another writer removed the temporary file: see `beforeRename`.
     const isOvertaken = getErrorCode(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'rename';
-    if (isOvertaken) return this.createLostLockError(error);
+    if (isOvertaken) return this.createOvertakenError(error);
     // Replacing a file needs write access to its folder; only EBUSY is about the file, which is a mount point.
     return toFileError(error, 'write to', getErrorCode(error) === 'EBUSY' ? target : dirname(target));
   }
 
-  private createLostLockError(cause?: unknown): MaintenanceStorageError {
-    return createConflictError(this.location, 'another process took over the lock during the write', cause);
+  private createOvertakenError(cause?: unknown): MaintenanceStorageError {
+    return createConflictError(this.location, 'another writer changed it during the write', cause);
   }
 }
 
