@@ -34,3 +34,30 @@ it.each(Array.from({ length: 20 }, (_, ticks) => ticks))(
     expect(reported.at(-1)).toBe(2);
   },
 );
+
+it('reports within 500 ms work that finished while a report was written', async () => {
+  const clock = new ManualClock('2027-01-01T00:00:00Z');
+  let snapshot = NOTHING;
+  const monitor = { getSnapshot: () => snapshot, health: {} } as unknown as StateMonitor;
+  const inFlight = new InFlightTracker(clock, () => snapshot);
+  const work = { name: 'GET /orders', isStream: false, becameRefusedSince: () => true };
+  const [first] = [inFlight.begin(work), inFlight.begin(work)];
+  const reported: number[] = [];
+  const report = async (sent: InstanceReport): Promise<void> => {
+    await turn();
+    if (sent.inFlight === 2) inFlight.end(first);
+    await turn();
+    reported.push(sent.inFlight);
+  };
+  const storage = { report } as unknown as StateStorage;
+  const reporter = new InstanceReporter({ identity: createIdentity(), storage, clock, onFailure: () => undefined });
+  reporter.start(monitor, inFlight);
+  for (let turns = 0; turns < 10; turns++) await turn();
+  snapshot = { forced: true, active: [] } as unknown as MonitorSnapshot;
+  reporter.onStateChange();
+  for (let turns = 0; turns < 10; turns++) await turn();
+  expect(reported).toEqual([0, 2]);
+  await clock.moveTo(clock.now() + 500);
+  for (let turns = 0; turns < 10; turns++) await turn();
+  expect(reported).toEqual([0, 2, 1]);
+});

@@ -45,6 +45,8 @@ export class InstanceReporter {
   #inFlight: InFlightTracker | null = null;
   #sending: Promise<void> | null = null;
   #isOutdated = false;
+  /** Whether the blocking work has changed since the last report was created. */
+  #hasInFlightChanged = false;
   #failures = 0;
   #isStopped = false;
   #lastSent = -Infinity;
@@ -102,8 +104,9 @@ export class InstanceReporter {
 
   // The end of the last blocking work is reported at once, all others at most every 500 ms.
   #onInFlightChange(): void {
+    this.#hasInFlightChanged = true;
     if (this.#inFlight?.counts.inFlight === 0) void this.#sendNow();
-    else this.#schedule(Math.max(0, this.#lastSent + MIN_REPORT_INTERVAL_MS - this.options.clock.now()));
+    else this.#scheduleSoon();
   }
 
   /** Writes one report at a time. Changes meanwhile are in the next one. */
@@ -133,9 +136,15 @@ export class InstanceReporter {
     }
     if (this.#failures > 0)
       return this.#schedule(Math.min(RETRY_DELAY_MS * 2 ** (this.#failures - 1), HEARTBEAT_INTERVAL_MS));
+    // The blocking work has changed while the report was written.
+    if (this.#hasInFlightChanged) return this.#scheduleSoon();
     // Earlier than the interval, so that no report of a running instance expires; random, so that instances do not
     // report in step.
     this.#schedule(HEARTBEAT_INTERVAL_MS * (0.8 + 0.2 * Math.random()));
+  }
+
+  #scheduleSoon(): void {
+    this.#schedule(Math.max(0, this.#lastSent + MIN_REPORT_INTERVAL_MS - this.options.clock.now()));
   }
 
   #schedule(delay: number): void {
@@ -150,6 +159,7 @@ export class InstanceReporter {
     // `refresh` may have found work whose handler has settled: that is ended in a microtask.
     await Promise.resolve();
     const report = this.#createReport();
+    this.#hasInFlightChanged = false;
     this.#lastSent = clock.now();
     await withTimeout(() => storage!.report!(report), clock, REPORT_TIMEOUT_MS);
   }
