@@ -32,12 +32,17 @@ export class BlockingHandlers {
   }
 }
 
-/** Resolves once exactly these in-flight calls block a drain. */
+/**
+ * Resolves once the instances report exactly these in-flight calls as blocking.
+ *
+ * `drained({ timeout: 0 })` does not tell: it looks once at the reports, which `enable()` does not wait for, and allows
+ * a storage on a busy machine only a second.
+ */
 export async function waitUntilDrainBlockedBy(maintenance: MaintenanceService, ...names: string[]): Promise<void> {
   let blocking: string[] = [];
   const isBlocked = async (): Promise<boolean> => {
-    const { pending } = await maintenance.drained({ timeout: 0 });
-    blocking = pending.flatMap(({ instance }) => instance.longest ?? []).map(({ name }) => name);
+    const reports = await maintenance.instances();
+    blocking = reports.flatMap(({ longest }) => longest ?? []).map(({ name }) => name);
     return blocking.length === names.length && names.every((name) => blocking.includes(name));
   };
   await until(`${names.join(', ')} block the drain`, isBlocked).catch((error: Error) => {

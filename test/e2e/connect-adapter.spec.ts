@@ -4,7 +4,6 @@ import { WebSocketServer } from 'ws';
 import { ForceMaintenance, SkipMaintenance, useMaintenance, type EnableOptions } from 'nestjs-maintenance';
 import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { run as runProgram } from '../cli/program.js';
-import { until } from '../tools/waiting.js';
 import { start, type Running, type Setup } from './application.js';
 import { NodeLikeAdapter } from './node-like-adapter.js';
 import { upgrade } from './socket-clients.js';
@@ -202,7 +201,7 @@ describe('an HTTP adapter with connect middleware', () => {
     await maintenance.enable();
     await waitUntilDrainBlockedBy(maintenance, 'GET /slow/:name');
     handlers.finish('report');
-    await until('it is drained', async () => (await maintenance.drained({ timeout: 0 })).drained);
+    expect(await maintenance.drained({ timeout: 5_000 })).toMatchObject({ drained: true });
   });
 
   it('refuses upgrades outside of gateways', async () => {

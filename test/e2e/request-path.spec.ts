@@ -131,7 +131,7 @@ describe.each(ADAPTERS)('the path that decides on a request (%s)', (adapter) => 
     const answer = running.call('/proxied/x');
     await until('the request is in flight', () => finish !== undefined);
     await maintenance.enable();
-    expect(await maintenance.drained({ timeout: 0 })).toMatchObject({ drained: true });
+    expect(await maintenance.drained({ timeout: 5_000 })).toMatchObject({ drained: true });
     finish!();
     expect((await answer).text).toBe('proxied');
   });
