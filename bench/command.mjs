@@ -16,7 +16,7 @@ const FULL_ROUND_INTERVAL = isShort ? 1 : 3;
 const MAX_RATIO = 1.15;
 
 const BARE = fileURLToPath(new URL('programs/bare-command.mjs', import.meta.url));
-const BIN = fileURLToPath(new URL('../libs/maintenance/bin/nestjs-maintenance.js', import.meta.url));
+const BIN = fileURLToPath(new URL('../libs/maintenance/bin/nestjs-maintenance.cjs', import.meta.url));
 
 const folder = await mkdtemp(join(tmpdir(), 'bench-'));
 const [isOn, isOff, used] = ['on.json', 'off.json', 'used.json'].map((name) => join(folder, name));

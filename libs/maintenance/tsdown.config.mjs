@@ -1,6 +1,9 @@
 import { defineConfig } from 'tsdown';
 
-const ENTRIES = ['index', 's3', 'redis', 'terminus', 'cli/index', 'cli/standalone', 'testing/index'];
+const ENTRIES = ['index', 's3', 'redis', 'terminus', 'cli/index', 'testing/index'];
+
+/** Small pure packages. */
+const BUNDLED_BY_BIN = ['cookie', 'croner', 'valibot'];
 
 /** npm packs only files below the package, so what stands at the top of the repository is copied. */
 const SHARED_FILES = ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs'];
@@ -13,7 +16,7 @@ const commonJsManifest = {
   },
 };
 
-export default defineConfig({
+const library = defineConfig({
   entry: Object.fromEntries(ENTRIES.map((entry) => [entry, `src/${entry}.ts`])),
   format: {
     esm: { outDir: 'dist/esm', copy: SHARED_FILES.map((file) => ({ from: `../../${file}`, to: '.' })) },
@@ -29,7 +32,8 @@ export default defineConfig({
   outputOptions: {
     chunkFileNames: ({ name }) => `chunks/${name.split('~', 1)[0]}-[hash].js`,
     // Node loads a dozen files faster than two hundred, so what entry points share is merged into larger chunks. From a
-    // threshold of 5 kB on, the storages and the test kit would load Nest, which they don't need.
+    // threshold of 5 kB on, the storages and the test kit would load Nest, which they don't need; from 1.5 kB on, some
+    // chunks would import each other.
     codeSplitting: {
       groups: [
         {
@@ -37,7 +41,7 @@ export default defineConfig({
           test: /(?<!\.d)\.ts$/,
           minShareCount: 2,
           entriesAware: true,
-          entriesAwareMergeThreshold: 2_000,
+          entriesAwareMergeThreshold: 1_000,
         },
       ],
     },
@@ -48,3 +52,22 @@ export default defineConfig({
     strict: true,
   },
 });
+
+/**
+ * The bin loads a few files, with what it uses of the packages below: a command that loads hundreds of files, or Nest,
+ * takes several times as long. Node starts CommonJS faster than ES modules.
+ */
+const commandLine = defineConfig({
+  entry: { standalone: 'src/cli/standalone.ts' },
+  format: 'cjs',
+  outDir: 'dist/bin',
+  clean: false,
+  dts: false,
+  deps: { alwaysBundle: BUNDLED_BY_BIN, onlyBundle: BUNDLED_BY_BIN },
+  logLevel: 'warn',
+  checks: { legacyCjs: false, pluginTimings: false, preferBuiltinFeature: false },
+  outExtensions: () => ({ js: '.cjs' }),
+  outputOptions: { chunkFileNames: '[name].cjs', comments: { jsdoc: false }, strict: true },
+});
+
+export default [library, commandLine];

@@ -6,7 +6,7 @@ import { getProgramFor } from '../tools/other-user.js';
 
 export const REPOSITORY = resolve(__dirname, '../..');
 export const PACKAGE = join(REPOSITORY, 'libs/maintenance');
-export const BIN = join(PACKAGE, 'bin/nestjs-maintenance.js');
+export const BIN = join(PACKAGE, 'bin/nestjs-maintenance.cjs');
 
 /** Longer than any command takes on a busy machine: a command that does not end is killed and fails the test. */
 const COMMAND_TIMEOUT_MS = 25_000;

@@ -164,13 +164,13 @@ it.each([
 
     const bin = spawn(
       process.execPath,
-      [join(folder, 'node_modules/nestjs-maintenance/bin/nestjs-maintenance.js'), 'status'],
+      [join(folder, 'node_modules/nestjs-maintenance/bin/nestjs-maintenance.cjs'), 'status'],
       { cwd: folder },
     );
     let stderr = '';
     bin.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     const code = await new Promise((done) => bin.on('close', done));
-    expect([code, stderr]).toEqual([1, expect.stringContaining('npm install nest-commander')]);
+    expect([code, stderr]).toEqual([0, '']);
   },
   240_000,
 );

@@ -5,7 +5,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 
 const REPOSITORY = resolve(__dirname, '../..');
 /** The packages that the command line loads, besides what they depend on. */
-const ROOTS = ['nestjs-maintenance', 'nest-commander'];
+const ROOTS = ['nestjs-maintenance'];
 
 interface Program {
   /** The path of Node. */
@@ -28,7 +28,7 @@ afterAll(() => copied && rmSync(dirname(copied.node), { recursive: true, force: 
  * the repository or of Node, such as `/root`.
  */
 export function getProgramFor(uid: number): Program {
-  const original = { node: process.execPath, bin: join(REPOSITORY, 'libs/maintenance/bin/nestjs-maintenance.js') };
+  const original = { node: process.execPath, bin: join(REPOSITORY, 'libs/maintenance/bin/nestjs-maintenance.cjs') };
   return canRun(original, uid) ? original : (copied ??= copyProgram(original));
 }
 

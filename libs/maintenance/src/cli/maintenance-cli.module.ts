@@ -2,13 +2,7 @@ import { Module } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { StateStorage } from '../storage/state-storage.js';
 import { RESOLVED_OPTIONS, CLI_ONLY } from '../maintenance.constants.js';
-import {
-  MaintenanceInstancesSubCommand,
-  MaintenanceOffSubCommand,
-  MaintenanceOnSubCommand,
-  MaintenanceParentCommand,
-  MaintenanceStatusSubCommand,
-} from './commands/maintenance.command.js';
+import { MaintenanceCommand } from './maintenance.command.js';
 import { TargetFinder } from './target-finder.js';
 
 /**
@@ -25,11 +19,7 @@ import { TargetFinder } from './target-finder.js';
  */
 @Module({
   providers: [
-    MaintenanceParentCommand,
-    MaintenanceOnSubCommand,
-    MaintenanceOffSubCommand,
-    MaintenanceStatusSubCommand,
-    MaintenanceInstancesSubCommand,
+    MaintenanceCommand,
     // The program serves no calls, so it must not report as an instance.
     { provide: CLI_ONLY, useValue: true },
     {

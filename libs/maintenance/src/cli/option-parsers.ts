@@ -1,26 +1,26 @@
+import { InvalidArgumentError } from 'commander';
+import { UsageError } from '../errors/usage.error.js';
 import { parseDate } from '../utils/dates.js';
 import type { MaintenanceMode } from '../core/maintenance-window.js';
 import { parseDuration } from './duration.js';
 import { isLocalTime, type TypedTime } from './local-time.js';
 
 /** Parses the value of an option. Commander calls it with the result for the same option before, if any. */
-type OptionParser<T> = (text: string, previous?: T) => T;
-
-/**
- * The value of an option is invalid. Commander knows the code, and puts the option and its value before the message.
- */
-class InvalidValueError extends Error {
-  readonly code = 'commander.invalidArgument';
-}
+type OptionParser<T> = (text: string, previous: unknown) => T;
 
 /** Rejects an option that is given twice: commander would silently drop one of the values. */
 function parseOnce<T>(read: (text: string) => T): OptionParser<T> {
   return (text, previous) => {
-    if (previous !== undefined)
-      throw new InvalidValueError(`It is already set to ${JSON.stringify(previous)}; give it once.`);
-    return read(text);
+    if (previous === undefined) return read(text);
+    throw new InvalidArgumentError(`It is already set to ${JSON.stringify(previous)}; give it once.`);
   };
 }
+
+/** Accepts the URL of a storage. It may contain a password, so the error does not repeat it. */
+export const readStorage: OptionParser<string> = (text, previous) => {
+  if (previous === undefined) return text;
+  throw new UsageError('--storage is already set; give it once.');
+};
 
 /** Accepts any text. */
 export const readText = parseOnce((text) => text);
@@ -28,13 +28,13 @@ export const readText = parseOnce((text) => text);
 /** Accepts a name that is not empty. */
 export const readName = parseOnce((text) => {
   if (text.trim() !== '') return text;
-  throw new InvalidValueError('Expected a non-empty name.');
+  throw new InvalidArgumentError('Expected a non-empty name.');
 });
 
 /** Parses the mode of a window. */
 export const readMode = parseOnce((text): MaintenanceMode => {
   if (text === 'full' || text === 'read-only') return text;
-  throw new InvalidValueError('Expected full or read-only.');
+  throw new InvalidArgumentError('Expected full or read-only.');
 });
 
 /** Parses a moment, or a local time in the time zone of `--tz`. */
@@ -42,7 +42,7 @@ export const readTime = parseOnce((text): TypedTime => {
   const time = parseDate(text);
   if (time !== undefined) return time;
   if (isLocalTime(text)) return { local: text };
-  throw new InvalidValueError(
+  throw new InvalidArgumentError(
     'Expected a date that exists, in ISO 8601 with a time zone, such as 2030-12-01T02:00Z or 2030-12-01T03:00+01:00, or without one and with --tz.',
   );
 });
@@ -53,7 +53,7 @@ export const readZone = parseOnce((text) => {
     new Intl.DateTimeFormat('en', { timeZone: text });
     return text;
   } catch {
-    throw new InvalidValueError('Expected an IANA time zone, such as Europe/Rome or UTC.');
+    throw new InvalidArgumentError('Expected an IANA time zone, such as Europe/Rome or UTC.');
   }
 });
 
@@ -61,12 +61,12 @@ export const readZone = parseOnce((text) => {
 export const readDuration = parseOnce((text) => {
   const duration = parseDuration(text);
   if (duration !== undefined) return duration;
-  throw new InvalidValueError('Expected a duration, such as 30m, 2h, 1h30m, 90s or 1d; ten years at most.');
+  throw new InvalidArgumentError('Expected a duration, such as 30m, 2h, 1h30m, 90s or 1d; ten years at most.');
 });
 
 /** Parses a whole number of seconds. */
 export const readSeconds = parseOnce((text) => {
   const seconds = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(seconds)) return seconds;
-  throw new InvalidValueError('Expected a whole number of seconds, such as 120; 0 sends no Retry-After header.');
+  throw new InvalidArgumentError('Expected a whole number of seconds, such as 120; 0 sends no Retry-After header.');
 });

@@ -1,8 +1,9 @@
 import { escapeControlCharacters } from '../utils/escape-control-characters.js';
+import { colorLine } from './colors.js';
 
-/** Prints lines with escaped control characters, so that stored texts can't control the terminal. */
+/** Prints lines with escaped control characters, so that stored texts can't control the terminal, and with colors. */
 export function printLines(stream: NodeJS.WriteStream, lines: readonly string[]): Promise<void> {
-  return print(stream, lines.map((line) => `${escapeControlCharacters(line)}\n`).join(''));
+  return print(stream, lines.map((line) => `${colorLine(escapeControlCharacters(line), stream)}\n`).join(''));
 }
 
 /** Writes text and waits until it is written, or the reader has closed the pipe. */

@@ -1,0 +1,38 @@
+import type { Outcome } from './execute.js';
+import type { Target } from './target-finder.js';
+
+/** The options of every command. */
+export interface StorageOptions {
+  storage?: string;
+  json?: boolean;
+}
+
+/** One option of a command. */
+export interface OptionDescription {
+  /** Its name and its value, as commander writes them: `--scope <name>`. */
+  flags: string;
+  description: string;
+  /** Parses the value; missing if the option has none. `previous` is the result for the same option before. */
+  parse?: (text: string, previous: unknown) => unknown;
+  /** The values that a shell completes. */
+  choices?: readonly string[];
+}
+
+/** The storage and the names that a command needs besides its options. */
+export interface CommandContext {
+  target: Target;
+  /** The name of the program, as operators type it, such as `nestjs-maintenance`. */
+  program: string;
+}
+
+/** One command: all that the bin and the program of an application know of it. */
+export interface CommandDescription {
+  name: string;
+  description: string;
+  options: readonly OptionDescription[];
+  /** Examples without the name of the program: `on --for 30m`. */
+  examples: readonly string[];
+  /** A paragraph for the end of the help. */
+  note?: string;
+  perform(context: CommandContext, options: StorageOptions): Promise<Outcome>;
+}

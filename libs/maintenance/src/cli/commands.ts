@@ -1,0 +1,128 @@
+import type { CommandDescription, OptionDescription } from './command-description.js';
+import { performInstances, performOff, performOn, performStatus } from './operations.js';
+import {
+  readDuration,
+  readMode,
+  readName,
+  readSeconds,
+  readStorage,
+  readText,
+  readTime,
+  readZone,
+} from './option-parsers.js';
+
+const storage: OptionDescription = {
+  flags: '--storage <url>',
+  description: 'use this storage, such as file:/var/lib/app/maintenance.json',
+  parse: readStorage,
+};
+
+const json: OptionDescription = { flags: '--json', description: 'print one JSON document' };
+
+const force: OptionDescription = {
+  flags: '--force',
+  description: 'replace stored content even if it never was a maintenance state',
+};
+
+/** The commands, in the order of the help. The bin and the program of an application build theirs from this list. */
+export const COMMANDS: readonly CommandDescription[] = [
+  {
+    name: 'on',
+    description: 'turn maintenance on, now or later, or change the active window',
+    options: [
+      storage,
+      json,
+      {
+        flags: '--scope <name>',
+        description: 'only this part of the application (default: everything)',
+        parse: readName,
+      },
+      {
+        flags: '--mode <mode>',
+        description: 'read-only admits reads (default: full)',
+        parse: readMode,
+        choices: ['full', 'read-only'],
+      },
+      { flags: '--message <text>', description: 'the text that clients see', parse: readText },
+      {
+        flags: '--at <time>',
+        description: 'start time, such as 2030-12-01T02:00Z (default: now)',
+        parse: readTime,
+      },
+      {
+        flags: '--until <time>',
+        description: 'end time, such as 2030-12-01T04:00Z (default: until it is turned off)',
+        parse: readTime,
+      },
+      {
+        flags: '--for <duration>',
+        description: 'length instead of an end time, such as 30m, 2h, 1h30m, 90s or 1d',
+        parse: readDuration,
+      },
+      {
+        flags: '--tz <zone>',
+        description: 'time zone of --at, --until and --every, such as Europe/Rome',
+        parse: readZone,
+      },
+      {
+        flags: '--every <cron>',
+        description:
+          'repeat on this schedule, such as "0 3 * * 0"; each occurrence lasts --for (default time zone: UTC)',
+        parse: readText,
+      },
+      { flags: '--bypass', description: 'create a secret link that admits testers; it is shown once' },
+      {
+        flags: '--retry-after <seconds>',
+        description: 'value of the Retry-After header (default: the time left in the window)',
+        parse: readSeconds,
+      },
+      {
+        flags: '--wait',
+        description: 'return once every instance refuses and its in-flight requests have finished',
+      },
+      { flags: '--timeout <duration>', description: 'how long --wait waits (default: 60s)', parse: readDuration },
+      force,
+    ],
+    examples: [
+      'on --for 30m --message "Back in half an hour"',
+      'on --scope payments --mode read-only',
+      'on --at 2030-12-01T02:00Z --until 2030-12-01T04:00Z',
+      'on --at 2030-12-01T02:00 --for 2h --tz Europe/Rome',
+      'on --every "0 3 * * 0" --for 1h --tz Europe/Rome',
+      'on --wait --timeout 5m',
+    ],
+    note: 'Exit codes: 0 done, 1 failure, 2 invalid usage, 4 --wait timed out.',
+    perform: performOn,
+  },
+  {
+    name: 'off',
+    description: 'turn maintenance off',
+    options: [
+      storage,
+      json,
+      { flags: '--scope <name>', description: 'only windows of this scope', parse: readName },
+      { flags: '--id <id>', description: 'only this window, active or planned', parse: readName },
+      { flags: '--all', description: 'planned windows too' },
+      force,
+    ],
+    examples: ['off', 'off --scope payments', 'off --all'],
+    perform: performOff,
+  },
+  {
+    name: 'status',
+    description: 'show active and planned windows',
+    options: [storage, json, { flags: '--history', description: 'include the change history' }],
+    examples: ['status', 'status --history', 'status --json'],
+    note:
+      'Exit codes: 0 maintenance is off, 3 it is on or instances refuse whatever is\n' +
+      "stored, 1 the storage can't be read.",
+    perform: performStatus,
+  },
+  {
+    name: 'instances',
+    description: 'list running instances and their in-flight work',
+    options: [storage, json],
+    examples: ['instances', 'instances --json'],
+    perform: performInstances,
+  },
+];

@@ -1,0 +1,66 @@
+import { InvalidWindowError } from '../errors/invalid-window.error.js';
+import { UsageError } from '../errors/usage.error.js';
+import { toVisibleJson } from '../utils/escape-control-characters.js';
+import type { CommandDescription, StorageOptions } from './command-description.js';
+import { print, printLines } from './output.js';
+import { formatStorage } from './sections.js';
+import type { Target, TargetFinder } from './target-finder.js';
+
+/** The result of a command. */
+export interface Outcome {
+  /** The output without --json. */
+  lines: string[];
+  /** The output with --json. */
+  json: unknown;
+  exitCode?: number;
+  /** The error if the command failed although it has output. */
+  error?: string;
+}
+
+/**
+ * Runs a command: finds its storage, prints the output or the error without a stack trace, and sets `process.exitCode`.
+ *
+ * @param program - the name of the program, as operators type it
+ * @throws {@link UsageError}, {@link InvalidWindowError} for invalid usage, after the storage was closed
+ */
+export async function execute(
+  command: CommandDescription,
+  options: StorageOptions,
+  finder: TargetFinder,
+  program: string,
+): Promise<void> {
+  let target: Target | undefined;
+  try {
+    target = await finder.find(options.storage);
+    await printOutcome(await command.perform({ target, program }, options), target, options);
+  } catch (error) {
+    if (isUsageError(error)) throw error;
+    await fail(error instanceof Error ? error.message : String(error), target);
+  } finally {
+    await target?.close();
+  }
+}
+
+/** Whether the operator has to correct the arguments. */
+export function isUsageError(error: unknown): error is Error {
+  return error instanceof UsageError || error instanceof InvalidWindowError;
+}
+
+async function printOutcome(
+  { lines, json, exitCode, error }: Outcome,
+  target: Target,
+  options: StorageOptions,
+): Promise<void> {
+  if (exitCode !== undefined) process.exitCode = exitCode;
+  if (options.json) await print(process.stdout, `${toVisibleJson(json)}\n`);
+  else if (lines.length > 0) await printLines(process.stdout, lines);
+  if (error !== undefined) await fail(error, target, exitCode);
+}
+
+async function fail(message: string, target: Target | undefined, exitCode = 1): Promise<void> {
+  process.exitCode = exitCode;
+  await printLines(process.stderr, [
+    `error: ${message}`,
+    ...(target ? [`storage: ${formatStorage(target.storage)}`] : []),
+  ]);
+}

@@ -1,0 +1,154 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { folderWith, type Ended } from './program.js';
+
+const FAR = '2999-01-01T00:00Z';
+const FAR_END = '2999-01-01T04:00Z';
+
+/** Calls in this order on one storage each, as an operator types them after the name of the program. */
+const CALLS: string[][] = [
+  [],
+  ['--nope'],
+  ['nope'],
+  ['stat'],
+  ['o\u001b[31mn'],
+  ['help', 'nope'],
+  ['status'],
+  ['status', '--json'],
+  ['status', '--history'],
+  ['status', '--histroy'],
+  ['status', 'extra'],
+  ['status', '--storage', 'ftp://ann:secret@host'],
+  ['status', '--storage', 'file:a', '--storage', 'redis://ann:secret@host'],
+  ['status', '--storage', 'file:.'],
+  ['status', '--storage', 'file:broken.json'],
+  ['status', '--storage', 'file:broken.json', '--json'],
+  ['instances'],
+  ['instances', '--json'],
+  ['instances', '--storage', 'file:broken.json'],
+  ['off'],
+  ['off', '--json'],
+  ['off', '--id', ' '],
+  ['off', '--nope'],
+  ['off', '--storage', 'file:README.md'],
+  ['off', '--storage', 'file:missing/state.json'],
+  ['off', '--storage', 'file:broken.json'],
+  ['on', '--for'],
+  ['on', '--for', '30'],
+  ['on', '--for', '1h', '--for', '2h'],
+  ['on', '--mode', 'half'],
+  ['on', '--message'],
+  ['on', '--at', 'tomorrow'],
+  ['on', '--at', '2999-01-01T02:00'],
+  ['on', '--at', '2020-01-01T00:00Z'],
+  ['on', '--until', '2020-01-01T00:00Z'],
+  ['on', '--until', FAR, '--for', '1h'],
+  ['on', '--tz', 'Europe/Nowhere'],
+  ['on', '--every', '0 3 * * 0'],
+  ['on', '--every', 'sundays', '--for', '1h'],
+  ['on', '--retry-after', '1.5'],
+  ['on', '--scope', ''],
+  ['on', '--scop', 'payments'],
+  ['on', '--timeout', '5s'],
+  ['on', '--wait', '--at', FAR],
+  ['on', '--storage', 'file:README.md'],
+  ['on', '--force', '--storage', 'file:README.md'],
+  ['on', '--scope', 'payments', '--mode', 'read-only', '--message', 'Back soon', '--retry-after', '60'],
+  ['on', '--scope', 'payments', '--mode', 'read-only', '--message', 'Back soon', '--retry-after', '60'],
+  ['on', '--scope', 'payments', '--mode', 'read-only', '--message', 'Later', '--json'],
+  ['on', '--message', 'Hi', '--bypass'],
+  ['on', '--at', FAR, '--until', FAR_END],
+  ['on', '--at', '2999-07-01T02:00', '--for', '2h', '--tz', 'Europe/Rome'],
+  ['on', '--wait', '--timeout', '1s'],
+  ['on', '--wait', '--timeout', '1s', '--json'],
+  ['status'],
+  ['status', '--json'],
+  ['off', '--id', 'nope'],
+  ['off', '--scope', 'search'],
+  ['off', '--scope', 'payments'],
+  ['off'],
+  ['off', '--all'],
+  ['status', '--history'],
+  ['instances', 'extra'],
+];
+
+const HELP = ['on', 'off', 'status', 'instances'].flatMap((name) => [
+  [name, '--help'],
+  [name, '-h'],
+  ['help', name],
+]);
+
+class Program {
+  readonly #folder = folderWith({ 'README.md': '# Shop\n', 'broken.json': '{"format":1' });
+  readonly #child: ChildProcess;
+
+  constructor(front: 'bin' | 'program') {
+    const env = { PATH: process.env.PATH, HOME: this.#folder };
+    this.#child = fork(join(__dirname, 'fixtures/calls.mjs'), [front], { cwd: this.#folder, env });
+  }
+
+  /** Runs a command, and replaces what differs between any two runs. */
+  async call(args: string[]): Promise<Ended> {
+    this.#child.send(args);
+    const [{ code, stdout, stderr }] = (await once(this.#child, 'message')) as [Ended];
+    return { code, stdout: this.#normalize(stdout), stderr: this.#normalize(stderr) };
+  }
+
+  #normalize(text: string): string {
+    return text
+      .replaceAll(this.#folder, '<folder>')
+      .replaceAll('shop maintenance', 'nestjs-maintenance')
+      .replace(/(?<=corrupt-)\w+/g, '<time>')
+      .replace(/20[23]\d-\d\d-\d\d[T_\d:.-]+Z?/g, '<time>')
+      .replace(/\((?:in )?[\d a-z]+(?: ago)?\)|\(now\)/g, '(<distance>)')
+      .replace(/(\bid |"id": ")\w{8}\b|\b\w{8}(?= \((?:on|planned), scope)/g, '$1<id>')
+      .replace(/(maintenance_bypass=|"token": ")[\w-]{43}/g, '$1<token>')
+      .replace(/("elapsed": )[\d.]+/g, '$1<ms>');
+  }
+
+  close(): void {
+    this.#child.kill();
+  }
+}
+
+describe('the bin and the program of an application', () => {
+  let programs: Program[];
+  beforeAll(() => {
+    programs = [new Program('bin'), new Program('program')];
+  });
+  afterAll(() => programs.forEach((program) => program.close()));
+
+  it.each(HELP)('print the same help: %s %s', async (...args) => {
+    const [bin, program] = await Promise.all(programs.map((one) => one.call(args)));
+    expect(program).toEqual(bin);
+    expect(bin).toMatchObject({ code: 0, stderr: '' });
+    expect(bin!.stdout).toMatch(/^Usage: nestjs-maintenance \w+ \[options\]\n/);
+    expect(bin!.stdout).toMatch(/\nExamples:\n {2}nestjs-maintenance /);
+    const tooLong = bin!.stdout.split('\n').filter((line) => line.length > 80);
+    expect(tooLong).toEqual([]);
+  });
+
+  it('print the same help of all commands, except for completion and version', async () => {
+    const [bin, program] = await Promise.all(programs.map((one) => one.call(['--help'])));
+    const shared = bin!.stdout.split('\n').filter((line) => !/completion|^ +shell$|--version/.test(line));
+    expect(program!.stdout.replace(/ +/g, ' ')).toBe(shared.join('\n').replace(/ +/g, ' '));
+  });
+
+  it('print the same and exit with the same code for each of 60 calls', async () => {
+    expect(CALLS.length).toBeGreaterThanOrEqual(60);
+    const codes = new Set<number | null>();
+    for (const args of CALLS) {
+      const [bin, program] = await Promise.all(programs.map((one) => one.call(args)));
+      // The bin has a command more.
+      const known = bin!.stderr.replace(/^Usage: [^]*/, '<help>');
+      expect({ args, ...program, stderr: program!.stderr.replace(/^Usage: [^]*/, '<help>') }).toEqual({
+        args,
+        ...bin,
+        stderr: known,
+      });
+      codes.add(bin!.code);
+    }
+    expect([...codes].sort()).toEqual([0, 1, 2, 3, 4]);
+  });
+});
