@@ -154,7 +154,7 @@ describe('during()', () => {
     end();
     await task;
     expect(lines.at(-1)).toMatch(
-      /^The maintenance window \w+ could not be closed after its work, so it stays open until 2026-12-01T02:01:00\.000Z: .*the network is down/,
+      /^The maintenance window \w+ could not be ended after its work, so it stays on until 2026-12-01T02:01:00\.000Z: .*the network is down/,
     );
   });
 

@@ -158,7 +158,7 @@ describeWithRedis('during() with a failing storage', () => {
         await owner.ask('endWork');
         expect(owner.log.at(-1)).toMatchObject({
           level: 'error',
-          text: expect.stringMatching(/could not be closed after its work, so it stays open until /),
+          text: expect.stringMatching(/could not be ended after its work, so it stays on until /),
         });
       } finally {
         await server.kill();

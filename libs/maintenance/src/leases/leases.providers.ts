@@ -29,9 +29,9 @@ const temporaryWindowsProvider: FactoryProvider<TemporaryWindows> = {
       clock,
       times,
       shutdown,
-      onCloseFailed: (id, until, error) =>
+      onEndFailed: (id, until, error) =>
         new MaintenanceLogger().error(
-          `The maintenance window ${id} could not be closed after its work, so it stays open until ${toIso(until)}: ${toErrorMessage(error)}`,
+          `The maintenance window ${id} could not be ended after its work, so it stays on until ${toIso(until)}: ${toErrorMessage(error)}`,
         ),
     }),
 };

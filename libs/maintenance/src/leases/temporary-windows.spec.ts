@@ -93,7 +93,7 @@ async function ownerOn(watches = true, farewell = LEASE_TIMES.shutdownTimeoutMs)
     clock,
     times: { ...LEASE_TIMES, shutdownTimeoutMs: farewell },
     shutdown: shutdown.signal,
-    onCloseFailed: (...told) => leftOpen.push(told),
+    onEndFailed: (...told) => leftOpen.push(told),
   });
 }
 

@@ -20,7 +20,7 @@ export interface TemporaryWindowsOptions {
   /** Aborts when the application starts to shut down. */
   shutdown: AbortSignal;
   /** Called if a window can't be ended, with the time at which its lease runs out, in milliseconds since the epoch. */
-  onCloseFailed: (id: string, until: number, error: unknown) => void;
+  onEndFailed: (id: string, until: number, error: unknown) => void;
 }
 
 /** Runs work in windows that end with it. Each window belongs to one call of {@link during}. */
@@ -93,7 +93,7 @@ export class TemporaryWindows {
     try {
       this.#adopt(await this.#writer.end({ id: lease.id }, origin));
     } catch (error) {
-      this.options.onCloseFailed(lease.id, lease.latestEnd, error);
+      this.options.onEndFailed(lease.id, lease.latestEnd, error);
     }
   }
 
