@@ -1,25 +1,18 @@
-import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { append } from 'vary';
-import {
-  FASTIFY_CONTEXT_SYMBOL,
-  FASTIFY_HEADER_HOOK_NAMES,
-  FASTIFY_REQUEST_SYMBOL,
-  type FastifyAdapterInternals,
-  type FastifyRouteContext,
-} from '../../nest-internals.js';
+import { FASTIFY_REQUEST_SYMBOL } from '../../nest-internals.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
-import { withTimeout } from '../../utils/with-timeout.js';
 import { ANNOUNCEMENT_HEADER } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
-import type { MaintenanceMiddleware, HttpExchange } from '../maintenance.middleware.js';
+import type { MaintenanceMiddleware } from '../maintenance.middleware.js';
 import { hasBody } from '../has-body.js';
 import { withJsonExample } from '../json-example.js';
 import type { HttpRequest } from '../http-request.interface.js';
 import { trackHandlerResult, trackRequest, type RequestAccessors } from '../../drain/request-in-flight.js';
 import { NO_HANDLERS, type ResolvedHandlers } from '../routed-handlers.js';
+import { FastifyExchanges, runHook, sendAnswer, type Hook, type HookedAdapter } from './fastify-exchanges.js';
 import {
   toPlainRequest,
   ROUTE_METHODS,
@@ -45,13 +38,6 @@ type ErrorHandler = (
   reply: FastifyReply,
 ) => unknown;
 type RegisterRoute = (path: string, handler: object) => unknown;
-type RouteContext = FastifyRouteContext<Hook>;
-type HookedAdapter = FastifyAdapterInternals<Hook, FastifyRequest>;
-type Done = (error?: unknown) => void;
-type Hook = (request: FastifyRequest, reply: FastifyReply, done: Done) => unknown;
-
-/** For all hooks that set headers together: one may look up the allowed origins in a database. */
-const HEADERS_TIMEOUT_MS = 1_000;
 
 /**
  * Connects with Fastify. The maintenance middleware is the first `onRequest` hook, before Nest's middleware and the
@@ -61,14 +47,17 @@ const HEADERS_TIMEOUT_MS = 1_000;
 export class FastifyBridge implements HttpBridge {
   /** The route that Nest is registering. */
   #registering: { route: ResolvedHandlers; isAdmin: boolean } | null = null;
-  #contextSymbol: symbol | undefined;
   /** The key of the URL that `rewriteUrl` returned, which Fastify's router matches. */
   readonly #rewrittenUrlKey = Symbol('nestjs-maintenance:rewritten-url');
+
+  readonly #exchanges: FastifyExchanges;
 
   constructor(
     private readonly adapter: AbstractHttpAdapter,
     private readonly deps: HttpBridgeDeps,
-  ) {}
+  ) {
+    this.#exchanges = new FastifyExchanges(adapter, deps.clock);
+  }
 
   attach(): void {
     const { viewLocals, middleware } = this.deps;
@@ -94,10 +83,8 @@ export class FastifyBridge implements HttpBridge {
     return (response as Partial<FastifyReply>).raw ?? (response as RawResponse);
   }
 
-  send(response: unknown, { status, headers, body }: Answer): void {
-    const reply = response as FastifyReply;
-    if (reply.sent) return;
-    void reply.code(status).headers(headers).send(body);
+  send(response: unknown, answer: Answer): void {
+    sendAnswer(response as FastifyReply, answer);
   }
 
   restoreUrl<T extends PolicyRequest>(request: T): T {
@@ -117,46 +104,6 @@ export class FastifyBridge implements HttpBridge {
     const Request = symbol && (instance as Record<symbol, Constructor>)[symbol];
     // Only Fastify's own class knows the trust-proxy setting.
     return Request ? new Request('', {}, raw, {}, undefined, {}) : toPlainRequest(raw);
-  }
-
-  #createExchange(request: FastifyRequest, reply: FastifyReply, proceed: () => void): HttpExchange {
-    return {
-      request,
-      response: reply.raw,
-      proceed,
-      send: (answer) => this.send(reply, answer),
-      ...(!this.#hasOnSendHooks(request) && { sendRefusal: (answer) => this.#sendRefusal(request, reply, answer) }),
-    };
-  }
-
-  /** Sends a refusal that no hook may change. */
-  #sendRefusal(request: FastifyRequest, reply: FastifyReply, answer: Answer): void {
-    if (reply.sent) return;
-    const { completeHeaders: allHeaders } = answer;
-    const hasNoOtherHeaders = allHeaders && reply.raw instanceof ServerResponse && isEmpty(reply.getHeaders());
-    if (!hasNoOtherHeaders || this.#hasOnResponseHooks(request)) return sendReply(reply, answer);
-    // No hook has set a header or will read those of the reply: Node does the same with less work.
-    reply.hijack();
-    reply.raw.writeHead(answer.status, allHeaders).end(answer.body);
-  }
-
-  /** Whether `onSend` hooks may change the answer. Fastify has no public way to ask. */
-  #hasOnSendHooks(request: FastifyRequest): boolean {
-    return this.#findRouteContext(request)?.onSend !== null;
-  }
-
-  /** Whether `onResponse` hooks may read the headers of the reply. Nest always adds one, for the adapter's own hook. */
-  #hasOnResponseHooks(request: FastifyRequest): boolean {
-    const hooks = this.#findRouteContext(request)?.onResponse;
-    return hooks?.length !== 1 || (this.adapter as unknown as HookedAdapter).onResponseHook !== undefined;
-  }
-
-  /** Returns the hooks of the route; `undefined` where this version of Fastify keeps them elsewhere. */
-  #findRouteContext(request: FastifyRequest): Partial<RouteContext> | undefined {
-    this.#contextSymbol ??= Object.getOwnPropertySymbols(request).find(
-      ({ description }) => description === FASTIFY_CONTEXT_SYMBOL,
-    );
-    return this.#contextSymbol && (request as unknown as Record<symbol, RouteContext | undefined>)[this.#contextSymbol];
   }
 
   #getHandlers(request: FastifyRequest): ResolvedHandlers {
@@ -191,7 +138,7 @@ export class FastifyBridge implements HttpBridge {
       if (raw.originalUrl !== undefined) raw[this.#rewrittenUrlKey] = raw.url;
       if (middleware) this.#setAnnouncementHeader(reply);
       if (!middleware || middleware.isIdle) return proceed(request, reply, done);
-      const exchange = this.#createFirstExchange(request, reply, () => runHook(proceed, request, reply, done));
+      const exchange = this.#exchanges.createFirst(request, reply, () => runHook(proceed, request, reply, done));
       const handlers = this.#getHandlers(request);
       if (request.method !== 'OPTIONS') return middleware.handle(exchange, handlers);
       // CORS answers a preflight whatever the decision is.
@@ -203,41 +150,6 @@ export class FastifyBridge implements HttpBridge {
   #setAnnouncementHeader(reply: FastifyReply): void {
     const { header } = this.deps.announcer;
     if (header !== null) void reply.header(ANNOUNCEMENT_HEADER, header);
-  }
-
-  /** Creates the exchange of a request for which no other hook has run. */
-  #createFirstExchange(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    proceed: () => void,
-  ): HttpExchange & Required<Pick<HttpExchange, 'beforeRefusal'>> {
-    return {
-      ...this.#createExchange(request, reply, proceed),
-      beforeRefusal: (refuse) => this.#runHeaderHooks(request, reply, refuse),
-    };
-  }
-
-  /**
-   * Runs the hooks that only set headers, which Fastify would run later. The hook of CORS may answer a preflight
-   * itself.
-   */
-  #runHeaderHooks(request: FastifyRequest, reply: FastifyReply, then: () => void): void {
-    const { corsHook, securityHook } = this.adapter as unknown as HookedAdapter;
-    const hooks =
-      this.#findRouteContext(request)?.onRequest?.filter(({ name }) => FASTIFY_HEADER_HOOK_NAMES.has(name)) ?? [];
-    if (corsHook) hooks.unshift(corsHook);
-    if (securityHook)
-      hooks.push((_request, _reply, done) => {
-        securityHook(request, reply.raw);
-        done();
-      });
-    if (hooks.length === 0) return then();
-    const headersSet = withTimeout(() => runHooks(hooks, request, reply), this.deps.clock, HEADERS_TIMEOUT_MS);
-    const proceed = (): void => {
-      if (!reply.sent) then();
-    };
-    // Fastify also sends the error of a hook that throws.
-    headersSet.then(proceed, proceed).catch((error: unknown) => void reply.send(error));
   }
 
   // Fastify wraps handlers and drops their metadata, so the Nest handlers go into the config of the route.
@@ -277,7 +189,7 @@ export class FastifyBridge implements HttpBridge {
   #trackHandler(handler: Handler): Handler {
     const { middleware } = this.deps;
     const passUnrouted = (request: FastifyRequest, reply: FastifyReply, error: unknown): void =>
-      middleware?.handleNotFound(this.#createExchange(request, reply, () => void reply.send(error)));
+      middleware?.handleNotFound(this.#exchanges.create(request, reply, () => void reply.send(error)));
     return function (this: unknown, request, reply) {
       try {
         // A client that disconnects closes the connection, but does not stop the handler.
@@ -298,7 +210,7 @@ export class FastifyBridge implements HttpBridge {
     adapter.setNotFoundHandler = (handler: Handler, ...rest: unknown[]) => {
       const refuseFirst: Handler = (request, reply) => {
         if (middleware.isIdle) return handler(request, reply);
-        middleware.handleNotFound(this.#createExchange(request, reply, () => void handler(request, reply)));
+        middleware.handleNotFound(this.#exchanges.create(request, reply, () => void handler(request, reply)));
       };
       return setNotFoundHandler?.(refuseFirst, ...rest);
     };
@@ -312,57 +224,13 @@ export class FastifyBridge implements HttpBridge {
       const refuseFirst: ErrorHandler = (error, request, reply) => {
         if (error?.code !== 'FST_ERR_NOT_FOUND' || middleware.isIdle) return handler(error, request, reply);
         this.#setAnnouncementHeader(reply);
-        middleware.handleNotFound(this.#createFirstExchange(request, reply, () => void handler(error, request, reply)));
+        middleware.handleNotFound(
+          this.#exchanges.createFirst(request, reply, () => void handler(error, request, reply)),
+        );
       };
       return setErrorHandler?.(refuseFirst, ...rest);
     };
   }
-}
-
-/** Runs hooks one after the other until one has answered. The error of a hook is ignored. */
-async function runHooks(hooks: Hook[], request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  for (const hook of hooks) {
-    if (reply.sent) return;
-    await new Promise<void>((resolve) => {
-      runHook(hook, request, reply, () => resolve());
-      if (reply.sent) resolve();
-    });
-  }
-}
-
-/** Runs a hook as Fastify does: it may call back, return a promise or throw. */
-function runHook(hook: Hook, request: FastifyRequest, reply: FastifyReply, done: Done): void {
-  let isDone = false;
-  const doneOnce: Done = (error) => {
-    if (!isDone) {
-      isDone = true;
-      done(error);
-    }
-  };
-  try {
-    const result = hook(request, reply, doneOnce);
-    if (result instanceof Promise) result.then(() => doneOnce(), doneOnce);
-  } catch (error) {
-    doneOnce(error);
-  }
-}
-
-function isEmpty(headers: object): boolean {
-  for (const _ in headers) return false;
-  return true;
-}
-
-function sendReply(reply: FastifyReply, { status, headers, body }: Answer): void {
-  if (reply.sent) return;
-  if (reply.hasHeader('ETag')) reply.removeHeader('ETag');
-  // Before 5.12, Fastify keeps the ETag of Node's response.
-  reply.raw.removeHeader('ETag');
-  const vary = reply.getHeader('Vary');
-  void reply
-    .code(status)
-    .headers(headers)
-    .header('Vary', vary === undefined ? 'Accept' : append(String(vary), 'Accept'))
-    .send(body);
 }
 
 // An application that ignores trailing slashes already has the route with a slash.
