@@ -1,4 +1,4 @@
-// Measures the time of a command as a multiple of a bare program of nest-commander. See README.md in this folder.
+// Measures the time of a command as a multiple of a bare program of commander and of `node -e 0`. See README.md here.
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,10 +10,19 @@ import { runTimed } from './tools/timed-program.mjs';
 const ROUNDS = isShort ? 2 : 61;
 /** Rounds that only warm up the caches of the disk. */
 const WARM_UP_ROUNDS = isShort ? 0 : 2;
-/** Every so many rounds all programs run, else only `status` and the bare program. */
+/** Every so many rounds all programs run, else only those with a target, and what they are compared with. */
 const FULL_ROUND_INTERVAL = isShort ? 1 : 3;
-/** The greatest allowed multiple of the bare program for `status`. */
-const MAX_RATIO = 1.15;
+/** The greatest allowed multiples. */
+const TARGETS = [
+  {
+    program: 'status',
+    base: 'bare',
+    what: '`status` on a file, as a multiple of a bare commander program',
+    atMost: 1.3,
+  },
+  { program: 'on', base: 'bare', what: '`on` on a file, as a multiple of a bare commander program', atMost: 1.5 },
+  { program: 'status', base: 'node', what: '`status` on a file, as a multiple of `node -e 0`', atMost: 3 },
+];
 
 const BARE = fileURLToPath(new URL('programs/bare-command.mjs', import.meta.url));
 const BIN = fileURLToPath(new URL('../libs/maintenance/bin/nestjs-maintenance.cjs', import.meta.url));
@@ -23,6 +32,7 @@ const [isOn, isOff, used] = ['on.json', 'off.json', 'used.json'].map((name) => j
 
 /** The programs, the content of the state file before each, and the expected exit code and output. */
 const PROGRAMS = {
+  node: { module: '-e', args: ['0'], code: 0, prints: /^$/ },
   bare: { module: BARE, args: ['hello'], code: 0, prints: /^hello\n$/ },
   status: { ...createCommand('status', isOff), code: 0, prints: /^Maintenance is off\.\n[^]*revision 2\n/ },
   'status, on': {
@@ -35,7 +45,6 @@ const PROGRAMS = {
     ...createCommand('on', isOff),
     code: 0,
     prints: /^Maintenance is ON\. A window was started\.\n/,
-    isInFullRounds: true,
   },
   off: {
     ...createCommand('off', isOn),
@@ -62,23 +71,24 @@ try {
 }
 
 const rows = Object.keys(PROGRAMS).map((name) => {
-  const wall = getRatiosToBare(name, 'wall');
+  const wall = getRatiosTo('bare', name, 'wall');
   return {
     program: name,
     'wall ms': median(found[name].map((run) => run.wall)),
     'cpu ms': median(found[name].map((run) => run.cpu)),
     'wall, multiple of bare': median(wall),
+    'wall, multiple of node': median(getRatiosTo('node', name, 'wall')),
     'half of all between': [0.25, 0.75].map((at) => quantile(wall, at).toFixed(2)).join(' and '),
-    'cpu, multiple of bare': median(getRatiosToBare(name, 'cpu')),
+    'cpu, multiple of bare': median(getRatiosTo('bare', name, 'cpu')),
     pairs: wall.length,
   };
 });
-const ratio = rows.find(({ program }) => program === 'status')['wall, multiple of bare'];
 await publish('command', {
   rows,
-  targets: [
-    { what: '`status` on a file, as a multiple of a bare program of nest-commander', value: ratio, atMost: MAX_RATIO },
-  ],
+  targets: TARGETS.map(({ program, base, ...target }) => ({
+    ...target,
+    value: median(getRatiosTo(base, program, 'wall')),
+  })),
   samples: Object.fromEntries(Object.keys(PROGRAMS).map((name) => [name, getSamples(name)])),
 });
 
@@ -105,15 +115,15 @@ async function runProgram({ module, args, content, code, prints }) {
 }
 
 /** Returns the quotients of the runs in the same rounds. */
-function getRatiosToBare(name, what) {
-  const bare = new Map(found.bare.map((run) => [run.round, run[what]]));
+function getRatiosTo(base, name, what) {
+  const bases = new Map(found[base].map((run) => [run.round, run[what]]));
   return getRatios(
     found[name].map((run) => run[what]),
-    found[name].map(({ round }) => bare.get(round)),
+    found[name].map(({ round }) => bases.get(round)),
   );
 }
 
 function getSamples(name) {
   const times = ['wall', 'cpu'].map((what) => [what, summarize(found[name].map((run) => run[what]))]);
-  return { ...Object.fromEntries(times), wallRatios: summarize(getRatiosToBare(name, 'wall')), runs: found[name] };
+  return { ...Object.fromEntries(times), wallRatios: summarize(getRatiosTo('bare', name, 'wall')), runs: found[name] };
 }

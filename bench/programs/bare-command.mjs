@@ -1,15 +1,9 @@
-// The smallest program of nest-commander: one command that prints a line.
-import { Module } from '@nestjs/common';
-import { Command, CommandFactory, CommandRunner } from 'nest-commander';
+// The smallest program of commander: one command that prints a line.
+import { Command } from 'commander';
 
-class HelloCommand extends CommandRunner {
-  async run() {
-    console.log('hello');
-  }
-}
-Command({ name: 'hello', description: 'say hello' })(HelloCommand);
-
-class BareModule {}
-Module({ providers: [HelloCommand] })(BareModule);
-
-await CommandFactory.run(BareModule, { logger: false });
+const program = new Command('bare');
+program
+  .command('hello')
+  .description('say hello')
+  .action(() => console.log('hello'));
+await program.parseAsync();

@@ -4,7 +4,7 @@ import { styleText } from 'node:util';
 /** The format of what begins a line, by the text there. The first that matches applies. */
 const STYLES: readonly (readonly [RegExp, Parameters<typeof styleText>[0]])[] = [
   [/^error:/, 'red'],
-  [/^(?:warning|note):/, 'yellow'],
+  [/^ *(?:warning|note):/, 'yellow'],
   [/^Maintenance is (?:forced )?ON\b[^.,]*/, 'yellow'],
   [/^Maintenance is (?:forced )?off\b/, 'green'],
   [/^(?:Drained|No instance)\b/, 'bold'],

@@ -39,7 +39,7 @@ export const COMMANDS: readonly CommandDescription[] = [
       },
       {
         flags: '--mode <mode>',
-        description: 'read-only admits reads (default: full)',
+        description: 'full by default; read-only admits reads',
         parse: readMode,
         choices: ['full', 'read-only'],
       },
