@@ -127,6 +127,10 @@ describe('The private names of GraphQL', () => {
     assertMembers<internals.GraphqlDriverInternals<object>>('@nestjs/apollo', driver, {
       _subscriptionService: 'object',
     });
+    const start = internals.START_DRIVER_METHOD;
+    const protocol = NEST_MAJOR === '11' ? 'subscriptions-transport-ws' : 'graphql-ws';
+    const namesProtocol = String(Reflect.get(ApolloDriver.prototype, start)).includes(protocol);
+    assertFound(namesProtocol, '@nestjs/apollo', `default protocol \`${protocol}\` in \`${start}\``);
     type Servers = internals.GraphqlSubscriptionServers<object>;
     const servers = driver._subscriptionService!;
     assertMembers<Pick<Servers, 'wss'>>('@nestjs/graphql', servers, { wss: 'object' });

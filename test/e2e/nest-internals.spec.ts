@@ -1,9 +1,15 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { S3Client } from '@aws-sdk/client-s3';
 import { CACHE_MANAGER as CACHE_MANAGER_TOKEN } from '@nestjs/cache-manager';
 import { Controller, Get, Header, Inject, Sse, UseGuards, type INestApplication, type Type } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Keyv } from 'keyv';
 import { createClient, createCluster, createSentinel } from 'redis';
 import * as internals from '../../libs/maintenance/src/nest-internals.js';
 import { assertFound, assertMembers, assertMetadata, startApp } from '../tools/private-names.js';
@@ -196,6 +202,54 @@ describe('The private names of Fastify', () => {
         name.includes('elmet') ? '@fastify/helmet' : '@fastify/cors',
         `hook \`${name}\``,
       );
+  });
+});
+
+describe('The private names of caches', () => {
+  const user = '@nestjs/cache-manager';
+
+  it('include the store of a Keyv, and the event before it disconnects', async () => {
+    const keyv = new Keyv();
+    assertMembers<internals.KeyvInternals>('keyv', keyv, { opts: 'object', on: 'function' });
+    const { name } = (Reflect.get(keyv.opts, 'store') as object).constructor;
+    assertFound(internals.IN_MEMORY_STORE_PATTERN.test(name), 'keyv', `in-memory \`opts.store\`, but a \`${name}\``);
+    let isEmitted = false;
+    keyv.on('disconnect', () => (isEmitted = true));
+    const disconnected = keyv.disconnect();
+    assertFound(isEmitted, 'keyv', 'event `disconnect` before it disconnects');
+    await disconnected;
+  });
+
+  it('include the stores of a Cacheable', () => {
+    const { Cacheable } = createRequire(require.resolve(user))('cacheable') as { Cacheable: new () => object };
+    const cacheable = new Cacheable();
+    assertMembers<Pick<internals.CacheableInternals, 'primary'>>('cacheable', cacheable, { primary: 'object' }, user);
+    assertFound('secondary' in cacheable, 'cacheable', '`secondary`', user);
+    const primary = Reflect.get(cacheable, 'primary') as object;
+    assertMembers<internals.KeyvInternals>('cacheable', primary, { opts: 'object', on: 'function' }, user);
+  });
+});
+
+describe('The private names of the AWS SDK', () => {
+  it('include the option of a client that reads the profile again', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'nest-internals-'));
+    const file = join(folder, 'credentials');
+    const before = { ...process.env };
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_PROFILE']) delete process.env[name];
+    Object.assign(process.env, { AWS_SHARED_CREDENTIALS_FILE: file, AWS_CONFIG_FILE: join(folder, 'config') });
+    const readKey = async (key: string): Promise<string> => {
+      await writeFile(file, `[default]\naws_access_key_id = ${key}\naws_secret_access_key = secret\n`);
+      const client = new S3Client({ region: 'us-east-1', ...internals.S3_REREAD_PROFILE_OPTION });
+      return (await client.config.credentials()).accessKeyId;
+    };
+    try {
+      expect(await readKey('first')).toBe('first');
+      const [option] = Object.keys(internals.S3_REREAD_PROFILE_OPTION);
+      assertFound((await readKey('second')) === 'second', '@aws-sdk/client-s3', `option \`${option}\``);
+    } finally {
+      process.env = before;
+      await rm(folder, { recursive: true });
+    }
   });
 });
 

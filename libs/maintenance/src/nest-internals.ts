@@ -50,11 +50,14 @@ export const CACHE_MANAGER = 'CACHE_MANAGER';
 
 /** A Keyv. */
 export interface KeyvInternals {
-  /** The class of the store tells whether the cache is in the memory of this process. */
+  /** The name of the store's class tells whether the cache is in memory: {@link IN_MEMORY_STORE_PATTERN}. */
   opts?: { store?: object };
   /** Keyv emits `disconnect` before it disconnects its store. */
   on?(event: 'disconnect', listener: () => void): unknown;
 }
+
+/** The class names of in-memory stores for Keyv: its own, and those of cacheable, quick-lru and lru-cache. */
+export const IN_MEMORY_STORE_PATTERN = /^_*(?:Map|BigMap|CacheableMemory|KeyvCacheableMemory|QuickLRU|LRUCache)\d*$/;
 
 /** A Cacheable, which has one or two stores. */
 export interface CacheableInternals {
@@ -199,6 +202,9 @@ export interface GraphqlModuleInternals<Driver> {
 /** The base class of the drivers that run Apollo Server. */
 export const APOLLO_DRIVER_NAME = 'ApolloBaseDriver';
 
+/** The method of a driver whose code names the protocol of subscriptions where the options name none. */
+export const START_DRIVER_METHOD = 'start';
+
 /** The servers of a driver's subscriptions: of graphql-ws, and on `@nestjs/graphql` 13 of the older protocol. */
 export interface GraphqlSubscriptionServers<LegacyServer> {
   wss?: UpgradingServer;
@@ -284,6 +290,11 @@ export interface BullQueueInternals<Job> {
   /** Set while the queue takes no jobs in this process. */
   readonly paused?: unknown;
 }
+
+// @aws-sdk/client-s3 3.1169
+
+/** An option of a client beyond its type. The chain of credentials gets it, and reads the profile again. */
+export const S3_REREAD_PROFILE_OPTION = { ignoreCache: true } as const;
 
 // redis 5 and 6
 

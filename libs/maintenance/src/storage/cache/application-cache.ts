@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ModuleRef } from '@nestjs/core';
-import { CACHE_MANAGER } from '../../nest-internals.js';
+import { CACHE_MANAGER, IN_MEMORY_STORE_PATTERN } from '../../nest-internals.js';
 import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
 import { MaintenanceOptionsError } from '../../errors/maintenance-options.error.js';
 import type { StateStorage } from '../state-storage.js';
@@ -72,11 +72,8 @@ function getCache(modules: ModuleRef): StateCache | null {
 
 /** Whether a cache, or one of its stores, is in the memory of this process. Unknown stores are assumed to be shared. */
 export function isLocalCache(cache: object): boolean {
-  return getKeyvs(cache).some(({ opts }) => LOCAL_STORE_PATTERN.test(opts?.store?.constructor?.name ?? ''));
+  return getKeyvs(cache).some(({ opts }) => IN_MEMORY_STORE_PATTERN.test(opts?.store?.constructor?.name ?? ''));
 }
-
-/** The class names of in-memory stores for Keyv: its own, and those of cacheable, quick-lru and lru-cache. */
-const LOCAL_STORE_PATTERN = /^_*(?:Map|BigMap|CacheableMemory|KeyvCacheableMemory|QuickLRU|LRUCache)\d*$/;
 
 function capitalize(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);

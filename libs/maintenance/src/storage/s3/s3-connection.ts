@@ -1,4 +1,5 @@
 import type * as Aws from '@aws-sdk/client-s3';
+import { S3_REREAD_PROFILE_OPTION } from '../../nest-internals.js';
 import { MAX_STATE_BYTES } from '../state-size.js';
 import { toS3Failure, S3Failure } from './s3-failure.js';
 import type { S3Location, S3StateStorageOptions } from './s3-options.js';
@@ -178,8 +179,7 @@ export class S3Connection {
         // Longer than the timeout of a call: the SDK would print the warning to the console.
         socketAcquisitionWarningTimeout: 2 * this.timeout,
       },
-      // Not in the SDK's types, but passed on to its credential chain: a new client then re-reads the profile.
-      ...{ ignoreCache: true },
+      ...S3_REREAD_PROFILE_OPTION,
     });
   }
 

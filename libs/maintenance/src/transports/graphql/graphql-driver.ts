@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { APOLLO_DRIVER_NAME, type GraphqlDriverInternals } from '../../nest-internals.js';
+import { APOLLO_DRIVER_NAME, START_DRIVER_METHOD, type GraphqlDriverInternals } from '../../nest-internals.js';
 import type { Class } from '../../utils/discovery.js';
 import type { ExecutedOperation } from './graphql-call-context.js';
 
@@ -71,7 +71,7 @@ function defaultsToGraphqlWs(driver: object): boolean {
     type;
     type = Object.getPrototypeOf(type) as object | null
   ) {
-    const { start } = type as { start?: unknown };
+    const start: unknown = Reflect.get(type, START_DRIVER_METHOD);
     if (typeof start === 'function' && Function.prototype.toString.call(start).includes(GRAPHQL_WS)) return true;
   }
   return false;
