@@ -1,8 +1,7 @@
-import * as v from 'valibot';
 import { parseDate } from '../utils/dates.js';
 import { describeForeignContent } from './foreign-content.js';
-import { HANDWRITTEN_LINEAGE, type MaintenanceState } from './maintenance-state.js';
-import { ALL_SCOPES, MAX_OCCURRENCE_MS } from './maintenance-window.js';
+import { HANDWRITTEN_LINEAGE, type HistoryEntry, type MaintenanceState } from './maintenance-state.js';
+import { ALL_SCOPES, MAX_OCCURRENCE_MS, type WindowRecurrence } from './maintenance-window.js';
 import { isUsableRecurrence } from './recurrence.js';
 
 /** The error for content of a storage that is not a state. */
@@ -21,66 +20,96 @@ export class StateFormatError extends Error {
   }
 }
 
-const date = v.pipe(
-  v.string(),
+/** Returns the path of a value that can't be used and what it must be; `undefined` if all can be used. */
+type Check = (value: unknown, path: string) => string | undefined;
+
+function expect(expected: string, isUsable: (value: unknown) => boolean): Check {
+  return (value, path) => (isUsable(value) ? undefined : `${path}: must be ${expected}`);
+}
+
+function optional(check: Check): Check {
+  return (value, path) => (value === undefined ? undefined : check(value, path));
+}
+
+// Members that are not listed are kept as they are.
+function object(members: Record<string, Check>): Check {
+  const isObject = expect('an object', (value) => typeof value === 'object' && value !== null);
+  return (value, path) =>
+    isObject(value, path) ??
+    findFirst(Object.entries(members), ([name, check]) =>
+      check((value as Record<string, unknown>)[name], path === '' ? name : `${path}.${name}`),
+    );
+}
+
+function list(check: Check): Check {
+  const isList = expect('an array', Array.isArray);
+  return (value, path) =>
+    isList(value, path) ??
+    findFirst([...(value as unknown[]).entries()], ([index, item]) => check(item, `${path}.${index}`));
+}
+
+function findFirst<T>(items: T[], check: (item: T) => string | undefined): string | undefined {
+  for (const item of items) {
+    const problem = check(item);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function integer(min: number, max = Number.MAX_SAFE_INTEGER): Check {
+  return expect(
+    `a whole number from ${min} to ${max}`,
+    (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
+  );
+}
+
+const text = expect('a string', (value) => typeof value === 'string');
+const name = expect('a string that is not empty', (value) => typeof value === 'string' && value !== '');
+const date = expect(
+  'an ISO 8601 date with a time zone',
   // Decisions use Date.parse, which is stricter than the parser of what operators type.
-  v.check(
-    (text) => parseDate(text) !== undefined && !Number.isNaN(Date.parse(text)),
-    'not an ISO 8601 date with a time zone',
-  ),
+  (value) => typeof value === 'string' && parseDate(value) !== undefined && !Number.isNaN(Date.parse(value)),
+);
+// 256 bits as base64url. A shorter secret could be guessed, and with an empty key any client could sign a cookie.
+const secret = expect('256 bits as base64url', (value) => typeof value === 'string' && /^[\w-]{43}$/.test(value));
+
+const recurrence = object({
+  cron: text,
+  timeZone: text,
+  duration: integer(1, MAX_OCCURRENCE_MS),
+  ended: optional(date),
+});
+const usableRecurrence = expect('a cron expression of five fields in a known time zone', (value) =>
+  isUsableRecurrence(value as WindowRecurrence),
 );
 
-// 256 bits as base64url. A shorter secret could be guessed, and with an empty key any client could sign a cookie.
-const secret = v.pipe(v.string(), v.regex(/^[\w-]{43}$/, 'not 256 bits as base64url'));
-
-const storedWindow = v.looseObject({
-  id: v.pipe(v.string(), v.minLength(1)),
-  scope: v.pipe(v.string(), v.minLength(1)),
-  mode: v.picklist(['full', 'read-only']),
+const storedWindow = object({
+  id: name,
+  scope: name,
+  mode: expect('"full" or "read-only"', (value) => value === 'full' || value === 'read-only'),
   startsAt: date,
-  endsAt: v.nullable(date),
-  message: v.optional(v.string()),
-  retryAfter: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
+  endsAt: (value, path) => (value === null ? undefined : date(value, path)),
+  message: optional(text),
+  retryAfter: optional(integer(0)),
   createdAt: date,
-  createdBy: v.optional(v.string()),
-  leaseUntil: v.optional(date),
-  bypass: v.optional(v.looseObject({ hash: secret, key: secret })),
-  recurrence: v.optional(
-    v.pipe(
-      v.looseObject({
-        cron: v.string(),
-        timeZone: v.string(),
-        duration: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MAX_OCCURRENCE_MS)),
-        ended: v.optional(date),
-      }),
-      v.check(
-        (recurrence) => isUsableRecurrence(recurrence),
-        'not a cron expression of five fields in a known time zone',
-      ),
-    ),
-  ),
+  createdBy: optional(text),
+  leaseUntil: optional(date),
+  bypass: optional(object({ hash: secret, key: secret })),
+  recurrence: optional((value, path) => recurrence(value, path) ?? usableRecurrence(value, path)),
 });
 
-const historyEntry = v.looseObject({
-  revision: v.number(),
-  at: v.string(),
-  action: v.string(),
-  windows: v.array(v.looseObject({ id: v.string() })),
+const historyEntry = object({
+  revision: expect('a number', (value) => typeof value === 'number'),
+  at: text,
+  action: text,
+  windows: list(object({ id: text })),
 });
 
-const state = v.looseObject({
-  format: v.literal(1),
-  lineage: v.pipe(v.string(), v.minLength(1)),
-  revision: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
-  windows: v.array(storedWindow),
-  // Decisions do not depend on the history: an invalid entry is dropped.
-  history: v.fallback(
-    v.pipe(
-      v.array(v.unknown()),
-      v.transform((entries) => entries.filter((entry) => v.is(historyEntry, entry))),
-    ),
-    [],
-  ),
+const state = object({
+  format: expect('1', (value) => value === 1),
+  lineage: name,
+  revision: integer(0),
+  windows: list(storedWindow),
 });
 
 function createHandwrittenState(on: boolean): MaintenanceState {
@@ -144,10 +173,12 @@ function assertMaxDepth(value: unknown): void {
 
 function parseStateObject(value: unknown): MaintenanceState {
   assertMaxDepth(value);
-  const result = v.safeParse(state, value);
-  if (result.success) return result.output as MaintenanceState;
-  const [issue] = result.issues;
-  throw new StateFormatError(`${v.getDotPath(issue) ?? 'the content'}: ${issue.message}`);
+  const problem = state(value, '');
+  if (problem !== undefined) throw new StateFormatError(problem.replace(/^:/, 'the content:'));
+  const { history } = value as { history?: unknown };
+  // Decisions do not depend on the history: an invalid entry is dropped.
+  const entries = Array.isArray(history) ? history.filter((entry) => historyEntry(entry, '') === undefined) : [];
+  return { ...(value as MaintenanceState), history: entries as HistoryEntry[] };
 }
 
 /** The number of characters up to which a state is indented for people. */
