@@ -12,7 +12,7 @@ export const ROOMS = {
     imports: ['errors', 'utils'],
   },
   storage: {
-    contents: 'the storage port, its drivers, reader and writer',
+    contents: 'the `StateStorage` interface, its drivers, reader and writer',
     imports: ['core', 'errors', 'utils'],
   },
   policy: {

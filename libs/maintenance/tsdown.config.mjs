@@ -3,7 +3,7 @@ import { defineConfig } from 'tsdown';
 const ENTRIES = ['index', 's3', 'redis', 'terminus', 'cli/index', 'testing/index'];
 
 /** Small pure packages. */
-const BUNDLED_BY_BIN = ['cookie', 'croner', 'valibot'];
+const BUNDLED_BY_BIN = ['cookie', 'croner'];
 
 /** npm packs only files below the package, so what stands at the top of the repository is copied. */
 const SHARED_FILES = ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs'];

@@ -594,6 +594,29 @@ describe('the output of the command line', () => {
     expect(parseJson(await command('status', '--json')).windows.active[0].message).toBe(message);
   });
 
+  it.concurrent('has colors if FORCE_COLOR asks for them, but neither in a pipe nor with --json', async () => {
+    const folder = folderWith();
+    const colored = runIn(folder, { env: { FORCE_COLOR: '1' } });
+    expect((await colored('status')).stdout).toContain('\u001b[32mMaintenance is off\u001b[39m.\n');
+    expect((await colored('nope')).stderr).toContain('\u001b[31merror:\u001b[39m unknown command');
+    expect((await colored('on', '--help')).stdout).toContain('\u001b[1mOptions:\u001b[22m');
+    expect(parseJson(await colored('status', '--json'))).toMatchObject({ active: false });
+    for (const env of [{}, { FORCE_COLOR: '0' }, { NO_COLOR: '1' }] as Record<string, string>[]) {
+      const plain = runIn(folder, { env });
+      for (const args of [['status'], ['on', '--help']]) expect((await plain(...args)).stdout).not.toContain('\u001b');
+    }
+  });
+
+  it.concurrent('says that maintenance stays on if on --wait is interrupted', async () => {
+    const folder = folderWith();
+    const interrupted = runIn(folder, { interruptAt: 'waiting' });
+    const ended = await interrupted('on', '--wait', '--scope', 'pay ments', '--storage', 'file:state.json');
+    expect(ended).toMatchObject({ code: 130, stdout: expect.stringContaining('Maintenance is ON for pay ments') });
+    expect(ended.stderr).toMatch(/^error: Interrupted\. Maintenance stays on\. To end it: .*\n/m);
+    expect(ended.stderr).toContain("nestjs-maintenance off --scope 'pay ments' --storage file:state.json\n");
+    expect((await runIn(folder)('status', '--storage', 'file:state.json')).code).toBe(3);
+  });
+
   it.concurrent('may be closed before the command has finished', async () => {
     const command = runIn(folderWith(), { stdout: 'closed' });
     expect(await command('on')).toMatchObject({ code: 0, stderr: '' });
@@ -648,6 +671,25 @@ describe('an installation of nestjs-maintenance alone', () => {
       expect(stderr).not.toMatch(unneeded);
     }
     expect(await command('off')).toMatchObject({ code: 0 });
+  });
+});
+
+describe('shell completion', () => {
+  it.concurrent.each(['bash', 'zsh', 'fish'])('prints a script for the completion in %s', async (shell) => {
+    const ended = await runIn(folderWith())('completion', shell);
+    expect(ended).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringContaining('nestjs-maintenance complete'),
+    });
+  });
+
+  it.concurrent('completes commands, options and their values', async () => {
+    const command = runIn(folderWith());
+    expect((await command('complete', '--', 'st')).stdout).toContain('status\tshow active and planned windows\n');
+    expect((await command('complete', '--', 'on', '--sc')).stdout).toContain('--scope\t');
+    expect((await command('complete', '--', 'on', '--mode', '')).stdout).toMatch(/^full\t\nread-only\t\n/);
+    expectFailure(await command('completion', 'csh'), 2, 'Allowed choices are bash, zsh, fish.');
   });
 });
 

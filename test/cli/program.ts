@@ -26,10 +26,12 @@ export interface RunOptions {
   uid?: number;
   /** A file descriptor for stdout instead of a pipe; `'closed'`: a pipe without a reader. */
   stdout?: number | 'closed';
+  /** Sends SIGINT, as Ctrl-C does, once stderr contains this text. */
+  interruptAt?: string;
 }
 
 /** Runs the command line in a separate process. */
-export function run(args: string[], { cwd, env, program, uid, stdout }: RunOptions): Promise<Ended> {
+export function run(args: string[], { cwd, env, program, uid, stdout, interruptAt }: RunOptions): Promise<Ended> {
   const { node, bin } = uid === undefined ? { node: process.execPath, bin: BIN } : getProgramFor(uid);
   const child = spawn(node, [...(program ?? [bin]), ...args], {
     cwd,
@@ -40,9 +42,14 @@ export function run(args: string[], { cwd, env, program, uid, stdout }: RunOptio
     ...(uid !== undefined && { uid, gid: uid }),
   });
   const ended: Ended = { code: null, stdout: '', stderr: '' };
+  let isInterrupted = false;
   if (stdout === 'closed') child.stdout?.destroy();
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (ended.stdout += text));
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (ended.stderr += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    ended.stderr += text;
+    const isDue = interruptAt !== undefined && ended.stderr.includes(interruptAt) && !isInterrupted;
+    if (isDue) isInterrupted = child.kill('SIGINT');
+  });
   return new Promise((done, failed) => {
     child.on('error', failed);
     child.on('close', (code) => done({ ...ended, code }));

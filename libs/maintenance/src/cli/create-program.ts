@@ -1,3 +1,4 @@
+import { styleText } from 'node:util';
 import { Command, CommanderError, Option } from 'commander';
 import { escapeControlCharacters } from '../utils/escape-control-characters.js';
 import { colorLine } from './colors.js';
@@ -26,6 +27,11 @@ export function createProgram(name: string, finder: TargetFinder): Command {
     .exitOverride()
     // The front prints errors: they may have to be escaped, and an application's program prints its own way.
     .configureOutput({ outputError: () => undefined })
+    .configureHelp({
+      styleTitle: (text) => styleText('bold', text, { validateStream: false }),
+      styleOptionTerm: (text) => styleText('cyan', text, { validateStream: false }),
+      styleSubcommandTerm: (text) => styleText('cyan', text, { validateStream: false }),
+    })
     .addHelpText('after', `\n${EXIT_CODES}`);
   for (const description of COMMANDS) addCommand(program, description, finder);
   return program;

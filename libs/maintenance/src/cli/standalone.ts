@@ -1,3 +1,5 @@
+import type { Command } from 'commander';
+import { addCompletion } from './completion.js';
 import { createProgram, runProgram } from './create-program.js';
 import { loadEnvFile } from './load-env-file.js';
 import { ignoreClosedPipe, print } from './output.js';
@@ -20,7 +22,10 @@ function loadEnvironment(): NodeJS.ProcessEnv {
  */
 export async function run(argv: string[], version: string): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) ignoreClosedPipe(stream);
-  const program = createProgram('nestjs-maintenance', new TargetFinder(loadEnvironment)).version(version);
+  const createCommands = (): Command =>
+    createProgram('nestjs-maintenance', new TargetFinder(loadEnvironment)).version(version);
+  const program = createCommands();
+  addCompletion(program, createCommands);
   const failure = await runProgram(program, argv.slice(2));
   if (failure) {
     process.exitCode = USAGE_EXIT_CODE;
