@@ -186,6 +186,14 @@ export interface RpcServerInternals<Callback> {
   handleEvent?(pattern: string, packet: unknown, context: object): Promise<unknown>;
 }
 
+// kafkajs 2.2, which the test does not check, as it is not installed
+
+/** An error that the package exports, but not in its types. */
+export interface KafkaJsInternals {
+  /** Makes the client fetch again. */
+  KafkaJSFetcherRebalanceError?: new (message: string) => Error;
+}
+
 // @nestjs/graphql and @nestjs/apollo 13.4, 14.0
 
 /** The provider of the options of a GraphQLModule. */

@@ -1,16 +1,8 @@
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Answer } from '../http/answer.js';
-
-/** Creates the headers of a refusal that is written without an adapter. */
-export function createRefusalHeaders({ headers, body }: Answer, retryAfter: number | null): Record<string, string> {
-  return {
-    ...(retryAfter !== null && { 'Retry-After': String(retryAfter) }),
-    'Cache-Control': 'no-store',
-    ...headers,
-    'Content-Length': String(body.length),
-  };
-}
+import { createProblem } from '../http/problem.js';
+import type { Refusal } from '../policy/refusal.js';
 
 /** Answers an upgrade on its socket, since Node creates no response for it. */
 export function refuseUpgrade(socket: Duplex, answer: Answer, retryAfter: number | null): void {
@@ -21,4 +13,30 @@ export function refuseUpgrade(socket: Duplex, answer: Answer, retryAfter: number
   socket.once('finish', () => socket.destroy());
   const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, ...headers.map((header) => header.join(': '))];
   socket.end(Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body]));
+}
+
+/** Refuses an upgrade that would open a socket. */
+export function refuseHandshake(socket: Duplex, refusal: Refusal, status: number): void {
+  refuseUpgrade(socket, createProblemAnswer(refusal, status), refusal.retryAfter);
+}
+
+/** Refuses a request that would start a long-polling session. Keeps CORS headers that are already set. */
+export function refuseRequest(response: ServerResponse, refusal: Refusal, status: number): void {
+  const answer = createProblemAnswer(refusal, status);
+  response.writeHead(status, createRefusalHeaders(answer, refusal.retryAfter)).end(answer.body);
+}
+
+function createProblemAnswer(refusal: Refusal, status: number): Answer {
+  const body = Buffer.from(JSON.stringify(createProblem(refusal, status)));
+  return { status, headers: { 'Content-Type': 'application/problem+json' }, body };
+}
+
+/** Creates the headers of a refusal that is written without an adapter. */
+function createRefusalHeaders({ headers, body }: Answer, retryAfter: number | null): Record<string, string> {
+  return {
+    ...(retryAfter !== null && { 'Retry-After': String(retryAfter) }),
+    'Cache-Control': 'no-store',
+    ...headers,
+    'Content-Length': String(body.length),
+  };
 }

@@ -4,11 +4,13 @@ import { concat, from, isObservable, mergeMap, of, throwError, type Observable }
 import type { Refusal } from '../../policy/refusal.js';
 import { HandlerContext } from '../handler-context.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
-import type { RegisteredHandler } from './track-rpc-handler.js';
-import { keepNextHandler, type RpcCallback } from './rpc-server.js';
+import type { RpcCallback } from './rpc-server.interface.js';
+import { keepNextHandler, type RegisteredHandler } from './track-rpc-handler.js';
 
+/** The dependencies of {@link guardCalls}. */
 export interface GuardCallsDeps extends Pick<TransportDeps, 'policy'> {
   RpcException: typeof RpcException;
+  /** Creates the error that the caller receives. */
   createError: (refusal: Refusal, context: ExecutionContext) => unknown;
   /** Whether a call of gRPC has already received its error. */
   hasEnded: (call: unknown) => boolean;

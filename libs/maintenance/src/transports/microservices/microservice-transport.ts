@@ -3,15 +3,15 @@ import type * as microservices from '@nestjs/microservices';
 import { isObservable, type Subscription } from 'rxjs';
 import type { Refusal } from '../../policy/refusal.js';
 import type { TransportAdapter } from '../../policy/transport-adapters.js';
-import { createRefetchError } from './create-refetch-error.js';
 import { endWhenRefused } from './end-when-refused.js';
 import { createGrpcError, endStreamCall, isStreamCall, isStreamCallPattern } from './grpc-calls.js';
 import { guardCalls } from './guard-calls.js';
+import { createRefetchError } from './paused-topics.js';
 import { RefusedEvents } from './refused-events.js';
 import { createHandlerLookup, isEventHandler, findRpcHandlers, getTransport } from './rpc-handlers.js';
 import { patchMethod } from '../../utils/patch-method.js';
-import type { RpcCallback, RpcServer } from './rpc-server.js';
-import { RpcServers, type Registration } from './rpc-servers.js';
+import type { RpcCallback, RpcServer } from './rpc-server.interface.js';
+import { RpcServerWatcher, type Registration } from './rpc-server-watcher.js';
 import { createRefusalPayload } from '../../http/refusal-payload.js';
 import { trackRpcHandler, type RegisteredHandler } from './track-rpc-handler.js';
 import { warnOfLostEvents } from './warn-of-lost-events.js';
@@ -23,7 +23,7 @@ type MicroservicesPackage = typeof microservices;
 export class MicroserviceTransport implements TransportAdapter {
   readonly type = 'rpc';
   readonly #events: RefusedEvents;
-  readonly #servers: RpcServers;
+  readonly #servers: RpcServerWatcher;
   /** Calls of gRPC that have received their error here. */
   readonly #endedCalls = new WeakSet<object>();
   readonly #registered = new WeakMap<RpcCallback, RegisteredHandler>();
@@ -39,7 +39,7 @@ export class MicroserviceTransport implements TransportAdapter {
   ) {
     const { modules, config } = deps;
     this.#events = new RefusedEvents(deps, rpc);
-    this.#servers = new RpcServers({
+    this.#servers = new RpcServerWatcher({
       modules,
       config,
       prepareServer: (server, registrations) => this.#prepareServer(server, registrations),

@@ -2,7 +2,7 @@ import { CallInFlight, trackCall, type TrackedHandler } from '../../drain/call-i
 import type { TransportDeps } from '../transport-deps.interface.js';
 import { trackStreamCall, isStreamCallPattern, type GrpcPattern } from './grpc-calls.js';
 import type { RpcHandler } from './rpc-handlers.js';
-import { keepNextHandler, type RpcCallback } from './rpc-server.js';
+import type { RpcCallback } from './rpc-server.interface.js';
 
 /** A handler that Nest adds to a server. */
 export interface RegisteredHandler {
@@ -25,6 +25,19 @@ export function trackRpcHandler(registered: RegisteredHandler, deps: TrackingDep
   const trackedCallback: RpcCallback = (...args) =>
     trackCall(new CallInFlight(trackedHandler, registered.isStream), deps, () => callback(...args));
   return keepNextHandler(trackedCallback, callback);
+}
+
+/**
+ * Makes a replaced handler share `next` with the original: Nest sets the next handler of an event on the handler that
+ * the server has, but reads it from the handler that Nest has created.
+ *
+ * @returns `replacement`
+ */
+export function keepNextHandler(replacement: RpcCallback, original: RpcCallback): RpcCallback {
+  return Object.defineProperty(replacement, 'next', {
+    get: () => original.next,
+    set: (next: RpcCallback) => (original.next = next),
+  });
 }
 
 function trackStreamCallHandler(

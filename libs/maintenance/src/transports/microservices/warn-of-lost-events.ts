@@ -1,8 +1,8 @@
 import type { Transport } from '@nestjs/microservices';
 import { MaintenanceLogger } from '../../utils/maintenance-logger.js';
 import type { RpcHandler } from './rpc-handlers.js';
-import type { Registration } from './rpc-servers.js';
-import type { RpcServer } from './rpc-server.js';
+import type { Registration } from './rpc-server-watcher.js';
+import type { RpcServer } from './rpc-server.interface.js';
 
 /** Warns if a server would lose refused events although the option asks for their redelivery. */
 export function warnOfLostEvents(

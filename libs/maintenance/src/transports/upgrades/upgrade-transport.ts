@@ -5,7 +5,7 @@ import type { Decision, PolicyInput } from '../../policy/maintenance-policy.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
 import type { TransportAdapter } from '../../policy/transport-adapters.js';
 import { patchMethod } from '../../utils/patch-method.js';
-import { refuseHandshake } from '../websockets/refuse-handshake.js';
+import { refuseHandshake } from '../refuse-upgrade.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
 import { copyWithUser } from '../copy-with-user.js';
 import { UpgradedSocket } from './upgraded-socket.js';

@@ -4,7 +4,7 @@ import type { Refusal } from '../../policy/refusal.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import type { Clock } from '../../utils/clock.js';
 import { CLOSE_CODE_TRY_AGAIN_LATER, CLOSE_REASON } from '../websockets/close-codes.js';
-import { refuseHandshake } from '../websockets/refuse-handshake.js';
+import { refuseHandshake } from '../refuse-upgrade.js';
 import { createCloseFrame, WebSocketFrames } from './websocket-frames.js';
 
 /** How long the client may take to close its side, and the server to finish a frame. */

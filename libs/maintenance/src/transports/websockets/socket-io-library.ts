@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { EngineIoRequest, EngineIoServer, SocketIoFileServer } from '../../nest-internals.js';
-import { refuseHandshake, refuseRequest } from './refuse-handshake.js';
+import { refuseHandshake, refuseRequest } from '../refuse-upgrade.js';
 import { createRefusalPayload } from '../../http/refusal-payload.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import { SOCKET_EVENT_NAME, type SocketClient, type SocketLibrary } from './socket-library.interface.js';

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODE_TRY_AGAIN_LATER, CLOSE_REASON } from './close-codes.js';
-import { refuseHandshake } from './refuse-handshake.js';
+import { refuseHandshake } from '../refuse-upgrade.js';
 import { createRefusalPayload } from '../../http/refusal-payload.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import { SOCKET_EVENT_NAME, type SocketClient, type SocketLibrary } from './socket-library.interface.js';

@@ -1,6 +1,6 @@
 import type { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { patchMethod } from '../../utils/patch-method.js';
-import type { RpcServer } from './rpc-server.js';
+import type { RpcServer } from './rpc-server.interface.js';
 
 /** A handler that Nest has added to a server. */
 export interface Registration {
@@ -13,7 +13,8 @@ export interface Registration {
   hasReadGlobalGuards: boolean;
 }
 
-export interface RpcServersDeps {
+/** The dependencies of {@link RpcServerWatcher}. */
+export interface RpcServerWatcherDeps {
   modules: ModulesContainer;
   config: ApplicationConfig;
   /**
@@ -27,12 +28,15 @@ export interface RpcServersDeps {
   onListen: (server: RpcServer, registrations: readonly Registration[]) => void;
 }
 
-/** Patches the microservice servers of the application: standalone or connected, existing or future ones. */
-export class RpcServers {
+/**
+ * Follows the microservice servers of the application, standalone or connected, existing or future ones: records the
+ * handlers that Nest adds to each.
+ */
+export class RpcServerWatcher {
   readonly #undo: (() => void)[] = [];
   #hasReadGlobalGuards = false;
 
-  constructor(private readonly deps: RpcServersDeps) {}
+  constructor(private readonly deps: RpcServerWatcherDeps) {}
 
   attach(): void {
     const { config, modules } = this.deps;

@@ -8,21 +8,9 @@ export interface RpcServer extends RpcServerInternals<RpcCallback> {
   listen(...args: unknown[]): unknown;
 }
 
+/** A handler as Nest adds it to a server. */
 export interface RpcCallback {
   (...args: unknown[]): unknown;
   /** The next handler of the same event. */
   next?: RpcCallback;
-}
-
-/**
- * Makes a replaced handler share `next` with the original: Nest sets the next handler of an event on the handler that
- * the server has, but reads it from the handler that Nest has created.
- *
- * @returns `replacement`
- */
-export function keepNextHandler(replacement: RpcCallback, original: RpcCallback): RpcCallback {
-  return Object.defineProperty(replacement, 'next', {
-    get: () => original.next,
-    set: (next: RpcCallback) => (original.next = next),
-  });
 }
