@@ -1,8 +1,9 @@
 // Runs the command line many times in one process: node command-line.mjs. Each message of the parent names the
 // arguments; the reply has the exit code and the output.
 import { readFileSync } from 'node:fs';
-import { run } from '../../libs/maintenan../dist/bin/standalone.cjs';
+import { createRequire } from 'node:module';
 
+const { run } = createRequire(import.meta.url)('../../libs/maintenance/dist/bin/standalone.cjs');
 const PACKAGE = new URL('../../libs/maintenance/package.json', import.meta.url);
 const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8'));
 
