@@ -104,6 +104,7 @@ export function getAccess(kind: Operation['kind']): Access {
   return kind === 'mutation' ? 'write' : 'read';
 }
 
+/** Whether a decision is a refusal that is already known. */
 export function isRefusal(decision: Decision | Promise<Decision>): decision is Refusal {
   return typeof decision === 'object' && !(decision instanceof Promise);
 }

@@ -33,11 +33,18 @@ export interface LegacyServer {
   /** @returns the parameters of the operation, or a promise of them */
   onOperation?: (message: unknown, params: LegacyParams, socket: LegacySocket) => unknown;
 }
+
+/** Executes an operation, or subscribes to it. */
 export type ExecuteOperation = (args: ExecutedOperation) => unknown;
+
+/** The parameters of an operation. */
 export interface LegacyParams {
   context?: unknown;
 }
+
+/** A socket of subscriptions-transport-ws. */
 export interface LegacySocket {
+  /** The request that opened the socket. */
   upgradeReq: IncomingMessage;
 }
 

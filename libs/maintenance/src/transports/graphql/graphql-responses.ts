@@ -34,6 +34,7 @@ function getAcceptHeader({ headers }: PolicyRequest): string {
   return [headers?.accept ?? []].flat().join(', ');
 }
 
+/** Creates the body of a response to an operation that is refused before it is executed. */
 export function createErrorBody(refusal: Refusal): Buffer {
   return Buffer.from(JSON.stringify({ errors: [createRefusalError(refusal)] }));
 }

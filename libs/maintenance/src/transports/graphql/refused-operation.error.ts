@@ -11,6 +11,7 @@ export interface RefusalError {
   extensions: RefusalExtensions;
 }
 
+/** Creates the error that a client gets for a refused operation. */
 export function createRefusalError(refusal: Refusal): RefusalError {
   const { code, message, retryAfter, startsAt, endsAt, scope, mode } = createRefusalPayload(refusal);
   return { message, extensions: { code, retryAfter, startsAt, endsAt, scope, mode } };

@@ -26,6 +26,7 @@ export interface GrpcCall {
   once(event: 'finish' | 'cancelled', listener: () => void): unknown;
 }
 
+/** An error in the form of gRPC. */
 export interface GrpcError {
   code: number;
   message: string;

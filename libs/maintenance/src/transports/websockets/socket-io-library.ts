@@ -27,6 +27,7 @@ type IoClient = SocketClient & {
   disconnect(): void;
 };
 
+/** Whether a server of the WebSocket adapter, or a namespace, is one of socket.io. */
 export function isSocketIoServer(server: object): server is IoServer {
   return getEngine(server) !== undefined;
 }

@@ -23,6 +23,7 @@ type Connect = (client: SocketClient, ...rest: unknown[]) => unknown;
 /** A client of `ws`, which can keep its messages back until its socket is admitted. */
 type PausableClient = SocketClient & { pause?(): void; resume?(): void };
 
+/** The dependencies of {@link SocketServers}. */
 export interface SocketServersDeps {
   config: ApplicationConfig;
   gateways: readonly Gateway[];

@@ -21,6 +21,7 @@ type WsClient = SocketClient & {
 
 const READY_STATE_OPEN = 1;
 
+/** Whether a server of the WebSocket adapter is one of `ws`. */
 export function isWsServer(server: object): server is WsServer {
   return typeof (server as Partial<WsServer>).handleUpgrade === 'function';
 }
