@@ -15,7 +15,6 @@ import {
   MaintenanceService,
   MaintenanceStorageError,
   StateStorage,
-  type CachedStateStorageOptions,
   type MaintenanceModuleOptions,
   type MaintenanceState,
   type StateCache,
@@ -284,7 +283,7 @@ describe('storage reads avoided', () => {
     const version = await storage.write(createState(1), null);
     for (let round = 0; round < 50; round++)
       await expect(storage.read()).resolves.toEqual({ state: createState(1), version });
-    expect(inner.reads).toBe(1);
+    expect(inner.reads).toBe(2);
   });
 
   it('reads the storage again once the entry expires, counted from the start of the read', async () => {
@@ -332,7 +331,9 @@ describe('storage reads avoided', () => {
     const window = { id: 'a', scope: '*', mode: 'full' as const, startsAt: moment, endsAt: null, createdAt: moment };
     const cached = new CachedStateStorage(new MemoryStateStorage(), cache, { ttl });
     const version = await cached.write({ ...createState(1), windows: [{ ...window, leaseUntil: moment }] }, null);
+    await cached.read();
     await cached.write({ ...createState(2), windows: [window] }, version);
+    await cached.read();
     expect(kept[0]).toBeGreaterThan(9_000);
     expect(kept[0]).toBeLessThanOrEqual(10_000);
     expect(kept[1]).toBeLessThanOrEqual(ttl);
@@ -342,9 +343,11 @@ describe('storage reads avoided', () => {
   it('shares the entry between processes and separates storages that use the same key', async () => {
     const inner = new Counted();
     const cache = createCache();
-    await new CachedStateStorage(inner, cache).write(createState(1), null);
-    expect(getRevision(await new CachedStateStorage(inner, cache).read())).toBe(1);
-    expect(inner.reads).toBe(0);
+    await inner.write(createState(1), null);
+    for (let process = 0; process < 3; process++) {
+      expect(getRevision(await new CachedStateStorage(inner, cache).read())).toBe(1);
+    }
+    expect(inner.reads).toBe(1);
     const folder = await mkdtemp(join(tmpdir(), 'cached-'));
     await expect(
       new CachedStateStorage(new FileStateStorage(join(folder, 'state.json')), cache).read(),
@@ -392,15 +395,15 @@ describe('storage reads avoided', () => {
   });
 });
 
-describe('read that started before a write', () => {
+describe('write', () => {
   const TTL = 600;
   let inner: Counted;
   let shared: SharedCache;
   let version: string;
 
   /** Creates the storage of one process. */
-  const process = (cache: StateCache = shared.handle(), options?: CachedStateStorageOptions): CachedStateStorage =>
-    new CachedStateStorage(inner, cache, { ttl: TTL, ...options });
+  const process = (cache: StateCache = shared.handle(), ttl = TTL): CachedStateStorage =>
+    new CachedStateStorage(inner, cache, { ttl });
 
   beforeEach(async () => {
     inner = new Counted();
@@ -408,111 +411,78 @@ describe('read that started before a write', () => {
     version = await inner.write(createState(1), null);
   });
 
-  it('does not restore the old entry in the same process', async () => {
+  it('removes the entry, so that processes with the same cache see the new state with their next read', async () => {
+    const [observer, writer] = [process(), process()];
+    expect(getRevision(await observer.read())).toBe(1);
+    await writer.write(createState(2), version);
+    expect(await shared.revision()).toBeUndefined();
+    expect(getRevision(await observer.read())).toBe(2);
+    expect(getRevision(await writer.read())).toBe(2);
+  });
+
+  it.each(['spec', 'other'])(
+    'is not undone by a read of the same process that began before (lineage %s)',
+    async (lineage) => {
+      const storage = process();
+      const letGo = inner.holdNextRead();
+      const read = storage.read();
+      await until('the reader has asked', () => inner.reads === 1);
+      if (lineage === 'other') inner.clear();
+      await storage.write(createState(2, lineage), lineage === 'other' ? null : version);
+      letGo();
+      expect(getRevision(await read)).toBe(1);
+      expect(await shared.revision()).toBeUndefined();
+      expect((await storage.read())!.state).toEqual(createState(2, lineage));
+      expect((await process().read())!.state).toEqual(createState(2, lineage));
+    },
+  );
+
+  it('of another program is not undone by an earlier read that is answered after a later one', async () => {
     const storage = process();
     const letGo = inner.holdNextRead();
-    const read = storage.read();
+    const earlier = storage.read();
     await until('the reader has asked', () => inner.reads === 1);
-    await storage.write(createState(2), version);
+    await inner.write(createState(2), version);
+    expect(getRevision(await storage.readFresh())).toBe(2);
     letGo();
-    expect(getRevision(await read)).toBe(1);
+    await earlier;
     expect(await shared.revision()).toBe(2);
     expect(getRevision(await storage.read())).toBe(2);
-    expect(inner.reads).toBe(1);
+    expect(inner.reads).toBe(2);
   });
 
-  it('does not restore the old entry in the same process if the write began a new lineage', async () => {
-    const storage = process();
-    const letGo = inner.holdNextRead();
-    const read = storage.read();
-    await until('the reader has asked', () => inner.reads === 1);
-    inner.clear();
-    await storage.write(createState(1, 'other'), null);
-    letGo();
-    await read;
-    expect((await storage.read())!.state.lineage).toBe('other');
-    expect((await process().read())!.state.lineage).toBe('other');
-    expect(inner.reads).toBe(1);
-  });
-
-  it('does not overwrite the newer entry of another process', async () => {
-    const [reader, writer] = [process(), process()];
-    const letGo = inner.holdNextRead();
-    const read = reader.read();
-    await until('the reader has asked', () => inner.reads === 1);
-    await writer.write(createState(2), version);
-    letGo();
-    await read;
-    expect(await shared.revision()).toBe(2);
-    expect(getRevision(await process().read())).toBe(2);
-    expect(inner.reads).toBe(1);
-  });
-
-  /** Makes a reader miss the cache, then a writer store its entry before that of the reader. */
-  async function race(
-    options?: CachedStateStorageOptions,
-  ): Promise<{ writer: CachedStateStorage; done: Promise<unknown> }> {
+  /** Makes a reader store its entry after a write of another process has removed the entry. */
+  async function storeLate(ttl: number): Promise<CachedStateStorage> {
     const slow = shared.handle();
-    const [reader, writer] = [process(slow, options), process(undefined, options)];
+    const writer = process(undefined, ttl);
     const { reached, letGo } = slow.holdNext('set');
-    const read = reader.read();
+    const read = process(slow, ttl).read();
     await reached;
     await writer.write(createState(2), version);
-    expect(await shared.revision()).toBe(2);
+    await writer.read();
     letGo();
-    return { writer, done: read };
+    await read;
+    expect(await shared.revision()).toBe(1);
+    return writer;
   }
 
-  it('may restore the old entry briefly until the next read of the writer replaces it', async () => {
-    const { writer, done } = await race();
-    await done;
-    expect(await shared.revision()).toBe(1);
-    expect(getRevision(await writer.read())).toBe(2);
-    expect(await shared.revision()).toBe(2);
-    expect(getRevision(await process().read())).toBe(2);
-  });
+  it.each([TTL, 0])(
+    'is not undone for a process that knows it, which replaces an older entry (ttl %d ms)',
+    async (ttl) => {
+      const writer = await storeLate(ttl);
+      expect(getRevision(await writer.read())).toBe(2);
+      expect(await shared.revision()).toBe(2);
+      expect(getRevision(await process(undefined, ttl).read())).toBe(2);
+    },
+  );
 
-  it('may restore the old entry for at most the time to live', async () => {
+  it('may be unknown to other processes for at most the time to live', async () => {
     const began = performance.now();
-    const { done } = await race();
-    await done;
+    await storeLate(TTL);
     const other = process();
     expect(getRevision(await other.read())).toBe(1);
     await until('another process sees the new one', async () => getRevision(await other.read()) === 2);
-    const lag = performance.now() - began;
-    expect(lag).toBeGreaterThan(TTL / 2);
-    expect(lag).toBeLessThan(TTL + 300);
-  });
-
-  it('compares an entry that never expires with the storage and removes it', async () => {
-    const { done } = await race({ ttl: 0 });
-    await done;
-    expect(getRevision(await process(undefined, { ttl: 0 }).read())).toBe(2);
-    expect(await shared.revision()).toBe(2);
-  });
-
-  it('removes an entry that never expires if the storage cannot be read', async () => {
-    const slow = shared.handle();
-    const { reached, letGo } = slow.holdNext('set');
-    const read = process(slow, { ttl: 0 }).read();
-    await reached;
-    inner.fail(new Error('away'));
-    letGo();
-    expect(getRevision(await read)).toBe(1);
-    expect(await shared.revision()).toBeUndefined();
-  });
-
-  it('does not leave an old entry forever if the cache update of a writer arrives late', async () => {
-    const slow = shared.handle();
-    const [first, second] = [process(slow, { ttl: 0 }), process(undefined, { ttl: 0 })];
-    const { reached, letGo } = slow.holdNext('set');
-    const write = first.write(createState(2), version);
-    await reached;
-    await second.write(createState(3), (await second.readFresh())!.version);
-    letGo();
-    await write;
-    expect(getRevision(await process(undefined, { ttl: 0 }).read())).toBe(3);
-    expect(await shared.revision()).toBe(3);
+    expect(performance.now() - began).toBeLessThan(TTL + 300);
   });
 });
 
@@ -526,31 +496,28 @@ describe('entry that does not match the known state', () => {
     shared = new SharedCache();
   });
 
-  it('accepts a newer revision and reads the storage once for another lineage or a missing entry', async () => {
+  it('accepts a newer revision, and reads the storage once for another lineage or a missing entry', async () => {
     const [observer, writer] = [process(), process()];
-    await expect(observer.read()).resolves.toBeNull();
-    const version = await writer.write(createState(1), null);
-    expect(getRevision(await observer.read())).toBe(1);
-    expect(inner.reads).toBe(2);
-    await writer.write(createState(2), version);
-    expect(getRevision(await observer.read())).toBe(2);
-    expect(inner.reads).toBe(2);
+    /** Lets the writer put the entry, then counts how often the observer reads the storage for its next five reads. */
+    const observe = async (check: (found: VersionedState | null) => void): Promise<number> => {
+      await writer.readFresh();
+      const { reads } = inner;
+      for (let round = 0; round < 5; round++) check(await observer.read());
+      return inner.reads - reads;
+    };
+    const version = await inner.write(createState(1), null);
+    expect(await observe((found) => expect(getRevision(found)).toBe(1))).toBe(0);
+    await inner.write(createState(2), version);
+    expect(await observe((found) => expect(getRevision(found)).toBe(2))).toBe(0);
     inner.clear();
-    await writer.write(createState(1, 'other'), null);
-    for (let round = 0; round < 5; round++) expect((await observer.read())!.state.lineage).toBe('other');
-    expect(inner.reads).toBe(3);
+    await inner.write(createState(1, 'other'), null);
+    expect(await observe((found) => expect(found!.state.lineage).toBe('other'))).toBe(1);
     inner.put('1');
-    await writer.readFresh();
-    for (let round = 0; round < 5; round++) expect((await observer.read())!.state.windows).toHaveLength(1);
-    expect(inner.reads).toBe(5);
+    expect(await observe((found) => expect(found!.state.windows).toHaveLength(1))).toBe(1);
     inner.put('0');
-    await writer.readFresh();
-    for (let round = 0; round < 5; round++) expect((await observer.read())!.state.windows).toHaveLength(0);
-    expect(inner.reads).toBe(7);
+    expect(await observe((found) => expect(found!.state.windows).toHaveLength(0))).toBe(1);
     inner.clear();
-    await writer.readFresh();
-    for (let round = 0; round < 5; round++) expect(await observer.read()).toBeNull();
-    expect(inner.reads).toBe(9);
+    expect(await observe((found) => expect(found).toBeNull())).toBe(1);
   });
 
   it('serves a restored old state once the entry expires or a write replaces it', async () => {
@@ -559,6 +526,7 @@ describe('entry that does not match the known state', () => {
       const [storage, other] = [1, 2].map(() => new CachedStateStorage(inner, shared.handle(), { key, ttl }));
       let version: string | null = null;
       for (let revision = 1; revision <= 5; revision++) version = await storage!.write(createState(revision), version);
+      await storage!.read();
       inner.put(JSON.stringify(createState(3)));
       expect(getRevision(await other!.read())).toBe(5);
       expect(getRevision(await storage!.readFresh())).toBe(3);
@@ -633,6 +601,7 @@ describe('reads that bypass the cache', () => {
     const inner = new Counted();
     const storage = new CachedStateStorage(inner, createCache());
     const old = await storage.write(createState(1), null);
+    await storage.read();
     await inner.write(createState(2), old);
     expect(getRevision(await storage.read())).toBe(1);
     await expect(storage.write(createState(3), old)).rejects.toMatchObject({ code: 'conflict' });

@@ -1,17 +1,9 @@
 import { hasLeasedWindow, LEASE_REFRESH_INTERVAL_MS } from '../../core/lease-changes.js';
 import type { MaintenanceState } from '../../core/maintenance-state.js';
+import { assertState } from '../../core/state-format.js';
 import { SystemClock } from '../../utils/clock.js';
 import { withTimeout } from '../../utils/with-timeout.js';
 import type { StateStorage, VersionedState } from '../state-storage.js';
-import {
-  createEntry,
-  formatEntry,
-  isNewerState,
-  isSameState,
-  parseEntry,
-  type CacheEntry,
-  type StateId,
-} from './cache-entry.js';
 import { getKeyvs, type CacheOptions, type StateCache } from './state-cache.js';
 
 /** Settings of a {@link CachedStateStorage}. */
@@ -27,11 +19,9 @@ export interface CachedStateStorageOptions extends CacheOptions {
 /** A cache that failed or timed out is not used again for so many milliseconds. */
 const CACHE_COOLDOWN_MS = 5_000;
 
-const CLOCK = new SystemClock();
-
 /**
- * Caches the state, so that the storage is read on a miss only. A write goes to the storage first, then to the cache.
- * A failing cache only loses the optimisation. A cache that was disconnected is not used again.
+ * Caches the state, so that the storage is read on a miss only. A write goes to the storage and removes the entry. A
+ * failing cache only loses the optimisation.
  *
  * An entry is used only if it is what this instance knows, or a later revision of it; otherwise the storage is read and
  * the entry replaced. No entry outlives `ttl`, counted from the moment the storage was asked, so that other instances
@@ -54,13 +44,15 @@ export class CachedStateStorage implements StateStorage {
   readonly report?: StateStorage['report'];
   /** Returns the reports in the storage behind the cache. Missing if that storage keeps no reports. */
   readonly reports?: StateStorage['reports'];
-  readonly #key: string;
-  readonly #ttl: number;
-  readonly #cacheTimeoutMs: number;
-  /** The state that this instance last read or wrote. If it was replaced during a read, that read may be outdated. */
+  readonly #options: Required<CachedStateStorageOptions>;
+  /** The state that this instance last read. */
   #known: StateId | undefined;
-  /** Set while the cache may be behind the storage; only a read of the storage that began later removes it. */
-  #invalidation: symbol | undefined;
+  /** Whether the cache may be behind the storage. */
+  #isOutdated = false;
+  /** Numbers the reads of the storage, in the order of their start, and the changes that may outdate them. */
+  #lastNumber = 0;
+  /** Reads up to this number may be outdated. */
+  #outdatedNumber = 0;
   /** When the cache may be used again, on the clock of `performance.now()`; `Infinity` once it was disconnected. */
   #retryCacheAt = 0;
 
@@ -72,12 +64,9 @@ export class CachedStateStorage implements StateStorage {
   constructor(
     private readonly storage: StateStorage,
     private readonly cache: StateCache,
-    options: CachedStateStorageOptions = {},
+    { key = 'maintenance_mode_state', ttl = 60_000, patience = 500 }: CachedStateStorageOptions = {},
   ) {
-    const { key = 'maintenance_mode_state', ttl = 60_000, patience = 500 } = options;
-    this.#key = key;
-    this.#ttl = ttl;
-    this.#cacheTimeoutMs = patience;
+    this.#options = { key, ttl, patience };
     // Nest disconnects the cache early in the shutdown, and the state is read until the end. A call of the cache would
     // connect its client of Redis again, which would keep the process alive.
     for (const keyv of getKeyvs(cache)) keyv.on?.('disconnect', () => (this.#retryCacheAt = Infinity));
@@ -115,11 +104,12 @@ export class CachedStateStorage implements StateStorage {
    * @throws the error of the storage
    */
   async read(): Promise<VersionedState | null> {
-    const entry = this.#invalidation ? undefined : await this.#getEntry();
+    const value = this.#isOutdated ? undefined : await this.#callCache(() => this.cache.get(this.#options.key));
+    const found = parseEntry(value, this.location);
     // Checked after the wait: a notification or a write may have come in between.
-    if (!entry || this.#invalidation || !this.#isUsable(entry.id)) return this.readFresh();
-    this.#remember(entry.id);
-    return entry.content;
+    if (found === undefined || this.#isOutdated || !continuesState(found, this.#known)) return this.readFresh();
+    this.#known = identifyState(found);
+    return found;
   }
 
   /**
@@ -129,37 +119,33 @@ export class CachedStateStorage implements StateStorage {
    * @throws the error of the storage
    */
   async readFresh(): Promise<VersionedState | null> {
-    const [known, invalidation, askedAt] = [this.#known, this.#invalidation, performance.now()];
-    const content = (await this.storage.read()) ?? null;
-    const entry = createEntry(content);
-    if (!entry) return content;
-    if (this.#invalidation === invalidation) this.#invalidation = undefined;
-    // A write or another read that finished first knows better, unless the revision says otherwise.
-    const isLatest = this.#known === known || isNewerState(entry.id, this.#known!);
-    if (isLatest) await this.#putEntry(entry, askedAt);
-    return content;
+    const number = ++this.#lastNumber;
+    const askedAt = performance.now();
+    const found = (await this.storage.read()) ?? null;
+    // Otherwise a write, a notification or a later read came in between, and knows better.
+    if (number > this.#outdatedNumber) {
+      this.#outdatedNumber = number;
+      this.#isOutdated = false;
+      this.#known = identifyState(found);
+      await this.#callCache(() => this.#setEntry(found, askedAt));
+    }
+    return found;
   }
 
   /**
-   * Writes the storage, then the cache. A write that the storage refuses does not change the cache.
+   * Writes the storage, then removes the entry: the next read replaces it.
    *
    * @returns the new version
    * @throws the error of the storage
    */
   async write(next: MaintenanceState, ifVersion: string | null): Promise<string> {
-    const askedAt = performance.now();
-    let version: string;
     try {
-      version = await this.storage.write(next, ifVersion);
-    } catch (error) {
-      // Another writer was first, or the outcome is unknown.
+      return await this.storage.write(next, ifVersion);
+    } finally {
+      // After an error too: another writer was first, or the outcome is unknown.
       this.#invalidate();
-      throw error;
+      await this.#callCache(() => this.cache.del(this.#options.key));
     }
-    const entry = createEntry({ state: next, version });
-    const isOvertaken = entry && this.#known && isNewerState(this.#known, entry.id);
-    if (entry && !isOvertaken) await this.#putEntry(entry, askedAt);
-    return version;
   }
 
   /** Closes the storage. The cache belongs to the application. */
@@ -168,54 +154,24 @@ export class CachedStateStorage implements StateStorage {
   }
 
   #invalidate(): void {
-    this.#invalidation = Symbol('invalidation');
+    this.#outdatedNumber = ++this.#lastNumber;
+    this.#isOutdated = true;
   }
 
-  #isUsable(id: StateId): boolean {
-    return !this.#known || isSameState(id, this.#known) || isNewerState(id, this.#known);
-  }
-
-  #remember(id: StateId): void {
-    if (!this.#known || !isSameState(id, this.#known)) this.#known = id;
-  }
-
-  async #putEntry(entry: CacheEntry, askedAt: number): Promise<void> {
-    this.#remember(entry.id);
-    const found = await this.#getEntry();
-    // A write or a read that finished meanwhile has put another entry.
-    if (!isSameState(entry.id, this.#known!)) return;
-    // So has another instance. Without a `ttl` the storage decides, because a restored backup is older as well.
-    if (this.#ttl > 0 && found && isNewerState(found.id, entry.id)) return;
-    const longest = hasLeasedWindow(entry.content?.state) ? LEASE_REFRESH_INTERVAL_MS : Infinity;
-    const ttl = Math.min(this.#ttl || Infinity, longest);
-    const remaining = ttl - (performance.now() - askedAt);
+  async #setEntry(found: VersionedState | null, askedAt: number): Promise<void> {
+    const { key, ttl } = this.#options;
+    const longest = hasLeasedWindow(found?.state) ? LEASE_REFRESH_INTERVAL_MS : Infinity;
+    const remaining = Math.floor(Math.min(ttl || Infinity, longest) - (performance.now() - askedAt));
     if (remaining < 1) return;
-    const text = formatEntry(entry, this.location);
-    await this.#callCache(() => this.cache.set(this.#key, text, ttl < Infinity ? Math.floor(remaining) : 0));
-    if (this.#ttl === 0) await this.#removeIfOvertaken(entry.id);
-  }
-
-  /** Removes an entry without a `ttl` that replaced the newer one of another instance: nothing else would end it. */
-  async #removeIfOvertaken(id: StateId): Promise<void> {
-    try {
-      const current = createEntry((await this.storage.read()) ?? null);
-      if (current && isSameState(current.id, id)) return;
-    } catch {
-      // Remove the entry if the storage can't be read.
-    }
-    this.#invalidate();
-    await this.#callCache(() => this.cache.del(this.#key));
-  }
-
-  async #getEntry(): Promise<CacheEntry | undefined> {
-    return parseEntry(await this.#callCache(() => this.cache.get(this.#key)), this.location);
+    const text = JSON.stringify({ location: this.location, version: found?.version ?? null, state: found?.state });
+    await this.cache.set(key, text, Number.isFinite(remaining) ? remaining : 0);
   }
 
   /** Returns what the cache answers; `undefined` if it fails, times out, or did so a moment ago. */
   async #callCache(call: () => Promise<unknown>): Promise<unknown> {
     if (performance.now() < this.#retryCacheAt) return undefined;
     try {
-      return await withTimeout(call, CLOCK, this.#cacheTimeoutMs);
+      return await withTimeout(call, new SystemClock(), this.#options.patience);
     } catch {
       this.#retryCacheAt = Math.max(this.#retryCacheAt, performance.now() + CACHE_COOLDOWN_MS);
       return undefined;
@@ -231,4 +187,37 @@ export class CachedStateStorage implements StateStorage {
 export function unwrapCache(storage: StateStorage): Pick<StateStorage, 'read' | 'location'> {
   const cached = storage as StateStorage & Partial<Pick<CachedStateStorage, 'readFresh'>>;
   return cached.readFresh ? { location: cached.location, read: () => cached.readFresh!() } : storage;
+}
+
+/** Identifies the content of a storage; all members are missing if nothing is stored. */
+interface StateId {
+  lineage?: string;
+  revision?: number;
+  version?: string;
+}
+
+function identifyState(found: VersionedState | null): StateId {
+  // A custom storage may return anything.
+  return { lineage: found?.state?.lineage, revision: found?.state?.revision, version: found?.version };
+}
+
+function continuesState(found: VersionedState | null, known: StateId | undefined): boolean {
+  if (!known) return true;
+  const { lineage, revision = 0, version } = identifyState(found);
+  return lineage === known.lineage && (version === known.version || revision > (known.revision ?? 0));
+}
+
+/** Returns `undefined` for a miss, for anything that is not an entry, and for the entry of another storage. */
+function parseEntry(value: unknown, location: string): VersionedState | null | undefined {
+  if (typeof value !== 'string') return undefined;
+  try {
+    const entry = JSON.parse(value) as { location?: unknown; version?: unknown; state?: unknown } | null;
+    if (entry?.location !== location) return undefined;
+    const { state, version } = entry;
+    if (version === null) return null;
+    assertState(state);
+    return typeof version === 'string' ? { state, version } : undefined;
+  } catch {
+    return undefined;
+  }
 }
