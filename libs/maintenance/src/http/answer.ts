@@ -65,3 +65,12 @@ function writeRefusalHeaders(response: RawResponse, { status, retryAfter }: Excl
 export function preserveStatus(response: RawResponse, answer: Answer): void {
   response[PRESERVED_STATUS] = answer.hasOwnStatus ?? false;
 }
+
+/** Ends Node's response with an answer, unless the response was sent before. */
+export function sendAnswer(response: ServerResponse, { status, headers, body }: Answer): void {
+  if (response.headersSent) return;
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.setHeader('Content-Length', body.length);
+  response.end(body);
+}

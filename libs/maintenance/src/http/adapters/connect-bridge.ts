@@ -5,7 +5,7 @@ import type { HandlerRules } from '../../policy/handler-rules.js';
 import { getPath, stripOrigin, type PolicyRequest } from '../../policy/request-path.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import { ANNOUNCEMENT_HEADER } from '../announcer.js';
-import type { Answer, RawResponse } from '../answer.js';
+import { sendAnswer, type Answer, type RawResponse } from '../answer.js';
 import type { HttpExchange } from '../maintenance.middleware.js';
 import type { HttpRequest } from '../http-request.interface.js';
 import { trackRequest, type RequestAccessors } from '../../drain/request-in-flight.js';
@@ -17,7 +17,6 @@ import {
   type HttpBridgeDeps,
   type HttpBridge,
 } from './http-bridge.interface.js';
-import { sendAnswer } from './send-answer.js';
 import { trackHandler } from './track-handler.js';
 
 /** Node's request, with the properties that adapters add. */

@@ -7,14 +7,13 @@ import type { HandlerRules } from '../../policy/handler-rules.js';
 import { getPath, stripOrigin, type PolicyRequest } from '../../policy/request-path.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import { ANNOUNCEMENT_HEADER } from '../announcer.js';
-import type { Answer, RawResponse } from '../answer.js';
+import { sendAnswer, type Answer, type RawResponse } from '../answer.js';
 import type { HttpExchange } from '../maintenance.middleware.js';
 import { withJsonExample } from '../json-example.js';
 import type { HttpRequest } from '../http-request.interface.js';
 import { trackRequest, type RequestAccessors } from '../../drain/request-in-flight.js';
 import type { ResolvedHandlers } from '../routed-handlers.js';
 import { ROUTE_METHODS, copyWithUrl, type HttpBridgeDeps, type HttpBridge } from './http-bridge.interface.js';
-import { sendAnswer } from './send-answer.js';
 import { trackHandler } from './track-handler.js';
 
 type Handler = (request: Request, response: Response, next: NextFunction) => unknown;
