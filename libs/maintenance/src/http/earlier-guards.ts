@@ -1,10 +1,10 @@
-import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { ApplicationConfig } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
-import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import { MaintenancePolicy } from '../policy/maintenance-policy.js';
 import { patchMethod } from '../utils/patch-method.js';
+import { HttpIntegration } from './http-integration.js';
 import { MaintenanceGuard } from './maintenance.guard.js';
-import type { RoutedHandlers } from './routed-handlers.js';
 
 type Activate = CanActivate['canActivate'];
 
@@ -12,13 +12,14 @@ type Activate = CanActivate['canActivate'];
  * Replaces the rejection of a global guard that runs before the {@link MaintenanceGuard} by the refusal, where a
  * window covers the call. Many clients end their session when they get 401 during maintenance.
  */
+@Injectable()
 export class EarlierGuards {
   readonly #restoreCallbacks: (() => void)[] = [];
 
   constructor(
-    private readonly policy: MaintenancePolicy,
-    private readonly guard: MaintenanceGuard,
-    private readonly handlers: RoutedHandlers,
+    @Inject(MaintenancePolicy) private readonly policy: MaintenancePolicy,
+    @Inject(MaintenanceGuard) private readonly guard: MaintenanceGuard,
+    @Inject(HttpIntegration) private readonly httpIntegration: HttpIntegration,
   ) {}
 
   /**
@@ -54,7 +55,7 @@ export class EarlierGuards {
   }
 
   #activate(activate: Activate, context: ExecutionContext, own: MaintenanceGuard | null): ReturnType<Activate> {
-    if (this.policy.isIdle && !this.handlers.hasForcedHandlers) return activate(context);
+    if (this.policy.isIdle && !this.httpIntegration.handlers.hasForcedHandlers) return activate(context);
     return this.#activateOrRefuse(activate, context, own);
   }
 
@@ -72,7 +73,10 @@ export class EarlierGuards {
     }
     const isGuarded =
       own !== null ||
-      this.handlers.isGuarded({ controller: context.getClass(), handler: context.getHandler() as never });
+      this.httpIntegration.handlers.isGuarded({
+        controller: context.getClass(),
+        handler: context.getHandler() as never,
+      });
     if (isGuarded) await (own ?? this.guard).refuseRejectedCall(context);
     if (failure) throw failure.error;
     return false;

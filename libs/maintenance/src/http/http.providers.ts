@@ -91,13 +91,6 @@ const httpIntegrationProvider: Provider = {
   },
 };
 
-const earlierGuardsProvider: Provider = {
-  provide: EarlierGuards,
-  inject: [MaintenancePolicy, MaintenanceGuard, HttpIntegration],
-  useFactory: (policy: MaintenancePolicy, guard: MaintenanceGuard, { handlers }: HttpIntegration) =>
-    new EarlierGuards(policy, guard, handlers),
-};
-
 /** The providers of http/. */
 export const httpProviders: Provider[] = [
   SharedEndpoints,
@@ -105,5 +98,5 @@ export const httpProviders: Provider[] = [
   responderProvider,
   httpIntegrationProvider,
   HttpTransport,
-  earlierGuardsProvider,
+  EarlierGuards,
 ];
