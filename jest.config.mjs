@@ -17,31 +17,50 @@ const common = {
   transformIgnorePatterns: ['/node_modules/(playwright-core|@axe-core|axe-core)/'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': ['$1.ts', '$1.js', '$1'] },
 };
+const onNest12 = { ...common, globals: { NEST_MAJOR: '12' } };
+const onNest11 = {
+  ...common,
+  globals: { NEST_MAJOR: '11' },
+  moduleNameMapper: {
+    ...common.moduleNameMapper,
+    '^@nestjs/([^/]+)(.*)$': '<rootDir>/test/nest11/node_modules/@nestjs/$1$2',
+  },
+};
 
-const e2e = { ...common, roots: ['<rootDir>/test'] };
-const nest11 = '<rootDir>/test/nest11/node_modules/@nestjs';
+const SOURCE = '<rootDir>/libs/maintenance/src';
+// Specs that take long, or measure time, memory or agreement, which other work on the machine disturbs.
+const SLOW = '\\.slow\\.spec\\.ts$';
+
+const inTest = (folders, files = '*.spec.ts') => ({
+  roots: ['<rootDir>/test'],
+  testMatch: folders.map((folder) => `<rootDir>/test/${folder}/**/${files}`),
+});
+const withoutSlow = (project) => ({ ...project, testPathIgnorePatterns: ['/node_modules/', SLOW] });
+
+/** What `npm test` runs. */
+const QUICK = [
+  withoutSlow({ ...common, displayName: 'unit', roots: [SOURCE], testMatch: ['**/*.spec.ts'] }),
+  withoutSlow({ ...onNest12, displayName: 'nest12', ...inTest(['e2e']) }),
+  withoutSlow({ ...common, displayName: 'process', ...inTest(['storage', 'cli', 'docs', 'terminus']) }),
+];
+
+/** What `npm run test:all` runs in addition. */
+const REST = [
+  withoutSlow({ ...onNest11, displayName: 'nest11', ...inTest(['e2e']) }),
+  { ...common, displayName: 'fuzz', ...inTest(['fuzz']) },
+  withoutSlow({
+    ...common,
+    displayName: 'system',
+    ...inTest(['fleet', 'soak', 'browser', 'demo', 'package', 'proxies']),
+  }),
+  // These one file after the other, see package.json.
+  { ...onNest12, displayName: 'slow', roots: [SOURCE, '<rootDir>/test'], testMatch: ['**/*.slow.spec.ts'] },
+  { ...onNest11, displayName: 'slow-nest11', ...inTest(['e2e'], '*.slow.spec.ts') },
+];
 
 export default {
   // A suite that starts servers, processes or a browser needs more than the default of 5 s on a busy machine.
   testTimeout: 30_000,
   maxWorkers: '100%',
-  projects: [
-    { ...common, displayName: 'unit', roots: ['<rootDir>/libs/maintenance/src'], testMatch: ['**/*.spec.ts'] },
-    { ...e2e, displayName: 'nest12', globals: { NEST_MAJOR: '12' }, testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'] },
-    {
-      ...e2e,
-      displayName: 'nest11',
-      globals: { NEST_MAJOR: '11' },
-      testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'],
-      moduleNameMapper: { ...common.moduleNameMapper, '^@nestjs/([^/]+)(.*)$': `${nest11}/$1$2` },
-    },
-    { ...e2e, displayName: 'fuzz', testMatch: ['<rootDir>/test/fuzz/**/*.spec.ts'] },
-    {
-      ...e2e,
-      displayName: 'process',
-      testMatch: ['storage', 'fleet', 'soak', 'cli', 'demo', 'browser', 'package', 'terminus', 'docs', 'proxies'].map(
-        (room) => `<rootDir>/test/${room}/**/*.spec.ts`,
-      ),
-    },
-  ],
+  projects: [...QUICK, ...REST],
 };

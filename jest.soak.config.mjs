@@ -8,6 +8,6 @@ export default {
   ...config,
   maxWorkers: 1,
   projects: config.projects
-    .filter(({ displayName }) => displayName === 'process')
+    .filter(({ displayName }) => displayName === 'system')
     .map((project) => ({ ...project, testMatch: ['<rootDir>/test/soak/soak.spec.ts'] })),
 };

@@ -38,3 +38,31 @@ export function call(port: number, path: string, { method = 'GET', headers = {},
     outgoing.end(body);
   });
 }
+
+/** Uploads until the response arrives; returns the status and the number of bytes that were sent by then. */
+export function upload(port: number, path: string, size: number): Promise<[number, number]> {
+  return new Promise((resolve, reject) => {
+    const chunk = Buffer.alloc(2 ** 16, 97);
+    let sent = 0;
+    const outgoing = httpRequest({
+      host: '127.0.0.1',
+      port,
+      path,
+      method: 'POST',
+      agent: false,
+      headers: { 'content-type': 'application/json', 'content-length': size },
+    });
+    outgoing.on('response', (incoming) => {
+      resolve([incoming.statusCode ?? 0, sent]);
+      outgoing.destroy();
+    });
+    outgoing.on('error', (error) => (sent === 0 ? reject(error) : undefined));
+    const pump = (): void => {
+      while (sent < size && !outgoing.destroyed) {
+        sent += chunk.length;
+        if (!outgoing.write(chunk)) return void outgoing.once('drain', pump);
+      }
+    };
+    pump();
+  });
+}

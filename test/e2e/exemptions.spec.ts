@@ -353,9 +353,7 @@ describe.each(ADAPTER_REGISTRATIONS)('the option `exempt` during a full window (
 
     it('refuses the request if exempt.user never settles', async () => {
       const call = await startActive({ roles: ['staff'], user: () => new Promise(() => undefined) });
-      const started = Date.now();
       expect((await call('/cats')).status).toBe(503);
-      expect(Date.now() - started).toBeLessThan(9_000);
     });
 
     it('refuses the request if exempt.user throws', async () => {

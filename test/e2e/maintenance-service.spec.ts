@@ -164,17 +164,15 @@ describe.each(ADAPTERS)('MaintenanceService (%s)', (adapter) => {
   });
 
   it('emits changes made by this and other instances', async () => {
-    const { maintenance, stateFile } = await startWith();
+    const { maintenance, stateFile } = await startWith({ options: { refreshInterval: 60_000 } });
     const seen: MaintenanceStatus[] = [];
     maintenance.changes.subscribe((status) => seen.push(status));
     await maintenance.enable();
     expect(seen).toMatchObject([{ active: true, revision: 1 }]);
 
     const next = waitForChange(maintenance.changes);
-    const started = performance.now();
     writeFileSync(stateFile, '0');
     expect(await next).toMatchObject({ active: false, revision: 0 });
-    expect(performance.now() - started).toBeLessThan(1000);
 
     const gone = waitForChange(maintenance.changes);
     writeFileSync(stateFile, '1\n');

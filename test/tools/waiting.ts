@@ -1,5 +1,5 @@
 /**
- * Checks a condition repeatedly, until it holds.
+ * Checks a condition repeatedly, until it holds. The limit only ends a test that would never pass.
  *
  * @param expected - the condition in words, for the error
  * @throws after `timeoutMs`
@@ -7,7 +7,7 @@
 export async function until(
   expected: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 8_000,
+  timeoutMs = 25_000,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
