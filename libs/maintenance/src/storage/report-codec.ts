@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { toInstanceReport, type InstanceReport } from '../core/instance-report.js';
-import { MAX_STATE_BYTES } from './state-size.js';
+import { MAX_STATE_BYTES } from './state-storage.js';
 
 /** The maximum size of the stored report of an instance, in bytes. */
 export const MAX_REPORT_BYTES = MAX_STATE_BYTES;

@@ -1,7 +1,6 @@
 import type { MaintenanceState } from '../core/maintenance-state.js';
 import { parseState, serializeState, StateFormatError } from '../core/state-format.js';
-import { MAX_STATE_BYTES } from './state-size.js';
-import type { VersionedState } from './state-storage.js';
+import { MAX_STATE_BYTES, type VersionedState } from './state-storage.js';
 import { createCorruptError, createOversizedStateError } from './storage-errors.js';
 
 /**

@@ -1,6 +1,9 @@
 import type { InstanceReport } from '../core/instance-report.js';
 import type { MaintenanceState } from '../core/maintenance-state.js';
 
+/** The maximum size of a stored state, in bytes: thousands of windows, and still quick to read. */
+export const MAX_STATE_BYTES = 1024 * 1024;
+
 /** A state together with the version under which the storage keeps it. */
 export interface VersionedState {
   state: MaintenanceState;

@@ -1,5 +1,5 @@
 import { MaintenanceStorageError } from '../errors/maintenance-storage.error.js';
-import { MAX_STATE_BYTES } from './state-size.js';
+import { MAX_STATE_BYTES } from './state-storage.js';
 
 /**
  * Creates the error for content that is not a state.

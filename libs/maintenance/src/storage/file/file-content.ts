@@ -3,8 +3,8 @@ import { constants, type BigIntStats } from 'node:fs';
 import { open, readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { getErrorCode } from '../error-code.js';
-import { MAX_STATE_BYTES } from '../state-size.js';
 import { nullIfMissing } from './file-errors.js';
+import { MAX_STATE_BYTES } from '../state-storage.js';
 
 /** The content of a file. */
 export interface FileContent {

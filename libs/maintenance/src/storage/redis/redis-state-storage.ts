@@ -5,8 +5,7 @@ import { MaintenanceStorageError } from '../../errors/maintenance-storage.error.
 import { descendsFrom } from '../descends-from.js';
 import { formatReport, MAX_REPORT_BYTES, parseReport } from '../report-codec.js';
 import { parseStateAtUrl, serializeStoredState } from '../state-codec.js';
-import { MAX_STATE_BYTES } from '../state-size.js';
-import type { StateStorage, VersionedState } from '../state-storage.js';
+import { MAX_STATE_BYTES, type StateStorage, type VersionedState } from '../state-storage.js';
 import { createConflictError, createOversizedContentError, describeConflict } from '../storage-errors.js';
 import {
   DEFAULT_REDIS_KEY,

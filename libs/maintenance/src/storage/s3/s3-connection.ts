@@ -1,8 +1,8 @@
 import type * as Aws from '@aws-sdk/client-s3';
 import { S3_REREAD_PROFILE_OPTION } from '../../nest-internals.js';
-import { MAX_STATE_BYTES } from '../state-size.js';
 import { toS3Failure, S3Failure } from './s3-failure.js';
 import type { S3Location, S3StateStorageOptions } from './s3-options.js';
+import { MAX_STATE_BYTES } from '../state-storage.js';
 
 type Sdk = typeof Aws;
 type S3Client = Aws.S3Client;
