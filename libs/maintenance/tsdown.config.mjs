@@ -1,15 +1,12 @@
-import { join } from 'node:path';
 import { defineConfig } from 'tsdown';
-import { loadPackagesLate } from './tsdown.packages.mjs';
 
 const ENTRIES = ['index', 's3', 'redis', 'terminus', 'cli/index', 'testing/index'];
-const INDEX = join(import.meta.dirname, 'src/index.ts');
 
 /** Small pure packages. */
 const BUNDLED_BY_BIN = ['cookie', 'croner'];
 
 /** npm packs only files below the package, so what stands at the top of the repository is copied. */
-const SHARED_FILES = ['README.md', 'LICENSE'];
+const SHARED_FILES = ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs'];
 
 /** In a package of ES modules, Node loads `.js` files as CommonJS only if a `package.json` beside them says so. */
 const commonJsManifest = {
@@ -19,53 +16,35 @@ const commonJsManifest = {
   },
 };
 
-/**
- * Node loads two large files faster than twenty small ones. Every start of an application needs `module` and `core`;
- * the storages, the test kit and the command line need only `core`, which does without Nest.
- */
-function createChunkNames() {
-  const eager = new Set();
-  const needsNest = (id, getModuleInfo, visited) => {
-    if (id.startsWith('package:@nestjs/')) return true;
-    if (visited.has(id)) return false;
-    visited.add(id);
-    return getModuleInfo(id)?.importedIds.some((imported) => needsNest(imported, getModuleInfo, visited)) ?? false;
-  };
-  const findEager = (id, getModuleInfo) => {
-    if (eager.has(id)) return;
-    eager.add(id);
-    for (const imported of getModuleInfo(id)?.importedIds ?? []) findEager(imported, getModuleInfo);
-  };
-  return (id, context) => {
-    const getModuleInfo = (module) => context.getModuleInfo(module);
-    if (eager.size === 0) findEager(INDEX, getModuleInfo);
-    if (!eager.has(id)) return null;
-    return needsNest(id, getModuleInfo, new Set()) ? 'module' : 'core';
-  };
-}
-
 const library = defineConfig({
   entry: Object.fromEntries(ENTRIES.map((entry) => [entry, `src/${entry}.ts`])),
-  format: 'cjs',
-  outDir: 'dist/cjs',
-  copy: SHARED_FILES.map((file) => ({ from: `../../${file}`, to: '.' })),
-  clean: ['dist', 'docs', 'CHANGELOG.md'],
+  format: {
+    esm: { outDir: 'dist/esm', copy: SHARED_FILES.map((file) => ({ from: `../../${file}`, to: '.' })) },
+    cjs: { outDir: 'dist/cjs', plugins: [commonJsManifest] },
+  },
+  clean: ['dist', 'docs'],
   dts: true,
-  plugins: [commonJsManifest, loadPackagesLate(ENTRIES)],
   // Everything outside `src` is a dependency or a peer dependency; the build fails if a package would be bundled.
   deps: { onlyBundle: [] },
   logLevel: 'warn',
   checks: { legacyCjs: false, pluginTimings: false, preferBuiltinFeature: false },
   outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
-  // Names of classes and functions stay, for logs and stack traces.
-  minify: {
-    compress: { keepNames: { function: true, class: true } },
-    mangle: { keepNames: true },
-    codegen: { removeWhitespace: true },
-  },
   outputOptions: {
-    chunkFileNames: 'chunks/[name].js',
-    codeSplitting: { groups: [{ name: createChunkNames(), test: /(?<!\.d)\.ts$/ }] },
+    chunkFileNames: ({ name }) => `chunks/${name.split('~', 1)[0]}-[hash].js`,
+    // Node loads a dozen files faster than two hundred, so what entry points share is merged into larger chunks. From a
+    // threshold of 5 kB on, the storages and the test kit would load Nest, which they don't need; from 1.5 kB on, some
+    // chunks would import each other.
+    codeSplitting: {
+      groups: [
+        {
+          name: 'shared',
+          test: /(?<!\.d)\.ts$/,
+          minShareCount: 2,
+          entriesAware: true,
+          entriesAwareMergeThreshold: 1_000,
+        },
+      ],
+    },
     // The declarations keep the TSDoc comments.
     comments: { jsdoc: false },
     // Jest can't run `import()` in CommonJS.
