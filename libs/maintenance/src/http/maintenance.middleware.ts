@@ -69,7 +69,11 @@ export class MaintenanceMiddleware {
     const { request, response, send } = exchange;
     const endpoint = this.endpoints.find(request.url);
     const ready = endpoint ? null : this.responder.findReadyAnswer(refusal, request, isEventStream(handlers));
-    if (ready && exchange.sendRefusal) return exchange.sendRefusal(ready);
+    if (ready && exchange.sendRefusal) {
+      // Node first parses what arrived with the head, and calls its other listeners: a malformed body gets 400, not
+      // two answers.
+      return process.nextTick(() => exchange.sendRefusal!(ready));
+    }
     enforceRefusalHeaders(response, this.responder.statusCode, refusal.retryAfter);
     const answer = endpoint?.createAnswer(refusal, request) ?? ready;
     if (answer) return send(answer);
