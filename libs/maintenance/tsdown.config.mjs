@@ -1,12 +1,14 @@
+import { join } from 'node:path';
 import { defineConfig } from 'tsdown';
 
 const ENTRIES = ['index', 's3', 'redis', 'terminus', 'cli/index', 'testing/index'];
+const INDEX = join(import.meta.dirname, 'src/index.ts');
 
 /** Small pure packages. */
 const BUNDLED_BY_BIN = ['cookie', 'croner'];
 
 /** npm packs only files below the package, so what stands at the top of the repository is copied. */
-const SHARED_FILES = ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs'];
+const SHARED_FILES = ['README.md', 'LICENSE', 'CHANGELOG.md'];
 
 /** In a package of ES modules, Node loads `.js` files as CommonJS only if a `package.json` beside them says so. */
 const commonJsManifest = {
@@ -15,6 +17,31 @@ const commonJsManifest = {
     this.emitFile({ type: 'asset', fileName: 'package.json', source: '{ "type": "commonjs" }\n' });
   },
 };
+
+/**
+ * Node loads two large files faster than twenty small ones. Every start of an application needs `module` and `core`;
+ * the storages, the test kit and the command line need only `core`, which does without Nest.
+ */
+function createChunkNames() {
+  const eager = new Set();
+  const findEager = (id, getImports) => {
+    if (eager.has(id)) return;
+    eager.add(id);
+    for (const imported of getImports(id)) findEager(imported, getImports);
+  };
+  const needsNest = (id, getImports, visited = new Set()) => {
+    if (id.startsWith('@nestjs/')) return true;
+    if (visited.has(id)) return false;
+    visited.add(id);
+    return getImports(id).some((imported) => needsNest(imported, getImports, visited));
+  };
+  return (id, context) => {
+    const getImports = (module) => context.getModuleInfo(module)?.importedIds ?? [];
+    if (eager.size === 0) findEager(INDEX, getImports);
+    if (!eager.has(id)) return null;
+    return needsNest(id, getImports) ? 'module' : 'core';
+  };
+}
 
 const library = defineConfig({
   entry: Object.fromEntries(ENTRIES.map((entry) => [entry, `src/${entry}.ts`])),
@@ -30,21 +57,8 @@ const library = defineConfig({
   checks: { legacyCjs: false, pluginTimings: false, preferBuiltinFeature: false },
   outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
   outputOptions: {
-    chunkFileNames: ({ name }) => `chunks/${name.split('~', 1)[0]}-[hash].js`,
-    // Node loads a dozen files faster than two hundred, so what entry points share is merged into larger chunks. From a
-    // threshold of 5 kB on, the storages and the test kit would load Nest, which they don't need; from 1.5 kB on, some
-    // chunks would import each other.
-    codeSplitting: {
-      groups: [
-        {
-          name: 'shared',
-          test: /(?<!\.d)\.ts$/,
-          minShareCount: 2,
-          entriesAware: true,
-          entriesAwareMergeThreshold: 1_000,
-        },
-      ],
-    },
+    chunkFileNames: 'chunks/[name].js',
+    codeSplitting: { groups: [{ name: createChunkNames(), test: /(?<!\.d)\.ts$/ }] },
     // The declarations keep the TSDoc comments.
     comments: { jsdoc: false },
     // Jest can't run `import()` in CommonJS.
