@@ -69,9 +69,9 @@ export const ROOT_FILES = {
   'maintenance.decorators.ts': ['policy'],
   'maintenance.config.ts': ['options'],
   'maintenance.service.ts': ['leases', 'drain', 'options', 'storage', 'core', 'errors', 'utils'],
-  'change-channel.ts': ['core'],
+  'diagnostics-channel.ts': ['core'],
   'boot-warnings.ts': ['maintenance.config.ts', 'options', 'utils'],
-  'monitor.providers.ts': ['change-channel.ts', 'drain', 'options', 'storage', 'core', 'utils'],
+  'monitor.providers.ts': ['diagnostics-channel.ts', 'drain', 'options', 'storage', 'core', 'utils'],
   'maintenance.providers.ts': ['boot-warnings.ts', 'monitor.providers.ts', ...MODULE_ROOMS],
   'maintenance.module-definition.ts': [
     'maintenance.config.ts',

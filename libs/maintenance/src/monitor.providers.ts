@@ -1,7 +1,7 @@
 import type { FactoryProvider } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
 import type { Subject } from 'rxjs';
-import { publishChange } from './change-channel.js';
+import { publishChange } from './diagnostics-channel.js';
 import { createStatus } from './core/create-status.js';
 import type { MaintenanceStatus } from './core/maintenance-status.js';
 import { StateLog } from './core/publisher/state-log.js';

@@ -1,4 +1,3 @@
-import type { Outcome } from './execute.js';
 import type { Target } from './target-finder.js';
 
 /** The options of every command. */
@@ -23,6 +22,17 @@ export interface CommandContext {
   target: Target;
   /** The name of the program, as operators type it, such as `nestjs-maintenance`. */
   program: string;
+}
+
+/** The result of a command. */
+export interface Outcome {
+  /** The output without --json. */
+  lines: string[];
+  /** The output with --json. */
+  json: unknown;
+  exitCode?: number;
+  /** The error if the command failed although it has output. */
+  error?: string;
 }
 
 /** One command: all that the bin and the program of an application know of it. */

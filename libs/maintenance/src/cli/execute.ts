@@ -1,21 +1,10 @@
 import { InvalidWindowError } from '../errors/invalid-window.error.js';
 import { UsageError } from '../errors/usage.error.js';
 import { toVisibleJson } from '../utils/escape-control-characters.js';
-import type { CommandDescription, StorageOptions } from './command-description.js';
+import type { CommandDescription, Outcome, StorageOptions } from './command-description.js';
 import { print, printLines } from './output.js';
 import { formatStorage } from './sections.js';
 import type { Target, TargetFinder } from './target-finder.js';
-
-/** The result of a command. */
-export interface Outcome {
-  /** The output without --json. */
-  lines: string[];
-  /** The output with --json. */
-  json: unknown;
-  exitCode?: number;
-  /** The error if the command failed although it has output. */
-  error?: string;
-}
 
 /**
  * Runs a command: finds its storage, prints the output or the error without a stack trace, and sets `process.exitCode`.

@@ -3,8 +3,7 @@ import type { DrainReport } from '../drain/drain-report.js';
 import type { DisableOptions } from '../core/window-options.js';
 import type { MaintenanceMode } from '../core/maintenance-window.js';
 import { UsageError } from '../errors/usage.error.js';
-import type { CommandContext, StorageOptions } from './command-description.js';
-import type { Outcome } from './execute.js';
+import type { CommandContext, Outcome, StorageOptions } from './command-description.js';
 import { describeInterruption, exitOnSignal } from './interruption.js';
 import { resolveTime, type TypedTime } from './local-time.js';
 import {

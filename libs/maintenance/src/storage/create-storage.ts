@@ -4,7 +4,7 @@ import { findDefaultFile, parseFileUrl } from './file/parse-file-url.js';
 import { parseS3Url } from './s3/parse-s3-url.js';
 import type { StateStorage } from './state-storage.js';
 
-/** A kind of URL that selects a built-in storage. Add a storage here. */
+/** A kind of URL that selects a built-in storage. CONTRIBUTING.md lists what else a new storage needs. */
 interface StorageScheme {
   schemes: string[];
   /** The URL that errors show as an example. */

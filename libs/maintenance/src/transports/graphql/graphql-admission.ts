@@ -27,7 +27,10 @@ export class GraphqlAdmission {
     private readonly policy: MaintenancePolicy,
     private readonly fields: RootFields,
   ) {
-    this.allRules = [...fields.all.map(({ kind, rules }) => copyWithAccess(rules, getAccess(kind))), DEFAULT_RULES];
+    this.allRules = [
+      ...fields.all.map(({ kind, rules }) => copyWithAccess(rules, getOperationAccess(kind))),
+      DEFAULT_RULES,
+    ];
     this.#hasForcedFields = fields.hasForcedFields;
   }
 
@@ -74,7 +77,7 @@ export class GraphqlAdmission {
 
   /** Whether a window that started after `before` refuses an operation that was admitted. */
   becameRefusedSince(operation: Operation, request: PolicyRequest | null, before: MonitorSnapshot): boolean {
-    const access = getAccess(operation.kind);
+    const access = getOperationAccess(operation.kind);
     return this.#findFields(operation).some((field) =>
       this.policy.becameRefusedSince({ rules: field?.rules ?? null, request, context: null, access }, before),
     );
@@ -82,7 +85,7 @@ export class GraphqlAdmission {
 
   #decide(operation: Operation, toPolicyInput: (field: RootField | null) => PolicyInput): Decision | Promise<Decision> {
     const decisions = this.#findFields(operation).map((field) =>
-      this.policy.decide({ ...toPolicyInput(field), access: getAccess(operation.kind) }),
+      this.policy.decide({ ...toPolicyInput(field), access: getOperationAccess(operation.kind) }),
     );
     return decisions.every(isSynchronous)
       ? combineDecisions(decisions)
@@ -100,7 +103,7 @@ export class GraphqlAdmission {
 }
 
 /** Returns whether an operation reads or writes: only mutations write. */
-export function getAccess(kind: Operation['kind']): Access {
+export function getOperationAccess(kind: Operation['kind']): Access {
   return kind === 'mutation' ? 'write' : 'read';
 }
 

@@ -6,7 +6,7 @@ import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { PolicyInput } from '../../policy/maintenance-policy.js';
 import type { Refusal } from '../../policy/refusal.js';
 import type { TransportAdapter } from '../../policy/transport-adapters.js';
-import { getAccess } from './graphql-admission.js';
+import { getOperationAccess } from './graphql-admission.js';
 import {
   executesOverWebSockets,
   GRAPHQL_WS,
@@ -58,7 +58,7 @@ export class GraphqlTransport implements TransportAdapter {
     const info = context.getArgByIndex<ResolverInfo | undefined>(getInfoIndex(context));
     // A field below a root field was decided with the root field.
     if (info?.path?.prev !== undefined && rules.override !== 'refuse') return null;
-    const access = info?.operation && getAccess(info.operation.operation);
+    const access = info?.operation && getOperationAccess(info.operation.operation);
     return { rules, request: this.#requests.find(getGraphqlContext(context)), context, access };
   }
 
