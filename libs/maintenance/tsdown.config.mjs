@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import { defineConfig } from 'tsdown';
 
 const ENTRIES = ['index', 's3', 'redis', 'terminus', 'cli/index', 'testing/index'];
-const INDEX = join(import.meta.dirname, 'src/index.ts');
+/** The entry points that load nothing of Nest. */
+const WITHOUT_NEST = ['s3', 'redis', 'testing/index'];
+const toPath = (entry) => join(import.meta.dirname, `src/${entry}.ts`);
 
 /** Small pure packages. */
 const BUNDLED_BY_BIN = ['cookie', 'croner'];
@@ -20,31 +22,28 @@ const commonJsManifest = {
 
 /**
  * Node loads two large files faster than twenty small ones. Every start of an application needs `module` and `core`;
- * the storages, the test kit and the command line need only `core`, which does without Nest.
+ * the storages and the test kit need only `core`, which does without Nest.
  */
 function createChunkNames() {
-  const eager = new Set();
-  const findEager = (id, getImports) => {
-    if (eager.has(id)) return;
-    eager.add(id);
-    for (const imported of getImports(id)) findEager(imported, getImports);
+  const collect = (entry, getImports, found = new Set()) => {
+    if (found.has(entry)) return found;
+    found.add(entry);
+    for (const imported of getImports(entry)) collect(imported, getImports, found);
+    return found;
   };
-  const needsNest = (id, getImports, visited = new Set()) => {
-    if (id.startsWith('@nestjs/')) return true;
-    if (visited.has(id)) return false;
-    visited.add(id);
-    return getImports(id).some((imported) => needsNest(imported, getImports, visited));
-  };
+  let chunks;
   return (id, context) => {
     const getImports = (module) => context.getModuleInfo(module)?.importedIds ?? [];
-    if (eager.size === 0) findEager(INDEX, getImports);
-    if (!eager.has(id)) return null;
-    return needsNest(id, getImports) ? 'module' : 'core';
+    chunks ??= {
+      core: new Set(WITHOUT_NEST.flatMap((entry) => [...collect(toPath(entry), getImports)])),
+      module: collect(toPath('index'), getImports),
+    };
+    return !chunks.module.has(id) ? null : chunks.core.has(id) ? 'core' : 'module';
   };
 }
 
 const library = defineConfig({
-  entry: Object.fromEntries(ENTRIES.map((entry) => [entry, `src/${entry}.ts`])),
+  entry: Object.fromEntries(ENTRIES.map((entry) => [entry, toPath(entry)])),
   format: {
     esm: { outDir: 'dist/esm', copy: SHARED_FILES.map((file) => ({ from: `../../${file}`, to: '.' })) },
     cjs: { outDir: 'dist/cjs', plugins: [commonJsManifest] },

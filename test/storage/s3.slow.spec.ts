@@ -1,11 +1,12 @@
 import { PutObjectCommand, DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { inspect, promisify } from 'node:util';
 import getPort from 'get-port';
 import { S3StateStorage, type S3StateStorageOptions } from '../../libs/maintenance/src/s3.js';
@@ -1115,13 +1116,16 @@ describe('S3StateStorage in a separate process', () => {
   beforeAll(async () => {
     // Outside of the repository, so that no parent node_modules contains the SDK.
     folder = await mkdtemp(join(tmpdir(), 's3-process-'));
-    await mkdir(join(folder, 'without/node_modules'), { recursive: true });
     // The dependencies of the package, but no optional peer.
     const { dependencies } = JSON.parse(await readFile(join(root, 'libs/maintenance/package.json'), 'utf8')) as {
       dependencies: Record<string, string>;
     };
     for (const name of Object.keys(dependencies)) {
-      await symlink(join(root, 'node_modules', name), join(folder, 'without/node_modules', name));
+      const link = join(folder, 'without/node_modules', name);
+      await mkdir(dirname(link), { recursive: true });
+      // A version that only this package uses is installed below it.
+      const own = join(root, 'libs/maintenance/node_modules', name);
+      await symlink(existsSync(own) ? own : join(root, 'node_modules', name), link);
     }
     await cp(join(root, 'libs/maintenance/dist'), join(folder, 'without'), { recursive: true });
     await writeFile(join(folder, 'without/esm/package.json'), '{ "type": "module" }');
