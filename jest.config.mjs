@@ -37,14 +37,14 @@ const inTest = (folders, files = '*.spec.ts') => ({
 });
 const withoutSlow = (project) => ({ ...project, testPathIgnorePatterns: ['/node_modules/', SLOW] });
 
-/** What `npm test` runs. */
+/** The projects of `npm test`. */
 const QUICK = [
   withoutSlow({ ...common, displayName: 'unit', roots: [SOURCE], testMatch: ['**/*.spec.ts'] }),
   withoutSlow({ ...onNest12, displayName: 'nest12', ...inTest(['e2e']) }),
   withoutSlow({ ...common, displayName: 'process', ...inTest(['storage', 'cli', 'docs', 'terminus']) }),
 ];
 
-/** What `npm run test:all` runs in addition. */
+/** The further projects of `npm run test:all`. */
 const REST = [
   withoutSlow({ ...onNest11, displayName: 'nest11', ...inTest(['e2e']) }),
   { ...common, displayName: 'fuzz', ...inTest(['fuzz']) },

@@ -1,7 +1,5 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { folderWith, type Ended } from './program.js';
+import { CommandLine, type Ran } from './command-line.js';
+import { folderWith } from './program.js';
 
 const FAR = '2999-01-01T00:00Z';
 const FAR_END = '2999-01-01T04:00Z';
@@ -80,24 +78,25 @@ const HELP = ['on', 'off', 'status', 'instances'].flatMap((name) => [
 ]);
 
 class Program {
-  readonly #folder = folderWith({ 'README.md': '# Shop\n', 'broken.json': '{"format":1' });
-  readonly #child: ChildProcess;
+  private constructor(
+    private readonly folder: string,
+    private readonly commandLine: CommandLine,
+  ) {}
 
-  constructor(front: 'bin' | 'program') {
-    const env = { PATH: process.env.PATH, HOME: this.#folder };
-    this.#child = fork(join(__dirname, 'fixtures/calls.mjs'), [front], { cwd: this.#folder, env });
+  static async start(front: 'bin' | 'program'): Promise<Program> {
+    const folder = folderWith({ 'README.md': '# Shop\n', 'broken.json': '{"format":1' });
+    return new Program(folder, await CommandLine.start(folder, {}, front));
   }
 
   /** Runs a command, and replaces what differs between any two runs. */
-  async call(args: string[]): Promise<Ended> {
-    this.#child.send(args);
-    const [{ code, stdout, stderr }] = (await once(this.#child, 'message')) as [Ended];
-    return { code, stdout: this.#normalize(stdout), stderr: this.#normalize(stderr) };
+  async call(args: string[]): Promise<Ran> {
+    const ran = await this.commandLine.run(args);
+    return { ...ran, stdout: this.#normalize(ran.stdout), stderr: this.#normalize(ran.stderr) };
   }
 
   #normalize(text: string): string {
     return text
-      .replaceAll(this.#folder, '<folder>')
+      .replaceAll(this.folder, '<folder>')
       .replaceAll('shop maintenance', 'nestjs-maintenance')
       .replace(/(?<=corrupt-)\w+/g, '<time>')
       .replace(/20[23]\d-\d\d-\d\d[T_\d:.-]+Z?/g, '<time>')
@@ -107,17 +106,17 @@ class Program {
       .replace(/("elapsed": )[\d.]+/g, '$1<ms>');
   }
 
-  close(): void {
-    this.#child.kill();
+  stop(): Promise<void> {
+    return this.commandLine.stop();
   }
 }
 
 describe('the bin and the program of an application', () => {
   let programs: Program[];
-  beforeAll(() => {
-    programs = [new Program('bin'), new Program('program')];
+  beforeAll(async () => {
+    programs = await Promise.all([Program.start('bin'), Program.start('program')]);
   });
-  afterAll(() => programs.forEach((program) => program.close()));
+  afterAll(() => Promise.all(programs.map((program) => program.stop())));
 
   it.each(HELP)('print the same help: %s %s', async (...args) => {
     const [bin, program] = await Promise.all(programs.map((one) => one.call(args)));

@@ -4,7 +4,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import type { MaintenanceState } from 'nestjs-maintenance';
 import { folderWith, run } from '../cli/program.js';
 import { CASES, holds, PATIENCE } from './cases.js';
-import { CommandLine, type Ran } from './command-line.js';
+import { CommandLine, type Ran } from '../cli/command-line.js';
 
 const HOUR = 3_600_000;
 // eslint-disable-next-line no-control-regex -- these must not get to a terminal

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Ended } from '../cli/program.js';
+import type { Ended } from './program.js';
 
 /** The outcome of a command, including an error that it threw (which it never should). */
 export interface Ran extends Ended {
@@ -12,8 +12,13 @@ export interface Ran extends Ended {
 export class CommandLine {
   private constructor(private readonly child: ChildProcess) {}
 
-  static async start(cwd: string, env: Record<string, string> = {}): Promise<CommandLine> {
-    const child = fork(join(__dirname, 'command-line.mjs'), {
+  /** @param front - the bin, or the command `maintenance` of a nest-commander program named `shop` */
+  static async start(
+    cwd: string,
+    env: Record<string, string> = {},
+    front: 'bin' | 'program' = 'bin',
+  ): Promise<CommandLine> {
+    const child = fork(join(__dirname, 'fixtures/calls.mjs'), [front], {
       cwd,
       env: { PATH: process.env.PATH, HOME: cwd, ...env },
       execArgv: [],
@@ -24,7 +29,7 @@ export class CommandLine {
 
   async run(args: readonly string[]): Promise<Ran> {
     const answered = once(this.child, 'message') as Promise<[Ran]>;
-    this.child.send({ args });
+    this.child.send(args);
     const [ran] = await answered;
     return ran;
   }
