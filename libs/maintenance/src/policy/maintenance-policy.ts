@@ -107,18 +107,18 @@ export class MaintenancePolicy {
     if (!covering) return 'admitted';
     if (covering === 'undecided') return covering;
 
-    // 3. The exemptions that need no user.
+    // 3. to 5. The exemptions that need no user: admin endpoints, tests, addresses, URLs, probes, a bypass.
     const input = new ExemptionInput(call.request, call.rules, call.context, covering, snapshot.active);
     if (this.#isExemptRequest(input)) return 'exempt';
 
-    // 4. The exemptions that need the user: the guard tries them, or the last step before it.
+    // 6. The exemptions that need the user: the guard tries them, or the last step before it.
     if (this.#userExemptions.length > 0) {
       const isBeforeGuard = call.rules !== null && call.context === null;
       if ((isBeforeGuard && !call.isUserResolved) || call.isSyncOnly) return 'undecided';
       return this.#decideByUser(input, isBeforeGuard);
     }
 
-    // 5. No exemption admits the call.
+    // 7. No exemption admits the call.
     return this.#createRefusal(covering);
   }
 
