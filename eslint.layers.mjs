@@ -47,6 +47,7 @@ export const ROOMS = {
     contents: 'admin endpoints',
     imports: ['maintenance.service.ts', 'http', 'options', 'drain', 'policy', 'storage', 'core', 'errors', 'utils'],
   },
+  health: { contents: 'the health indicator for `@nestjs/terminus`', imports: ['maintenance.service.ts'] },
   cli: {
     contents: 'the command line',
     imports: ['options', 'drain', 'leases', 'policy', 'storage', 'core', 'errors', 'utils'],
@@ -60,7 +61,9 @@ const SHARED = ['maintenance.constants.ts', 'nest-internals.ts'];
 /** Imports of `*.providers.ts` besides those of their folder: they connect it with the resolved options. */
 export const PROVIDER_IMPORTS = ['maintenance.config.ts', 'options', 'storage'];
 
-const MODULE_ROOMS = Object.keys(ROOMS).filter((room) => room !== 'cli' && room !== 'testing');
+/** The rooms behind entry points of their own. */
+const SEPARATE_ROOMS = ['health', 'cli', 'testing'];
+const MODULE_ROOMS = Object.keys(ROOMS).filter((room) => !SEPARATE_ROOMS.includes(room));
 
 /** The files beside the folders, and the layers that each may import. */
 export const ROOT_FILES = {
@@ -89,7 +92,7 @@ export const ROOT_FILES = {
   ],
   'redis.ts': ['storage'],
   's3.ts': ['storage'],
-  'terminus.ts': ['maintenance.service.ts'],
+  'terminus.ts': ['health'],
 };
 
 /** Returns the layer of a file of the library: its folder, or its own name. */
