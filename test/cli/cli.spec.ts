@@ -269,6 +269,23 @@ describe('on, status and off', () => {
     ]);
   });
 
+  it.concurrent('store, change and clear the addresses that a window admits', async () => {
+    const command = runIn(folderWith());
+    const on = await command('on', '--allow-ip', '203.0.113.7', '--allow-ip', '2001:db8::/32', '--message', 'Hi');
+    expect(on.stdout).toContain('admits 203.0.113.7, 2001:db8::/32\n');
+    const getAllowed = async (): Promise<unknown> =>
+      parseJson(await command('status', '--json')).windows.active[0].allowIps;
+    expect(await getAllowed()).toEqual(['203.0.113.7', '2001:db8::/32']);
+    await command('on', '--message', 'Later');
+    expect(await getAllowed()).toEqual(['203.0.113.7', '2001:db8::/32']);
+    expect((await command('on', '--allow-ip', '10.0.0.0/8')).stdout).toContain('The window was changed.');
+    expect((await command('status')).stdout).toContain('admits 10.0.0.0/8\n');
+    await command('on', '--allow-ip', '');
+    expect(await getAllowed()).toBeUndefined();
+    const { stdout } = await command('status', '--history');
+    expect(stdout.match(/admits [^,]+/g)).toEqual(['admits 10.0.0.0/8', 'admits 203.0.113.7', 'admits 203.0.113.7']);
+  });
+
   itAsRoot('record the uid of a user without a name', async () => {
     const folder = folderWith();
     chmodSync(folder, 0o777);
@@ -285,6 +302,7 @@ describe('invalid usage of the command line', () => {
     [['--json', 'status'], "unknown option '--json'"],
     [['status', 'extra'], 'too many arguments'],
     [['on', '--message'], 'argument missing'],
+    [['on', '--allow-ip', '10.0.0.300'], 'an IP address or a CIDR block'],
     [['on', '--at', 'tomorrow'], /ISO 8601 with a time zone, such as 2030-12-01T02:00Z/],
     [['on', '--until', '2999-02-30T02:00Z'], /a date that exists/],
     [['on', '--until', '2020-01-01T00:00Z'], 'is in the past'],

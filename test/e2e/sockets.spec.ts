@@ -406,6 +406,18 @@ const ROWS: Row[] = [
     ...{ newSocket: 'connected', before: 'open', say: true },
   },
   {
+    name: 'a window that admits the address',
+    gateways: [createGateway()],
+    window: { allowIps: ['127.0.0.0/8'] },
+    ...{ newSocket: 'connected', before: 'open', say: true },
+  },
+  {
+    name: 'a window that admits another address',
+    gateways: [createGateway()],
+    window: { allowIps: ['203.0.113.7'] },
+    ...{ newSocket: 'refused', before: 'closed' },
+  },
+  {
     name: 'an exempt address in a header of an untrusted client',
     gateways: [createGateway()],
     setup: { options: { exempt: { ips: ['203.0.113.7'] } } },

@@ -207,6 +207,8 @@ describe.each(ADAPTERS)('upgrades (%s)', (adapter) => {
   const rows: Row[] = [
     { name: 'an exempt address', setup: { options: { exempt: { ips: ['127.0.0.1'] } } }, isAdmitted: true },
     { name: 'another address', setup: { options: { exempt: { ips: ['192.0.2.1'] } } }, isAdmitted: false },
+    { name: 'a window that admits the address', window: { allowIps: ['127.0.0.1'] }, isAdmitted: true },
+    { name: 'a window that admits another', window: { allowIps: ['192.0.2.1'] }, isAdmitted: false },
     { name: 'an exempt URL', setup: { options: { exempt: { urls: ['/live'] } } }, isAdmitted: true },
     { name: 'another URL', setup: { options: { exempt: { urls: ['/other'] } } }, isAdmitted: false },
     { name: 'an exempt role', setup: staff, headers: { 'x-role': 'staff' }, isAdmitted: true },

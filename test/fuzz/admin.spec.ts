@@ -7,7 +7,9 @@ import { CASES, expectCleanPrototypes, holds, PATIENCE } from './cases.js';
 import { formatRequest, Wire, type Answer } from './wire.js';
 
 const TOKEN = 'the-token-of-the-test';
-const FIELDS = ['scope', 'mode', 'startsAt', 'endsAt', 'message', 'retryAfter', 'createdBy', 'recurrence'];
+const FIELDS = [
+  ...['scope', 'mode', 'startsAt', 'endsAt', 'message', 'retryAfter', 'allowIps', 'allowMe', 'createdBy', 'recurrence'],
+];
 const SELECTORS = ['scope', 'id', 'all'];
 const WINDOW = {
   ...{ id: 'w1', scope: '*', mode: 'read-only', startsAt: '2026-01-01T00:00:00.000Z', endsAt: null },
@@ -84,6 +86,15 @@ const LIKELY: Record<string, Arbitrary<Json>> = {
   endsAt: fc.oneof(fc.constant('null'), quoted(moment)),
   message: quoted(string),
   retryAfter: number,
+  allowIps: fc
+    .array(
+      quoted(fc.oneof(fc.constantFrom('203.0.113.7', '10.0.0.0/8', '2001:db8::/32', '10.0.0.300', '::/129'), string)),
+      {
+        maxLength: 3,
+      },
+    )
+    .map((entries) => `[${entries.join()}]`),
+  allowMe: fc.constantFrom('true', 'false'),
   createdBy: quoted(string),
   id: quoted(fc.oneof(fc.constantFrom('w1', 'w2'), string)),
   all: fc.constantFrom('true', 'false'),
@@ -282,6 +293,8 @@ function isInvalid(endpoint: string, given: Record<string, unknown>): boolean {
     has('message', isText) ||
     has('createdBy', isText) ||
     has('retryAfter', (value) => Number.isSafeInteger(value) && (value as number) >= 0) ||
+    has('allowIps', (value) => value === null || (Array.isArray(value) && value.every(isText))) ||
+    has('allowMe', (value) => typeof value === 'boolean') ||
     has('startsAt', isText) ||
     has('endsAt', (value) => value === null || isText(value)) ||
     has(
@@ -406,6 +419,7 @@ describe.each(ADAPTERS)('admin endpoints on %s', (adapter) => {
           endsAt: fc.option(future),
           message: fc.oneof(fc.string({ unit: 'binary' }), string),
           retryAfter: fc.maxSafeNat(),
+          allowIps: fc.uniqueArray(fc.constantFrom('203.0.113.7', '10.0.0.0/8', '2001:db8::/32'), { minLength: 1 }),
           createdBy: string,
         },
         { requiredKeys: ['scope'] },

@@ -89,6 +89,9 @@ const ON: Record<string, Arbitrary<Given>> = {
     endsAt: iso(until),
   })),
   '--retry-after': given('--retry-after', fc.maxSafeNat().map(String), (seconds) => ({ retryAfter: Number(seconds) })),
+  '--allow-ip': given('--allow-ip', fc.constantFrom('203.0.113.7', '10.0.0.0/8', '2001:db8::/32'), (address) => ({
+    allowIps: [address],
+  })),
   '--tz': given('--tz', fc.constantFrom('UTC', 'Europe/Rome'), () => ({})),
   '--bypass': fc.constant({ name: '--bypass', args: ['--bypass'], stores: { bypass: expect.anything() } }),
   '--json': fc.constant({ name: '--json', args: ['--json'] }),
@@ -125,6 +128,7 @@ const mistakeOfOn: Arbitrary<Mistake> = fc.oneof(
     fc.oneof(fc.constantFrom('Mars/Base', '../etc/passwd', 'Europe/Rome\u001b[2J'), unless(/^[+-]?[\w/:\u2212]/)),
   ),
   bad('--retry-after', unless(/^\d+$/)),
+  bad('--allow-ip', fc.constantFrom('10.0.0.300', '10.0.0.0/33', 'localhost', '\u001b[2J')),
   bad('--timeout', fc.constantFrom('60', 'x', '-1s', '\u001b[2J')),
   bad('--scope', fc.constantFrom('', ' ', '\t')),
   fc.constantFrom<Mistake>(

@@ -54,6 +54,9 @@ const window = fc
         endsAt: fc.oneof(fc.constant(null), moment),
         message: text,
         retryAfter: fc.constantFrom(0, 1, 3600, Number.MAX_SAFE_INTEGER),
+        allowIps: fc.array(fc.constantFrom('203.0.113.7', '10.0.0.0/8', '2001:db8::/32', '::ffff:10.0.0.1'), {
+          maxLength: 3,
+        }),
         createdAt: moment,
         createdBy: text,
         leaseUntil: moment,

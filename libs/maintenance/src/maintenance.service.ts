@@ -223,11 +223,13 @@ export class MaintenanceService {
   /**
    * Does the work of {@link enable}, for a change that does not come from code.
    *
+   * @param allowIp - an address that the window admits besides those that it admits already
    * @internal
    */
-  async startWindow(window: unknown, origin: ChangeOrigin): Promise<WriteResult> {
+  async startWindow(window: unknown, origin: ChangeOrigin, allowIp?: string): Promise<WriteResult> {
     this.#assertNotForced();
-    return this.#adopt(await this.#writer.start(parseEnableOptions(window, this.clock.now()), origin));
+    const fields = { ...parseEnableOptions(window, this.clock.now()), allowIp };
+    return this.#adopt(await this.#writer.start(fields, origin));
   }
 
   /**

@@ -21,6 +21,7 @@ import type { ChangeOrigin } from '../core/window-changes.js';
 import type { InstanceReport } from '../core/instance-report.js';
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
 import { AdminErrorsFilter } from './admin-errors.filter.js';
+import { findCallerToAllow } from './allow-caller.js';
 import { AdminTokenGuard } from './admin-token.guard.js';
 import { parseJsonBody, type BodyRequest } from './json-body.js';
 import { SameOriginGuard } from './same-origin.guard.js';
@@ -47,7 +48,9 @@ abstract class AdminEndpoints {
   @HttpCode(200)
   @NoStore
   async on(@Req() request: BodyRequest, @Body() body: unknown): Promise<MaintenanceStatus> {
-    await this.maintenance.startWindow(parseJsonBody(request, body), getChangeOrigin(request));
+    const { allowMe, ...window } = parseJsonBody(request, body) as { allowMe?: unknown };
+    const caller = findCallerToAllow(allowMe, request);
+    await this.maintenance.startWindow(window, getChangeOrigin(request), caller);
     return this.maintenance.status();
   }
 

@@ -7,6 +7,8 @@ export interface BodyRequest {
   headers: Record<string, string | undefined>;
   /** Node's request, on Fastify only. */
   raw?: RawRequest;
+  /** The caller's address by the adapter's trust-proxy setting. */
+  ip?: string;
   user?: unknown;
 }
 

@@ -1,6 +1,7 @@
 import type { CommandDescription, OptionDescription } from './command-description.js';
 import { performInstances, performOff, performOn, performStatus } from './operations.js';
 import {
+  readAddress,
   readDuration,
   readMode,
   readName,
@@ -70,6 +71,11 @@ export const COMMANDS: readonly CommandDescription[] = [
           'repeat on this schedule, such as "0 3 * * 0"; each occurrence lasts --for (default time zone: UTC)',
         parse: readText,
       },
+      {
+        flags: '--allow-ip <cidr>',
+        description: 'admit this address or CIDR block during the window; repeat it for more',
+        parse: readAddress,
+      },
       { flags: '--bypass', description: 'create a secret link that admits testers; it is shown once' },
       {
         flags: '--retry-after <seconds>',
@@ -89,6 +95,7 @@ export const COMMANDS: readonly CommandDescription[] = [
       'on --at 2030-12-01T02:00Z --until 2030-12-01T04:00Z',
       'on --at 2030-12-01T02:00 --for 2h --tz Europe/Rome',
       'on --every "0 3 * * 0" --for 1h --tz Europe/Rome',
+      'on --allow-ip 203.0.113.7 --allow-ip 2001:db8::/32',
       'on --wait --timeout 5m',
     ],
     note: 'Exit codes: 0 done, 1 failure, 2 invalid usage, 4 --wait timed out.',

@@ -71,7 +71,7 @@ export interface ChangeReport extends Report {
 const AGREEMENT_TIMEOUT_MS = 3_000;
 
 /** The options of `on`; times in milliseconds since the epoch, the duration in milliseconds. */
-export interface OnRequest extends Pick<EnableOptions, 'scope' | 'mode' | 'message' | 'retryAfter'> {
+export interface OnRequest extends Pick<EnableOptions, 'scope' | 'mode' | 'message' | 'retryAfter' | 'allowIps'> {
   startsAt?: number;
   endsAt?: number;
   /** The length of the window, instead of an end; the length of each occurrence if the window recurs. */
@@ -187,7 +187,7 @@ export async function turnOff(
 }
 
 function parseOnRequest(request: OnRequest, now: number): WindowStart {
-  const { scope, mode, message, retryAfter, startsAt, endsAt, duration, every } = request;
+  const { scope, mode, message, retryAfter, allowIps, startsAt, endsAt, duration, every } = request;
   const isFixedLength = duration !== undefined && every === undefined;
   const end = isFixedLength ? (startsAt ?? now) + duration : endsAt;
   const options: EnableOptions = {
@@ -195,6 +195,7 @@ function parseOnRequest(request: OnRequest, now: number): WindowStart {
     mode,
     message,
     retryAfter,
+    allowIps,
     startsAt: startsAt === undefined ? undefined : new Date(startsAt),
     endsAt: end === undefined ? undefined : new Date(end),
     recurrence: every && { ...every, duration: duration! },

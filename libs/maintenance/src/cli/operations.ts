@@ -31,6 +31,7 @@ export interface OnOptions extends StorageOptions {
   for?: number;
   tz?: string;
   every?: string;
+  allowIp?: string[];
   bypass?: boolean;
   retryAfter?: number;
   wait?: boolean;
@@ -67,6 +68,7 @@ export async function performOn(context: CommandContext, options: OnOptions): Pr
     mode: options.mode,
     message: options.message,
     retryAfter: options.retryAfter,
+    allowIps: options.allowIp,
     startsAt: at === undefined ? undefined : resolveTime(at, '--at', tz),
     endsAt: until === undefined ? undefined : resolveTime(until, '--until', tz),
     duration: options.for,

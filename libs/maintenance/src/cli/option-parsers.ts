@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { UsageError } from '../errors/usage.error.js';
+import { isAddressOrBlock } from '../utils/compile-addresses.js';
 import { parseDate } from '../utils/dates.js';
 import type { MaintenanceMode } from '../core/maintenance-window.js';
 import { parseDuration } from './duration.js';
@@ -30,6 +31,14 @@ export const readName = parseOnce((text) => {
   if (text.trim() !== '') return text;
   throw new InvalidArgumentError('Expected a non-empty name.');
 });
+
+/** Parses an address or a CIDR block, and adds it to those before. An empty text adds none, which clears the list. */
+export const readAddress: OptionParser<string[]> = (text, previous) => {
+  const addresses = (previous as string[] | undefined) ?? [];
+  if (text.trim() === '') return addresses;
+  if (isAddressOrBlock(text)) return [...addresses, text];
+  throw new InvalidArgumentError('Expected an IP address or a CIDR block, such as 203.0.113.7 or 2001:db8::/32.');
+};
 
 /** Parses the mode of a window. */
 export const readMode = parseOnce((text): MaintenanceMode => {

@@ -77,6 +77,12 @@ describe('statusLines', () => {
     ]);
   });
 
+  it('shows the first addresses that a window admits', () => {
+    const allowIps = Array.from({ length: 7 }, (_, index) => `10.0.0.${index}`);
+    const lines = formatStatus(createReport({ active: [createWindow({ allowIps })] }));
+    expect(lines).toContain('         admits 10.0.0.0, 10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4 and 2 more');
+  });
+
   it('shows that maintenance is limited to a scope', () => {
     const report = createReport({
       active: [createWindow({ scope: 'a' }), createWindow({ scope: 'b' }), createWindow({ scope: 'a' })],
@@ -114,7 +120,7 @@ describe('statusLines', () => {
         action: 'off',
         by: 'ann@web1',
         via: 'cli',
-        windows: [{ id, scope, mode, startsAt, endsAt, message: 'Hi' }],
+        windows: [{ id, scope, mode, startsAt, endsAt, message: 'Hi', allowIps: ['10.0.0.1', '::1'] }],
       },
       {
         revision: 2,
@@ -127,7 +133,7 @@ describe('statusLines', () => {
     const report = { ...createReport(), history: history as Report['history'] };
     expect(formatStatus(report, true).slice(2, 8)).toEqual([
       'history  2026-12-01T01:30:00Z  ended      by ann@web1 (cli), revision 2',
-      '           scope payments (read-only), from 2026-12-01T12:00:00Z, until 2026-12-01T14:00:00Z, "Hi", id b2',
+      '           scope payments (read-only), from 2026-12-01T12:00:00Z, until 2026-12-01T14:00:00Z, "Hi", admits 10.0.0.1, ::1, id b2',
       '         2026-12-01T01:30:00Z  cancelled  by unknown, revision 2',
       '           everything (full), from 2026-12-06T03:00:00Z, until 2026-12-06T04:00:00Z, every 0 3 * * 0 (UTC), for 1 h, "Tidying", id c3',
       '         long ago  rename     by unknown, revision 1',

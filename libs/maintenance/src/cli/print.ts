@@ -128,7 +128,7 @@ function formatWindows({ status: { windows }, leases, now }: Report): string[] {
 }
 
 function formatWindow(window: MaintenanceWindow, leaseUntil: string | undefined, now: number): string[] {
-  const { endsAt, message, retryAfter, createdBy } = window;
+  const { endsAt, message, retryAfter, allowIps = [], createdBy } = window;
   const end = leaseUntil === undefined ? 'until it is turned off' : 'until its program is done';
   return [
     describeWindow(window),
@@ -139,8 +139,17 @@ function formatWindow(window: MaintenanceWindow, leaseUntil: string | undefined,
     ...formatRecurrence(window),
     ...(message ? [`"${message}"`] : []),
     ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter === 0 ? 'none' : `${retryAfter} s`}`]),
+    ...(allowIps.length > 0 ? [formatAllowedIps(allowIps)] : []),
     ...(createdBy ? [`set by ${createdBy}`] : []),
   ];
+}
+
+/** The number of addresses that one line shows. */
+const MAX_SHOWN_ADDRESSES = 5;
+
+function formatAllowedIps(addresses: readonly string[]): string {
+  const others = addresses.length - MAX_SHOWN_ADDRESSES;
+  return `admits ${addresses.slice(0, MAX_SHOWN_ADDRESSES).join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
 }
 
 function isRecurrence(value: unknown): boolean {
@@ -181,13 +190,14 @@ function formatHistory(history: readonly HistoryEntry[]): string[] {
 
 // Stored entries are not validated: only the id is certain to be there.
 function formatHistoryWindow(window: HistoryEntry['windows'][number]): string {
-  const { id, scope, mode, startsAt, endsAt, message } = window;
+  const { id, scope, mode, startsAt, endsAt, message, allowIps } = window;
   const fields = [
     describeTarget(scope, mode),
     startsAt && `from ${formatUtc(startsAt)}`,
     endsAt && `until ${formatUtc(endsAt)}`,
     ...(isRecurrence(window.recurrence) ? formatRecurrence(window) : []),
     message && `"${message}"`,
+    ...(Array.isArray(allowIps) && allowIps.length > 0 ? [formatAllowedIps(allowIps)] : []),
     `id ${id}`,
   ];
   return fields.filter(Boolean).join(', ');

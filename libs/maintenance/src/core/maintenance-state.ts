@@ -22,7 +22,10 @@ export interface HistoryEntry {
   /** The interface through which it was made. */
   via?: ChangeSource;
   /** The windows that it affected. The times of a recurring window are those of one occurrence. */
-  windows: Pick<MaintenanceWindow, 'id' | 'scope' | 'mode' | 'startsAt' | 'endsAt' | 'message' | 'recurrence'>[];
+  windows: Pick<
+    MaintenanceWindow,
+    'id' | 'scope' | 'mode' | 'startsAt' | 'endsAt' | 'message' | 'allowIps' | 'recurrence'
+  >[];
   [extra: string]: unknown;
 }
 

@@ -30,6 +30,8 @@ export interface MaintenanceWindow {
    * Seconds for the `Retry-After` header (RFC 9110, section 10.2.3); by default the time until the end of the window.
    */
   retryAfter?: number;
+  /** The addresses and CIDR blocks of the clients that this window admits; missing where it admits none. */
+  allowIps?: readonly string[];
   /** The time of its creation, ISO 8601 in UTC. */
   createdAt: string;
   /** The author: a user name, `user@host` or `token`. */
@@ -100,9 +102,9 @@ export function isPlannedAt(window: StoredWindow, now: number): boolean {
   return now < getStart(window) && getStart(window) < getEnd(window);
 }
 
-/** Returns the public members of a window, without secrets. */
-export function toPublicWindow(window: StoredWindow): MaintenanceWindow {
-  const { id, scope, mode, startsAt, endsAt, message, retryAfter, createdAt, createdBy, recurrence } = window;
+/** Returns the members of a window that a status has, without secrets. */
+export function toPublicWindow(window: MaintenanceWindow): MaintenanceWindow {
+  const { id, scope, mode, startsAt, endsAt, message, retryAfter, allowIps, createdAt, createdBy, recurrence } = window;
   return {
     id,
     scope,
@@ -111,10 +113,17 @@ export function toPublicWindow(window: StoredWindow): MaintenanceWindow {
     endsAt,
     ...(message !== undefined && { message }),
     ...(retryAfter !== undefined && { retryAfter }),
+    ...(allowIps !== undefined && { allowIps }),
     createdAt,
     ...(createdBy !== undefined && { createdBy }),
     ...(recurrence !== undefined && { recurrence: toPublicRecurrence(recurrence) }),
   };
+}
+
+/** Returns the members of a window that clients may see: those of a status, without the addresses that it admits. */
+export function toClientWindow(window: MaintenanceWindow): MaintenanceWindow {
+  const { allowIps: _, ...shown } = toPublicWindow(window);
+  return shown;
 }
 
 /** Returns the public members of a recurrence. */

@@ -82,6 +82,11 @@ it.each([
     /^windows\.0\.startsAt/,
   ],
   [
+    'a window with a bad address',
+    JSON.stringify({ ...state, windows: [{ ...state.windows[0], allowIps: ['10.0.0.0/8', '10.0.0.300'] }] }),
+    /^windows\.0\.allowIps\.1: must be an IP address or a CIDR block/,
+  ],
+  [
     'a window without an end',
     JSON.stringify({ ...state, windows: [{ ...state.windows[0], endsAt: undefined }] }),
     /^windows\.0\.endsAt/,

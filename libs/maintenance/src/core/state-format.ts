@@ -1,3 +1,4 @@
+import { isAddressOrBlock } from '../utils/compile-addresses.js';
 import { parseDate } from '../utils/dates.js';
 import { describeForeignContent } from './foreign-content.js';
 import { HANDWRITTEN_LINEAGE, type HistoryEntry, type MaintenanceState } from './maintenance-state.js';
@@ -73,6 +74,11 @@ const date = expect(
 // 256 bits as base64url. A shorter secret could be guessed, and with an empty key any client could sign a cookie.
 const secret = expect('256 bits as base64url', (value) => typeof value === 'string' && /^[\w-]{43}$/.test(value));
 
+const address = expect(
+  'an IP address or a CIDR block',
+  (value) => typeof value === 'string' && isAddressOrBlock(value),
+);
+
 const recurrence = object({
   cron: text,
   timeZone: text,
@@ -91,6 +97,7 @@ const storedWindow = object({
   endsAt: (value, path) => (value === null ? undefined : date(value, path)),
   message: optional(text),
   retryAfter: optional(integer(0)),
+  allowIps: optional(list(address)),
   createdAt: date,
   createdBy: optional(text),
   leaseUntil: optional(date),

@@ -48,12 +48,33 @@ describe('openWindow', () => {
     ['the end to none', { endsAt: null }, { endsAt: null }],
     ['the start', { startsAt: iso(-1) }, { startsAt: iso(-1) }],
     ['the delay', { retryAfter: 60 }, { retryAfter: 60 }],
+    ['the addresses', { allowIps: ['10.0.0.0/8'] }, { allowIps: ['10.0.0.0/8'] }],
     ['the operator', { createdBy: 'bob' }, { createdBy: 'bob' }],
   ])('changes only %s of the active window', (_name, options, changed) => {
     expect(opened([active], options, 'another operator')).toMatchObject({
       action: 'change',
       windows: [{ ...active, ...changed }],
     });
+  });
+
+  it('adds one address to those that the window admits, and records them in the history', () => {
+    const fields = { ...parseEnableOptions({}, NOW), allowIp: '10.0.0.1' };
+    const first = openWindow([active], fields, NOW, 'new');
+    expect(first?.windows).toEqual([{ ...active, allowIps: ['10.0.0.1'] }]);
+    const [changed] = first!.windows;
+    expect(openWindow([changed!], fields, NOW, 'new')).toBeNull();
+    expect(createNextState(null, first!, { via: 'http' }, NOW, 'line').history).toMatchObject([
+      { action: 'change', windows: [{ id: 'a', allowIps: ['10.0.0.1'] }] },
+    ]);
+    const full = { ...active, allowIps: Array.from({ length: 100 }, (_, index) => `10.1.0.${index}`) };
+    expect(() => openWindow([full], fields, NOW, 'new')).toThrow(InvalidWindowError);
+  });
+
+  it.each([null, []])('clears the addresses with %j', (allowIps) => {
+    const change = opened([{ ...active, allowIps: ['10.0.0.1'] }], { allowIps });
+    expect(change?.windows).toEqual([active]);
+    expect(change?.windows[0]).not.toHaveProperty('allowIps');
+    expect(opened([active], { allowIps })).toBeNull();
   });
 
   it.each<[string, EnableOptions]>([

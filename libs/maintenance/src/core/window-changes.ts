@@ -1,4 +1,5 @@
 import { toIso } from '../utils/dates.js';
+import { changeAllowedIps } from './allowed-ips.js';
 import {
   HANDWRITTEN_LINEAGE,
   MAX_HISTORY_ENTRIES,
@@ -63,6 +64,7 @@ export function openWindow(
 
 /** Creates the window that the fields describe. */
 export function createWindow(fields: WindowFields, now: number, id: string, by?: string): StoredWindow {
+  const allowIps = changeAllowedIps(fields);
   return {
     id,
     scope: fields.scope,
@@ -71,6 +73,7 @@ export function createWindow(fields: WindowFields, now: number, id: string, by?:
     endsAt: typeof fields.endsAt === 'number' ? toIso(fields.endsAt) : null,
     ...(fields.message !== undefined && { message: fields.message }),
     ...(fields.retryAfter !== undefined && { retryAfter: fields.retryAfter }),
+    ...(allowIps && { allowIps }),
     createdAt: toIso(now),
     ...((fields.createdBy ?? by) !== undefined && { createdBy: fields.createdBy ?? by }),
     ...(fields.recurrence && { recurrence: fields.recurrence }),
@@ -110,8 +113,11 @@ function changeWindow(
   for (const name of ['message', 'retryAfter', 'createdBy', 'bypass'] as const) {
     if (fields[name] !== undefined) Object.assign(changed, { [name]: fields[name] });
   }
+  const allowIps = changeAllowedIps(fields, active.allowIps);
+  if (allowIps) changed.allowIps = allowIps;
+  else delete changed.allowIps;
   if (changed.endsAt !== null) assertEnd(getStart(changed), getEnd(changed), now);
-  const names = Object.keys(changed);
+  const names = Object.keys({ ...active, ...changed });
   if (names.every((name) => changed[name] === active[name])) return null;
   return {
     action: 'change',
@@ -207,7 +213,7 @@ function createHistoryEntries(
 }
 
 function toHistoryWindow(window: StoredWindow, now: number): HistoryEntry['windows'][number] {
-  const { id, scope, mode, message, recurrence } = window;
+  const { id, scope, mode, message, allowIps, recurrence } = window;
   // The dates of a series are its bounds; its occurrences start and end at other times.
   const { startsAt, endsAt } = currentOccurrence(window, now) ?? nextOccurrence(window, now) ?? window;
   return {
@@ -217,6 +223,7 @@ function toHistoryWindow(window: StoredWindow, now: number): HistoryEntry['windo
     startsAt,
     endsAt,
     ...(message !== undefined && { message }),
+    ...(allowIps && { allowIps }),
     ...(recurrence && { recurrence: toPublicRecurrence(recurrence) }),
   };
 }

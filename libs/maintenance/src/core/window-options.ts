@@ -1,5 +1,7 @@
+import { formatValue } from '../utils/format-value.js';
 import { parseDate } from '../utils/dates.js';
 import { InvalidWindowError } from '../errors/invalid-window.error.js';
+import { parseAllowedIps } from './allowed-ips.js';
 import {
   ALL_SCOPES,
   MAX_OCCURRENCE_MS,
@@ -27,6 +29,11 @@ export interface EnableOptions {
   message?: string;
   /** Seconds for `Retry-After`; 0 sends no header. @defaultValue the time until the end of the window */
   retryAfter?: number;
+  /**
+   * The clients that this window admits: addresses and CIDR blocks, IPv4 and IPv6, at most 100. On an active window the
+   * list replaces the previous one; `null` or an empty list clears it.
+   */
+  allowIps?: readonly string[] | null;
   /** The author. */
   createdBy?: string;
   /** The recurrence; start and end are then those of the series. */
@@ -61,6 +68,10 @@ export interface WindowFields {
   endsAt?: number | null;
   message?: string;
   retryAfter?: number;
+  /** Empty where the list is to be cleared. */
+  allowIps?: readonly string[];
+  /** An address to add to the list, which only the admin endpoint knows. */
+  allowIp?: string;
   createdBy?: string;
   recurrence?: WindowRecurrence;
   /** The secrets of its bypass, which only the command line creates. */
@@ -70,7 +81,17 @@ export interface WindowFields {
 /** How far a start may lie in the past: clocks of two hosts differ, and a request takes time. */
 const MAX_START_AGE_MS = 60_000;
 
-const WINDOW_KEYS = ['scope', 'mode', 'startsAt', 'endsAt', 'message', 'retryAfter', 'createdBy', 'recurrence'];
+const WINDOW_KEYS = [
+  'scope',
+  'mode',
+  'startsAt',
+  'endsAt',
+  'message',
+  'retryAfter',
+  'allowIps',
+  'createdBy',
+  'recurrence',
+];
 const RECURRENCE_KEYS = ['cron', 'timeZone', 'duration'];
 const SELECTOR_KEYS = ['scope', 'id', 'all'];
 
@@ -91,6 +112,7 @@ export function parseEnableOptions(options: unknown, now: number): WindowFields 
     endsAt: parseDateOption(given, 'endsAt'),
     message: parseTextOption(given, 'message', true),
     retryAfter: parseSecondsOption(given.retryAfter),
+    allowIps: parseAllowedIps(given.allowIps),
     createdBy: parseTextOption(given, 'createdBy', true),
     recurrence: parseRecurrenceOption(given.recurrence),
   };
@@ -219,18 +241,4 @@ function parseDateOption(given: Record<string, unknown>, name: string): number |
   throw new InvalidWindowError(
     `\`${name}\` must be an ISO 8601 date with a time zone, such as 2030-12-01T02:00Z or 2030-12-01T03:00+01:00, not ${formatValue(value)}.`,
   );
-}
-
-function formatValue(value: unknown): string {
-  if (value instanceof Date) return 'an invalid Date';
-  const shown = toJson(value) ?? String(value);
-  return shown.length > 80 ? `${shown.slice(0, 80)}...` : shown;
-}
-
-function toJson(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return 'a value that JSON can not represent';
-  }
 }

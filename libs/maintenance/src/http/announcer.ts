@@ -1,5 +1,5 @@
 import type { Clock } from '../utils/clock.js';
-import { toPublicWindow, getStart, type MaintenanceWindow } from '../core/maintenance-window.js';
+import { toClientWindow, getStart, type MaintenanceWindow } from '../core/maintenance-window.js';
 import type { StateMonitor } from '../core/state-monitor.js';
 
 /** The header of all responses while a window is announced. */
@@ -34,7 +34,7 @@ export class Announcer {
       return;
     }
     const start = getStart(planned);
-    const window = toPublicWindow(planned);
+    const window = toClientWindow(planned);
     this.#next = { from: start - this.leadTimeMs, until: start, window, header: formatAnnouncementHeader(window) };
   }
 

@@ -1,20 +1,26 @@
 import type { Announcer } from './announcer.js';
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
+import { toClientWindow } from '../core/maintenance-window.js';
 
 /**
- * Creates the members that views see: `maintenance`, the status; `maintenanceMode`, whether it is on;
- * `maintenanceAnnouncement`, the announced window or `null`. They are getters, so that a request without a view
- * computes nothing. An application that sets locals of these names keeps its own.
+ * Creates the members that views see: `maintenance`, the status without the addresses that windows admit;
+ * `maintenanceMode`, whether it is on; `maintenanceAnnouncement`, the announced window or `null`. They are getters, so
+ * that a request without a view computes nothing. An application that sets locals of these names keeps its own.
  */
 export function createViewLocals(
   status: () => MaintenanceStatus,
   announcer: Pick<Announcer, 'window'>,
 ): PropertyDescriptorMap {
   return {
-    maintenance: createLocal('maintenance', status),
+    maintenance: createLocal('maintenance', () => toClientStatus(status())),
     maintenanceMode: createLocal('maintenanceMode', () => status().active),
     maintenanceAnnouncement: createLocal('maintenanceAnnouncement', () => announcer.window),
   };
+}
+
+function toClientStatus({ windows, ...status }: MaintenanceStatus): MaintenanceStatus {
+  const { active, planned } = windows;
+  return { ...status, windows: { active: active.map(toClientWindow), planned: planned.map(toClientWindow) } };
 }
 
 function createLocal(name: string, get: () => unknown): PropertyDescriptor {

@@ -1,6 +1,6 @@
 import type { StorageFailurePolicy } from '../core/state-monitor.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
-import { compileAddresses } from '../policy/address-exemptions.js';
+import { compileAddresses } from '../utils/compile-addresses.js';
 import type { ExemptionRules } from '../policy/exemptions.js';
 import { normalizePath } from '../policy/request-path.js';
 import { compilePaths } from '../policy/url-exemptions.js';

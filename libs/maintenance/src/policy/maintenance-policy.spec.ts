@@ -207,6 +207,55 @@ describe('MaintenancePolicy with overlapping windows', () => {
   });
 });
 
+describe('MaintenancePolicy with windows that admit addresses', () => {
+  const TESTERS = createWindow('testers', { allowIps: ['10.0.0.0/8'] });
+  const PAY = createRules({ scopes: ['*', 'payments'] });
+  const NOTHING = { source: 'storage', forced: null, active: [] } as const;
+  const request = { method: 'GET', url: '/', ip: '10.1.2.3' };
+
+  it('reads the address of a request only where a window admits addresses', async () => {
+    let reads = 0;
+    const counting = { method: 'GET', url: '/', getIp: () => reads++ };
+    Object.defineProperty(counting, 'ip', { get: () => String(counting.getIp()) });
+    void (await policyOver([ALL])).decide({ rules: createRules(), request: counting, context: null });
+    expect(reads).toBe(0);
+    void (await policyOver([ALL, TESTERS])).decide({ rules: createRules(), request: counting, context: null });
+    expect(reads).toBe(1);
+  });
+
+  it.each([
+    ['admits the address', [TESTERS], createRules(), request, 'exempt'],
+    ['admits the address to a file', [TESTERS], null, request, 'exempt'],
+    ['admits no other address', [TESTERS], createRules(), { ...request, ip: '11.0.0.1' }, 'testers'],
+    ['admits no call without a request', [TESTERS], createRules(), null, 'testers'],
+    ['does not cover the call', [{ ...TESTERS, scope: 'payments' }], createRules(), request, 'admitted'],
+    ['stands beside one that does not', [TESTERS, PAYMENTS], PAY, request, 'payments'],
+    ['stands beside one that does not cover the call', [TESTERS, PAYMENTS], createRules(), request, 'exempt'],
+    ['does not undo @ForceMaintenance()', [TESTERS], createRules({ override: 'refuse' }), request, null],
+  ])('decides about a call if a window %s', async (_, windows, rules, call, expected) => {
+    const policy = await policyOver(windows);
+    const decision = policy.decide({ rules, request: call, context: null });
+    const found = await decision;
+    expect(typeof found === 'object' ? (found.window?.id ?? null) : found).toBe(expected);
+    expect(JSON.stringify(decision)).not.toContain('10.0.0.0');
+  });
+
+  it('leaves a call to the guard if `scopesOf` decides which windows cover it', async () => {
+    const policy = await policyOver([TESTERS, PAYMENTS], { scopesOf: () => ['payments'] });
+    const call = { rules: createRules(), request };
+    expect(policy.decide({ ...call, context: null })).toBe('undecided');
+    expect(policy.decide({ ...call, context: {} as never })).toMatchObject({ window: { id: 'payments' } });
+  });
+
+  it.each(['unclear', createRules()] as const)('does not wait for requests of these addresses (%j)', async (rules) => {
+    const policy = await policyOver([TESTERS]);
+    const call = { rules, request, context: null };
+    expect(policy.becameRefusedSince(call, NOTHING)).toBe(false);
+    expect(policy.becameRefusedSince({ ...call, request: { ...request, ip: '11.0.0.1' } }, NOTHING)).toBe(true);
+    expect((await policyOver([TESTERS, ALL])).becameRefusedSince(call, NOTHING)).toBe(true);
+  });
+});
+
 describe('MaintenancePolicy for background work', () => {
   const ANY = { scopes: ['*'] };
   const PAY = { scopes: ['*', 'payments'] };

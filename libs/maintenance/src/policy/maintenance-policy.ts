@@ -7,6 +7,7 @@ import { createExemptions, ExemptionInput, type Exemption, type ExemptionRules }
 import type { Access, HandlerRules } from './handler-rules.js';
 import { RefusalFactory, type Refusal } from './refusal.js';
 import type { PolicyRequest } from './request-path.js';
+import { WindowAddresses } from './window-addresses.js';
 
 /** A call that the policy decides. */
 export interface PolicyInput {
@@ -55,6 +56,7 @@ const NO_WINDOWS: readonly StoredWindow[] = [];
 /** Decides which calls are admitted, for the guard, the middleware and every transport. */
 export class MaintenancePolicy {
   readonly #refusalFactory: RefusalFactory;
+  readonly #windowAddresses = new WindowAddresses();
   readonly #requestExemptions: readonly Exemption[];
   readonly #userExemptions: readonly Exemption[];
 
@@ -101,11 +103,10 @@ export class MaintenancePolicy {
     if (call.rules?.override === 'refuse') return this.#createRefusal(NO_WINDOWS);
     if (call.rules?.override === 'admit') return 'admitted';
 
-    // 2. No active window covers the call.
+    // 2. No active window covers the call. A window that admits the client's address does not count.
     const snapshot = this.monitor.getSnapshot();
-    const covering = this.#findCoveringWindows(snapshot, call);
-    if (!covering) return 'admitted';
-    if (covering === 'undecided') return covering;
+    const covering = this.#findRefusingWindows(snapshot, call);
+    if (typeof covering === 'string') return covering;
 
     // 3. to 5. The exemptions that need no user: admin endpoints, tests, addresses, URLs, probes, a bypass.
     const input = new ExemptionInput(call.request, call.rules, call.context, covering, snapshot.active);
@@ -158,7 +159,12 @@ export class MaintenancePolicy {
     if (!started) return false;
     const rules = call.rules === 'unclear' ? null : call.rules;
     if (rules?.override === 'admit') return false;
-    const covering = call.rules === 'unclear' ? 'undecided' : this.#findCoveringWindows(started, { ...call, rules });
+    const refusing = this.#windowAddresses.findRefusing(started.active, call.request);
+    if (started.forced === null && refusing.length === 0) return false;
+    const covering =
+      call.rules === 'unclear'
+        ? 'undecided'
+        : this.#findCoveringWindows({ ...started, active: refusing }, { ...call, rules });
     if (!covering) return false;
     const windows = covering === 'undecided' ? NO_WINDOWS : covering;
     const { active } = this.monitor.getSnapshot();
@@ -193,6 +199,24 @@ export class MaintenancePolicy {
 
   #createRefusal(windows: readonly StoredWindow[]): Refusal {
     return this.#refusalFactory.create(windows, this.clock.now());
+  }
+
+  /**
+   * Returns the windows that cover the call and do not admit the client's address; an empty list if maintenance is
+   * forced on.
+   *
+   * @returns the decision where no window is left
+   */
+  #findRefusingWindows(
+    snapshot: MonitorSnapshot,
+    call: PolicyInput,
+  ): readonly StoredWindow[] | 'admitted' | 'exempt' | 'undecided' {
+    const covering = this.#findCoveringWindows(snapshot, call);
+    if (covering === null) return 'admitted';
+    const active = this.#windowAddresses.findRefusing(snapshot.active, call.request);
+    if (active.length === snapshot.active.length) return covering;
+    const refusing = this.#findCoveringWindows({ ...snapshot, active }, call);
+    return refusing ?? (covering === 'undecided' ? covering : 'exempt');
   }
 
   /** Returns the active windows that cover the call: `null` if none does, an empty list if maintenance is forced on. */

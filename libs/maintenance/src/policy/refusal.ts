@@ -1,7 +1,7 @@
 import {
   getAnnouncedEnd,
   ALL_SCOPES,
-  toPublicWindow,
+  toClientWindow,
   getStart,
   type MaintenanceWindow,
   type StoredWindow,
@@ -34,7 +34,7 @@ export class RefusalFactory {
     const retryAfter = this.#computeRetryAfter(covering, now);
     const known = covering ? this.#byWindow.get(covering) : this.#withoutWindow;
     if (known?.retryAfter === retryAfter) return known;
-    const refusal = Object.freeze({ window: covering && Object.freeze(toPublicWindow(covering)), retryAfter });
+    const refusal = Object.freeze({ window: covering && Object.freeze(toClientWindow(covering)), retryAfter });
     if (covering) this.#byWindow.set(covering, refusal);
     else this.#withoutWindow = refusal;
     return refusal;

@@ -1,4 +1,4 @@
-import { isIpv4Mapped, parseIpAddress, type IpAddress } from './ip-address.js';
+import { isIpv4Mapped, parseClientAddress, parseIpAddress, type IpAddress } from './ip-address.js';
 
 /** The addresses of one block or of several that overlap. */
 interface AddressRange {
@@ -6,16 +6,18 @@ interface AddressRange {
   last: IpAddress;
 }
 
+/** Tells whether an address is listed; an IPv4-mapped IPv6 address counts as IPv4. */
+export type AddressMatcher = (address: string | undefined) => boolean;
+
 /**
- * Compiles `exempt.ips` into sorted ranges, so that a look-up takes as many steps as the number of blocks has binary
- * digits. `BlockList` of Node.js compares an address with each block.
+ * Compiles addresses and blocks into sorted ranges, so that a look-up takes as many steps as the number of blocks has
+ * binary digits. `BlockList` of Node.js compares an address with each block.
  *
  * @param entries - addresses and CIDR blocks, IPv4 and IPv6
- * @returns a function that tells whether an address is listed; an IPv4-mapped IPv6 address counts as IPv4
  * @throws Error that names the entry which is neither an address nor a block
  */
-export function compileAddresses(entries: readonly string[]): (address: string | undefined) => boolean {
-  const ranges = entries.map(parseBlock);
+export function compileAddresses(entries: readonly string[]): AddressMatcher {
+  const ranges = entries.map(toBlock);
   const ipv4 = sortRanges(ranges.filter(({ first }) => first.length === 2));
   const ipv6 = sortRanges(ranges.filter(({ first }) => first.length === 8));
   return (text) => {
@@ -24,19 +26,34 @@ export function compileAddresses(entries: readonly string[]): (address: string |
   };
 }
 
-function parseBlock(entry: string): AddressRange {
-  const [text = '', length, ...rest] = entry.trim().split('/');
-  const network = parseIpAddress(text);
-  if (!network || rest.length > 0 || (length !== undefined && !/^\d{1,3}$/.test(length)))
-    throw new Error(describeInvalidEntry(entry));
-  const bits = 16 * network.length;
-  const prefix = length === undefined ? bits : Number(length);
-  if (prefix > bits) throw new Error(describeInvalidEntry(entry));
-  return isIpv4Mapped(network) && prefix >= 96 ? toRange(network.slice(6), prefix - 96) : toRange(network, prefix);
+/** Whether a text is an address or a CIDR block that {@link compileAddresses} takes. */
+export function isAddressOrBlock(entry: string): boolean {
+  return parseBlock(entry) !== null;
 }
 
-function describeInvalidEntry(entry: string): string {
-  return `${JSON.stringify(entry)} is neither an IP address nor a CIDR block such as 10.0.0.0/8 or 2001:db8::/32`;
+/**
+ * Describes an entry that is neither an address nor a block.
+ *
+ * @param shown - the entry, in quotes
+ */
+export function describeInvalidAddress(shown: string): string {
+  return `${shown} is neither an IP address nor a CIDR block such as 10.0.0.0/8 or 2001:db8::/32`;
+}
+
+function toBlock(entry: string): AddressRange {
+  const block = parseBlock(entry);
+  if (block === null) throw new Error(describeInvalidAddress(JSON.stringify(entry)));
+  return block;
+}
+
+function parseBlock(entry: string): AddressRange | null {
+  const [text = '', length, ...rest] = entry.trim().split('/');
+  const network = parseIpAddress(text);
+  if (!network || rest.length > 0 || (length !== undefined && !/^\d{1,3}$/.test(length))) return null;
+  const bits = 16 * network.length;
+  const prefix = length === undefined ? bits : Number(length);
+  if (prefix > bits) return null;
+  return isIpv4Mapped(network) && prefix >= 96 ? toRange(network.slice(6), prefix - 96) : toRange(network, prefix);
 }
 
 /** @param prefix - the number of leading bits that all addresses of the block have in common */
@@ -80,10 +97,4 @@ function compareAddresses(a: IpAddress, b: IpAddress): number {
     if (difference !== 0) return difference;
   }
   return 0;
-}
-
-function parseClientAddress(text: string): IpAddress | null {
-  const zone = text.indexOf('%');
-  const address = parseIpAddress(zone === -1 ? text : text.slice(0, zone));
-  return address !== null && isIpv4Mapped(address) ? address.slice(6) : address;
 }

@@ -1,6 +1,6 @@
 import { BlockList } from 'node:net';
 import fc from 'fast-check';
-import { compileAddresses } from './address-exemptions.js';
+import { compileAddresses } from './compile-addresses.js';
 
 it.each([
   [['10.0.0.0/8'], '10.1.2.3', true],

@@ -22,6 +22,33 @@ export function isIpv4Mapped(address: IpAddress): boolean {
   return address.length === 8 && address[5] === 0xffff && address.every((group, index) => index > 4 || group === 0);
 }
 
+/**
+ * Parses the address of a client as Node and adapters return it. An IPv4-mapped IPv6 address counts as IPv4, and a zone
+ * is ignored.
+ *
+ * @returns `null` for any other text
+ */
+export function parseClientAddress(text: string): IpAddress | null {
+  const address = parseIpAddress(stripZone(text));
+  return address !== null && isIpv4Mapped(address) ? address.slice(6) : address;
+}
+
+/**
+ * Returns the address of a client as it is written in a list of addresses: IPv4 in its short form, without a zone.
+ *
+ * @returns `null` for a text that is not an address
+ */
+export function normalizeClientAddress(text: string): string | null {
+  const address = parseClientAddress(text);
+  if (address === null) return null;
+  return address.length === 2 ? address.flatMap((group) => [group >> 8, group & 0xff]).join('.') : stripZone(text);
+}
+
+function stripZone(text: string): string {
+  const zone = text.indexOf('%');
+  return zone === -1 ? text : text.slice(0, zone);
+}
+
 function parseIpv6(text: string): IpAddress | null {
   const gap = text.indexOf('::');
   if (gap === -1) {
