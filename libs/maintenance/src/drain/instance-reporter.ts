@@ -50,6 +50,8 @@ export class InstanceReporter {
   #failures = 0;
   #isStopped = false;
   #lastSent = -Infinity;
+  /** The content of the report in the storage; `null` while one is written, and where the last one failed. */
+  #lastWritten: string | null = null;
   #cancel: () => void = () => undefined;
 
   constructor(private readonly options: ReporterOptions) {}
@@ -69,7 +71,7 @@ export class InstanceReporter {
     this.#monitor = monitor;
     this.#inFlight = inFlight;
     inFlight.onChange(() => this.#onInFlightChange());
-    void this.#sendNow().then(() => this.#findOtherApplications());
+    void this.#sendChange().then(() => this.#findOtherApplications());
   }
 
   /** Reports that another state is applied now. */
@@ -107,6 +109,11 @@ export class InstanceReporter {
     this.#hasInFlightChanged = true;
     if (this.#inFlight?.counts.inFlight === 0) void this.#sendNow();
     else this.#scheduleSoon();
+  }
+
+  // Before the first read, an instance reports that no state is stored, and that is often still true.
+  #sendChange(): Promise<void> {
+    return this.#lastWritten === getContent(this.#createReport()) ? Promise.resolve() : this.#sendNow();
   }
 
   /** Writes one report at a time. Changes meanwhile are in the next one. */
@@ -161,7 +168,9 @@ export class InstanceReporter {
     const report = this.#createReport();
     this.#hasInFlightChanged = false;
     this.#lastSent = clock.now();
+    this.#lastWritten = null;
     await withTimeout(() => storage!.report!(report), clock, REPORT_TIMEOUT_MS);
+    this.#lastWritten = getContent(report);
   }
 
   #createReport(): InstanceReport {
@@ -187,4 +196,9 @@ export class InstanceReporter {
       seenAt: toIso(clock.now()),
     };
   }
+}
+
+/** Returns the content of a report, without its time. */
+function getContent(report: InstanceReport): string {
+  return JSON.stringify({ ...report, seenAt: '' });
 }

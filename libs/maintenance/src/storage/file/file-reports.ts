@@ -19,10 +19,10 @@ const RECORD_NAME_PATTERN = /^[\w-]+$/;
 /** Writes the report of an instance into `folder`, and removes reports that are older than `ttl` milliseconds. */
 export async function writeReport(folder: string, report: InstanceReport, ttl: number): Promise<void> {
   await makeFolder(folder);
-  const path = join(folder, createReportName(report.id));
-  await replaceFile(path, Buffer.from(formatReport(report)), { durable: false });
+  const name = createReportName(report.id);
+  await replaceFile(join(folder, name), Buffer.from(formatReport(report)), { durable: false });
   for (const entry of await readdir(folder)) {
-    if (await isExpired(folder, entry, ttl)) await rm(join(folder, entry), { force: true });
+    if (entry !== name && (await isExpired(folder, entry, ttl))) await rm(join(folder, entry), { force: true });
   }
 }
 
