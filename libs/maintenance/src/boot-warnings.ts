@@ -1,13 +1,6 @@
-import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { DiscoveryService, HttpAdapterHost } from '@nestjs/core';
-import { maintenanceConfig } from './maintenance.config.js';
-import {
-  CLI_ONLY,
-  MODULE_EXTRAS,
-  MODULE_OPTIONS_TOKEN,
-  RESOLVED_OPTIONS,
-  SKIP_METADATA,
-} from './maintenance.constants.js';
+import type { OnApplicationBootstrap } from '@nestjs/common';
+import type { DiscoveryService, HttpAdapterHost } from '@nestjs/core';
+import { CLI_ONLY, SKIP_METADATA } from './maintenance.constants.js';
 import { KNOWN_VARIABLES, type EnvironmentOptions } from './options/environment.js';
 import type { MaintenanceModuleExtras, MaintenanceModuleOptions } from './options/maintenance-options.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
@@ -16,15 +9,14 @@ import { findMetadata, hasProvider } from './utils/discovery.js';
 import { MaintenanceLogger } from './utils/maintenance-logger.js';
 
 /** Warns, once the application has started, of settings that have no effect or an unexpected one. */
-@Injectable()
 export class BootWarnings implements OnApplicationBootstrap {
   constructor(
-    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
-    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-    @Inject(MODULE_OPTIONS_TOKEN) private readonly given: MaintenanceModuleOptions | undefined,
-    @Inject(maintenanceConfig.KEY) private readonly fromEnvironment: EnvironmentOptions,
-    @Inject(MODULE_EXTRAS) private readonly extras: MaintenanceModuleExtras,
+    private readonly discovery: DiscoveryService,
+    private readonly host: HttpAdapterHost,
+    private readonly options: ResolvedOptions,
+    private readonly given: MaintenanceModuleOptions | undefined,
+    private readonly fromEnvironment: EnvironmentOptions,
+    private readonly extras: MaintenanceModuleExtras,
   ) {}
 
   onApplicationBootstrap(): void {

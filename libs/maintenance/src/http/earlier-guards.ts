@@ -1,9 +1,9 @@
-import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { ApplicationConfig } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import type { MaintenancePolicy } from '../policy/maintenance-policy.js';
 import { patchMethod } from '../utils/patch-method.js';
-import { HttpIntegration } from './http-integration.js';
+import type { HttpIntegration } from './http-integration.js';
 import { MaintenanceGuard } from './maintenance.guard.js';
 
 type Activate = CanActivate['canActivate'];
@@ -12,14 +12,13 @@ type Activate = CanActivate['canActivate'];
  * Replaces the rejection of a global guard that runs before the {@link MaintenanceGuard} by the refusal, where a
  * window covers the call. Many clients end their session when they get 401 during maintenance.
  */
-@Injectable()
 export class EarlierGuards {
   readonly #restoreCallbacks: (() => void)[] = [];
 
   constructor(
-    @Inject(MaintenancePolicy) private readonly policy: MaintenancePolicy,
-    @Inject(MaintenanceGuard) private readonly guard: MaintenanceGuard,
-    @Inject(HttpIntegration) private readonly httpIntegration: HttpIntegration,
+    private readonly policy: MaintenancePolicy,
+    private readonly guard: MaintenanceGuard,
+    private readonly httpIntegration: HttpIntegration,
   ) {}
 
   /**

@@ -1,23 +1,22 @@
-import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
-import { HandlerRulesReader, type HandlerRules } from '../policy/handler-rules.js';
+import type { ExecutionContext } from '@nestjs/common';
+import type { HandlerRules, HandlerRulesReader } from '../policy/handler-rules.js';
 import type { PolicyInput } from '../policy/maintenance-policy.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { TransportAdapter } from '../policy/transport-adapters.js';
 import { enforcePrivateCaching, enforceRefusalHeaders, type RawResponse } from './answer.js';
-import { HttpIntegration } from './http-integration.js';
+import type { HttpIntegration } from './http-integration.js';
 import type { HttpRequest } from './http-request.interface.js';
 import { MaintenanceException } from './maintenance.exception.js';
-import { Responder } from './responder.js';
+import type { Responder } from './responder.js';
 
 /** Requests over HTTP that a handler of a controller takes. */
-@Injectable()
 export class HttpTransport implements TransportAdapter {
   readonly type = 'http';
 
   constructor(
-    @Inject(HandlerRulesReader) private readonly reader: HandlerRulesReader,
-    @Inject(Responder) private readonly responder: Responder,
-    @Inject(HttpIntegration) private readonly httpIntegration: HttpIntegration,
+    private readonly reader: HandlerRulesReader,
+    private readonly responder: Responder,
+    private readonly httpIntegration: HttpIntegration,
   ) {}
 
   toPolicyInput(context: ExecutionContext, rules: HandlerRules): PolicyInput {

@@ -12,6 +12,7 @@ import { HandlerRulesReader } from '../policy/handler-rules.js';
 import { MaintenancePolicy } from '../policy/maintenance-policy.js';
 import { StateStorage } from '../storage/state-storage.js';
 import { Clock } from '../utils/clock.js';
+import { createProvider } from '../utils/create-provider.js';
 import { Announcer } from './announcer.js';
 import { BypassLink } from './bypass-link.js';
 import { EarlierGuards } from './earlier-guards.js';
@@ -93,10 +94,10 @@ const httpIntegrationProvider: Provider = {
 
 /** The providers of http/. */
 export const httpProviders: Provider[] = [
-  SharedEndpoints,
+  createProvider(SharedEndpoints),
   announcerProvider,
   responderProvider,
   httpIntegrationProvider,
-  HttpTransport,
-  EarlierGuards,
+  createProvider(HttpTransport, [HandlerRulesReader, Responder, HttpIntegration]),
+  createProvider(EarlierGuards, [MaintenancePolicy, MaintenanceGuard, HttpIntegration]),
 ];

@@ -1,7 +1,5 @@
-import { Inject, Injectable } from '@nestjs/common';
 import type { DiscoveryService } from '@nestjs/core';
 import type { Subscription } from 'rxjs';
-import { RESOLVED_OPTIONS } from '../maintenance.constants.js';
 import {
   BULL_PROCESSOR_METADATA,
   BULLMQ_PROCESSOR_METADATA,
@@ -10,16 +8,15 @@ import {
   type BullMqExplorer,
 } from '../nest-internals.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
-import { findInstancesWith, hasMetadata, hasProvider } from '../utils/discovery.js';
+import { findInstancesWith, findUsedKeys, hasProvider } from '../utils/discovery.js';
 import { MaintenanceLogger } from '../utils/maintenance-logger.js';
-import { BackgroundDeps } from './background-deps.js';
+import type { BackgroundDeps } from './background-deps.js';
 import type { PausablePackage } from './pausable-package.interface.js';
 
 /**
  * Pauses background work during full windows, if `background.pause` is set. Loads only packages that the application
  * uses.
  */
-@Injectable()
 export class BackgroundPauser {
   readonly #logger = new MaintenanceLogger();
   readonly #packages: PausablePackage[] = [];
@@ -27,8 +24,8 @@ export class BackgroundPauser {
   #lastLogged = '';
 
   constructor(
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-    @Inject(BackgroundDeps) private readonly deps: BackgroundDeps,
+    private readonly options: ResolvedOptions,
+    private readonly deps: BackgroundDeps,
   ) {}
 
   /**
@@ -41,8 +38,12 @@ export class BackgroundPauser {
     if (!this.options.background.pause) return;
     if (hasProvider(deps.discovery, SCHEDULE_OPTIONS))
       this.#packages.push(new (await import('./schedules.js')).Schedules(deps));
-    if (usesBullMq(deps.discovery)) this.#packages.push(new (await import('./bullmq-workers.js')).BullMqWorkers(deps));
-    if (usesBull(deps.discovery)) this.#packages.push(new (await import('./bull-queues.js')).BullQueues(deps));
+    const keys = findUsedKeys(deps.discovery, [BULLMQ_PROCESSOR_METADATA, BULL_PROCESSOR_METADATA]);
+    // Without the explorer, attach() reports that a module is missing.
+    if (keys.has(BULLMQ_PROCESSOR_METADATA) || hasBullMqExplorer(deps.discovery))
+      this.#packages.push(new (await import('./bullmq-workers.js')).BullMqWorkers(deps));
+    if (keys.has(BULL_PROCESSOR_METADATA) || hasBullExplorer(deps.discovery))
+      this.#packages.push(new (await import('./bull-queues.js')).BullQueues(deps));
     for (const pausable of this.#packages) pausable.attach();
   }
 
@@ -68,15 +69,12 @@ export class BackgroundPauser {
   }
 }
 
-// Without the explorer, attach() reports that a module is missing.
-function usesBullMq(discovery: DiscoveryService): boolean {
-  const explorers = findInstancesWith<BullMqExplorer<unknown>>(discovery, 'registerWorkers', 'handleProcessor');
-  return explorers.length > 0 || hasMetadata(discovery, BULLMQ_PROCESSOR_METADATA);
+function hasBullMqExplorer(discovery: DiscoveryService): boolean {
+  return findInstancesWith<BullMqExplorer<unknown>>(discovery, 'registerWorkers', 'handleProcessor').length > 0;
 }
 
-function usesBull(discovery: DiscoveryService): boolean {
-  const explorers = findInstancesWith<BullExplorer<unknown>>(discovery, 'handleProcessor', 'handleListener');
-  return explorers.length > 0 || hasMetadata(discovery, BULL_PROCESSOR_METADATA);
+function hasBullExplorer(discovery: DiscoveryService): boolean {
+  return findInstancesWith<BullExplorer<unknown>>(discovery, 'handleProcessor', 'handleListener').length > 0;
 }
 
 function describePaused(pausable: PausablePackage): string | null {

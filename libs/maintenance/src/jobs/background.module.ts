@@ -1,12 +1,28 @@
 import { Inject, Module, type OnModuleInit, type Provider } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, ModuleRef } from '@nestjs/core';
+import { InFlightTracker } from '../drain/in-flight-tracker.js';
+import { RESOLVED_OPTIONS, STATUS_CHANGES } from '../maintenance.constants.js';
 import type { NestModuleInternals } from '../nest-internals.js';
+import { HandlerRulesReader } from '../policy/handler-rules.js';
+import { MaintenancePolicy } from '../policy/maintenance-policy.js';
+import { Clock } from '../utils/clock.js';
+import { createProvider } from '../utils/create-provider.js';
 import { findProviders } from '../utils/discovery.js';
 import { BackgroundDeps } from './background-deps.js';
 import { BackgroundPauser } from './background-pauser.js';
 
 /** The providers that pause background work. */
-export const backgroundProviders: Provider[] = [BackgroundDeps, BackgroundPauser];
+export const backgroundProviders: Provider[] = [
+  createProvider(BackgroundDeps, [
+    MaintenancePolicy,
+    HandlerRulesReader,
+    InFlightTracker,
+    Clock,
+    DiscoveryService,
+    STATUS_CHANGES,
+  ]),
+  createProvider(BackgroundPauser, [RESOLVED_OPTIONS, BackgroundDeps]),
+];
 
 /**
  * Runs its `onModuleInit()` before all other modules, that is before BullMQ creates workers and the scheduler creates

@@ -4,6 +4,7 @@ import { StateMonitor } from '../core/state-monitor.js';
 import { RESOLVED_OPTIONS } from '../maintenance.constants.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import { Clock } from '../utils/clock.js';
+import { createProvider } from '../utils/create-provider.js';
 import { FailureLog } from '../utils/failure-log.js';
 import { toErrorMessage } from '../utils/to-error-message.js';
 import { HandlerRulesReader } from './handler-rules.js';
@@ -42,4 +43,4 @@ function findMountPoints(config: ApplicationConfig): MountPoints {
   return { globalPrefix: prefix && `/${prefix}`, versionPrefix };
 }
 
-export const policyProviders: Provider[] = [HandlerRulesReader, policyProvider];
+export const policyProviders: Provider[] = [createProvider(HandlerRulesReader), policyProvider];

@@ -12,7 +12,7 @@ import { HandlerRulesReader } from '../policy/handler-rules.js';
 import { MaintenancePolicy } from '../policy/maintenance-policy.js';
 import { TransportAdapters, type TransportAdapter } from '../policy/transport-adapters.js';
 import { Clock } from '../utils/clock.js';
-import { hasMetadata, hasProvider } from '../utils/discovery.js';
+import { findUsedKeys, hasProvider } from '../utils/discovery.js';
 import { InFlightTracker } from '../drain/in-flight-tracker.js';
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
 import type { TransportDeps } from './transport-deps.interface.js';
@@ -78,13 +78,14 @@ export const transportsProvider: Provider = {
 async function createTransports(deps: TransportDeps): Promise<TransportAdapter[]> {
   const { discovery } = deps;
   const used: TransportAdapter[] = [];
-  if (hasMetadata(discovery, SSE_METADATA))
+  const keys = findUsedKeys(discovery, [SSE_METADATA, PATTERN_METADATA, GATEWAY_METADATA]);
+  if (keys.has(SSE_METADATA))
     used.push(new (await import('./sse/event-stream-transport.js')).EventStreamTransport(deps));
   if (hasProvider(discovery, GRAPHQL_MODULE_OPTIONS))
     used.push(await (await import('./graphql/graphql-transport.js')).GraphqlTransport.create(deps));
-  if (hasMetadata(discovery, PATTERN_METADATA))
+  if (keys.has(PATTERN_METADATA))
     used.push(await (await import('./microservices/microservice-transport.js')).MicroserviceTransport.create(deps));
-  if (hasMetadata(discovery, GATEWAY_METADATA))
+  if (keys.has(GATEWAY_METADATA))
     used.push(await (await import('./websockets/websocket-transport.js')).WebSocketTransport.create(deps));
   return used;
 }

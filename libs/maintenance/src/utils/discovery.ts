@@ -37,19 +37,41 @@ export function findInstancesWith<T extends object>(
  * are read, not instances: while providers are created, most instances do not exist yet.
  */
 export function findMetadata<T>(discovery: DiscoveryService, key: string | symbol): T[] {
-  return [...discovery.getControllers(), ...discovery.getProviders()].flatMap(({ metatype }) => {
-    const prototype = getPrototype(metatype);
-    if (!prototype) return [];
-    const targets = [metatype as object, ...getMethods(prototype).map(([, method]) => method)];
-    return targets
-      .map((target) => Reflect.getMetadata(key, target) as T | undefined)
-      .filter((value) => value !== undefined);
-  });
+  const found: T[] = [];
+  for (const target of listDecorated(discovery)) {
+    const value = Reflect.getMetadata(key, target) as T | undefined;
+    if (value !== undefined) found.push(value);
+  }
+  return found;
 }
 
-/** Whether a decorator has left metadata on a controller, a provider or a method of the application. */
-export function hasMetadata(discovery: DiscoveryService, key: string | symbol): boolean {
-  return findMetadata(discovery, key).length > 0;
+/**
+ * Finds the keys under which decorators have left metadata on controllers, providers and methods of the application.
+ *
+ * @param keys - the keys to look for; an application may have thousands of methods, so look for all in one call
+ */
+export function findUsedKeys<Key extends string | symbol>(discovery: DiscoveryService, keys: Key[]): Set<Key> {
+  const unused = new Set(keys);
+  const used = new Set<Key>();
+  for (const target of listDecorated(discovery)) {
+    for (const key of unused) {
+      if (!Reflect.hasMetadata(key, target)) continue;
+      used.add(key);
+      unused.delete(key);
+    }
+  }
+  return used;
+}
+
+/** Lists what a decorator can have left metadata on: the classes of controllers and providers, and their methods. */
+function* listDecorated(discovery: DiscoveryService): Generator<object> {
+  const scanner = new MetadataScanner();
+  for (const { metatype } of [...discovery.getControllers(), ...discovery.getProviders()]) {
+    const prototype = getPrototype(metatype);
+    if (!prototype) continue;
+    yield metatype as object;
+    for (const name of scanner.getAllMethodNames(prototype)) yield prototype[name] as object;
+  }
 }
 
 /** Returns the methods of a prototype, inherited ones included, with their names. */
