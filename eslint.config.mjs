@@ -35,6 +35,7 @@ export default tseslint.config(
         fetch: 'readonly',
         performance: 'readonly',
         require: 'readonly',
+        exports: 'readonly',
       },
     },
     rules: {

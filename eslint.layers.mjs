@@ -56,7 +56,7 @@ export const ROOMS = {
 };
 
 /** Every file may import them; they import nothing. */
-const SHARED = ['maintenance.constants.ts', 'nest-internals.ts'];
+const SHARED = ['maintenance.constants.ts', 'nest-internals.ts', 'packages.cjs'];
 
 /** Imports of `*.providers.ts` besides those of their folder: they connect it with the resolved options. */
 export const PROVIDER_IMPORTS = ['maintenance.config.ts', 'options', 'storage'];

@@ -6,9 +6,6 @@ const ENTRIES = ['index', 's3', 'redis', 'terminus', 'cli/index', 'testing/index
 const WITHOUT_NEST = ['s3', 'redis', 'testing/index'];
 const toPath = (entry) => join(import.meta.dirname, `src/${entry}.ts`);
 
-/** Small pure packages. */
-const BUNDLED_BY_BIN = ['cookie', 'croner'];
-
 /** npm packs only files below the package, so what stands at the top of the repository is copied. */
 const SHARED_FILES = ['README.md', 'LICENSE', 'CHANGELOG.md'];
 
@@ -19,6 +16,33 @@ const commonJsManifest = {
     this.emitFile({ type: 'asset', fileName: 'package.json', source: '{ "type": "commonjs" }\n' });
   },
 };
+
+/** ES modules can import the types of CommonJS, so that these exist once; the other way round, they can't. */
+const sharedDeclarations = {
+  name: 'shared-declarations',
+  generateBundle() {
+    for (const entry of ENTRIES) {
+      const folder = entry.replace(/[^/]+/g, '..');
+      this.emitFile({
+        type: 'asset',
+        fileName: `${entry}.d.ts`,
+        source: `export * from '${folder}/cjs/${entry}.js';\n`,
+      });
+    }
+  },
+};
+
+/** Both formats share this file, beside their folders: in ES modules too, only CommonJS can load a package on use. */
+const onDemandPackages = {
+  name: 'on-demand-packages',
+  resolveId: (id) => (id.endsWith('/packages.cjs') ? { id: '../../packages.cjs', external: 'relative' } : null),
+};
+
+/** Code that is loaded on use, in files that are not too small. */
+const ON_DEMAND_CHUNKS = [
+  { name: 'jobs', test: /\/src\/jobs\/(?!.*\.d\.ts$)/ },
+  { name: 'transports', test: /\/(?:call-in-flight|handler-context|watch-for-refusal|event-stream-transport)\.ts$/ },
+];
 
 /**
  * Node loads two large files faster than twenty small ones. Every start of an application needs `module` and `core`;
@@ -38,6 +62,7 @@ function createChunkNames() {
       core: new Set(WITHOUT_NEST.flatMap((entry) => [...collect(toPath(entry), getImports)])),
       module: collect(toPath('index'), getImports),
     };
+    if (id.endsWith('/descends-from.ts')) return 'core';
     return !chunks.module.has(id) ? null : chunks.core.has(id) ? 'core' : 'module';
   };
 }
@@ -45,8 +70,16 @@ function createChunkNames() {
 const library = defineConfig({
   entry: Object.fromEntries(ENTRIES.map((entry) => [entry, toPath(entry)])),
   format: {
-    esm: { outDir: 'dist/esm', copy: SHARED_FILES.map((file) => ({ from: `../../${file}`, to: '.' })) },
-    cjs: { outDir: 'dist/cjs', plugins: [commonJsManifest] },
+    esm: {
+      outDir: 'dist/esm',
+      dts: false,
+      copy: [
+        ...SHARED_FILES.map((file) => ({ from: `../../${file}`, to: '.' })),
+        { from: 'src/packages.cjs', to: 'dist' },
+      ],
+      plugins: [onDemandPackages, sharedDeclarations],
+    },
+    cjs: { outDir: 'dist/cjs', plugins: [onDemandPackages, commonJsManifest] },
   },
   clean: ['dist', 'docs'],
   dts: true,
@@ -57,7 +90,7 @@ const library = defineConfig({
   outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
   outputOptions: {
     chunkFileNames: 'chunks/[name].js',
-    codeSplitting: { groups: [{ name: createChunkNames(), test: /(?<!\.d)\.ts$/ }] },
+    codeSplitting: { groups: [{ name: createChunkNames(), test: /(?<!\.d)\.ts$/, priority: 1 }, ...ON_DEMAND_CHUNKS] },
     // The declarations keep the TSDoc comments.
     comments: { jsdoc: false },
     // Jest can't run `import()` in CommonJS.
@@ -67,8 +100,8 @@ const library = defineConfig({
 });
 
 /**
- * The bin loads a few files, with what it uses of the packages below: a command that loads hundreds of files, or Nest,
- * takes several times as long. Node starts CommonJS faster than ES modules, and short files faster than long ones.
+ * The bin loads a few files: a command that loads hundreds of files, or Nest, takes several times as long. Node starts
+ * CommonJS faster than ES modules, and short files faster than long ones.
  */
 const commandLine = defineConfig({
   entry: { standalone: 'src/cli/standalone.ts' },
@@ -77,11 +110,16 @@ const commandLine = defineConfig({
   minify: true,
   clean: false,
   dts: false,
-  deps: { alwaysBundle: BUNDLED_BY_BIN, onlyBundle: BUNDLED_BY_BIN },
+  deps: { onlyBundle: [] },
   logLevel: 'warn',
   checks: { legacyCjs: false, pluginTimings: false, preferBuiltinFeature: false },
   outExtensions: () => ({ js: '.cjs' }),
-  outputOptions: { chunkFileNames: '[name].cjs', comments: { jsdoc: false }, strict: true },
+  outputOptions: {
+    chunkFileNames: '[name].cjs',
+    codeSplitting: { groups: [{ name: 'core', minShareCount: 2 }] },
+    comments: { jsdoc: false },
+    strict: true,
+  },
 });
 
 export default [library, commandLine];

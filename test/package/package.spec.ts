@@ -65,12 +65,11 @@ export class AppModule {}
 
 /** Chunks of the package that are loaded only with the packages they integrate. */
 const OPTIONAL_CHUNKS = [
-  'bull-queues',
-  'bullmq-workers',
-  'event-stream-transport',
   'graphql-transport',
+  'jobs',
   'microservice-transport',
-  'schedules',
+  'redis-state-storage',
+  's3-state-storage',
   'websocket-transport',
 ];
 

@@ -1,4 +1,4 @@
-import { Cron } from 'croner';
+import { loadCroner } from '../packages.cjs';
 import { toIso } from '../utils/dates.js';
 import { UsageError } from '../errors/usage.error.js';
 
@@ -34,6 +34,7 @@ export function resolveTime(time: TypedTime, option: string, timeZone: string | 
     );
   }
   const text = local.length === 16 ? `${local}:00` : local;
+  const { Cron } = loadCroner();
   const moment = new Cron(text, { timezone: timeZone, paused: true }).nextRun(new Date(0))?.getTime();
   if (moment === undefined || formatLocalTime(moment, timeZone) !== text) {
     const shown = moment === undefined ? '' : ` Clocks show ${formatLocalTime(moment, timeZone).slice(0, 16)} instead.`;

@@ -1,4 +1,5 @@
-import { Cron } from 'croner';
+import type { Cron } from 'croner';
+import { loadCroner } from '../packages.cjs';
 import { toIso } from '../utils/dates.js';
 import { InvalidWindowError } from '../errors/invalid-window.error.js';
 import {
@@ -130,6 +131,7 @@ function isRecurring(window: StoredWindow): window is RecurringWindow {
 function createCron({ cron, timeZone }: WindowRecurrence): Cron {
   // The library takes dates and names such as @daily as well.
   if (!FIVE_FIELDS_PATTERN.test(cron)) throw new TypeError('it does not have five fields');
+  const { Cron } = loadCroner();
   return new Cron(cron, { timezone: timeZone, paused: true, mode: '5-part' });
 }
 
@@ -157,6 +159,7 @@ function searchNextRun({ cron, timeZone }: WindowRecurrence, after: number): num
   // A year more at each end, for the time zones.
   const [first, last] = [year - 1, year + SEARCH_HORIZON_YEARS].map((bound) => Math.min(Math.max(bound, 1), 9_999));
   const years = `${first}-${last}`;
+  const { Cron } = loadCroner();
   const bounded = new Cron(`0 ${cron} ${years}`, { timezone: timeZone, paused: true, mode: '7-part' });
   return bounded.nextRun(new Date(after))?.getTime() ?? null;
 }

@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import onHeaders from 'on-headers';
-import vary from 'vary';
+import { loadOnHeaders, loadVary } from '../packages.cjs';
 
 /** The answer to a refused request. */
 export interface Answer {
@@ -44,7 +43,7 @@ function enforceHeaders(response: RawResponse, enforced: EnforcedHeaders): void 
   const isNew = response[ENFORCED_HEADERS] === undefined;
   response[ENFORCED_HEADERS] = enforced;
   if (!isNew || response.headersSent) return;
-  onHeaders(response as ServerResponse, () => {
+  loadOnHeaders()(response as ServerResponse, () => {
     const last = response[ENFORCED_HEADERS];
     if (last === undefined || last === 'exempt') response.setHeader('Cache-Control', 'private, no-store');
     else writeRefusalHeaders(response, last);
@@ -58,7 +57,7 @@ function writeRefusalHeaders(response: RawResponse, { status, retryAfter }: Excl
   }
   response.setHeader('Cache-Control', 'no-store');
   response.removeHeader('ETag');
-  vary(response as ServerResponse, 'Accept');
+  loadVary()(response as ServerResponse, 'Accept');
 }
 
 /** Keeps the status of an answer that has its own, such as a redirect. */

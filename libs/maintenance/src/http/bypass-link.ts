@@ -1,4 +1,4 @@
-import { stringifySetCookie } from 'cookie';
+import { loadCookie } from '../packages.cjs';
 import { BYPASS_PARAMETER, createBypassCookie, findWindowByToken } from '../policy/bypass.js';
 import { normalizePath, type PolicyRequest } from '../policy/request-path.js';
 import type { Clock } from '../utils/clock.js';
@@ -49,7 +49,7 @@ export class BypassLink {
 
   #createCookieHeader(window: StoredWindow): string {
     const { value, maxAgeMs } = createBypassCookie(window, this.clock.now());
-    return stringifySetCookie({
+    return loadCookie().stringifySetCookie({
       name: this.cookieName,
       value,
       path: '/',

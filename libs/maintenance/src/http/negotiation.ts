@@ -1,4 +1,4 @@
-import Negotiator from 'negotiator';
+import { loadNegotiator } from '../packages.cjs';
 import type { ResponseFormat } from '../options/maintenance-options.js';
 
 /** JSON comes first: a client without a preference, such as curl, gets the answer for programs. */
@@ -39,5 +39,6 @@ export function negotiateGraphqlType(accept: string | undefined): string {
 function negotiateMediaTypes(accept: string, offered: string[]): string[] {
   const end =
     accept.length > MAX_ACCEPT_LENGTH ? Math.max(accept.lastIndexOf(',', MAX_ACCEPT_LENGTH), 0) : accept.length;
+  const Negotiator = loadNegotiator();
   return new Negotiator({ headers: { accept: accept.slice(0, end) || '*/*' } }).mediaTypes(offered);
 }

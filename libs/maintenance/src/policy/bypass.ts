@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { parse } from 'cookie';
 import { getEnd, ALL_SCOPES, type StoredWindow, type WindowBypass } from '../core/maintenance-window.js';
+import { loadCookie } from '../packages.cjs';
 import type { PolicyRequest } from './request-path.js';
 
 /** The header in which programs send the bypass token. */
@@ -90,7 +90,7 @@ function findWindowByCookie(
   name: string,
   now: number,
 ): StoredWindow | null {
-  const value = typeof cookie === 'string' ? parse(cookie)[name] : undefined;
+  const value = typeof cookie === 'string' ? loadCookie().parse(cookie)[name] : undefined;
   const [format, id, issued, expiry, signature, ...rest] = value?.split('.') ?? [];
   if (format !== COOKIE_FORMAT || !id || !issued || !expiry || !signature || rest.length > 0) return null;
   const window = active.find((candidate) => Buffer.from(candidate.id).toString('base64url') === id);

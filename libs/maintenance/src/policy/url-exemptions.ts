@@ -1,4 +1,4 @@
-import { parse, pathToRegexp } from 'path-to-regexp';
+import { loadPathToRegexp } from '../packages.cjs';
 import { memoize } from '../utils/memoize.js';
 
 /** The length up to which the result for a path is cached, in characters: longer paths rarely come twice. */
@@ -35,6 +35,7 @@ export function compilePaths(patterns: readonly (string | RegExp)[]): (path: str
 
 /** @returns `segment`: the first segment of every path that matches; `null` where that differs */
 function compilePattern(pattern: string): { expression: RegExp; segment: string | null } {
+  const { parse, pathToRegexp } = loadPathToRegexp();
   try {
     const path = normalizePattern(pattern);
     const [first] = parse(path).tokens;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
-import { match } from 'path-to-regexp';
+import { loadPathToRegexp } from '../../packages.cjs';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import { getPath, stripOrigin, type PolicyRequest } from '../../policy/request-path.js';
 import { patchMethod } from '../../utils/patch-method.js';
@@ -206,7 +206,7 @@ function getOriginalRequest(request: ConnectRequest): HttpRequest {
 function createPathMatcher(path: unknown): (path: string) => boolean {
   if (typeof path !== 'string') return () => true;
   try {
-    const test = match(path.replace(/(?<=.)\/+$/, ''), { decode: false });
+    const test = loadPathToRegexp().match(path.replace(/(?<=.)\/+$/, ''), { decode: false });
     return (asked) => test(asked) !== false;
   } catch {
     return () => true;

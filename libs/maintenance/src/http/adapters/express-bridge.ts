@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { NextFunction, Request, Response } from 'express';
-import vary from 'vary';
+import { loadVary } from '../../packages.cjs';
 import type { ExpressAdapterInternals, ExpressApplicationInternals, ExpressLayer } from '../../nest-internals.js';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import { getPath, stripOrigin, type PolicyRequest } from '../../policy/request-path.js';
@@ -119,7 +119,7 @@ export class ExpressBridge implements HttpBridge {
   #sendRefusal(response: ServerResponse, answer: Answer): void {
     if (response.headersSent) return;
     response.removeHeader('ETag');
-    vary(response, 'Accept');
+    loadVary()(response, 'Accept');
     sendAnswer(response, answer);
   }
 

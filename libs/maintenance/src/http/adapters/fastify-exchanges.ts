@@ -1,6 +1,6 @@
 import { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { append } from 'vary';
+import { loadVary } from '../../packages.cjs';
 import {
   FASTIFY_CONTEXT_SYMBOL,
   FASTIFY_HEADER_HOOK_NAMES,
@@ -157,6 +157,6 @@ function sendReply(reply: FastifyReply, { status, headers, body }: Answer): void
   void reply
     .code(status)
     .headers(headers)
-    .header('Vary', vary === undefined ? 'Accept' : append(String(vary), 'Accept'))
+    .header('Vary', vary === undefined ? 'Accept' : loadVary().append(String(vary), 'Accept'))
     .send(body);
 }
