@@ -13,12 +13,15 @@ import {
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { NestFactory, type AbstractHttpAdapter } from '@nestjs/core';
+import { Test, type TestingModule } from '@nestjs/testing';
 import {
+  Clock,
   MaintenanceModule,
   MaintenanceService,
   type MaintenanceModuleExtras,
   type MaintenanceModuleOptions,
 } from 'nestjs-maintenance';
+import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { call, type Call, type Reply } from './client.js';
 
 export type Adapter = 'express' | 'fastify';
@@ -46,6 +49,8 @@ export interface Setup {
   fastify?: Record<string, unknown>;
   /** Overrides the named adapter. */
   server?: AbstractHttpAdapter;
+  /** Replaces the clock of the module. */
+  clock?: Clock;
   /** Runs before `listen()`, as code in `main.ts` would. */
   main?: (app: INestApplication) => void | Promise<void>;
 }
@@ -63,7 +68,9 @@ export interface Running {
 export async function start(adapter: Adapter, setup: Setup = {}): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), 'maintenance-'));
   const stateFile = join(folder, 'state.json');
-  const options: MaintenanceModuleOptions = { storage: `file:${stateFile}`, ...setup.options };
+  // With a clock that a test moves, a read of a file seems to take too long.
+  const storage = setup.clock ? new MemoryStateStorage() : `file:${stateFile}`;
+  const options: MaintenanceModuleOptions = { storage, ...setup.options };
   const { imports = [], controllers = [], providers = [] } = setup;
 
   @Module({
@@ -74,11 +81,7 @@ export async function start(adapter: Adapter, setup: Setup = {}): Promise<Runnin
   class AppModule {}
 
   const server = setup.server ?? (adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter(setup.fastify));
-  const app = await NestFactory.create(AppModule, server as ExpressAdapter, {
-    logger: false,
-    abortOnError: false,
-    ...setup.create,
-  });
+  const app = await create(AppModule, server as ExpressAdapter, setup);
   await setup.main?.(app);
   await app.listen(0, '127.0.0.1');
   const { port } = app.getHttpServer().address() as AddressInfo;
@@ -93,6 +96,19 @@ export async function start(adapter: Adapter, setup: Setup = {}): Promise<Runnin
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function create(root: Type, server: ExpressAdapter, setup: Setup): Promise<INestApplication> {
+  const options = { logger: false, abortOnError: false, ...setup.create } as const;
+  if (!setup.clock) return NestFactory.create(root, server, options);
+  return (await compileWithClock(root, setup.clock)).createNestApplication(server, options);
+}
+
+export function compileWithClock(root: Type, clock: Clock): Promise<TestingModule> {
+  return Test.createTestingModule({ imports: [root] })
+    .overrideProvider(Clock)
+    .useValue(clock)
+    .compile();
 }
 
 function register(

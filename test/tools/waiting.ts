@@ -1,3 +1,6 @@
+/** Ends a test that would never pass, in milliseconds: less than the timeout of Jest, which says less. */
+export const TIMEOUT_MS = 25_000;
+
 /**
  * Checks a condition repeatedly, until it holds. The limit only ends a test that would never pass.
  *
@@ -7,7 +10,7 @@
 export async function until(
   expected: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 25_000,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {

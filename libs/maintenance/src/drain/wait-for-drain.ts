@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../utils/clock.js';
 import { withTimeout } from '../utils/with-timeout.js';
 import type { InstanceReport } from '../core/instance-report.js';
@@ -123,7 +124,8 @@ class Drain {
 
   #recordReport(report: InstanceReport, now: number): void {
     const last = this.#known.get(report.id);
-    if (last?.report.seenAt === report.seenAt) return;
+    // Not by `seenAt` alone: two reports may be of the same millisecond.
+    if (last && isDeepStrictEqual(last.report, report)) return;
     // An instance that was shut down with requests in flight can't report that they are finished: it stays.
     if (report.stopped && report.inFlight === 0) this.#known.delete(report.id);
     else
