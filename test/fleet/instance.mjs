@@ -9,8 +9,10 @@ import { MaintenanceModule, MaintenanceScope, MaintenanceService, StateStorage }
 
 const { options, adapter, lease, tellsDelays, leaks } = JSON.parse(process.argv[2]);
 
-/** When slow handlers finished, with or without a connected client. */
+/** When handlers of `/slow` and `/blocked` finished, with or without a connected client. */
 const finished = [];
+/** Functions that end the running handlers of `/blocked`. */
+const blocked = [];
 
 class ShopController {
   constructor(maintenance) {
@@ -27,6 +29,10 @@ class ShopController {
     finished.push(Date.now());
     return { finishedAt: finished.at(-1) };
   }
+  async block() {
+    await new Promise((release) => blocked.push(release));
+    finished.push(Date.now());
+  }
 }
 function route(path, name, ...decorators) {
   for (const decorate of [Get(path), ...decorators]) {
@@ -36,6 +42,7 @@ function route(path, name, ...decorators) {
 route('/', 'browse');
 route('/payments', 'pay', MaintenanceScope('payments'));
 route('/slow/:milliseconds', 'work');
+route('/blocked', 'block');
 Param('milliseconds')(ShopController.prototype, 'work', 0);
 Inject(MaintenanceService)(ShopController, undefined, 0);
 Controller()(ShopController);
@@ -152,6 +159,8 @@ const commands = {
   stored: async () => (await storage.read())?.state ?? null,
   calls: () => ({ ...calls }),
   finished: () => finished,
+  blocked: () => blocked.length,
+  release: () => blocked.splice(0).forEach((release) => release()),
   roundTrip: async () => {
     const before = performance.now();
     await maintenance.refresh();

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import type { MaintenanceModuleOptions, MaintenanceState, MaintenanceStatus } from 'nestjs-maintenance';
+import { until } from '../tools/waiting.js';
 import type { LeaseTimes } from '../../libs/maintenance/src/leases/lease-times.js';
 
 export interface InstanceSettings {
@@ -64,10 +65,20 @@ interface Answers {
   stored: MaintenanceState | null;
   calls: Record<'read' | 'write' | 'report' | 'reports', number>;
   finished: number[];
+  /** The number of running handlers of `/blocked`. */
+  blocked: number;
+  /** Ends the handlers of `/blocked`. */
+  release: void;
   roundTrip: number;
   slowestRead: number;
   vitals: Vitals;
   stall: number;
+}
+
+interface Sent {
+  body?: string;
+  headers?: Record<string, string>;
+  onSent?: (() => void) | undefined;
 }
 
 interface Pending {
@@ -136,37 +147,55 @@ export class Instance {
     }) as Promise<Answers[K]>;
   }
 
-  get(path: string): Promise<Answer> {
-    return this.#send('GET', path);
+  /** @param onSent - called once the operating system has the request */
+  get(path: string, onSent?: () => void): Promise<Answer> {
+    return this.#send('GET', path, { onSent });
   }
 
-  /** Requests a WebSocket upgrade and returns the status of the response. */
-  upgrade(path: string): Promise<number> {
+  /**
+   * Requests a WebSocket upgrade and returns the status of the response.
+   *
+   * @param onSent - called once the operating system has the request
+   */
+  upgrade(path: string, onSent: () => void = () => undefined): Promise<number> {
     return new Promise((resolve, reject) => {
       const headers = { connection: 'Upgrade', upgrade: 'websocket' };
       const sent = request({ host: '127.0.0.1', port: this.#port, path, headers, agent: false });
       sent.on('upgrade', (response, socket) => resolve((socket.destroy(), response.statusCode!)));
       sent.on('response', (response) => resolve(response.resume().statusCode!));
-      sent.on('error', reject).end();
+      sent.on('error', reject).on('finish', onSent).end();
     });
   }
 
   /** Turns maintenance on or off over HTTP as an operator with this name. */
   turn(where: 'on' | 'off', operator: string, body: object = {}): Promise<Answer> {
-    return this.#send('POST', `/maintenance-mode/${where}`, JSON.stringify(body), {
-      'content-type': 'application/json',
-      'x-operator': operator,
-    });
+    const headers = { 'content-type': 'application/json', 'x-operator': operator };
+    return this.#send('POST', `/maintenance-mode/${where}`, { body: JSON.stringify(body), headers });
   }
 
-  /** Sends a request and disconnects before the response. */
-  abandon(path: string, afterMilliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const sent = request({ host: '127.0.0.1', port: this.#port, path, timeout: afterMilliseconds }, () => undefined);
-      sent.on('timeout', () => sent.destroy());
-      sent.on('error', () => resolve());
-      sent.end();
-    });
+  /** Sends requests to `/blocked`, which end with {@link release}, and waits until their handlers run. */
+  async block(count = 1): Promise<Promise<Answer>[]> {
+    const answers = Array.from({ length: count }, () => this.get('/blocked'));
+    await this.#waitUntilBlocked(count);
+    return answers;
+  }
+
+  /** Sends a request to `/blocked` and disconnects once its handler runs. */
+  async blockAndDisconnect(): Promise<void> {
+    const sent = request({ host: '127.0.0.1', port: this.#port, path: '/blocked', agent: false }).end();
+    const closed = new Promise<void>((resolve) => sent.on('error', () => resolve()));
+    await this.#waitUntilBlocked(1);
+    sent.destroy();
+    await closed;
+  }
+
+  /** Ends the handlers of `/blocked`. */
+  release(): Promise<void> {
+    return this.ask('release');
+  }
+
+  #waitUntilBlocked(count: number): Promise<void> {
+    return until(`${count} handlers run`, async () => (await this.ask('blocked')) === count);
   }
 
   /** Returns the stderr of the process. */
@@ -209,7 +238,7 @@ export class Instance {
     else pending.reject(new Error(error as string));
   }
 
-  #send(method: string, path: string, body?: string, headers: Record<string, string> = {}): Promise<Answer> {
+  #send(method: string, path: string, { body, headers, onSent = () => undefined }: Sent): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const sent = request(
         { host: '127.0.0.1', port: this.#port, method, path, headers, agent: this.agent },
@@ -223,8 +252,7 @@ export class Instance {
           });
         },
       );
-      sent.on('error', reject);
-      sent.end(body);
+      sent.on('error', reject).on('finish', onSent).end(body);
     });
   }
 }

@@ -79,25 +79,25 @@ describeWithRedis('on --wait', () => {
 
   it('names the requests that block the drain and their duration', async () => {
     const instance = await startInstance();
-    const slow = [instance.get('/slow/6000'), instance.get('/slow/6000')];
-    await pause(300);
+    const slow = await instance.block(2);
     const ended = await wait('2s');
     expect(ended.code).toBe(4);
-    expect(ended.stdout).toMatch(/^blocked by .*: 2 in flight: GET \/slow\/:milliseconds \(2, \d s\)$/m);
+    expect(ended.stdout).toMatch(/^blocked by .*: 2 in flight: GET \/blocked \(2, \d+ s\)$/m);
+    await instance.release();
     expect((await Promise.all(slow)).map(({ status }) => status)).toEqual([200, 200]);
     expect(await wait('20s')).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing was changed') });
   });
 
   it('includes an instance that starts while the command waits', async () => {
     const first = await startInstance();
-    const slow = first.get('/slow/5000');
-    await pause(300);
+    const [slow] = await first.block();
     const waiting = wait('20s', '--json');
     await until('maintenance is on', async () => (await first.ask('status')).active);
     const joined = await startInstance();
     expect((await joined.get('/')).status).toBe(503);
+    await first.release();
     const { drain } = JSON.parse((await waiting).stdout);
-    expect((await slow).status).toBe(200);
+    expect((await slow!).status).toBe(200);
     expect(drain.instances.map(({ pid }: { pid: number }) => pid).sort()).toEqual([first.pid, joined.pid].sort());
   });
 
@@ -113,11 +113,11 @@ describeWithRedis('on --wait', () => {
   it('waits for a handler whose client has disconnected', async () => {
     for (const adapter of ['express', 'fastify'] as const) {
       const instance = await startInstance({ adapter, options: {} });
-      await instance.abandon('/slow/4000', 200);
-      const ended = await wait('20s');
-      const drainedAt = Date.now();
-      expect([ended.code, (await instance.ask('finished')).length]).toEqual([0, 1]);
-      expect((await instance.ask('finished'))[0]).toBeLessThanOrEqual(drainedAt);
+      await instance.blockAndDisconnect();
+      expect((await wait('1s')).code).toBe(4);
+      const waiting = wait('20s');
+      await instance.release();
+      expect([(await waiting).code, (await instance.ask('finished')).length]).toEqual([0, 1]);
       await command('off');
       await instance.stop();
     }
@@ -125,11 +125,11 @@ describeWithRedis('on --wait', () => {
 
   it('does not wait for requests that the window does not cover', async () => {
     const instance = await startInstance();
-    const slow = instance.get('/slow/5000');
-    await pause(300);
+    const [slow] = await instance.block();
     expect((await wait('2s', '--scope', 'payments')).code).toBe(0);
     expect((await wait('2s', '--mode', 'read-only')).code).toBe(0);
-    expect((await slow).status).toBe(200);
+    await instance.release();
+    expect((await slow!).status).toBe(200);
   });
 
   it('times out and names an instance with maintenance forced off', async () => {
@@ -141,8 +141,7 @@ describeWithRedis('on --wait', () => {
 
   it('fails if maintenance is turned off while it waits', async () => {
     const instance = await startInstance();
-    const slow = instance.get('/slow/4000');
-    await pause(300);
+    const [slow] = await instance.block();
     const waiting = wait('20s');
     await until('maintenance is on', async () => (await instance.ask('status')).active);
     await instance.turn('off', 'ann');
@@ -151,6 +150,7 @@ describeWithRedis('on --wait', () => {
     expect(ended.stderr).toMatch(
       /^error: Maintenance is off; there is nothing to wait for\. It was turned off by \S+ at \S+\./m,
     );
+    await instance.release();
     await slow;
   });
 
@@ -165,14 +165,14 @@ describeWithRedis('on --wait', () => {
 
   it('tolerates a temporary storage outage', async () => {
     const instance = await startInstance();
-    const slow = instance.get('/slow/3000');
-    await pause(300);
+    const [slow] = await instance.block();
     const waiting = wait('25s');
     await until('maintenance is on', async () => (await instance.ask('status')).active);
     server.signal('SIGSTOP');
     await pause(4_000);
+    await instance.release();
     server.signal('SIGCONT');
-    expect((await slow).status).toBe(200);
+    expect((await slow!).status).toBe(200);
     expect((await waiting).code).toBe(0);
   });
 

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeWithRedis, RedisServer } from '../storage/redis-server.js';
+import { until } from '../tools/waiting.js';
 import { Instance, type InstanceSettings } from './instance.js';
 import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
@@ -29,10 +30,11 @@ async function suspendAndResume(instance: Instance, meanwhile: () => Promise<unk
   await pause(SUSPENSION_MS);
   // The keep-alive connections have timed out by now; the instance closes them when it resumes.
   instance.agent.destroy();
-  const answers = Promise.all([instance.get('/'), instance.get('/payments')]);
-  const upgraded = instance.upgrade('/live');
-  // Gives all requests time to reach the queue of its socket before it resumes.
-  await pause(300);
+  let sent = 0;
+  const answers = Promise.all([instance.get('/', () => sent++), instance.get('/payments', () => sent++)]);
+  const upgraded = instance.upgrade('/live', () => sent++);
+  // They have to be in the queue of its socket before it resumes.
+  await until('all requests are sent', () => sent === 3);
   instance.signal('SIGCONT');
   return [...(await answers).map(({ status }) => status), await upgraded];
 }
