@@ -2,8 +2,9 @@ import { Module, type INestApplicationContext, type ModuleMetadata, type Type } 
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { MaintenanceModule, MaintenanceService, type MaintenanceModuleOptions } from 'nestjs-maintenance';
+import { MaintenanceModule, MaintenanceService, type Clock, type MaintenanceModuleOptions } from 'nestjs-maintenance';
 import { MemoryStateStorage } from 'nestjs-maintenance/testing';
+import { compileWithClock } from './application.js';
 
 /** Includes an application context because `createApplicationContext()` never calls `configure()`. */
 export const KINDS = ['express', 'fastify', 'context'] as const;
@@ -17,6 +18,8 @@ export interface BackgroundSetup {
   /** After `MaintenanceModule`. */
   after?: NonNullable<ModuleMetadata['imports']>;
   providers?: Type[];
+  /** Replaces the clock of the module. */
+  clock?: Clock;
   logger?: { log: (line: unknown) => void; warn?: (line: unknown) => void };
 }
 
@@ -36,7 +39,9 @@ export async function startBackground(kind: Kind, setup: BackgroundSetup) {
 
   const silent = { log: () => undefined, error: () => undefined, warn: () => undefined };
   const common = { logger: { ...silent, ...setup.logger }, abortOnError: false };
-  const app = await createApp(kind, AppModule, common);
+  const app = setup.clock
+    ? await (await compileWithClock(AppModule, setup.clock)).init()
+    : await createApp(kind, AppModule, common);
   return { app, maintenance: app.get(MaintenanceService, { strict: false }) };
 }
 

@@ -1,6 +1,7 @@
 import { Controller, Inject, type ExecutionContext, type Type } from '@nestjs/common';
 import { Ctx, EventPattern, MessagePattern, Payload, RmqContext } from '@nestjs/microservices';
 import { MaintenanceScope, SkipMaintenance, type MaintenanceModuleOptions } from 'nestjs-maintenance';
+import { ManualClock } from 'nestjs-maintenance/testing';
 import { eventually, KINDS, startRpc, type Kind, type RpcRunning } from './rpc-application.js';
 import { KafkaServer, RabbitServer } from './rpc-brokers.js';
 import { Journal } from './rpc-handlers.js';
@@ -54,8 +55,9 @@ async function startWithBroker(
   strategy: RabbitServer | KafkaServer,
   options: MaintenanceModuleOptions = {},
   controllers: Type[] = [Handlers],
+  clock?: ManualClock,
 ): Promise<RpcRunning> {
-  return startRpc(kind, { strategy }, { controllers, options });
+  return startRpc(kind, { strategy }, { controllers, options, ...(clock && { clock }) });
 }
 
 /** Waits until all pending callbacks have run. */
@@ -66,9 +68,9 @@ async function waitUntilSettled(): Promise<void> {
 describe.each(KINDS)('events of RabbitMQ (%s)', (kind) => {
   let rabbit: RabbitServer;
   let app: RpcRunning;
-  const startWith = async (events: Events, noAck = false, controllers?: Type[]): Promise<void> => {
+  const startWith = async (events: Events, noAck = false, controllers?: Type[], clock?: ManualClock): Promise<void> => {
     rabbit = new RabbitServer(noAck);
-    app = await startWithBroker(kind, rabbit, { microservices: { events } }, controllers);
+    app = await startWithBroker(kind, rabbit, { microservices: { events } }, controllers, clock);
   };
   afterEach(() => app.close());
 
@@ -106,12 +108,14 @@ describe.each(KINDS)('events of RabbitMQ (%s)', (kind) => {
   });
 
   it('are requeued at the end time of a window', async () => {
-    await startWith('redeliver');
-    await app.maintenance.enable({ endsAt: new Date(Date.now() + 300) });
+    const clock = new ManualClock(Date.now());
+    await startWith('redeliver', false, undefined, clock);
+    const endsAt = clock.now() + 60_000;
+    await app.maintenance.enable({ endsAt: new Date(endsAt) });
     rabbit.emit('sold', 'a');
     await waitUntilSettled();
     expect(rabbit.unsettled).toBe(1);
-    await new Promise<void>((resolve) => app.maintenance.changes.subscribe(() => resolve()));
+    await clock.moveTo(endsAt);
     await waitUntilSettled();
     expect(app.journal).toEqual(['sold a']);
   });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Controller, Get, Post, Res } from '@nestjs/common';
 import { ServeStaticModule } from '@nestjs/serve-static';
 import { SkipMaintenance } from 'nestjs-maintenance';
+import { TIMEOUT_MS } from '../tools/waiting.js';
 import { ATTACKS } from './attacks.js';
 import { ADAPTERS, start, type Running } from './application.js';
 
@@ -132,7 +133,7 @@ describe.each(CASES)('bypass attempts (%s, %s)', (adapter, _name, when) => {
     let answer = '';
     socket.setEncoding('latin1').on('data', (text: string) => (answer += text));
     socket.on('error', () => undefined);
-    socket.setTimeout(3_000, () => socket.destroy(new Error('no end')));
+    socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error('no end')));
     socket.write(Buffer.from(bytes, 'latin1'));
     await once(socket, 'close');
     return answer;

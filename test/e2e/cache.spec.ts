@@ -2,6 +2,7 @@ import { CACHE_MANAGER, CacheModule } from '@nestjs/cache-manager';
 import type { Cache } from 'cache-manager';
 import { Keyv } from 'keyv';
 import { MemoryStateStorage } from 'nestjs-maintenance/testing';
+import { until } from '../tools/waiting.js';
 import { ADAPTER_REGISTRATIONS, start, type Running, type Setup } from './application.js';
 
 describe.each(ADAPTER_REGISTRATIONS)('the cache option (%s, %s)', (adapter, registration) => {
@@ -50,11 +51,7 @@ describe.each(ADAPTER_REGISTRATIONS)('the cache option (%s, %s)', (adapter, regi
     const before = read.mock.calls.length;
     const { maintenance } = running;
     const seen = maintenance.status().storage.lastReadAt!;
-    const deadline = Date.now() + 10_000;
-    while (maintenance.status().storage.lastReadAt === seen && Date.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    expect(maintenance.status().storage.lastReadAt).not.toBe(seen);
+    await until('it has read again', () => maintenance.status().storage.lastReadAt !== seen);
     expect(read.mock.calls.length).toBe(before);
   });
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { channel } from 'node:diagnostics_channel';
 import type { LoggerService } from '@nestjs/common';
 import type { HistoryEntry, MaintenanceModuleOptions, MaintenanceStatus } from 'nestjs-maintenance';
-import { MemoryStateStorage } from 'nestjs-maintenance/testing';
+import { ManualClock, MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { start, type Running } from './application.js';
 
 interface ChangeMessage {
@@ -55,15 +55,14 @@ describe('change notifications', () => {
   });
 
   it('report the scheduled start and end of a window without an operator', async () => {
-    const startsAt = Date.now() + 100;
-    await running.maintenance.enable({
-      startsAt: new Date(startsAt),
-      endsAt: new Date(startsAt + 100),
-      createdBy: 'ann',
-    });
-    for (const deadline = Date.now() + 8_000; messages.length < 3 && Date.now() < deadline;) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    const clock = new ManualClock(Date.now());
+    const planned = await start('express', { create: { logger }, clock });
+    messages.length = lines.length = 0;
+    const [startsAt, endsAt] = [clock.now() + 60_000, clock.now() + 120_000];
+    await planned.maintenance.enable({ startsAt: new Date(startsAt), endsAt: new Date(endsAt), createdBy: 'ann' });
+    await clock.moveTo(startsAt);
+    await clock.moveTo(endsAt);
+    await planned.close();
     expect(messages.map(({ status, changes }) => [status.active, changes.map(({ action }) => action)])).toEqual([
       [false, ['plan']],
       [true, []],

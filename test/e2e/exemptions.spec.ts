@@ -20,6 +20,7 @@ import { SkipMaintenance, type ExemptOptions } from 'nestjs-maintenance';
 import { join } from 'node:path';
 import { ServeStaticModule } from '@nestjs/serve-static';
 import { ADAPTER_REGISTRATIONS, start, type Running, type Setup } from './application.js';
+import { shortenTimers } from './short-timers.js';
 import { CatsController, HealthController, OpenController } from './controllers.js';
 
 @Controller()
@@ -353,7 +354,9 @@ describe.each(ADAPTER_REGISTRATIONS)('the option `exempt` during a full window (
 
     it('refuses the request if exempt.user never settles', async () => {
       const call = await startActive({ roles: ['staff'], user: () => new Promise(() => undefined) });
+      shortenTimers(running.app);
       expect((await call('/cats')).status).toBe(503);
+      jest.restoreAllMocks();
     });
 
     it('refuses the request if exempt.user throws', async () => {

@@ -5,6 +5,8 @@ import { GqlExecutionContext, GraphQLSchemaHost } from '@nestjs/graphql';
 import { parse } from 'graphql';
 import { createClient, type Client } from 'graphql-ws';
 import WebSocket from 'ws';
+import { ManualClock } from 'nestjs-maintenance/testing';
+import { until } from '../tools/waiting.js';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
 import {
   CatsResolver,
@@ -61,10 +63,6 @@ const createRefusal = (retryAfter: unknown = 3600) => [
     extensions: expect.objectContaining({ code: 'SERVICE_UNAVAILABLE', retryAfter, scope: '*', mode: 'full' }),
   }),
 ];
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await pause(5);
-}
 
 describe.each(ADAPTERS)('GraphQL subscriptions (%s)', (adapter) => {
   let running: Running;
@@ -126,7 +124,7 @@ describe.each(ADAPTERS)('GraphQL subscriptions (%s)', (adapter) => {
     await running.maintenance.enable();
     await expect(tick.end).resolves.toEqual(createRefusal());
     await expect(quiet.end).resolves.toEqual(createRefusal());
-    await until(() => reached.closed.length === 2);
+    await until('both subscriptions are closed', () => reached.closed.length === 2);
     expect(reached.closed.sort()).toEqual(['quiet', 'tick']);
     const { events } = tick;
 
@@ -137,10 +135,13 @@ describe.each(ADAPTERS)('GraphQL subscriptions (%s)', (adapter) => {
   });
 
   it('end when a planned window starts', async () => {
-    await startWith({ providers: WITHOUT_EXEMPTIONS });
+    const clock = new ManualClock(Date.now());
+    await startWith({ providers: WITHOUT_EXEMPTIONS, clock });
     const tick = new Stream(connect(), 'subscription { tick }');
-    await running.maintenance.enable({ startsAt: new Date(Date.now() + 300), endsAt: new Date(Date.now() + 60_000) });
+    const startsAt = clock.now() + 60_000;
+    await running.maintenance.enable({ startsAt: new Date(startsAt), endsAt: new Date(startsAt + 60_000) });
     await tick.more();
+    await clock.moveTo(startsAt);
     await expect(tick.end).resolves.toEqual(createRefusal(60));
   });
 
@@ -292,7 +293,7 @@ describe.each(ADAPTERS)('GraphQL subscriptions (%s)', (adapter) => {
     await tick.more(1);
     await running.maintenance.enable();
     await expect(tick.end).resolves.toEqual(createRefusal());
-    await until(() => called.length === 3);
+    await until('all hooks were called', () => called.length === 3);
     expect(called).toEqual(['onSubscribe', 'onOperation', 'onComplete']);
   });
 
@@ -312,10 +313,10 @@ describe.each(ADAPTERS)('GraphQL subscriptions (%s)', (adapter) => {
     const first = connect();
     await new Stream(first, 'subscription { tick }').more(1);
     await first.dispose();
-    await until(() => reached.closed.length === 1);
+    await until('a subscription is closed', () => reached.closed.length === 1);
     await new Stream(connect(), 'subscription { tick }').more(1);
     await close();
-    await until(() => reached.closed.length === 2);
+    await until('both subscriptions are closed', () => reached.closed.length === 2);
     const subject = running.maintenance.changes as unknown as { source?: { observed: boolean }; observed?: boolean };
     expect(subject.source?.observed ?? subject.observed).toBe(false);
   });
@@ -357,7 +358,7 @@ describe.each(ADAPTERS)('GraphQL subscriptions (%s)', (adapter) => {
         await running.maintenance.enable();
         expect(await conversation.waitForEnd('tick')).toEqual(createError('tick'));
         expect(await conversation.waitForEnd('quiet')).toEqual(createError('quiet'));
-        await until(() => reached.closed.length === 2);
+        await until('both subscriptions are closed', () => reached.closed.length === 2);
         expect((await upgrade(LEGACY)) as IncomingMessage).toMatchObject({ statusCode: 503 });
 
         await running.maintenance.disable();
@@ -435,7 +436,7 @@ describe.each(ADAPTERS)('GraphQL subscriptions (%s)', (adapter) => {
         conversation.start('tick', 'subscription { tick }');
         await conversation.waitForEvents('tick');
         conversation.send({ id: 'tick', type: 'stop' });
-        await until(() => called.length === 2);
+        await until('both hooks were called', () => called.length === 2);
         expect(called).toEqual(['onOperation', 'onOperationComplete']);
       });
 

@@ -5,6 +5,7 @@ import { APP_GUARD } from '@nestjs/core';
 import { GqlExecutionContext, GraphQLModule, Query, Resolver } from '@nestjs/graphql';
 import { ClientError, GraphQLClient } from 'graphql-request';
 import { MaintenanceGuard, SkipMaintenance } from 'nestjs-maintenance';
+import { ManualClock } from 'nestjs-maintenance/testing';
 import { ADAPTERS, start, type Running } from './application.js';
 import type { Reply } from './client.js';
 import {
@@ -320,17 +321,14 @@ describe.each(ADAPTERS)('GraphQL during windows (%s)', (adapter) => {
     });
 
     it('refuses operations when a planned window starts', async () => {
-      const started = new Promise<void>((resolve) => {
-        const changes = running.maintenance.changes.subscribe(({ active }) => {
-          if (!active) return;
-          changes.unsubscribe();
-          resolve();
-        });
-      });
-      await running.maintenance.enable({ startsAt: new Date(Date.now() + 300) });
-      expect(getData(await send(running, '{ cats }'))).toEqual({ cats: 'cats' });
-      await started;
-      expectRefusal(await send(running, '{ cats }'));
+      const clock = new ManualClock(Date.now());
+      const planned = await start(adapter, { imports: [createGraphqlModule()], providers: ALL_RESOLVERS, clock });
+      const startsAt = clock.now() + 60_000;
+      await planned.maintenance.enable({ startsAt: new Date(startsAt) });
+      expect(getData(await send(planned, '{ cats }'))).toEqual({ cats: 'cats' });
+      await clock.moveTo(startsAt);
+      expectRefusal(await send(planned, '{ cats }'));
+      await planned.close();
     });
   });
 });

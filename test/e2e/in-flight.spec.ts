@@ -42,7 +42,7 @@ import {
 } from 'rxjs';
 import { execute, type ExecutionArgs } from 'graphql';
 import getPort from 'get-port';
-import { until } from '../tools/waiting.js';
+import { TIMEOUT_MS, until } from '../tools/waiting.js';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
 import { createGraphqlModule } from './graphql/cats.js';
 import { SubscriptionClient, CURRENT, LEGACY, type Message } from './graphql/subscription-client.js';
@@ -178,7 +178,7 @@ describe.each(KINDS)('in-flight messages (%s)', (kind) => {
   let running: RpcRunning;
   let client: Client;
   const request = (pattern: string | object): Promise<unknown> =>
-    firstValueFrom(client.send<unknown>(pattern, 'secret').pipe(timeout(5_000)));
+    firstValueFrom(client.send<unknown>(pattern, 'secret').pipe(timeout(TIMEOUT_MS)));
 
   async function startServer(options: MaintenanceModuleOptions = {}): Promise<void> {
     const server = await tcp();
@@ -200,7 +200,7 @@ describe.each(KINDS)('in-flight messages (%s)', (kind) => {
     await waitUntilDrainBlockedBy(running.maintenance, name);
     await expect(request(pattern)).rejects.toEqual(REFUSED);
     handlers.finish(work);
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
     expect(await answer).toBe(`${work} is done`);
     expect(handlers.started).toEqual([work]);
   });
@@ -216,7 +216,7 @@ describe.each(KINDS)('in-flight messages (%s)', (kind) => {
     await running.maintenance.enable(window);
     await waitUntilDrainBlockedBy(running.maintenance, 'message stock');
     handlers.finish('stock');
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
     expect(handlers.finished).toEqual(['stock']);
     handlers.finish(open);
     expect(await Promise.all(answers)).toEqual(['stock is done', `${open} is done`]);
@@ -234,7 +234,7 @@ describe.each(KINDS)('in-flight messages (%s)', (kind) => {
     await handlers.waitUntilStarted('sold.second');
     await waitUntilDrainBlockedBy(running.maintenance, 'event sold');
     handlers.finish('sold.second');
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
     expect(handlers.finished).toEqual(['sold', 'sold.first', 'sold.second']);
   });
 
@@ -246,7 +246,7 @@ describe.each(KINDS)('in-flight messages (%s)', (kind) => {
     await until('the stream emits', () => heard.length > 1);
     await running.maintenance.enable();
     await until('the stream is reported', async () => (await running.maintenance.instances())[0]!.streams === 1);
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject({
       ...DRAINED,
       instances: [{ inFlight: 0, streams: 1 }],
     });
@@ -260,7 +260,7 @@ describe.each(KINDS)('in-flight messages (%s)', (kind) => {
       ['pay.logged', 'stock', 'tick'].map((pattern) => expect(request(pattern)).rejects.toEqual(REFUSED)),
     );
     await running.maintenance.enable({ mode: 'read-only' });
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
   });
 });
 
@@ -284,7 +284,7 @@ describe.each(KINDS)('in-flight gRPC calls (%s)', (kind) => {
     await waitUntilDrainBlockedBy(maintenance, `grpc Shop.${method}`);
     expect(await client.call(method, 'late')).toMatchObject({ code: 14 });
     handlers.finish('teapot');
-    expect(await maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
     handlers.finish('exempt');
     expect(await Promise.all(answers)).toEqual([{ items: ['teapot is done'] }, { items: ['exempt is done'] }]);
   });
@@ -366,7 +366,7 @@ describe.each(ADAPTERS.flatMap((adapter) => LIBRARIES.map((library) => [adapter,
       await client.seen.next('close');
       await waitUntilDrainBlockedBy(running.maintenance, `socket ClosedGateway "${message}"`);
       handlers.finish(message);
-      expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+      expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
       expect(handlers.finished).toEqual([message]);
     });
 
@@ -383,7 +383,7 @@ describe.each(ADAPTERS.flatMap((adapter) => LIBRARIES.map((library) => [adapter,
       await waitUntilDrainBlockedBy(running.maintenance, 'socket ChatGateway "stock"');
       handlers.finish('stock');
       expect(await client.seen.next('stocked')).toBe('stock is done');
-      expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+      expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
       expect([handlers.started, handlers.finished]).toEqual([['say', 'exempt', 'stock'], ['stock']]);
     });
 
@@ -392,7 +392,7 @@ describe.each(ADAPTERS.flatMap((adapter) => LIBRARIES.map((library) => [adapter,
       client.send('say.logged', 'secret');
       await handlers.waitUntilStarted('say.logged');
       await running.maintenance.enable();
-      expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+      expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
       handlers.finish('say.logged');
       expect(await client.seen.next('said')).toBe('say.logged is done');
     });
@@ -452,7 +452,7 @@ describe.each(ADAPTERS)('in-flight GraphQL operations (%s)', (adapter) => {
     handlers.finish('look');
     await waitUntilDrainBlockedBy(running.maintenance, 'POST /graphql');
     handlers.finish('pay');
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
     expect(handlers.finished).toEqual(['look', 'pay']);
   });
 });
@@ -493,7 +493,7 @@ describe.each(
     await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql');
     handlers.finish('pay');
     expect(await getResult(conversation, '1')).toMatchObject({ payload: { data: { pay: 'pay is done' } } });
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
   });
 
   it.each(['before', 'after'])('block a drain if the client disconnects %s the window starts', async (when) => {
@@ -506,7 +506,7 @@ describe.each(
     if (when === 'before') await running.maintenance.enable();
     await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql');
     handlers.finish('pay');
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
     expect(handlers.finished).toEqual(['pay']);
   });
 
@@ -517,14 +517,14 @@ describe.each(
     conversation.start('3', 'mutation { pay }');
     await handlers.waitUntilStarted('exempt', 'look', 'pay');
     await running.maintenance.enable({ scope: 'stock' });
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
     await running.maintenance.enable({ mode: 'read-only' });
     await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql');
     await running.maintenance.enable();
     await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql', 'query /graphql');
     handlers.finish('look');
     handlers.finish('pay');
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
     expect(handlers.finished).toEqual(['look', 'pay']);
   });
 
@@ -533,7 +533,7 @@ describe.each(
     conversation.start('1', 'mutation { pay }');
     await handlers.waitUntilStarted('pay');
     await running.maintenance.enable();
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
   });
 
   it('block a drain with a custom execute function', async () => {
@@ -549,7 +549,7 @@ describe.each(
     await running.maintenance.enable();
     await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql');
     handlers.finish('pay');
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
     expect(executed).toHaveLength(1);
   });
 
@@ -565,7 +565,7 @@ describe.each(
     await running.maintenance.enable();
     await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql');
     handlers.finish('pay');
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
   });
 
   it('block a drain if mount.guard is false', async () => {
@@ -575,7 +575,7 @@ describe.each(
     await running.maintenance.enable();
     await waitUntilDrainBlockedBy(running.maintenance, 'mutation /graphql');
     handlers.finish('pay');
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
   });
 
   it('do not block a drain if they are subscriptions, which the window ends', async () => {
@@ -583,7 +583,7 @@ describe.each(
     conversation.start('1', 'subscription { sales }');
     await conversation.waitForEvents('1');
     await running.maintenance.enable();
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject(DRAINED);
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject(DRAINED);
     expect((await conversation.waitForEnd('1')).type).toBe('error');
   });
 });
@@ -610,7 +610,7 @@ describe.each(ADAPTERS)('in-flight server-sent events (%s)', (adapter) => {
     await until('events come', () => heard > 0);
     await running.maintenance.enable();
     await until('the stream is reported', async () => (await running.maintenance.instances())[0]!.streams === 1);
-    expect(await running.maintenance.drained({ timeout: 5_000 })).toMatchObject({
+    expect(await running.maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject({
       ...DRAINED,
       instances: [{ inFlight: 0, streams: 1 }],
     });

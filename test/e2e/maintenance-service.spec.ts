@@ -11,6 +11,7 @@ import {
   type StateStorage,
   type VersionedState,
 } from 'nestjs-maintenance';
+import { ManualClock } from 'nestjs-maintenance/testing';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
 import { CatsController } from './controllers.js';
 
@@ -183,10 +184,14 @@ describe.each(ADAPTERS)('MaintenanceService (%s)', (adapter) => {
   });
 
   it('ends a window at its end time without a write', async () => {
-    const { maintenance, call } = await startWith();
+    const clock = new ManualClock(Date.now());
+    const { maintenance, call } = await startWith({ clock });
     const ended = waitForChange(maintenance.changes, (status) => !status.active);
-    await maintenance.enable({ endsAt: new Date(Date.now() + 300) });
+    const endsAt = clock.now() + 60_000;
+    await maintenance.enable({ endsAt: new Date(endsAt) });
+    await clock.moveTo(endsAt - 1);
     expect((await call('/cats')).status).toBe(503);
+    await clock.moveTo(endsAt);
     expect(await ended).toMatchObject({ active: false, revision: 1 });
     expect((await call('/cats')).status).toBe(200);
   });

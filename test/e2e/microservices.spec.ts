@@ -7,10 +7,12 @@ import {
 } from '@nestjs/microservices';
 import type { ExecutionContext } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
-import { Clock, type EnableOptions, type MaintenanceStatus, type Refusal } from 'nestjs-maintenance';
-import { filter, firstValueFrom, lastValueFrom, timeout, type Observable } from 'rxjs';
+import type { EnableOptions, Refusal } from 'nestjs-maintenance';
+import { ManualClock } from 'nestjs-maintenance/testing';
+import { firstValueFrom, lastValueFrom, timeout, type Observable } from 'rxjs';
 import getPort from 'get-port';
 import { findRedisServer, RedisServer } from '../storage/redis-server.js';
+import { TIMEOUT_MS } from '../tools/waiting.js';
 import {
   eventually,
   KINDS,
@@ -21,6 +23,7 @@ import {
   type RpcRunning,
   type RpcSetup,
 } from './rpc-application.js';
+import { shortenTimers } from './short-timers.js';
 import { waitUntilDrainBlockedBy } from './blocking-handlers.js';
 import { REFUSED } from './refusal-payload.js';
 import { GrpcClient } from './rpc-grpc-client.js';
@@ -81,7 +84,7 @@ async function startConnected(
   await client.connect();
   return {
     ...running,
-    ask: (pattern) => firstValueFrom(client.send<unknown>(pattern, ITEM).pipe(timeout(5_000))),
+    ask: (pattern) => firstValueFrom(client.send<unknown>(pattern, ITEM).pipe(timeout(TIMEOUT_MS))),
     emit: (pattern) => lastValueFrom(client.emit<unknown>(pattern, ITEM), { defaultValue: undefined }),
     stream: (pattern) => client.send<unknown>(pattern, ITEM),
     close: async () => {
@@ -89,12 +92,6 @@ async function startConnected(
       await running.close();
     },
   };
-}
-
-/** Resolves when the application has emitted a status that matches. */
-async function until(running: RpcRunning, matches: (status: MaintenanceStatus) => boolean): Promise<void> {
-  const { changes } = running.maintenance;
-  if (!matches(running.maintenance.status())) await firstValueFrom(changes.pipe(filter(matches), timeout(5_000)));
 }
 
 async function during<T>(running: RpcRunning, window: EnableOptions, work: () => Promise<T>): Promise<T> {
@@ -152,13 +149,16 @@ describe.each(TRANSPORT_KINDS)('messages over %s (%s)', (_name, kind, createTran
   });
 
   it('follow start and end of a planned window', async () => {
-    const startsAt = Date.now() + 300;
-    await running.maintenance.enable({ startsAt: new Date(startsAt), endsAt: new Date(startsAt + 700) });
-    expect(await running.ask('buy')).toEqual({ name: 'bought teapot' });
-    await until(running, ({ active }) => active);
-    await expect(running.ask('buy')).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryAfter: 1 });
-    await until(running, ({ active }) => !active);
-    expect(await running.ask('buy')).toEqual({ name: 'bought teapot' });
+    const clock = new ManualClock(Date.now());
+    const planned = await startConnected(kind, createTransport, { clock });
+    const [startsAt, endsAt] = [clock.now() + 60_000, clock.now() + 120_000];
+    await planned.maintenance.enable({ startsAt: new Date(startsAt), endsAt: new Date(endsAt) });
+    expect(await planned.ask('buy')).toEqual({ name: 'bought teapot' });
+    await clock.moveTo(startsAt);
+    await expect(planned.ask('buy')).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryAfter: 60 });
+    await clock.moveTo(endsAt);
+    expect(await planned.ask('buy')).toEqual({ name: 'bought teapot' });
+    await planned.close();
   });
 
   it('end an open stream with an error and unsubscribe from it', async () => {
@@ -380,12 +380,7 @@ describe('refused events', () => {
     const running = await closeAfterTest(
       startConnected('stand-alone', tcp, { options: { microservices: { events } } }),
     );
-    const clock = running.app.get(Clock, { strict: false });
-    const wake = clock.wake.bind(clock);
-    // Shortens the timeout of 5 s for the test.
-    const spy = jest
-      .spyOn(clock, 'wake')
-      .mockImplementation((callback, delay) => wake(callback, delay === 5_000 ? 20 : delay));
+    shortenTimers(running.app);
     await during(running, {}, async () => {
       for (let count = 1; count <= 5; count++) {
         await running.emit('sold');
@@ -394,7 +389,7 @@ describe('refused events', () => {
       await eventually(() => expect(running.complaints).toHaveLength(1));
       // The response to a message arrives after the events before it.
       await expect(running.ask('buy')).rejects.toEqual(REFUSED);
-      spy.mockRestore();
+      jest.restoreAllMocks();
     });
     expect(running.journal).toEqual([]);
     expect(running.complaints).toEqual([

@@ -2,7 +2,7 @@ import { BullModule, BullRegistrar, OnWorkerEvent, Processor, WorkerHost } from 
 import { Inject, Injectable, Scope, type INestApplicationContext, type OnModuleInit, type Type } from '@nestjs/common';
 import { Queue, type Job } from 'bullmq';
 import { MaintenanceScope, MaintenanceService, RunInMaintenance } from 'nestjs-maintenance';
-import { MemoryStateStorage } from 'nestjs-maintenance/testing';
+import { ManualClock, MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { describeWithRedis, RedisServer } from '../storage/redis-server.js';
 import { until } from '../tools/waiting.js';
 import { deferred, KINDS, startBackground, type BackgroundSetup, type Kind } from './background-application.js';
@@ -199,7 +199,7 @@ describeWithRedis('BullMQ workers', () => {
     expect(warnings).toEqual(['Failed to requeue a job of the queue mails: READONLY']);
     expect(await getJobState('mails', id!)).toBe('active');
     await maintenance.disable();
-    await until('the job is done', async () => (await getJobState('mails', id!)) === 'completed', 15_000);
+    await until('the job is done', async () => (await getJobState('mails', id!)) === 'completed');
     expect(runs).toEqual([{ job: 'mails late', wasOn: false }]);
   });
 
@@ -253,16 +253,18 @@ describeWithRedis('BullMQ workers', () => {
   });
 
   it('follow start and end of a planned window', async () => {
-    await startApp('context', [MailProcessor]);
+    const clock = new ManualClock(Date.now());
+    await startApp('context', [MailProcessor], { clock });
     const seen: string[] = [];
     worker().on('paused', () => seen.push('paused'));
     worker().on('resumed', () => seen.push('resumed'));
-    const startsAt = new Date(Date.now() + 300).toISOString();
-    await maintenance.enable({ startsAt, endsAt: new Date(Date.now() + 1_500).toISOString() });
+    const [startsAt, endsAt] = [clock.now() + 60_000, clock.now() + 120_000];
+    await maintenance.enable({ startsAt: new Date(startsAt), endsAt: new Date(endsAt) });
     expect(worker().isPaused()).toBe(false);
-    await until('the window has started', () => worker().isPaused());
-    expect(maintenance.isActive()).toBe(true);
+    await clock.moveTo(startsAt);
+    expect(worker().isPaused()).toBe(true);
     await queues.mails!.add('late', {});
+    await clock.moveTo(endsAt);
     await waitForRuns('mails', 1);
     expect(getRuns('mails')).toEqual([false]);
     expect(seen).toEqual(['paused', 'resumed']);

@@ -9,11 +9,14 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import {
   MaintenanceModule,
   MaintenanceService,
+  type Clock,
   type MaintenanceModuleExtras,
   type MaintenanceModuleOptions,
 } from 'nestjs-maintenance';
+import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import getPort from 'get-port';
-import type { Adapter } from './application.js';
+import { TIMEOUT_MS } from '../tools/waiting.js';
+import { compileWithClock, type Adapter } from './application.js';
 import { Journal, PerRequest } from './rpc-handlers.js';
 
 export const PROTO = join(__dirname, 'fixtures/shop.proto');
@@ -32,6 +35,8 @@ export interface RpcSetup {
   options?: MaintenanceModuleOptions;
   extras?: MaintenanceModuleExtras;
   controllers: Type[];
+  /** Replaces the clock of the module. */
+  clock?: Clock;
   /** Connects the microservice after `listen()`. */
   isLate?: boolean;
   /** Delays the initialization of the handlers until the microservice starts. */
@@ -50,7 +55,8 @@ export interface RpcRunning {
 /** Starts the handlers as `main.ts` would, with a state file of their own. */
 export async function startRpc(kind: Kind, server: MicroserviceOptions, setup: RpcSetup): Promise<RpcRunning> {
   const folder = mkdtempSync(join(tmpdir(), 'maintenance-'));
-  const options = { storage: `file:${join(folder, 'state.json')}`, ...setup.options };
+  const storage = setup.clock ? new MemoryStateStorage() : `file:${join(folder, 'state.json')}`;
+  const options = { storage, ...setup.options };
 
   @Module({
     imports: [MaintenanceModule.forRoot({ ...options, ...setup.extras })],
@@ -63,7 +69,7 @@ export async function startRpc(kind: Kind, server: MicroserviceOptions, setup: R
   const logger = createLogger(complaints);
   const app =
     kind === 'stand-alone'
-      ? await startAlone(AppModule, server, logger)
+      ? await startAlone(AppModule, server, logger, setup)
       : await startHybrid(AppModule, server, logger, kind, setup);
   return {
     app,
@@ -81,12 +87,12 @@ async function startAlone(
   module: Type,
   server: MicroserviceOptions,
   logger: LoggerService,
+  { clock }: RpcSetup,
 ): Promise<INestApplicationContext> {
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(module, {
-    ...server,
-    logger,
-    abortOnError: false,
-  });
+  const options = { ...server, logger, abortOnError: false };
+  const app = clock
+    ? (await compileWithClock(module, clock)).createNestMicroservice<MicroserviceOptions>(options)
+    : await NestFactory.createMicroservice<MicroserviceOptions>(module, options);
   await app.listen();
   return app;
 }
@@ -96,10 +102,13 @@ async function startHybrid(
   server: MicroserviceOptions,
   logger: LoggerService,
   kind: Exclude<Kind, 'stand-alone'>,
-  { isLate = false, deferInitialization = false }: RpcSetup,
+  { isLate = false, deferInitialization = false, clock }: RpcSetup,
 ): Promise<INestApplicationContext> {
   const http = kind.startsWith('express') ? new ExpressAdapter() : new FastifyAdapter();
-  const app = await NestFactory.create(module, http as ExpressAdapter, { logger, abortOnError: false });
+  const options = { logger, abortOnError: false };
+  const app = clock
+    ? (await compileWithClock(module, clock)).createNestApplication(http as ExpressAdapter, options)
+    : await NestFactory.create(module, http as ExpressAdapter, options);
   if (isLate) await app.listen(0, '127.0.0.1');
   app.connectMicroservice<MicroserviceOptions>(server, {
     inheritAppConfig: !kind.endsWith('without inheritAppConfig'),
@@ -114,9 +123,9 @@ export async function tcp(): Promise<MicroserviceOptions & { transport: Transpor
   return { transport: Transport.TCP, options: { host: '127.0.0.1', port: await getPort() } };
 }
 
-/** Retries until the check no longer throws, for 5 s at most. */
+/** Retries until the check no longer throws, for `TIMEOUT_MS` at most. */
 export async function eventually(check: () => void): Promise<void> {
-  for (const end = Date.now() + 5_000; ;) {
+  for (const end = Date.now() + TIMEOUT_MS; ;) {
     try {
       return check();
     } catch (error) {

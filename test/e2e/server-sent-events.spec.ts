@@ -1,7 +1,9 @@
 import { Controller, Sse } from '@nestjs/common';
 import { EventSource } from 'eventsource';
 import { MaintenanceScope, SkipMaintenance } from 'nestjs-maintenance';
+import { ManualClock } from 'nestjs-maintenance/testing';
 import { finalize, interval, map, NEVER, type Observable } from 'rxjs';
+import { until } from '../tools/waiting.js';
 import { ADAPTERS, start, type Running } from './application.js';
 
 let openStreams = 0;
@@ -59,8 +61,8 @@ describe.each(ADAPTERS)('server-sent events (%s)', (adapter) => {
   });
   afterAll(() => running.close());
 
-  function listen(path: string): { source: EventSource; received: string[]; notices: Record<string, unknown>[] } {
-    const source = new EventSource(`http://127.0.0.1:${running.port}${path}`);
+  function listen(path: string, port = running.port) {
+    const source = new EventSource(`http://127.0.0.1:${port}${path}`);
     sources.push(source);
     const received: string[] = [];
     const notices: Record<string, unknown>[] = [];
@@ -72,13 +74,6 @@ describe.each(ADAPTERS)('server-sent events (%s)', (adapter) => {
       notices.push(JSON.parse(data as string) as Record<string, unknown>);
     });
     return { source, received, notices };
-  }
-
-  async function until(what: string, condition: () => boolean, timeoutMs = 8_000): Promise<void> {
-    for (const deadline = Date.now() + timeoutMs; !condition();) {
-      if (Date.now() > deadline) throw new Error(`timed out after ${timeoutMs} ms waiting until ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
   }
 
   it.each(['/events', '/events/quiet', '/events/late'])(
@@ -116,12 +111,12 @@ describe.each(ADAPTERS)('server-sent events (%s)', (adapter) => {
     const reader = listen('/events');
     await until('events come', () => reader.received.includes('event'));
     await running.maintenance.enable({ retryAfter: 1 });
-    await until('its reconnect was refused', () => reader.notices.length >= 2, 15_000);
+    await until('its reconnect was refused', () => reader.notices.length >= 2);
     expect(reader.source.readyState).not.toBe(EventSource.CLOSED);
     const before = reader.received.length;
     await running.maintenance.disable();
-    await until('events come again', () => reader.received.slice(before).includes('event'), 15_000);
-  }, 40_000);
+    await until('events come again', () => reader.received.slice(before).includes('event'));
+  }, 60_000);
 
   it('tell a reconnecting client when to retry, with Cache-Control: no-store', async () => {
     await running.maintenance.enable();
@@ -165,9 +160,12 @@ describe.each(ADAPTERS)('server-sent events (%s)', (adapter) => {
     ];
     const [ticking, quiet] = await Promise.all(streams);
     await until('both are open', () => openStreams === 2);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    await running.maintenance.enable();
-    const text = await ticking!.text();
+    let text = '';
+    for await (const part of ticking!.body!) {
+      const isFirst = !text.includes('id: tick-');
+      text += Buffer.from(part).toString();
+      if (isFirst && text.includes('id: tick-')) await running.maintenance.enable();
+    }
     const ids = [...text.matchAll(/^id: (.*)$/gm)].map(([, id]) => id);
     expect(ids.length).toBeGreaterThan(1);
     expect(ids.at(-1)).toBe(ids.at(-2));
@@ -194,12 +192,19 @@ describe.each(ADAPTERS)('server-sent events (%s)', (adapter) => {
   });
 
   it('end when a planned window starts', async () => {
-    const reader = listen('/events');
-    await until('it is open', () => openStreams === 1);
-    const startsAt = new Date(Date.now() + 300).toISOString();
-    await running.maintenance.enable({ startsAt, endsAt: new Date(Date.now() + 600_000) });
+    const clock = new ManualClock(Date.now());
+    const planned = await start(adapter, { controllers: [EventsController], clock });
+    const reader = listen('/events', planned.port);
+    await until('events come', () => reader.received.includes('event'));
+    const startsAt = clock.now() + 60_000;
+    await planned.maintenance.enable({ startsAt: new Date(startsAt) });
+    const before = reader.received.length;
+    await until('events still come', () => reader.received.length > before + 1);
+    expect(reader.notices).toEqual([]);
+    await clock.moveTo(startsAt);
     await until('the client is notified', () => reader.notices.length === 1);
-    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(startsAt));
+    reader.source.close();
+    await planned.close();
   });
 
   it('unsubscribe when the application is closed', async () => {

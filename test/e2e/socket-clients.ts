@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import WebSocket from 'ws';
+import { TIMEOUT_MS } from '../tools/waiting.js';
 import { call } from './client.js';
 
 export type Library = 'ws' | 'socket.io';
@@ -30,7 +31,7 @@ export class EventLog {
       const timer = setTimeout(() => {
         this.#waiting.delete(check);
         reject(new Error(`no ${name} (number ${count}), but ${JSON.stringify(this.events)}`));
-      }, 5_000);
+      }, TIMEOUT_MS);
       const check = (): void => {
         if (this.all(name).length < count) return;
         clearTimeout(timer);

@@ -2,9 +2,10 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LoggerService } from '@nestjs/common';
-import { Clock, type MaintenanceModuleOptions } from 'nestjs-maintenance';
+import type { MaintenanceModuleOptions } from 'nestjs-maintenance';
 import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
+import { shortenTimers } from './short-timers.js';
 import { CatsController } from './controllers.js';
 
 const HTML = { accept: 'text/html' };
@@ -45,19 +46,12 @@ describe.each(ADAPTERS)('callbacks of the application during a refusal (%s)', (a
       ['exempt.when', { exempt: { when: never } }],
     ])('responds with 503 after 5 s if `%s` never settles', async (option, options) => {
       const call = await startActive(options, setup);
-      const clock = running.app.get(Clock, { strict: false });
-      const wake = clock.wake.bind(clock);
-      // Shortens the timeout of 5 s for the test.
-      const limits: number[] = [];
-      jest.spyOn(clock, 'wake').mockImplementation((callback, delay) => {
-        limits.push(delay);
-        return wake(callback, delay === 5_000 ? 20 : delay);
-      });
+      const delays = shortenTimers(running.app);
       const replies = await Promise.all([call('/cats'), call('/cats'), call('/cats', { headers: HTML })]);
       expect(replies.map(({ status }) => status)).toEqual([503, 503, 503]);
       expect(replies[0]?.json()).toMatchObject({ status: 503, message: 'Back soon' });
       expect(replies[2]?.headers['content-type']).toMatch(/html/);
-      expect(limits).toContain(5_000);
+      expect(delays).toContain(5_000);
       expect(errors).toEqual([expect.stringContaining(`\`${option}\``)]);
       expect(errors[0]).toContain('no answer within 5 s');
     });
@@ -143,9 +137,7 @@ describe.each(ADAPTERS)('shutdown (%s)', (adapter) => {
     const storage = new MemoryStateStorage();
     override(storage);
     const { app, close } = await start(adapter, { options: { storage } });
-    const clock = app.get(Clock, { strict: false });
-    const wake = clock.wake.bind(clock);
-    jest.spyOn(clock, 'wake').mockImplementation((callback, delay) => wake(callback, delay === 5_000 ? 20 : delay));
+    shortenTimers(app);
     // Nest 11 rethrows errors of shutdown hooks, Nest 12 does not.
     await close().catch((error: unknown) => expect(String(error)).toContain('no answer within 5 s'));
     jest.restoreAllMocks();
