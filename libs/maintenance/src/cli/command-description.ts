@@ -15,6 +15,8 @@ export interface OptionDescription {
   parse?: (text: string, previous: unknown) => unknown;
   /** The values that a shell completes. */
   choices?: readonly string[];
+  /** Whether the help leaves it out. */
+  isHidden?: boolean;
 }
 
 /** The storage and the names that a command needs besides its options. */
@@ -22,6 +24,8 @@ export interface CommandContext {
   target: Target;
   /** The name of the program, as operators type it, such as `nestjs-maintenance`. */
   program: string;
+  /** The environment of this process without the variables of `.env`, for the programs that a command starts. */
+  environment: NodeJS.ProcessEnv;
 }
 
 /** The result of a command. */
@@ -40,9 +44,11 @@ export interface CommandDescription {
   name: string;
   description: string;
   options: readonly OptionDescription[];
+  /** The arguments after the options, as the help shows them; missing if there are none. */
+  operands?: string;
   /** Examples without the name of the program: `on --for 30m`. */
   examples: readonly string[];
   /** A paragraph for the end of the help. */
   note?: string;
-  perform(context: CommandContext, options: StorageOptions): Promise<Outcome>;
+  perform(context: CommandContext, options: StorageOptions, operands: readonly string[]): Promise<Outcome>;
 }

@@ -3,6 +3,7 @@ import { performInstances, performOff, performOn, performStatus } from './operat
 import {
   readAddress,
   readDuration,
+  readFailureAction,
   readMode,
   readName,
   readSeconds,
@@ -25,6 +26,63 @@ const force: OptionDescription = {
   description: 'replace stored content even if it never was a maintenance state',
 };
 
+/** The options that describe the window of `on` and `run`. */
+const WINDOW_OPTIONS: readonly OptionDescription[] = [
+  {
+    flags: '--scope <name>',
+    description: 'only this part of the application (default: everything)',
+    parse: readName,
+  },
+  {
+    flags: '--mode <mode>',
+    description: 'full by default; read-only admits reads',
+    parse: readMode,
+    choices: ['full', 'read-only'],
+  },
+  { flags: '--message <text>', description: 'the text that clients see', parse: readText },
+  {
+    flags: '--at <time>',
+    description: 'start time, such as 2030-12-01T02:00Z (default: now)',
+    parse: readTime,
+  },
+  {
+    flags: '--until <time>',
+    description: 'end time, such as 2030-12-01T04:00Z (default: until it is turned off)',
+    parse: readTime,
+  },
+  {
+    flags: '--for <duration>',
+    description: 'length instead of an end time, such as 30m, 2h, 1h30m, 90s or 1d',
+    parse: readDuration,
+  },
+  {
+    flags: '--tz <zone>',
+    description: 'time zone of --at, --until and --every, such as Europe/Rome',
+    parse: readZone,
+  },
+  {
+    flags: '--every <cron>',
+    description: 'repeat on this schedule, such as "0 3 * * 0"; each occurrence lasts --for (default time zone: UTC)',
+    parse: readText,
+  },
+  {
+    flags: '--allow-ip <cidr>',
+    description: 'admit this address or CIDR block during the window; repeat it for more',
+    parse: readAddress,
+  },
+  { flags: '--bypass', description: 'create a secret link that admits testers; it is shown once' },
+  {
+    flags: '--retry-after <seconds>',
+    description: 'value of the Retry-After header (default: the time left in the window)',
+    parse: readSeconds,
+  },
+];
+
+/** `run` starts its window at once: it says why it does not accept the options that plan a window for later. */
+const RUN_WINDOW_OPTIONS = WINDOW_OPTIONS.map((option) =>
+  /^--(?:at|every) /.test(option.flags) ? { ...option, isHidden: true } : option,
+);
+
 /** The commands, in the order of the help. The bin and the program of an application build theirs from this list. */
 export const COMMANDS: readonly CommandDescription[] = [
   {
@@ -33,55 +91,7 @@ export const COMMANDS: readonly CommandDescription[] = [
     options: [
       storage,
       json,
-      {
-        flags: '--scope <name>',
-        description: 'only this part of the application (default: everything)',
-        parse: readName,
-      },
-      {
-        flags: '--mode <mode>',
-        description: 'full by default; read-only admits reads',
-        parse: readMode,
-        choices: ['full', 'read-only'],
-      },
-      { flags: '--message <text>', description: 'the text that clients see', parse: readText },
-      {
-        flags: '--at <time>',
-        description: 'start time, such as 2030-12-01T02:00Z (default: now)',
-        parse: readTime,
-      },
-      {
-        flags: '--until <time>',
-        description: 'end time, such as 2030-12-01T04:00Z (default: until it is turned off)',
-        parse: readTime,
-      },
-      {
-        flags: '--for <duration>',
-        description: 'length instead of an end time, such as 30m, 2h, 1h30m, 90s or 1d',
-        parse: readDuration,
-      },
-      {
-        flags: '--tz <zone>',
-        description: 'time zone of --at, --until and --every, such as Europe/Rome',
-        parse: readZone,
-      },
-      {
-        flags: '--every <cron>',
-        description:
-          'repeat on this schedule, such as "0 3 * * 0"; each occurrence lasts --for (default time zone: UTC)',
-        parse: readText,
-      },
-      {
-        flags: '--allow-ip <cidr>',
-        description: 'admit this address or CIDR block during the window; repeat it for more',
-        parse: readAddress,
-      },
-      { flags: '--bypass', description: 'create a secret link that admits testers; it is shown once' },
-      {
-        flags: '--retry-after <seconds>',
-        description: 'value of the Retry-After header (default: the time left in the window)',
-        parse: readSeconds,
-      },
+      ...WINDOW_OPTIONS,
       {
         flags: '--wait',
         description: 'return once every instance refuses and its in-flight requests have finished',
@@ -131,5 +141,45 @@ export const COMMANDS: readonly CommandDescription[] = [
     options: [storage, json],
     examples: ['instances', 'instances --json'],
     perform: performInstances,
+  },
+  {
+    name: 'run',
+    description: 'run a command while maintenance is on',
+    operands: '-- <command> [arguments...]',
+    options: [
+      storage,
+      json,
+      ...RUN_WINDOW_OPTIONS,
+      {
+        flags: '--no-wait',
+        description: 'run the command at once, although requests may still be in flight',
+      },
+      { flags: '--wait', description: 'wait for in-flight requests (default)', isHidden: true },
+      { flags: '--timeout <duration>', description: 'how long to wait (default: 60s)', parse: readDuration },
+      {
+        flags: '--check <command>',
+        description:
+          'shell command that checks the application before maintenance ends, with the bypass link in $MAINTENANCE_BYPASS_URL and a header in $MAINTENANCE_BYPASS_HEADER',
+        parse: readText,
+      },
+      {
+        flags: '--on-failure <action>',
+        description: 'keep maintenance on if the command or the check fails (default), or turn it off',
+        parse: readFailureAction,
+        choices: ['keep', 'off'],
+      },
+      force,
+    ],
+    examples: [
+      'run -- npx prisma migrate deploy',
+      'run --timeout 5m -- npm run migrate',
+      'run --check ./smoke-test.sh --on-failure off -- ./move.sh',
+    ],
+    note:
+      'Exit codes: that of the command, or of the check; 1 the storage failed,\n' +
+      '2 invalid usage, 4 the wait timed out and the command did not run.',
+    // Loaded on use: the other commands start faster without it.
+    perform: async (context, options, operands) =>
+      (await import('./run/perform-run.js')).performRun(context, options, operands),
   },
 ];

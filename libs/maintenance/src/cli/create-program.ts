@@ -14,7 +14,7 @@ export interface UsageFailure {
 }
 
 const EXIT_CODES =
-  'Exit codes: 0 success (status: off), 1 failure, 2 invalid usage, 3 status: on, 4 --wait\ntimed out.';
+  'Exit codes: 0 success (status: off), 1 failure, 2 invalid usage, 3 status: on,\n4 --wait timed out. `run` exits with the code of its command.';
 
 /**
  * Creates the program of all commands.
@@ -25,6 +25,7 @@ export function createProgram(name: string, finder: TargetFinder): Command {
   const program = new Command(name)
     .description('Turns maintenance mode of a NestJS application on and off, and shows its status.')
     .exitOverride()
+    .enablePositionalOptions()
     // The front prints errors: they may have to be escaped, and an application's program prints its own way.
     .configureOutput({ outputError: () => undefined })
     .configureHelp({
@@ -43,11 +44,20 @@ function addCommand(program: Command, description: CommandDescription, finder: T
   const examples = description.examples.map((example) => `  ${program.name()} ${example}`);
   command.addHelpText('after', ['', 'Examples:', ...examples].join('\n'));
   if (description.note) command.addHelpText('after', `\n${description.note}`);
-  command.action((options: StorageOptions) => execute(description, options, finder, program.name()));
+  if (description.operands === undefined) {
+    command.action((options: StorageOptions) => execute(description, options, finder, program.name()));
+    return;
+  }
+  // Options after the first operand belong to the program that the command starts, with and without `--`.
+  command.usage(`[options] ${description.operands}`).argument('[command...]').passThroughOptions();
+  command.configureHelp({ visibleArguments: () => [] });
+  command.action((operands: string[], options: StorageOptions) =>
+    execute(description, options, finder, program.name(), operands),
+  );
 }
 
-function createOption({ flags, description, parse, choices }: OptionDescription): Option {
-  const option = new Option(flags, description);
+function createOption({ flags, description, parse, choices, isHidden = false }: OptionDescription): Option {
+  const option = new Option(flags, description).hideHelp(isHidden);
   if (choices) option.choices(choices);
   return parse ? option.argParser(parse) : option;
 }

@@ -10,6 +10,7 @@ import type { Target, TargetFinder } from './target-finder.js';
  * Runs a command: finds its storage, prints the output or the error without a stack trace, and sets `process.exitCode`.
  *
  * @param program - the name of the program, as operators type it
+ * @param operands - the arguments after the options
  * @throws {@link UsageError}, {@link InvalidWindowError} for invalid usage, after the storage was closed
  */
 export async function execute(
@@ -17,11 +18,13 @@ export async function execute(
   options: StorageOptions,
   finder: TargetFinder,
   program: string,
+  operands: readonly string[] = [],
 ): Promise<void> {
+  const environment = { ...process.env };
   let target: Target | undefined;
   try {
     target = await finder.find(options.storage);
-    await printOutcome(await command.perform({ target, program }, options), target, options);
+    await printOutcome(await command.perform({ target, program, environment }, options, operands), target, options);
   } catch (error) {
     if (isUsageError(error)) throw error;
     await fail(error instanceof Error ? error.message : String(error), target);

@@ -22,16 +22,25 @@ export function exitOnSignal(describe: () => string): () => void {
 
 /** Says that maintenance outlives an interrupted `on --wait`, and how to end it. */
 export function describeInterruption(program: string, options: { scope?: string; storage?: string }): string {
-  const { scope, storage } = options;
+  return `Interrupted. Maintenance stays on. To end it: ${formatOffCommand(program, options)}`;
+}
+
+/** Formats the command that ends windows, as operators type it: `nestjs-maintenance off --id 3f2a91c0`. */
+export function formatOffCommand(
+  program: string,
+  { scope, id, storage }: { scope?: string; id?: string; storage?: string },
+): string {
   const off = [
     program,
     'off',
     ...(scope === undefined ? [] : ['--scope', quote(scope)]),
+    ...(id === undefined ? [] : ['--id', quote(id)]),
     ...(storage === undefined ? [] : ['--storage', quote(redactUrlCredentials(storage))]),
   ];
-  return `Interrupted. Maintenance stays on. To end it: ${off.join(' ')}`;
+  return off.join(' ');
 }
 
-function quote(text: string): string {
+/** Quotes an argument for a shell, if it has to be. */
+export function quote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -65,10 +65,10 @@ export interface ChangeReport extends Report {
 }
 
 /**
- * The time for which `on` and `off` wait for the instances to apply a change, in milliseconds. That is enough for
+ * The time for which `on`, `off` and `run` wait for the instances to apply a change, in milliseconds: enough for
  * notifications. Instances that poll may take longer, and are reported as not having applied the change yet.
  */
-const AGREEMENT_TIMEOUT_MS = 3_000;
+export const AGREEMENT_TIMEOUT_MS = 3_000;
 
 /** The options of `on`; times in milliseconds since the epoch, the duration in milliseconds. */
 export interface OnRequest extends Pick<EnableOptions, 'scope' | 'mode' | 'message' | 'retryAfter' | 'allowIps'> {
@@ -154,6 +154,7 @@ export async function turnOn(
  *
  * @param timeout - in milliseconds
  * @param onProgress - called after each read of the reports
+ * @param signal - aborts the wait
  * @throws {@link MaintenanceInactiveError} if maintenance is turned off meanwhile
  * @throws {@link MaintenanceStorageError}
  */
@@ -161,9 +162,9 @@ export function drainTarget(
   { storage }: Target,
   timeout: number,
   onProgress: (report: DrainReport) => void,
-  clock: Clock = new SystemClock(),
+  signal?: AbortSignal,
 ): Promise<DrainReport> {
-  return waitForDrain({ storage, clock, timeout, onProgress });
+  return waitForDrain({ storage, clock: new SystemClock(), timeout, onProgress, signal });
 }
 
 /**
@@ -186,7 +187,12 @@ export async function turnOff(
   };
 }
 
-function parseOnRequest(request: OnRequest, now: number): WindowStart {
+/**
+ * Converts the options of `on` to a window.
+ *
+ * @throws {@link InvalidWindowError} for options that can't be used
+ */
+export function parseOnRequest(request: OnRequest, now: number): WindowStart {
   const { scope, mode, message, retryAfter, allowIps, startsAt, endsAt, duration, every } = request;
   const isFixedLength = duration !== undefined && every === undefined;
   const end = isFixedLength ? (startsAt ?? now) + duration : endsAt;
@@ -218,11 +224,17 @@ function assertNoOtherWindows(state: MaintenanceState | null, { id, scope }: Dis
   );
 }
 
-function assertNotForced({ enabled }: Target): void {
+/**
+ * Asserts that the stored state decides.
+ *
+ * @throws {@link MaintenanceForcedError} if the option `enabled` is set
+ */
+export function assertNotForced({ enabled }: Target): void {
   if (enabled !== undefined) throw new MaintenanceForcedError(enabled);
 }
 
-function createOrigin(): ChangeOrigin {
+/** Returns the operator, for the history. */
+export function createOrigin(): ChangeOrigin {
   return { by: getOperator(), via: 'cli' };
 }
 
@@ -249,7 +261,8 @@ function createReport(monitor: StateMonitor, { storage }: Target, clock: Clock):
   };
 }
 
-function createChangeReport(
+/** Creates the report of a change that was written and read back. */
+export function createChangeReport(
   { state, change, replacedCorrupt, replacedForeign }: WriteResult,
   target: Target,
   clock: Clock,

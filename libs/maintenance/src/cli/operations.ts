@@ -48,9 +48,9 @@ export interface StatusOptions extends StorageOptions {
 }
 
 /** The default of `--timeout`. */
-const DEFAULT_WAIT_TIMEOUT_MS = 60_000;
-/** The exit code if `--wait` timed out. */
-const TIMED_OUT_EXIT_CODE = 4;
+export const DEFAULT_WAIT_TIMEOUT_MS = 60_000;
+/** The exit code if the wait for the drain timed out. */
+export const TIMED_OUT_EXIT_CODE = 4;
 /**
  * The exit code of `status` while maintenance is on, or while instances refuse for another reason than a change that
  * reaches them soon.
@@ -59,11 +59,21 @@ const ON_EXIT_CODE = 3;
 
 /** Runs the command `on`. */
 export async function performOn(context: CommandContext, options: OnOptions): Promise<Outcome> {
-  const { at, until, tz, every, force } = options;
   assertEnd(options);
   assertWait(options);
   if (options.wait) assertSupportsReports(context.target.storage);
-  const request: OnRequest = {
+  const target = { ...context.target, force: options.force };
+  const report = await turnOn(target, toOnRequest(options), { isAwaited: options.wait });
+  const lines = formatChange(report, 'Already on with these settings; nothing was changed.');
+  if (!options.wait) return { lines, json: toChangeJson(report) };
+  if (!options.json) await printLines(process.stdout, lines);
+  return waitForInstances(context, report, options);
+}
+
+/** Converts the options of `on` as typed to a request. */
+export function toOnRequest(options: OnOptions): OnRequest {
+  const { at, until, tz, every } = options;
+  return {
     scope: options.scope,
     mode: options.mode,
     message: options.message,
@@ -75,11 +85,6 @@ export async function performOn(context: CommandContext, options: OnOptions): Pr
     bypass: options.bypass,
     every: every === undefined ? undefined : { cron: every, timeZone: tz ?? 'UTC' },
   };
-  const report = await turnOn({ ...context.target, force }, request, { isAwaited: options.wait });
-  const lines = formatChange(report, 'Already on with these settings; nothing was changed.');
-  if (!options.wait) return { lines, json: toChangeJson(report) };
-  if (!options.json) await printLines(process.stdout, lines);
-  return waitForInstances(context, report, options);
 }
 
 async function waitForInstances(context: CommandContext, report: ChangeReport, options: OnOptions): Promise<Outcome> {
@@ -89,11 +94,8 @@ async function waitForInstances(context: CommandContext, report: ChangeReport, o
     progress.end();
     return describeInterruption(program, options);
   });
-  const showProgress = (latest: DrainReport): void => {
-    const blocking = latest.pending.map(({ instance: { id, inFlight }, reason }) => [id, reason, inFlight].join());
-    if (!latest.drained) progress.show(formatProgress(latest), [latest.instances.length, ...blocking].join(';'));
-  };
   try {
+    const showProgress = (latest: DrainReport): void => showDrain(progress, latest);
     const drain = await drainTarget(target, options.timeout ?? DEFAULT_WAIT_TIMEOUT_MS, showProgress);
     return {
       lines: formatDrain(drain),
@@ -104,6 +106,14 @@ async function waitForInstances(context: CommandContext, report: ChangeReport, o
     progress.end();
     stop();
   }
+}
+
+/** Shows the progress of a drain, with a plain line whenever something has changed. */
+export function showDrain(progress: Progress, { drained, instances, pending, ...report }: DrainReport): void {
+  if (drained) return;
+  const blocking = pending.map(({ instance: { id, inFlight }, reason }) => [id, reason, inFlight].join());
+  const text = formatProgress({ drained, instances, pending, ...report });
+  progress.show(text, [instances.length, ...blocking].join(';'));
 }
 
 /** Runs the command `off`. */
@@ -141,7 +151,12 @@ export async function performInstances({ target }: CommandContext): Promise<Outc
   };
 }
 
-function assertEnd({ until, every, for: duration }: OnOptions): void {
+/**
+ * Asserts that the options set one end.
+ *
+ * @throws {@link UsageError} if they set two, or none for a recurring window
+ */
+export function assertEnd({ until, every, for: duration }: OnOptions): void {
   if (every === undefined && until !== undefined && duration !== undefined) {
     throw new UsageError('--until and --for both set the end of the window; use one of them.');
   }

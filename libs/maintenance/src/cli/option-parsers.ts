@@ -46,6 +46,12 @@ export const readMode = parseOnce((text): MaintenanceMode => {
   throw new InvalidArgumentError('Expected full or read-only.');
 });
 
+/** Parses what `run` does with its window after a failure. */
+export const readFailureAction = parseOnce((text): 'keep' | 'off' => {
+  if (text === 'keep' || text === 'off') return text;
+  throw new InvalidArgumentError('Expected keep or off.');
+});
+
 /** Parses a moment, or a local time in the time zone of `--tz`. */
 export const readTime = parseOnce((text): TypedTime => {
   const time = parseDate(text);

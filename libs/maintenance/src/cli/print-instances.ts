@@ -92,16 +92,25 @@ export function formatDrain(report: DrainReport): string[] {
 }
 
 /** Describes in one sentence why `--wait` gave up. */
-export function describeTimeout({ elapsed, instances: all, pending }: DrainReport): string {
+export function describeTimeout(report: DrainReport): string {
+  return `${describeBlockers(report, '--wait')} Maintenance stays on.`;
+}
+
+/**
+ * Describes in one sentence why a drain did not succeed.
+ *
+ * @param subject - what has waited, at the beginning of the sentence
+ */
+export function describeBlockers({ elapsed, instances: all, pending }: DrainReport, subject: string): string {
   if (pending.length > 0 && pending.every(({ reason }) => reason === 'uncounted')) {
     const where = pending.map((one) => `${describeInstance(one.instance)} ${describePendingReason(one)}`).join('; ');
-    return `--wait can't tell whether all in-flight requests have finished: ${where}. Maintenance stays on.`;
+    return `${subject} can't tell whether all in-flight requests have finished: ${where}.`;
   }
   const blockers =
     all.length === 0
       ? `${NO_INSTANCE}.`
       : `${pending.length} of ${countInstances(all.length)} blocked the drain: ${pending.map(({ instance }) => describeInstance(instance)).join(', ')}.`;
-  return `--wait timed out after ${formatDuration(elapsed)}; ${blockers} Maintenance stays on.`;
+  return `${subject} timed out after ${formatDuration(elapsed)}; ${blockers}`;
 }
 
 function describePendingReason({ instance, reason, silentFor }: PendingInstance): string {

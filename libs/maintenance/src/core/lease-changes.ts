@@ -37,6 +37,32 @@ export function openLeasedWindow(
   return { action: 'on', windows: [...windows, opened], affected: [opened] };
 }
 
+/** Starts a window of the command `run`, beside all others. It stays on if the command dies: it has no lease. */
+export function openOwnedWindow(
+  windows: readonly StoredWindow[],
+  fields: WindowFields,
+  now: number,
+  id: string,
+  by?: string,
+): Change {
+  const opened: StoredWindow = { ...createWindow(fields, now, id, by), isOwned: true };
+  return { action: 'on', windows: [...windows, opened], affected: [opened] };
+}
+
+/**
+ * Leaves the active window of a program on, as a window that `on` can change. Returns `null` if the window has ended.
+ */
+export function keepWindow(windows: readonly StoredWindow[], id: string, now: number): Change | null {
+  const found = windows.find((window) => window.id === id);
+  if (!found || !isActiveAt(found, now)) return null;
+  const { leaseUntil: _lease, isOwned: _isOwned, ...kept } = found;
+  return {
+    action: 'keep',
+    windows: windows.map((window) => (window === found ? (kept as StoredWindow) : window)),
+    affected: [kept],
+  };
+}
+
 /** Renews the lease of an active window. Returns `null` if the window has ended: a renewal never starts it again. */
 export function renewLease(windows: readonly StoredWindow[], id: string, now: number, length: number): Change | null {
   const leased = windows.find((window) => window.id === id);

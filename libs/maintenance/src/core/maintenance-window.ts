@@ -68,6 +68,8 @@ export interface WindowBypass {
 export interface StoredWindow extends MaintenanceWindow {
   /** The end of the lease, ISO 8601 in UTC: the window ends then unless its owner renews the lease. */
   leaseUntil?: string;
+  /** Whether it belongs to the command `run`, which ends it: `on` does not change it. */
+  isOwned?: boolean;
   /** The secrets of its bypass. */
   bypass?: WindowBypass;
   [extra: string]: unknown;

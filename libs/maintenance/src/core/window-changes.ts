@@ -19,8 +19,8 @@ export interface ChangeOrigin {
 
 /** A change of the windows, computed from one state. */
 export interface Change {
-  /** The kind of change. `'renew'` renews a lease, which the history does not record. */
-  action: 'on' | 'plan' | 'change' | 'off' | 'renew';
+  /** The kind of change. The history does not record that a program renews its lease, or leaves its window on. */
+  action: 'on' | 'plan' | 'change' | 'off' | 'renew' | 'keep';
   /** All windows after the change. */
   windows: StoredWindow[];
   /** The windows that it started, changed or ended. */
@@ -81,11 +81,10 @@ export function createWindow(fields: WindowFields, now: number, id: string, by?:
   };
 }
 
-// A window with a lease belongs to its owner, an occurrence to its series.
+// A window may belong to a program, which ends it; an occurrence belongs to its series.
 function isManualWindow(window: StoredWindow, { scope, mode }: WindowFields): boolean {
-  return (
-    window.scope === scope && window.mode === mode && window.leaseUntil === undefined && window.recurrence === undefined
-  );
+  const isOfProgram = window.leaseUntil !== undefined || window.isOwned === true;
+  return window.scope === scope && window.mode === mode && !isOfProgram && window.recurrence === undefined;
 }
 
 // Fields with times describe a new window. Without them, they change the series whose occurrence is active.
@@ -197,7 +196,7 @@ function createHistoryEntries(
   now: number,
   revision: number,
 ): HistoryEntry[] {
-  if (action === 'renew') return [];
+  if (action === 'renew' || action === 'keep') return [];
   const createEntry = (done: HistoryEntry['action'], windows: StoredWindow[]): HistoryEntry => ({
     revision,
     at: toIso(now),

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../utils/clock.js';
+import { rejectOnAbort } from '../utils/reject-on-abort.js';
 import { withTimeout } from '../utils/with-timeout.js';
 import type { InstanceReport } from '../core/instance-report.js';
 import type { MaintenanceState } from '../core/maintenance-state.js';
@@ -37,6 +38,8 @@ export interface DrainOptions {
   isForcedOn?: boolean;
   /** Called after each read of the reports. */
   onProgress?: (report: DrainReport) => void;
+  /** Aborts the wait. */
+  signal?: AbortSignal;
 }
 
 interface DrainTarget {
@@ -61,13 +64,15 @@ interface KnownInstance {
  * @throws TypeError if `timeout` is not a number of milliseconds
  * @throws {@link MaintenanceInactiveError} if maintenance is off, or is turned off meanwhile
  * @throws {@link MaintenanceStorageError} if the storage fails for 30 s, or does not support reports
+ * @throws the reason of `signal` if it aborts
  */
 export async function waitForDrain(options: DrainOptions): Promise<DrainReport> {
-  const { timeout } = options;
+  const { timeout, signal } = options;
   if (typeof timeout !== 'number' || !(timeout >= 0)) {
     throw new TypeError(`\`timeout\` must be a number of milliseconds, 0 or more, not ${String(timeout)}.`);
   }
-  return new Drain(options).run();
+  const drain = new Drain(options).run();
+  return signal === undefined ? drain : rejectOnAbort(drain, signal);
 }
 
 class Drain {
@@ -83,6 +88,7 @@ class Drain {
   async run(): Promise<DrainReport> {
     let failingSince: number | null = null;
     for (;;) {
+      this.options.signal?.throwIfAborted();
       try {
         const report = await this.#poll();
         failingSince = null;

@@ -18,15 +18,9 @@ export function createEndedError(
   location: string,
 ): MaintenanceAbortedError {
   const { id } = window;
-  const entry = state?.history.find(
-    ({ action, windows }) => action === 'off' && windows.some((ended) => ended.id === id),
-  );
-  if (entry) {
-    const author = entry.by === undefined ? '' : ` by ${entry.by}`;
-    const via = entry.via ? ` (${entry.via})` : '';
-    return new MaintenanceAbortedError(
-      `The maintenance window ${id} was turned off${author}${via} at ${entry.at}. Requests may be admitted again.`,
-    );
+  const turnedOff = describeTurnedOff(id, state);
+  if (turnedOff !== undefined) {
+    return new MaintenanceAbortedError(`The maintenance window ${id} ${turnedOff}. Requests may be admitted again.`);
   }
   if (!isActiveAt(window, now)) {
     return new MaintenanceAbortedError(
@@ -38,6 +32,21 @@ export function createEndedError(
   return new MaintenanceAbortedError(
     `The maintenance window ${id} is gone: ${location} holds ${found}. Requests may be admitted again.`,
   );
+}
+
+/**
+ * Describes who turned a window off: `was turned off by ann@ops-1 (cli) at ...`.
+ *
+ * @returns `undefined` if the history does not record it
+ */
+export function describeTurnedOff(id: string, state: MaintenanceState | null): string | undefined {
+  const entry = state?.history.find(
+    ({ action, windows }) => action === 'off' && windows.some((ended) => ended.id === id),
+  );
+  if (!entry) return undefined;
+  const author = entry.by === undefined ? '' : ` by ${entry.by}`;
+  const via = entry.via ? ` (${entry.via})` : '';
+  return `was turned off${author}${via} at ${entry.at}`;
 }
 
 /** Creates the error for a storage that has lost the state. */

@@ -3,6 +3,13 @@
  * module.
  */
 const SERVICE_LINK = /_SERVICE_(?:HOST|PORT)(?:_\w+)?$|_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO))?)?$/;
+/** The variables of the command `run`: those that it sets for its programs, and the one that it reads. */
+const RUN_VARIABLES = [
+  'MAINTENANCE_WINDOW_ID',
+  'MAINTENANCE_BYPASS_URL',
+  'MAINTENANCE_BYPASS_HEADER',
+  'MAINTENANCE_CHECK_URL',
+];
 /** Names that differ by more characters are not treated as typos. */
 const MAX_DISTANCE = 3;
 
@@ -17,6 +24,7 @@ export interface UnknownVariable {
 export function findUnknownVariables(environment: NodeJS.ProcessEnv, known: readonly string[]): UnknownVariable[] {
   return Object.keys(environment)
     .filter((name) => name.startsWith('MAINTENANCE_') && !known.includes(name) && !SERVICE_LINK.test(name))
+    .filter((name) => !RUN_VARIABLES.includes(name))
     .filter((name) => environment[name]?.trim())
     .map((name) => ({ name, suggestion: findNearest(name, known) }));
 }
