@@ -9,11 +9,14 @@ import { Module, type INestApplication, type LoggerService } from '@nestjs/commo
 import { Test } from '@nestjs/testing';
 import {
   Clock,
+  InvalidWindowError,
   MaintenanceAbortedError,
+  MaintenanceDrainError,
   MaintenanceForcedError,
   MaintenanceModule,
   MaintenanceService,
   type MaintenanceModuleOptions,
+  type MaintenanceState,
   type MaintenanceStatus,
 } from 'nestjs-maintenance';
 import { ManualClock, MemoryStateStorage } from 'nestjs-maintenance/testing';
@@ -173,6 +176,99 @@ describe('during()', () => {
     await app.close();
     await failed;
     expect((await storage.read())!.state.windows).toEqual([]);
+  });
+});
+
+describe('during() with wait and onFailure', () => {
+  const work = jest.fn<Promise<string>, [AbortSignal]>();
+
+  beforeEach(async () => {
+    work.mockReset().mockResolvedValue('migrated');
+    await startApp();
+  });
+
+  /** Adds the report of an instance that has an in-flight request from before every window. */
+  async function addBusyInstance(): Promise<void> {
+    await until('the instance reports', async () => (await maintenance.instances()).length === 1);
+    const [own] = await maintenance.instances();
+    await storage.report({ ...own!, id: 'f0000000', host: 'shop-2', pid: 4711, machine: 'another', inFlight: 1 });
+  }
+
+  async function readState(): Promise<MaintenanceState | undefined> {
+    return (await storage.read())?.state;
+  }
+
+  it('calls the work once the instances have drained', async () => {
+    let drained: boolean | undefined;
+    work.mockImplementation(async () => {
+      ({ drained } = await maintenance.drained({ timeout: 0 }));
+      return 'migrated';
+    });
+    await expect(maintenance.during(work, { wait: true })).resolves.toBe('migrated');
+    expect(drained).toBe(true);
+    expect(maintenance.isActive()).toBe(false);
+  });
+
+  it.each(['off', 'keep'] as const)('ends the window if the drain times out, with onFailure: %s', async (onFailure) => {
+    await addBusyInstance();
+    const failure = maintenance.during(work, { wait: true, timeout: 50, onFailure });
+    await expect(failure).rejects.toThrow(MaintenanceDrainError);
+    await expect(failure).rejects.toThrow(
+      /^The drain timed out after \d s; [12] of 2 instances blocked it: .*shop-2 \(pid 4711\): .*The work was not started\.$/,
+    );
+    await expect(failure).rejects.toMatchObject({ report: { drained: false, pending: expect.any(Array) } });
+    expect(work).not.toHaveBeenCalled();
+    expect(await readState()).toMatchObject({ windows: [], history: [{ action: 'off' }, { action: 'on' }] });
+  });
+
+  it('does not call the work if the window is turned off while it waits', async () => {
+    await addBusyInstance();
+    const failure = expect(maintenance.during(work, { wait: true, onFailure: 'keep' })).rejects.toThrow(/turned off/);
+    await until('maintenance is on', () => maintenance.isActive());
+    await maintenance.disable();
+    await failure;
+    expect(work).not.toHaveBeenCalled();
+    expect((await readState())?.windows).toEqual([]);
+  });
+
+  it('leaves the window on until it is turned off if the work fails, with onFailure: keep', async () => {
+    work.mockRejectedValue(new Error('disk full'));
+    await expect(maintenance.during(work, { onFailure: 'keep', createdBy: 'migration' })).rejects.toThrow('disk full');
+    await advance(300);
+    expect(await get('/')).toMatchObject({ status: 503 });
+    const [window] = maintenance.status().windows.active;
+    expect(window).toMatchObject({ createdBy: 'migration', endsAt: null });
+    // A plain window by now: it has no owner that would end it.
+    await maintenance.enable({ message: 'It takes longer' });
+    expect(maintenance.status().windows.active).toMatchObject([{ id: window!.id, message: 'It takes longer' }]);
+    await maintenance.disable();
+    expect(maintenance.isActive()).toBe(false);
+  });
+
+  it('ends the window if the work fails, by default', async () => {
+    work.mockRejectedValue(new Error('disk full'));
+    await expect(maintenance.during(work)).rejects.toThrow('disk full');
+    expect(maintenance.isActive()).toBe(false);
+  });
+
+  it('does not turn maintenance on again for failed work whose window was turned off', async () => {
+    work.mockImplementation(async () => {
+      await maintenance.disable();
+      throw new Error('disk full');
+    });
+    await expect(maintenance.during(work, { onFailure: 'keep' })).rejects.toThrow('disk full');
+    expect((await readState())?.windows).toEqual([]);
+  });
+
+  it.each([
+    [{ wait: 'yes' }, /^`wait` must be true or false/],
+    [{ timeout: -1 }, /^`timeout` must be a number of milliseconds/],
+    [{ onFailure: 'stop' }, /^`onFailure` must be "off" or "keep"/],
+  ])('rejects %j', async (options, says) => {
+    const failure = maintenance.during(work, options as never);
+    await expect(failure).rejects.toThrow(InvalidWindowError);
+    await expect(failure).rejects.toThrow(says);
+    expect(await storage.read()).toBeNull();
   });
 });
 

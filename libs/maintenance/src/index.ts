@@ -4,6 +4,7 @@ export {
   /** @deprecated Use {@link MaintenanceInactiveError}. */
   MaintenanceInactiveError as NothingDrainsError,
 } from './errors/maintenance-inactive.error.js';
+export { MaintenanceDrainError } from './drain/maintenance-drain.error.js';
 export { MaintenanceExceptionFilter } from './http/maintenance-exception.filter.js';
 export { MaintenanceException } from './http/maintenance.exception.js';
 export { MaintenanceGuard } from './http/maintenance.guard.js';
@@ -59,6 +60,7 @@ export type {
   WindowRecurrence,
 } from './core/maintenance-window.js';
 export type { StorageFailurePolicy } from './core/state-monitor.js';
+export type { DuringOptions } from './core/during-options.js';
 export type { DisableOptions, EnableOptions } from './core/window-options.js';
 export { CachedStateStorage, type CachedStateStorageOptions } from './storage/cache/cached-state-storage.js';
 export type { StateCache } from './storage/cache/state-cache.js';

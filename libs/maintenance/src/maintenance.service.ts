@@ -1,10 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Observable, Subject } from 'rxjs';
+import { assertSupportsReports } from './drain/assert-supports-reports.js';
+import { MaintenanceDrainError } from './drain/maintenance-drain.error.js';
 import { waitForDrain } from './drain/wait-for-drain.js';
 import type { DrainReport } from './drain/drain-report.js';
 import { readLiveInstances } from './drain/instance-reports.js';
 import { TemporaryWindows } from './leases/temporary-windows.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
+import type { DuringOptions } from './core/during-options.js';
 import type { ChangeOrigin } from './core/window-changes.js';
 import { Clock } from './utils/clock.js';
 import { MaintenanceForcedError } from './errors/maintenance-forced.error.js';
@@ -126,9 +129,12 @@ export class MaintenanceService {
    * @param work - the work. Its `signal` aborts with a {@link MaintenanceAbortedError} when the window is over or
    *   about to be: it was turned off, its `endsAt` has come, the application shuts down, or the lease could not be
    *   renewed, 15 s before it runs out
-   * @param window - as for {@link enable}, without `startsAt` and `recurrence`
+   * @param window - as for {@link enable}, without `startsAt` and `recurrence`; `wait`: waits for the drain before the
+   *   work, at most `timeout` milliseconds; `onFailure: 'keep'`: leaves the window on, without a lease, if the work
+   *   fails
    * @returns the result of the work
-   * @throws the error of the work, or that of {@link enable} if the window can't start: the work is not called then
+   * @throws the error of the work, or that of {@link enable} if the window can't start, or a
+   *   {@link MaintenanceDrainError} if the drain times out: the work is not called then, and no window stays on
    *
    * @example
    * ```ts
@@ -139,13 +145,18 @@ export class MaintenanceService {
    *       await move(batch);
    *     }
    *   },
-   *   { message: 'We are moving to a larger database' },
+   *   { message: 'We are moving to a larger database', wait: true, onFailure: 'keep' },
    * );
    * ```
    */
-  async during<T>(work: (signal: AbortSignal) => Promise<T>, window: EnableOptions = {}): Promise<T> {
+  async during<T>(work: (signal: AbortSignal) => Promise<T>, window: DuringOptions = {}): Promise<T> {
     this.#assertNotForced();
-    return this.temporaryWindows.during(work, window);
+    const { storage, clock } = this;
+    if (window?.wait) assertSupportsReports(storage);
+    return this.temporaryWindows.during(work, window, async (timeout, signal) => {
+      const report = await waitForDrain({ storage, clock, timeout, signal });
+      if (!report.drained) throw new MaintenanceDrainError(report);
+    });
   }
 
   /**

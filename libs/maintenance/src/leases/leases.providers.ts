@@ -33,6 +33,10 @@ const temporaryWindowsProvider: FactoryProvider<TemporaryWindows> = {
         new MaintenanceLogger().error(
           `The maintenance window ${id} could not be ended after its work, so it stays on until ${toIso(until)}: ${toErrorMessage(error)}`,
         ),
+      onKeepFailed: (id, until, error) =>
+        new MaintenanceLogger().error(
+          `The work of the maintenance window ${id} has failed, but the window could not be left on, so it ends at ${toIso(until)}: ${toErrorMessage(error)}`,
+        ),
     }),
 };
 

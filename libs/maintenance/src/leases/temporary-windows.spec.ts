@@ -5,7 +5,7 @@ import { MaintenanceAbortedError } from '../errors/maintenance-aborted.error.js'
 import { endWindows, openWindow } from '../core/window-changes.js';
 import type { MaintenanceState } from '../core/maintenance-state.js';
 import { StateMonitor } from '../core/state-monitor.js';
-import type { EnableOptions } from '../core/window-options.js';
+import type { DuringOptions } from '../core/during-options.js';
 import { MaintenanceStorageError } from '../errors/maintenance-storage.error.js';
 import { StateWriter } from '../storage/state-writer.js';
 import { ManualClock } from '../testing/manual-clock.js';
@@ -94,13 +94,16 @@ async function ownerOn(watches = true, farewell = LEASE_TIMES.shutdownTimeoutMs)
     times: { ...LEASE_TIMES, shutdownTimeoutMs: farewell },
     shutdown: shutdown.signal,
     onEndFailed: (...told) => leftOpen.push(told),
+    onKeepFailed: (...told) => leftOpen.push(told),
   });
 }
 
+const isDrained = (): Promise<void> => Promise.resolve();
+
 /** Work that runs until the test ends it. */
-async function begin(options: EnableOptions = {}, by = owner): Promise<Begun> {
+async function begin(options: DuringOptions = {}, by = owner): Promise<Begun> {
   let begun: Omit<Begun, 'result'> | undefined;
-  const result = by.during((signal) => new Promise((end, fail) => (begun = { signal, end, fail })), options);
+  const result = by.during((signal) => new Promise((end, fail) => (begun = { signal, end, fail })), options, isDrained);
   result.catch(() => undefined);
   await turn();
   await turn();
@@ -159,11 +162,33 @@ describe('TemporaryWindows', () => {
     fail(new Error('disk full'));
     await expect(result).rejects.toThrow('disk full');
     await expect(
-      owner.during(() => {
-        throw new Error('not even begun');
-      }, {}),
+      owner.during(
+        () => {
+          throw new Error('not even begun');
+        },
+        {},
+        isDrained,
+      ),
     ).rejects.toThrow('not even begun');
     expect((await stored()).windows).toEqual([]);
+  });
+
+  it('leaves the window on without a lease if the work fails, with `onFailure: keep`', async () => {
+    const { result, fail } = await begin({ onFailure: 'keep' });
+    fail(new Error('disk full'));
+    await expect(result).rejects.toThrow('disk full');
+    const { windows, history } = await stored();
+    expect(windows).toMatchObject([{ scope: '*', endsAt: null }]);
+    expect(windows[0]).not.toHaveProperty('leaseUntil');
+    expect(history.map(({ action }) => action)).toEqual(['on']);
+  });
+
+  it('reports a window that could not be left on, and when it ends', async () => {
+    const { result, fail } = await begin({ onFailure: 'keep' });
+    storage.fail(down);
+    fail(new Error('disk full'));
+    await expect(result).rejects.toThrow('disk full');
+    expect(leftOpen).toEqual([[expect.any(String), clock.now() + LEASE_TIMES.durationMs, expect.anything()]]);
   });
 
   it("does not touch an operator's window or that of other work", async () => {
@@ -218,7 +243,7 @@ describe('TemporaryWindows', () => {
     ['an end in the past', { endsAt: iso(-1) }, /is in the past/],
   ])('rejects %s without starting the work', async (_what, options, says) => {
     const work = jest.fn();
-    await expect(owner.during(work, options)).rejects.toThrow(
+    await expect(owner.during(work, options, isDrained)).rejects.toThrow(
       expect.objectContaining({ name: 'InvalidWindowError', message: expect.stringMatching(says) }),
     );
     expect(work).not.toHaveBeenCalled();
@@ -228,10 +253,10 @@ describe('TemporaryWindows', () => {
   it('does not start the work if the window could not be started or took too long to start', async () => {
     const work = jest.fn();
     storage.fail(down);
-    await expect(owner.during(work, {})).rejects.toThrow('the network is down');
+    await expect(owner.during(work, {}, isDrained)).rejects.toThrow('the network is down');
     storage.fail(null);
     storage.after = { call: 'write', meanwhile: async () => clock.freeze(50) };
-    await expect(owner.during(work, {})).rejects.toThrow(/could not be renewed/);
+    await expect(owner.during(work, {}, isDrained)).rejects.toThrow(/could not be renewed/);
     expect(work).not.toHaveBeenCalled();
     expect((await stored()).windows).toEqual([]);
   });
@@ -417,7 +442,7 @@ describe('temporary windows at shutdown', () => {
   it('rejects new work', async () => {
     shutdown.abort(new MaintenanceAbortedError('The application shuts down.'));
     const work = jest.fn();
-    await expect(owner.during(work, {})).rejects.toThrow('The application shuts down.');
+    await expect(owner.during(work, {}, isDrained)).rejects.toThrow('The application shuts down.');
     expect(work).not.toHaveBeenCalled();
     expect(await storage.read()).toBeNull();
   });

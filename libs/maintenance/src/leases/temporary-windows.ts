@@ -2,7 +2,9 @@ import type { Observable } from 'rxjs';
 import type { ChangeOrigin } from '../core/window-changes.js';
 import type { Clock } from '../utils/clock.js';
 import type { StateMonitor } from '../core/state-monitor.js';
-import { parseTemporaryOptions, type EnableOptions, type WindowFields } from '../core/window-options.js';
+import { parseDuringOptions, type DuringOptions } from '../core/during-options.js';
+import { keepWindow } from '../core/lease-changes.js';
+import type { WindowFields } from '../core/window-options.js';
 import type { StateStorage } from '../storage/state-storage.js';
 import type { WriteResult } from '../storage/state-writer.js';
 import { WindowWriter } from '../storage/window-writer.js';
@@ -21,7 +23,12 @@ export interface TemporaryWindowsOptions {
   shutdown: AbortSignal;
   /** Called if a window can't be ended, with the time at which its lease runs out, in milliseconds since the epoch. */
   onEndFailed: (id: string, until: number, error: unknown) => void;
+  /** Called if a window can't be left on after its work has failed, with the same arguments. */
+  onKeepFailed: (id: string, until: number, error: unknown) => void;
 }
+
+/** Waits until the instances have drained, and rejects if they have not in time. */
+export type WaitForDrain = (timeout: number, signal: AbortSignal) => Promise<void>;
 
 /** Runs work in windows that end with it. Each window belongs to one call of {@link during}. */
 export class TemporaryWindows {
@@ -33,13 +40,19 @@ export class TemporaryWindows {
   }
 
   /**
-   * Runs work in a window of its own, and ends the window when the work is done, whether it succeeded or failed.
+   * Runs work in a window of its own, and ends the window when the work is done, whether it succeeded or failed. With
+   * `onFailure: 'keep'`, the window stays on if the work fails.
    *
+   * @param waitForDrain - called before the work with `wait: true`
    * @throws the error of the work; {@link InvalidWindowError} or {@link MaintenanceStorageError} if the window
    *   can't start
    */
-  async during<T>(work: (signal: AbortSignal) => Promise<T>, options: EnableOptions): Promise<T> {
-    const running = this.#run(work, options);
+  async during<T>(
+    work: (signal: AbortSignal) => Promise<T>,
+    options: DuringOptions,
+    waitForDrain: WaitForDrain,
+  ): Promise<T> {
+    const running = this.#run(work, options, waitForDrain);
     this.#running.add(running);
     return running.finally(() => this.#running.delete(running));
   }
@@ -53,24 +66,34 @@ export class TemporaryWindows {
     clearTimeout(timer);
   }
 
-  async #run<T>(work: (signal: AbortSignal) => Promise<T>, options: EnableOptions): Promise<T> {
+  async #run<T>(
+    work: (signal: AbortSignal) => Promise<T>,
+    options: DuringOptions,
+    waitForDrain: WaitForDrain,
+  ): Promise<T> {
     const { shutdown } = this.options;
     shutdown.throwIfAborted();
-    const fields = parseTemporaryOptions(options, this.options.clock.now());
+    const { window: fields, wait, timeout, isKeptOnFailure } = parseDuringOptions(options, this.options.clock.now());
     const origin: ChangeOrigin = { by: fields.createdBy, via: 'code' };
     const lease = await this.#startWindow(fields, origin);
     const subscription = this.options.changes.subscribe(() => lease.recheck(this.options.monitor.state));
     const abort = (): void => lease.abort(shutdown.reason as Error);
     shutdown.addEventListener('abort', abort);
+    let hasFailed = false;
     try {
       if (shutdown.aborted) abort();
       lease.signal.throwIfAborted();
-      return await work(lease.signal);
+      if (wait) await waitForDrain(timeout, lease.signal);
+      lease.signal.throwIfAborted();
+      hasFailed = true;
+      const result = await work(lease.signal);
+      hasFailed = false;
+      return result;
     } finally {
       lease.stop();
       subscription.unsubscribe();
       shutdown.removeEventListener('abort', abort);
-      await this.#endWindow(lease, origin);
+      await (hasFailed && isKeptOnFailure ? this.#keepWindow(lease, origin) : this.#endWindow(lease, origin));
     }
   }
 
@@ -94,6 +117,15 @@ export class TemporaryWindows {
       this.#adopt(await this.#writer.end({ id: lease.id }, origin));
     } catch (error) {
       this.options.onEndFailed(lease.id, lease.latestEnd, error);
+    }
+  }
+
+  async #keepWindow(lease: Lease, origin: ChangeOrigin): Promise<void> {
+    if (lease.isGone) return;
+    try {
+      this.#adopt(await this.#writer.change((windows, now) => keepWindow(windows, lease.id, now), origin));
+    } catch (error) {
+      this.options.onKeepFailed(lease.id, lease.latestEnd, error);
     }
   }
 
