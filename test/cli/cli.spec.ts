@@ -286,6 +286,14 @@ describe('on, status and off', () => {
     expect(stdout.match(/admits [^,]+/g)).toEqual(['admits 10.0.0.0/8', 'admits 203.0.113.7', 'admits 203.0.113.7']);
   });
 
+  it.concurrent('admit addresses in the window of run', async () => {
+    const command = runIn(folderWith());
+    const failing = ['--', process.execPath, '-e', 'process.exit(3)'];
+    expect((await command('run', '--no-wait', '--allow-ip', '203.0.113.7', ...failing)).code).toBe(3);
+    const { active } = parseJson(await command('status', '--json')).windows;
+    expect(active).toMatchObject([{ allowIps: ['203.0.113.7'] }]);
+  });
+
   itAsRoot('record the uid of a user without a name', async () => {
     const folder = folderWith();
     chmodSync(folder, 0o777);
