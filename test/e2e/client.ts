@@ -9,6 +9,7 @@ export interface Call {
 
 export interface Reply {
   status: number;
+  statusMessage: string;
   headers: IncomingHttpHeaders;
   text: string;
   json: <T = Record<string, unknown>>() => T;
@@ -25,6 +26,7 @@ export function call(port: number, path: string, { method = 'GET', headers = {},
         const text = Buffer.concat(chunks).toString();
         resolve({
           status: incoming.statusCode ?? 0,
+          statusMessage: incoming.statusMessage ?? '',
           headers: incoming.headers,
           text,
           json: <T>() => JSON.parse(text) as T,

@@ -13,6 +13,7 @@ import { withJsonExample } from '../json-example.js';
 import type { HttpRequest } from '../http-request.interface.js';
 import { trackRequest, type RequestAccessors } from '../../drain/request-in-flight.js';
 import type { ResolvedHandlers } from '../routed-handlers.js';
+import { createMembersEarly } from './express-members.js';
 import { ROUTE_METHODS, copyWithUrl, type HttpBridgeDeps, type HttpBridge } from './http-bridge.interface.js';
 import { trackHandler } from './track-handler.js';
 
@@ -110,6 +111,7 @@ export class ExpressBridge implements HttpBridge {
       (handle) => (request, response, done) => {
         const mounted = request as object as MountedRequest;
         if (mounted.baseUrl) mounted[this.#mountPathKey] = mounted.baseUrl;
+        createMembersEarly(request, response);
         trackRequest(request as Request, response, accessors, tracking);
         handle(request, response, done);
       },
