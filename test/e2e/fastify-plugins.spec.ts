@@ -49,6 +49,26 @@ describe('refusals with Fastify plugins', () => {
     for (const close of closing.splice(0).reverse()) await close();
   });
 
+  it('gives the members for views to locals that a hook creates, without replacing those of the application', async () => {
+    const seen: object[] = [];
+    const running = await startActive((app) => {
+      const instance = getInstance(app);
+      instance.decorateReply('locals', null);
+      instance.addHook('preHandler', (_request, reply, done) => {
+        const typed = reply as typeof reply & { locals: Record<string, unknown> };
+        typed.locals = { maintenanceMode: 'own' };
+        typed.locals = { ...typed.locals, name: 'merged' };
+        seen.push({ ...typed.locals });
+        done();
+      });
+    });
+    await running.maintenance.disable();
+    expect((await running.call('/open')).status).toBe(200);
+    expect(seen).toEqual([
+      { name: 'merged', maintenanceMode: 'own', maintenance: expect.anything(), maintenanceAnnouncement: null },
+    ]);
+  });
+
   const hooks: [string, Hook][] = [
     ['sends a response', (_request: unknown, reply: { send: (body: string) => void }) => reply.send('a hook')],
     [

@@ -136,7 +136,12 @@ export class StateMonitor {
    * platforms between requests: neither timers nor notifications run meanwhile.
    */
   get isFresh(): boolean {
-    return this.#options.clock.now() <= this.#freshUntil;
+    return this.isFreshAt(this.#options.clock.now());
+  }
+
+  /** Whether the last read is recent at `now`, for callers that have read the clock: it takes longer than the rest. */
+  isFreshAt(now: number): boolean {
+    return now <= this.#freshUntil;
   }
 
   /**
@@ -196,10 +201,14 @@ export class StateMonitor {
     return now - this.#olderSince < (this.#options.staleReadGracePeriodMs ?? STALE_READ_GRACE_PERIOD_MS);
   }
 
-  /** Returns the answer now, from memory. */
-  getSnapshot(): MonitorSnapshot {
+  /**
+   * Returns the answer from memory.
+   *
+   * @param now - the current time, in milliseconds since the epoch; by default the clock is read where it matters
+   */
+  getSnapshot(now?: number): MonitorSnapshot {
     if (this.#schedule.isEmpty) return this.#snapshot;
-    const active = this.#schedule.getActiveAt(this.#options.clock.now());
+    const active = this.#schedule.getActiveAt(now ?? this.#options.clock.now());
     if (active !== this.#snapshot.active) this.#snapshot = { ...this.#snapshot, active };
     return this.#snapshot;
   }

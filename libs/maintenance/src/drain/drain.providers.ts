@@ -50,7 +50,7 @@ const inFlightTrackerProvider: FactoryProvider<InFlightTracker> = {
   provide: InFlightTracker,
   inject: [Clock, StateMonitor, InstanceReporter],
   useFactory: (clock: Clock, monitor: StateMonitor, reporter: InstanceReporter): InFlightTracker => {
-    const inFlight = new InFlightTracker(clock, () => monitor.getSnapshot());
+    const inFlight = new InFlightTracker(clock, (now) => monitor.getSnapshot(now));
     reporter.start(monitor, inFlight);
     return inFlight;
   },

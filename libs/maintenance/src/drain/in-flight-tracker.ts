@@ -54,17 +54,21 @@ export class InFlightTracker {
   readonly #uncounted = new Set<string>();
   #listener: () => void = () => undefined;
 
-  /** @param getSnapshot - returns the state that is applied now */
+  /** @param getSnapshot - returns the state that is applied at `now`, the current time */
   constructor(
     private readonly clock: Clock,
-    private readonly getSnapshot: () => MonitorSnapshot,
+    private readonly getSnapshot: (now?: number) => MonitorSnapshot,
   ) {}
 
-  /** Begins to track work. The caller has to call {@link end} with the entry. */
-  begin(work: InFlightWork): InFlightEntry {
+  /**
+   * Begins to track work. The caller has to call {@link end} with the entry.
+   *
+   * @param now - the current time, where the caller has read the clock already
+   */
+  begin(work: InFlightWork, now = this.clock.now()): InFlightEntry {
     // Check two entries for each new one, so that finished entries are removed faster than new ones arrive.
     this.#checkNext(2);
-    const entry = { index: this.#entries.length, work, since: this.clock.now(), before: this.getSnapshot() };
+    const entry = { index: this.#entries.length, work, since: now, before: this.getSnapshot(now) };
     this.#entries.push(entry);
     if (work.checkFinished) this.#scheduleSweep();
     return entry;

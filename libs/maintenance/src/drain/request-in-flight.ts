@@ -104,8 +104,8 @@ class RequestInFlight<Request = unknown> implements InFlightWork {
     return candidates.some((rules) => this.deps.policy.becameRefusedSince({ rules, request, context: null }, before));
   }
 
-  begin(): void {
-    this.#entry = this.deps.inFlight.begin(this);
+  begin(now?: number): void {
+    this.#entry = this.deps.inFlight.begin(this, now);
   }
 
   /** Whether the response is finished, or its client is gone. */
@@ -205,12 +205,14 @@ class RequestInFlight<Request = unknown> implements InFlightWork {
  * Tracks a request until its response is finished and its handler is done.
  *
  * @param response - Node's response, of HTTP/1 or of HTTP/2
+ * @param now - the current time, where the caller has read the clock already
  */
 export function trackRequest<Request>(
   request: Request,
   response: object,
   accessors: RequestAccessors<Request>,
   deps: RequestTrackingDeps,
+  now?: number,
 ): void {
   const tracked = response as TrackedResponse;
   const outer = tracked[TRACKED_REQUEST];
@@ -218,7 +220,7 @@ export function trackRequest<Request>(
   const work = new RequestInFlight(request, tracked, accessors, deps, outer) as RequestInFlight;
   tracked[TRACKED_REQUEST] = work;
   // If the client has already disconnected, no `close` event will follow.
-  if (!work.isAnswered) work.begin();
+  if (!work.isAnswered) work.begin(now);
 }
 
 /**

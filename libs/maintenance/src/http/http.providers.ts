@@ -86,7 +86,16 @@ const httpIntegrationProvider: Provider = {
     const tracking = { inFlight, policy, endpoints };
     return new HttpIntegration(
       host,
-      { middleware, handlers, endpoints, announcer, viewLocals, tracking, clock },
+      {
+        middleware,
+        handlers,
+        hasAdminEndpoints: Boolean(extras.admin),
+        endpoints,
+        announcer,
+        viewLocals,
+        tracking,
+        clock,
+      },
       responder,
     );
   },

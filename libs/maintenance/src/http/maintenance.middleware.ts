@@ -50,6 +50,11 @@ export class MaintenanceMiddleware {
     return this.policy.isIdle && !this.routedHandlers.hasForcedHandlers;
   }
 
+  /** Whether every request can be passed on undecided at `now`, in milliseconds since the epoch. */
+  isIdleAt(now: number): boolean {
+    return this.policy.isIdleAt(now) && !this.routedHandlers.hasForcedHandlers;
+  }
+
   /**
    * Refuses a request, or passes it on.
    *
@@ -72,7 +77,7 @@ export class MaintenanceMiddleware {
     if (ready && exchange.sendRefusal) {
       // Node first parses what arrived with the head, and calls its other listeners: a malformed body gets 400, not
       // two answers.
-      return process.nextTick(() => exchange.sendRefusal!(ready));
+      return process.nextTick(exchange.sendRefusal, ready);
     }
     enforceRefusalHeaders(response, this.responder.statusCode, refusal.retryAfter);
     const answer = endpoint?.createAnswer(refusal, request) ?? ready;
@@ -101,7 +106,7 @@ export class MaintenanceMiddleware {
 
   #decide(request: PolicyRequest, handlers: ResolvedHandlers): Decision | Promise<Decision> {
     if (handlers === 'unclear') return 'undecided';
-    if (handlers.length === 0) return this.policy.decide({ rules: null, request, context: null });
+    if (handlers.length < 2) return this.policy.decide({ rules: handlers[0] ?? null, request, context: null });
     const decisions = handlers.map((rules) => this.policy.decide({ rules, request, context: null }));
     const [first = 'undecided'] = decisions;
     // Versions and hosts of one path may be decided differently, and only the router knows which handler it takes.

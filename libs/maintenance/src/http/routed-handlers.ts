@@ -17,6 +17,7 @@ export const NO_HANDLERS: ResolvedHandlers = [];
 export class RoutedHandlers {
   // The metadata outlives an application, so only its own controllers count.
   readonly #controllers = new Set<Class>();
+  readonly #resolved = new WeakMap<object, ResolvedHandlers>();
   #hasForcedHandlers = false;
 
   /** @param guard - the guard that handlers use by `@UseGuards()`; `null` where it is global */
@@ -45,11 +46,16 @@ export class RoutedHandlers {
    *   no metadata.
    */
   resolveHandlers(routed: object, isWrapping = false): ResolvedHandlers {
+    const known = this.#resolved.get(routed);
+    if (known) return known;
     const owners = this.#findOwners(routed);
-    if (owners.length === 0 && isWrapping && (routed as Method).length === 0) return 'unclear';
+    if (owners.length === 0) return isWrapping && (routed as Method).length === 0 ? 'unclear' : NO_HANDLERS;
     // The middleware must not refuse a request that no guard would refuse.
-    if (owners.some((owner) => !this.isGuarded(owner))) return 'unclear';
-    return owners.map(({ controller, handler }) => this.reader.getRules(controller, handler));
+    const handlers = owners.every((owner) => this.isGuarded(owner))
+      ? owners.map(({ controller, handler }) => this.reader.getRules(controller, handler))
+      : 'unclear';
+    this.#resolved.set(routed, handlers);
+    return handlers;
   }
 
   /** Whether a function that is routed is a handler of a Nest controller, or may be one. */

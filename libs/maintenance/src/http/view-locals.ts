@@ -23,6 +23,12 @@ function toClientStatus({ windows, ...status }: MaintenanceStatus): MaintenanceS
   return { ...status, windows: { active: active.map(toClientWindow), planned: planned.map(toClientWindow) } };
 }
 
+/** Adds the members to the locals of a response, except for those that the application has set. */
+export function addViewLocals(locals: object, members: PropertyDescriptorMap): void {
+  for (const [name, member] of Object.entries(members))
+    if (!Object.hasOwn(locals, name)) Object.defineProperty(locals, name, member);
+}
+
 function createLocal(name: string, get: () => unknown): PropertyDescriptor {
   return {
     get,

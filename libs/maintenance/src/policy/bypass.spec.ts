@@ -38,7 +38,7 @@ function isIn(
     ...(cookie !== undefined && { cookie }),
     ...(header !== undefined && { 'x-maintenance-bypass': header }),
   };
-  return isBypassed({ headers }, active, covering ?? active, NAME, now);
+  return isBypassed({ headers }, active, covering ?? active, NAME, { now: () => now });
 }
 
 describe('bypass token', () => {

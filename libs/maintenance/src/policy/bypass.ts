@@ -1,6 +1,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { getEnd, ALL_SCOPES, type StoredWindow, type WindowBypass } from '../core/maintenance-window.js';
 import { loadCookie } from '../packages.cjs';
+import type { Clock } from '../utils/clock.js';
 import type { PolicyRequest } from './request-path.js';
 
 /** The header in which programs send the bypass token. */
@@ -62,10 +63,10 @@ export function isBypassed(
   active: readonly StoredWindow[],
   covering: readonly StoredWindow[],
   cookieName: string,
-  now: number,
+  clock: Pick<Clock, 'now'>,
 ): boolean {
   if (!headers || !active.some(({ bypass }) => bypass)) return false;
-  const bypassed = [findWindowByHeader(headers, active), findWindowByCookie(headers, active, cookieName, now)];
+  const bypassed = [findWindowByHeader(headers, active), findWindowByCookie(headers, active, cookieName, clock)];
   return (
     covering.length > 0 &&
     covering.every((window) => bypassed.some((found) => found !== null && bypassCovers(found, window)))
@@ -88,7 +89,7 @@ function findWindowByCookie(
   { cookie }: Headers,
   active: readonly StoredWindow[],
   name: string,
-  now: number,
+  clock: Pick<Clock, 'now'>,
 ): StoredWindow | null {
   const value = typeof cookie === 'string' ? loadCookie().parse(cookie)[name] : undefined;
   const [format, id, issued, expiry, signature, ...rest] = value?.split('.') ?? [];
@@ -97,6 +98,7 @@ function findWindowByCookie(
   if (!window?.bypass) return null;
   const expected = sign([format, id, issued, expiry], window.bypass.key);
   if (!isEqual(Buffer.from(signature), Buffer.from(expected))) return null;
+  const now = clock.now();
   return Number(issued) <= now + MAX_CLOCK_SKEW_MS && now < Number(expiry) ? window : null;
 }
 

@@ -110,7 +110,7 @@ export function createExemptions(rules: ExemptionRules, bypassCookieName: string
       name: 'bypass',
       needsUser: false,
       admits: ({ request, covering, active }) =>
-        request !== null && isBypassed(request, active, covering, bypassCookieName, clock.now()),
+        request !== null && isBypassed(request, active, covering, bypassCookieName, clock),
     },
     roles.size > 0 && {
       name: 'exempt.user',

@@ -73,13 +73,17 @@ export class MaintenancePolicy {
 
   /** Whether no window is active, so that only `@ForceMaintenance()` refuses calls. */
   get isInactive(): boolean {
-    const { forced, active } = this.monitor.getSnapshot();
-    return forced === null ? active.length === 0 : !forced;
+    return isInactive(this.monitor.getSnapshot());
   }
 
   /** Whether calls may skip the decision: no window is active, and the snapshot is fresh. */
   get isIdle(): boolean {
-    return this.isInactive && this.monitor.isFresh;
+    return this.isIdleAt(this.clock.now());
+  }
+
+  /** Whether calls may skip the decision at `now`, in milliseconds since the epoch. */
+  isIdleAt(now: number): boolean {
+    return isInactive(this.monitor.getSnapshot(now)) && this.monitor.isFreshAt(now);
   }
 
   /** Whether an exemption depends on the user, so that a refusal may have to wait until the guards have run. */
@@ -93,18 +97,19 @@ export class MaintenancePolicy {
    * @returns a promise only where the state has to be read again, or a callback of the application has to be awaited
    */
   decide(call: PolicyInput): Decision | Promise<Decision> {
-    if (this.monitor.isFresh) return this.#decide(call);
+    const now = this.clock.now();
+    if (this.monitor.isFreshAt(now)) return this.#decide(call, now);
     if (call.isSyncOnly) return 'undecided';
-    return this.monitor.catchUp().then(() => this.#decide(call));
+    return this.monitor.catchUp().then(() => this.#decide(call, this.clock.now()));
   }
 
-  #decide(call: PolicyInput): Decision | Promise<Decision> {
+  #decide(call: PolicyInput, now: number): Decision | Promise<Decision> {
     // 1. The decorators of the handler.
-    if (call.rules?.override === 'refuse') return this.#createRefusal(NO_WINDOWS);
+    if (call.rules?.override === 'refuse') return this.#createRefusal(NO_WINDOWS, now);
     if (call.rules?.override === 'admit') return 'admitted';
 
     // 2. No active window covers the call. A window that admits the client's address does not count.
-    const snapshot = this.monitor.getSnapshot();
+    const snapshot = this.monitor.getSnapshot(now);
     const covering = this.#findRefusingWindows(snapshot, call);
     if (typeof covering === 'string') return covering;
 
@@ -120,7 +125,7 @@ export class MaintenancePolicy {
     }
 
     // 7. No exemption admits the call.
-    return this.#createRefusal(covering);
+    return this.#createRefusal(covering, now);
   }
 
   #isExemptRequest(input: ExemptionInput): boolean {
@@ -197,8 +202,8 @@ export class MaintenancePolicy {
     return active.length > 0 ? { ...now, active } : null;
   }
 
-  #createRefusal(windows: readonly StoredWindow[]): Refusal {
-    return this.#refusalFactory.create(windows, this.clock.now());
+  #createRefusal(windows: readonly StoredWindow[], now = this.clock.now()): Refusal {
+    return this.#refusalFactory.create(windows, now);
   }
 
   /**
@@ -256,6 +261,10 @@ export class MaintenancePolicy {
       return null;
     }
   }
+}
+
+function isInactive({ forced, active }: MonitorSnapshot): boolean {
+  return forced === null ? active.length === 0 : !forced;
 }
 
 function isCoveredByFullWindow({ scopes }: Pick<HandlerRules, 'scopes'>, { forced, active }: MonitorSnapshot): boolean {

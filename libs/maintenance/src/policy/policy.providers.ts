@@ -22,7 +22,7 @@ const policyProvider: FactoryProvider<MaintenancePolicy> = {
   ) => {
     const failures = new FailureLog(clock);
     return new MaintenancePolicy(monitor, clock, {
-      exemptions: { ...exempt, getMountPoints: () => findMountPoints(config) },
+      exemptions: { ...exempt, getMountPoints: createMountPointsGetter(config) },
       scopesOf,
       bypassCookieName: bypass.cookieName,
       retryAfter: response.retryAfter,
@@ -34,6 +34,18 @@ const policyProvider: FactoryProvider<MaintenancePolicy> = {
     });
   },
 };
+
+/** Creates a function that finds the mount points again only where the application has changed them. */
+function createMountPointsGetter(config: ApplicationConfig): () => MountPoints {
+  let known: { prefix: string; versioning: unknown; mountPoints: MountPoints } | null = null;
+  return () => {
+    const prefix = config.getGlobalPrefix();
+    const versioning = config.getVersioning();
+    if (known?.prefix !== prefix || known.versioning !== versioning)
+      known = { prefix, versioning, mountPoints: findMountPoints(config) };
+    return known.mountPoints;
+  };
+}
 
 function findMountPoints(config: ApplicationConfig): MountPoints {
   const prefix = config.getGlobalPrefix().replace(/^\/+|\/+$/g, '');

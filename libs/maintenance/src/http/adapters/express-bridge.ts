@@ -53,7 +53,7 @@ export class ExpressBridge implements HttpBridge {
     adapter.registerParserMiddleware = (...args: [string?, boolean?]) => {
       this.installMiddleware();
       registerParserMiddleware?.(...args);
-      this.#explainParserErrors();
+      if (deps.hasAdminEndpoints) this.#explainParserErrors();
     };
     this.#trackRequests();
     if (!deps.middleware) return;
@@ -121,6 +121,9 @@ export class ExpressBridge implements HttpBridge {
   #sendRefusal(response: ServerResponse, answer: Answer): void {
     if (response.headersSent) return;
     response.removeHeader('ETag');
+    const { completeHeaders } = answer;
+    if (completeHeaders && !response.hasHeader('Vary'))
+      return void response.writeHead(answer.status, completeHeaders).end(answer.body);
     loadVary()(response, 'Accept');
     sendAnswer(response, answer);
   }
@@ -162,13 +165,11 @@ export class ExpressBridge implements HttpBridge {
   }
 
   #createExchange(request: Request, response: Response, proceed: () => void): HttpExchange {
-    return {
-      request,
-      response,
-      proceed,
-      send: (answer) => this.send(response, answer),
-      ...(!hasPatchedResponse(response) && { sendRefusal: (answer) => this.#sendRefusal(response, answer) }),
-    };
+    const send = (answer: Answer): void => this.send(response, answer);
+    const sendRefusal = (answer: Answer): void => this.#sendRefusal(response, answer);
+    return hasPatchedResponse(response)
+      ? { request, response, proceed, send }
+      : { request, response, proceed, send, sendRefusal };
   }
 
   #isAdmin(request: Request): boolean {
@@ -208,10 +209,11 @@ export class ExpressBridge implements HttpBridge {
   }
 
   #findMatchingRoutes({ path, method }: Routable): NonNullable<ExpressLayer['route']>[] {
+    const verb = method.toLowerCase();
     return this.adapter
       .getInstance<ExpressApplicationInternals>()
       .router.stack.filter(
-        (layer) => layer.route && acceptsMethod(layer.route.methods, method) && matchesPath(layer, path),
+        (layer) => layer.route && acceptsMethod(layer.route.methods, verb) && matchesPath(layer, path),
       )
       .map((layer) => layer.route!);
   }
@@ -227,13 +229,16 @@ export class ExpressBridge implements HttpBridge {
     const rules: HandlerRules[] = [];
     for (const { stack } of this.#findMatchingRoutes(request)) {
       // Nest registers middleware of one method as a route.
-      const handles = stack.map(({ handle }) => handle).filter((handle) => !this.#middleware.has(handle));
-      if (handles.length === 0) continue;
-      const found = handles.map((handle) => this.deps.handlers.resolveHandlers(handle, isWrapping));
-      if (found.some((handlers) => handlers === 'unclear')) return 'unclear';
+      const layers = stack.filter(({ handle }) => !this.#middleware.has(handle));
+      if (layers.length === 0) continue;
+      const known = rules.length;
+      for (const { handle } of layers) {
+        const handlers = this.deps.handlers.resolveHandlers(handle, isWrapping);
+        if (handlers === 'unclear') return handlers;
+        rules.push(...handlers);
+      }
       // A route outside the controllers answers the request: later routes don't get it.
-      if (found.every((handlers) => handlers.length === 0)) break;
-      rules.push(...(found as HandlerRules[][]).flat());
+      if (rules.length === known) break;
     }
     return rules;
   }
@@ -244,8 +249,8 @@ function hasPatchedResponse(response: ServerResponse): boolean {
   return RESPONSE_WRITE_METHODS.some((name) => Object.hasOwn(response, name));
 }
 
-function acceptsMethod(methods: Record<string, boolean | undefined>, method: string): boolean {
-  return Boolean(methods._all ?? methods[method.toLowerCase()] ?? (method === 'HEAD' && methods.get));
+function acceptsMethod(methods: Record<string, boolean | undefined>, verb: string): boolean {
+  return Boolean(methods._all ?? methods[verb] ?? (verb === 'head' && methods.get));
 }
 
 function matchesPath(layer: ExpressLayer, path: string): boolean {

@@ -11,6 +11,7 @@ import { hasBody } from '../has-body.js';
 import { withJsonExample } from '../json-example.js';
 import type { HttpRequest } from '../http-request.interface.js';
 import { trackHandlerResult, trackRequest, type RequestAccessors } from '../../drain/request-in-flight.js';
+import { addViewLocals } from '../view-locals.js';
 import { NO_HANDLERS, type ResolvedHandlers } from '../routed-handlers.js';
 import { FastifyExchanges, runHook, sendAnswer, type Hook, type HookedAdapter } from './fastify-exchanges.js';
 import {
@@ -60,7 +61,7 @@ export class FastifyBridge implements HttpBridge {
   }
 
   attach(): void {
-    const { viewLocals, middleware } = this.deps;
+    const { middleware } = this.deps;
     const instance = this.adapter.getInstance<FastifyInstance>();
     this.#markRoutes(instance);
     this.#installOnRequestHook(middleware);
@@ -68,11 +69,6 @@ export class FastifyBridge implements HttpBridge {
       this.#wrapNotFoundHandler(middleware);
       this.#wrapErrorHandler(middleware);
     }
-    instance.addHook('preParsing', (_request, reply, _payload, done) => {
-      const { locals } = reply as { locals?: object | null };
-      if (locals) Object.defineProperties(locals, viewLocals);
-      done();
-    });
   }
 
   /** Does nothing: the hook is always the first. */
@@ -114,7 +110,7 @@ export class FastifyBridge implements HttpBridge {
   // The adapter's own hook runs before all hooks of Nest and of plugins. The application may set one too.
   #installOnRequestHook(middleware: MaintenanceMiddleware | null): void {
     const adapter = this.adapter as unknown as HookedAdapter;
-    const { tracking } = this.deps;
+    const { tracking, clock } = this.deps;
     const accessors: RequestAccessors<FastifyReply> = {
       getOriginalRequest: ({ request }) => this.restoreUrl(request),
       resolveHandlers: ({ request }) => this.#getHandlers(request),
@@ -128,8 +124,12 @@ export class FastifyBridge implements HttpBridge {
     };
     let applicationHook: Hook = (_request, _reply, done) => done();
     // A refused request is not tracked: it has no handler to wait for.
+    const admit = (reply: FastifyReply, now?: number): void => {
+      trackRequest(reply, reply.raw, accessors, tracking, now);
+      this.#extendLocals(reply);
+    };
     const proceed: Hook = (request, reply, done) => {
-      trackRequest(reply, reply.raw, accessors, tracking);
+      admit(reply);
       return applicationHook(request, reply, done);
     };
     const setOnRequestHook = adapter.setOnRequestHook.bind(adapter);
@@ -137,7 +137,11 @@ export class FastifyBridge implements HttpBridge {
       const raw = request.raw as object as RewrittenRequest;
       if (raw.originalUrl !== undefined) raw[this.#rewrittenUrlKey] = raw.url;
       if (middleware) this.#setAnnouncementHeader(reply);
-      if (!middleware || middleware.isIdle) return proceed(request, reply, done);
+      const now = clock.now();
+      if (!middleware || middleware.isIdleAt(now)) {
+        admit(reply, now);
+        return applicationHook(request, reply, done);
+      }
       const exchange = this.#exchanges.createFirst(request, reply, () => runHook(proceed, request, reply, done));
       const handlers = this.#getHandlers(request);
       if (request.method !== 'OPTIONS') return middleware.handle(exchange, handlers);
@@ -145,6 +149,23 @@ export class FastifyBridge implements HttpBridge {
       exchange.beforeRefusal(() => middleware.handle({ ...exchange, beforeRefusal: undefined }, handlers));
     });
     adapter.setOnRequestHook = (hook) => void (applicationHook = hook);
+  }
+
+  /** Adds the members for views to the locals of a reply, which the view engine creates in a later hook. */
+  #extendLocals(reply: FastifyReply & { locals?: unknown }): void {
+    // A view engine declares the member.
+    if (reply.locals === undefined) return;
+    const { viewLocals } = this.deps;
+    let current: unknown = reply.locals;
+    Object.defineProperty(reply, 'locals', {
+      get: () => current,
+      set: (locals: unknown) => {
+        current = locals;
+        if (typeof locals === 'object' && locals !== null) addViewLocals(locals, viewLocals);
+      },
+      enumerable: true,
+      configurable: true,
+    });
   }
 
   #setAnnouncementHeader(reply: FastifyReply): void {

@@ -19,6 +19,7 @@ type RouteContext = FastifyRouteContext<Hook>;
 
 /** For all hooks that set headers together: one may look up the allowed origins in a database. */
 const HEADERS_TIMEOUT_MS = 1_000;
+const NO_HOOKS: readonly Hook[] = [];
 
 /**
  * Creates the exchanges of Fastify: how a request is answered, and which hooks run before. A refusal skips what no hook
@@ -26,6 +27,7 @@ const HEADERS_TIMEOUT_MS = 1_000;
  */
 export class FastifyExchanges {
   #contextSymbol: symbol | undefined;
+  readonly #headerHooks = new WeakMap<Hook[], readonly Hook[]>();
 
   constructor(
     private readonly adapter: HookedAdapter,
@@ -34,12 +36,15 @@ export class FastifyExchanges {
 
   /** Creates the exchange of a request for which the hooks have run. */
   create(request: FastifyRequest, reply: FastifyReply, proceed: () => void): HttpExchange {
+    const send = (answer: Answer): void => sendAnswer(reply, answer);
+    const sendRefusal = (answer: Answer): void => this.#sendRefusal(request, reply, answer);
+    const isChangedByHooks = this.#hasOnSendHooks(request);
     return {
       request,
       response: reply.raw,
       proceed,
-      send: (answer) => sendAnswer(reply, answer),
-      ...(!this.#hasOnSendHooks(request) && { sendRefusal: (answer) => this.#sendRefusal(request, reply, answer) }),
+      send,
+      sendRefusal: isChangedByHooks ? undefined : sendRefusal,
     };
   }
 
@@ -49,10 +54,9 @@ export class FastifyExchanges {
     reply: FastifyReply,
     proceed: () => void,
   ): HttpExchange & Required<Pick<HttpExchange, 'beforeRefusal'>> {
-    return {
-      ...this.create(request, reply, proceed),
-      beforeRefusal: (refuse) => this.#runHeaderHooks(request, reply, refuse),
-    };
+    const exchange = this.create(request, reply, proceed);
+    const beforeRefusal = (refuse: () => void): void => this.#runHeaderHooks(request, reply, refuse);
+    return Object.assign(exchange, { beforeRefusal });
   }
 
   /**
@@ -61,21 +65,33 @@ export class FastifyExchanges {
    */
   #runHeaderHooks(request: FastifyRequest, reply: FastifyReply, then: () => void): void {
     const { corsHook, securityHook } = this.adapter;
-    const hooks =
-      this.#findRouteContext(request)?.onRequest?.filter(({ name }) => FASTIFY_HEADER_HOOK_NAMES.has(name)) ?? [];
+    const routeHooks = this.#findHeaderHooks(request);
+    if (routeHooks.length === 0 && !corsHook && !securityHook) return then();
+    const hooks = [...routeHooks];
     if (corsHook) hooks.unshift(corsHook);
     if (securityHook)
       hooks.push((_request, _reply, done) => {
         securityHook(request, reply.raw);
         done();
       });
-    if (hooks.length === 0) return then();
     const headersSet = withTimeout(() => runHooks(hooks, request, reply), this.clock, HEADERS_TIMEOUT_MS);
     const proceed = (): void => {
       if (!reply.sent) then();
     };
     // Fastify also sends the error of a hook that throws.
     headersSet.then(proceed, proceed).catch((error: unknown) => void reply.send(error));
+  }
+
+  /** Finds the hooks of a route that only set headers. Fastify collects the hooks before the first request. */
+  #findHeaderHooks(request: FastifyRequest): readonly Hook[] {
+    const onRequest = this.#findRouteContext(request)?.onRequest;
+    if (!onRequest) return NO_HOOKS;
+    let hooks = this.#headerHooks.get(onRequest);
+    if (!hooks) {
+      hooks = onRequest.filter(({ name }) => FASTIFY_HEADER_HOOK_NAMES.has(name));
+      this.#headerHooks.set(onRequest, hooks);
+    }
+    return hooks;
   }
 
   /** Sends a refusal that no hook may change. */

@@ -36,6 +36,7 @@ export interface HttpBridgeDeps {
   /** `null`: the application has switched the middleware off. */
   middleware: MaintenanceMiddleware | null;
   handlers: RoutedHandlers;
+  hasAdminEndpoints: boolean;
   endpoints: SharedEndpoints;
   announcer: Announcer;
   /** The members that views see. */
