@@ -10,6 +10,8 @@ export const BIN = join(PACKAGE, 'bin/nestjs-maintenance.cjs');
 
 /** Longer than any command takes on a busy machine: a command that does not end is killed and fails the test. */
 const COMMAND_TIMEOUT_MS = 25_000;
+// Tests run several commands one after the other, each of which ends in time by itself.
+jest.setTimeout(5 * COMMAND_TIMEOUT_MS);
 
 export interface Ended {
   code: number | null;

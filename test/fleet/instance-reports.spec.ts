@@ -7,9 +7,6 @@ import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
 import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
-// Each test starts processes, which is slow on a busy machine.
-jest.setTimeout(90_000);
-
 const itOnLinux = process.platform === 'linux' ? it : it.skip;
 /** An unused pid, above the limit of the kernel. */
 const FREE_PID = 2 ** 22 + 1;

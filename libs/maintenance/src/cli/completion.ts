@@ -14,7 +14,7 @@ export function addCompletion(program: Command, createCommands: () => Command): 
     .command('completion')
     .description('print a script that completes commands in a shell')
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
-    .addHelpText('after', ['', 'Examples:', `  source <(${program.name()} completion bash)`].join('\n'))
+    .addHelpText('after', ['', 'Examples:', ...formatExamples(program.name())].join('\n'))
     .action(async (shell: string) => {
       const completion = await loadCompletion(createCommands());
       completion.setup(program.name(), program.name(), shell);
@@ -26,6 +26,14 @@ export function addCompletion(program: Command, createCommands: () => Command): 
       const completion = await loadCompletion(createCommands());
       completion.parse(args);
     });
+}
+
+function formatExamples(name: string): string[] {
+  return [
+    `  source <(${name} completion bash)       # with the package bash-completion`,
+    `  source <(${name} completion zsh)        # after compinit`,
+    `  ${name} completion fish | source`,
+  ];
 }
 
 /** Loads the package on use: every command would be slower with it. */
