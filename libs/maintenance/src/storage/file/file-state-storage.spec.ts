@@ -673,8 +673,6 @@ describe('FileStateStorage', () => {
       const tooLongAgo = new Date(Date.now() - 100_001);
       await storage.report(createReport('living', new Date(Date.now() - 90_000)));
       await storage.report(createReport('gone', tooLongAgo));
-      await expect(readdir(reports())).resolves.toEqual(['living']);
-      await writeFile(join(reports(), 'gone'), JSON.stringify(createReport('gone', tooLongAgo)));
       expect((await storage.reports()).map(({ id }) => id)).toEqual(['living']);
       await expect(readdir(reports())).resolves.toHaveLength(2);
       await storage.report(createReport('new'));
