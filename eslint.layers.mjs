@@ -19,9 +19,13 @@ export const ROOMS = {
     contents: 'the admission decision, readable from top to bottom in `maintenance-policy.ts`; exemptions, bypass',
     imports: ['core', 'errors', 'utils'],
   },
+  page: {
+    contents: 'the maintenance page, its languages and its browser script in `client/`',
+    imports: ['core', 'errors', 'utils'],
+  },
   options: {
     contents: 'the table of options, their validation, the environment',
-    imports: ['policy', 'storage', 'core', 'errors', 'utils'],
+    imports: ['page', 'policy', 'storage', 'core', 'errors', 'utils'],
   },
   drain: {
     contents: 'instance reports, in-flight tracking, waiting for all instances',
@@ -36,8 +40,8 @@ export const ROOMS = {
     imports: ['options', 'drain', 'policy', 'core', 'errors', 'utils'],
   },
   http: {
-    contents: 'middleware, guard, filter, responder and page; one file each for Express and Fastify in `adapters/`',
-    imports: ['maintenance.service.ts', 'options', 'drain', 'policy', 'core', 'errors', 'utils'],
+    contents: 'middleware, guard, filter and responder; one file each for Express and Fastify in `adapters/`',
+    imports: ['maintenance.service.ts', 'options', 'page', 'drain', 'policy', 'core', 'errors', 'utils'],
   },
   transports: {
     contents: 'GraphQL, WebSockets, microservices and event streams, each loaded only if it is used',
@@ -50,7 +54,7 @@ export const ROOMS = {
   health: { contents: 'the health indicator for `@nestjs/terminus`', imports: ['maintenance.service.ts'] },
   cli: {
     contents: 'the command line',
-    imports: ['options', 'drain', 'leases', 'policy', 'storage', 'core', 'errors', 'utils'],
+    imports: ['options', 'page', 'drain', 'leases', 'policy', 'storage', 'core', 'errors', 'utils'],
   },
   testing: { contents: 'the test kit for storages and clocks', imports: ['storage', 'core', 'errors', 'utils'] },
 };

@@ -19,7 +19,8 @@ const WORDS = [
   { pattern: /\bnobody\b/gi, use: 'name the actor: "no instance", "no client"' },
   { pattern: /\b(some|every)body\b/gi, use: 'name the actor: "another instance", "all clients"' },
   { pattern: /\bwho(so)?ever\b/gi, use: 'name the actor: "clients that", "the caller"' },
-  { pattern: /\b(he|him|his|himself)\b/gi, use: '"you", or name the actor' },
+  // `'he'` and `he:` are the tag of Hebrew.
+  { pattern: /(?<!')\b(he|him|his|himself)\b(?!'|: )/gi, use: '"you", or name the actor' },
   { pattern: /\bvisitors?\b/gi, use: '"client", "user" or "request"' },
   { pattern: /\banew\b/gi, use: '"again", or a verb with "re-"' },
   { pattern: /\b(let|lets|letting) (it |them |anyone )?in\b/gi, use: '"admit"' },

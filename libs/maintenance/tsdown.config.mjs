@@ -40,6 +40,7 @@ const onDemandPackages = {
 
 /** Code that is loaded on use, in files that are not too small. */
 const ON_DEMAND_CHUNKS = [
+  { name: 'languages', test: /\/src\/(?:page\/(?:languages\/|page-template)|cli\/page-command)(?!.*\.d\.ts$)/ },
   { name: 'jobs', test: /\/src\/jobs\/(?!.*\.d\.ts$)/ },
   { name: 'transports', test: /\/(?:call-in-flight|handler-context|watch-for-refusal|event-stream-transport)\.ts$/ },
 ];
@@ -116,7 +117,12 @@ const commandLine = defineConfig({
   outExtensions: () => ({ js: '.cjs' }),
   outputOptions: {
     chunkFileNames: '[name].cjs',
-    codeSplitting: { groups: [{ name: 'core', minShareCount: 2 }] },
+    codeSplitting: {
+      groups: [
+        { name: 'core', minShareCount: 2, priority: 1 },
+        { name: 'page', test: /\/src\/(?:page\/|cli\/page-command)/ },
+      ],
+    },
     comments: { jsdoc: false },
     strict: true,
   },

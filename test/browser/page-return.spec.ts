@@ -33,7 +33,7 @@ describeWithChromium('the built-in page', () => {
     it('shows the end in UTC, and a link', async () => {
       fixture.server.refusal = { endsAt: Date.parse('2099-12-01T02:00:00Z') };
       const page = await fixture.open({ javaScriptEnabled: false });
-      expect(await getText(page, 'time')).toBe('Tue, 01 Dec 2099 02:00 UTC');
+      expect(await getText(page, 'time')).toBe('Tuesday, December 1, 2099 at 2:00 AM UTC');
       expect(await page.locator('.left').isVisible()).toBe(false);
       expect(await page.evaluate(() => document.querySelector('a')!.href)).toBe(`${fixture.server.origin}/`);
       expect(await page.locator('noscript meta').getAttribute('content')).toBe('300');
@@ -133,7 +133,7 @@ describeWithChromium('the built-in page', () => {
       await waitForRequests('HEAD', 2);
       server.override = (response) => response.writeHead(502).end();
       await waitForRequests('HEAD', 4);
-      expect(await getText(page, 'h1')).toBe('Under maintenance');
+      expect(await getText(page, 'h1')).toBe('Down for maintenance');
       server.override = null;
       server.refusal = null;
       await waitForShop(page);
@@ -184,7 +184,7 @@ describeWithChromium('the built-in page', () => {
       await page.addInitScript(SPEED_UP);
       server.refusal = {};
       await page.goto(server.origin);
-      expect(await getText(page, 'h1')).toBe('Under maintenance');
+      expect(await getText(page, 'h1')).toBe('Down for maintenance');
       await waitForRequests('HEAD', 2);
       server.refusal = null;
       await waitForShop(page, 20_000);
@@ -198,7 +198,7 @@ describeWithChromium('the built-in page', () => {
       const page = await openFast();
       server.override = (response) => sendHtml(response, 500, '<h1>Internal Server Error</h1>');
       await waitForRequests('HEAD', 3);
-      expect(await getText(page, 'h1')).toBe('Under maintenance');
+      expect(await getText(page, 'h1')).toBe('Down for maintenance');
       server.override = null;
       server.refusal = null;
       await waitForShop(page, 20_000);
@@ -233,7 +233,7 @@ describeWithChromium('the built-in page', () => {
       const page = await fixture.open();
       server.refusal = { endsAt: seconds(3600), message: 'It takes longer.' };
       await page.locator('.message', { hasText: /^It takes longer\.$/ }).waitFor();
-      expect(await getText(page, '[role=timer]')).toBe('about 60 min');
+      expect(await getText(page, '[role=timer]')).toBe('60 minutes');
       expect(await getText(page, '[role=status]')).toBe('The expected end has changed.');
       expect(server.requests.slice(0, 3)).toEqual(['GET /', 'HEAD /', 'GET /']);
     });
@@ -244,7 +244,7 @@ describeWithChromium('the built-in page', () => {
       const page = await fixture.open();
       server.override = (response) => sendHtml(response, 503, '<h1>No healthy upstream</h1>');
       await waitForRequests('HEAD', 2);
-      expect(await getText(page, 'h1')).toBe('Under maintenance');
+      expect(await getText(page, 'h1')).toBe('Down for maintenance');
       expect(await getText(page, '[role=timer]')).toBe('any moment now');
     });
 

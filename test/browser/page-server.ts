@@ -2,14 +2,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import Handlebars from 'handlebars';
-
-import { DEFAULT_PAGE, DEFAULT_PAGE_CSP } from '../../libs/maintenance/src/http/page/default-page.js';
-import { getPageTimes } from '../../libs/maintenance/src/http/page/page-times.js';
+import { PageRenderer, type PageRendererOptions } from '../../libs/maintenance/src/page/page-renderer.js';
 
 /** The values of a refusal that a test sets; the others have defaults. */
 export interface Refusal {
-  title?: string;
   message?: string;
   readOnly?: boolean;
   /** Milliseconds since the epoch. */
@@ -24,8 +20,6 @@ export interface Refusal {
   retryAfter?: number;
   statusCode?: number;
 }
-
-const render = Handlebars.compile(DEFAULT_PAGE);
 
 /** Sends a page other than the built-in one. Its icon is inline: the server would count the request for another one. */
 export function sendHtml(response: ServerResponse, status: number, html: string): void {
@@ -46,8 +40,10 @@ export class PageServer {
   serviceWorker = '';
   /** The clock of the server. */
   now: () => number = () => Date.now();
+  /** The option `response.page`. */
+  page: PageRendererOptions['page'] = {};
   readonly requests: string[] = [];
-  private readonly server: Server = createServer((request, response) => this.handle(request, response));
+  private readonly server: Server = createServer((request, response) => void this.handle(request, response));
 
   async start(): Promise<void> {
     await once(this.server.listen(0, '127.0.0.1'), 'listening');
@@ -68,7 +64,7 @@ export class PageServer {
     await once(this.server, 'close');
   }
 
-  private handle(request: IncomingMessage, response: ServerResponse): void {
+  private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.requests.push(`${request.method} ${request.url}`);
     if (request.url === '/worker.js') {
       response.writeHead(200, { 'content-type': 'text/javascript' }).end(this.serviceWorker);
@@ -77,33 +73,38 @@ export class PageServer {
     if (request.method === 'HEAD' && this.headOverride) return this.headOverride(response);
     if (this.override) return this.override(response);
     if (!this.refusal) return sendHtml(response, 200, `<p id="shop">${request.method}</p>`);
-    this.refuse(this.refusal, response);
+    await this.refuse(this.refusal, request, response);
   }
 
-  private refuse(refusal: Refusal, response: ServerResponse): void {
-    const { title = 'Under maintenance', message = 'We are moving to new machines.', readOnly = false } = refusal;
+  private async refuse(refusal: Refusal, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { message = 'We are moving to new machines.', readOnly = false } = refusal;
     const { startsAt = null, endsAt = null, statusCode = 503 } = refusal;
+    const renderer = await PageRenderer.create({ page: this.page });
+    const { languages } = renderer;
+    const language = await languages.load(languages.negotiate(request.headers['accept-language'] ?? '', undefined));
     const now = this.now();
     const secondsLeft = endsAt === null ? 3600 : Math.max(1, Math.ceil((endsAt - now) / 1000));
     const retryAfter = refusal.retryAfter ?? secondsLeft;
-    const context = {
-      title,
-      message,
-      mode: readOnly ? 'read-only' : 'full',
-      readOnly,
-      scope: '*',
-      startsAt: startsAt === null ? null : new Date(startsAt).toISOString(),
-      endsAt: endsAt === null ? null : new Date(endsAt).toISOString(),
-      retryAfter,
-      statusCode,
-    };
+    const context = renderer.createContext(
+      {
+        message,
+        mode: readOnly ? 'read-only' : 'full',
+        scope: '*',
+        startsAt: startsAt === null ? null : new Date(startsAt).toISOString(),
+        endsAt: endsAt === null ? null : new Date(endsAt).toISOString(),
+        retryAfter,
+        statusCode,
+      },
+      language,
+      now,
+    );
     response
       .writeHead(statusCode, {
         'content-type': 'text/html; charset=utf-8',
         'cache-control': 'no-store',
-        'content-security-policy': DEFAULT_PAGE_CSP,
+        'content-security-policy': renderer.contentSecurityPolicy,
         'retry-after': String(retryAfter),
       })
-      .end(render({ ...context, ...getPageTimes(context, now) }));
+      .end(renderer.renderBuiltIn(context));
   }
 }

@@ -61,6 +61,15 @@ const CALLS: string[][] = [
   ['on', '--allow-ip', ''],
   ['on', '--at', FAR, '--until', FAR_END],
   ['on', '--at', '2999-07-01T02:00', '--for', '2h', '--tz', 'Europe/Rome'],
+  ['on', '--message-de', 'Gleich', '--message-pt-br=Já voltamos', '--message', 'Soon'],
+  ['on', '--message-de', 'Gleich', '--message-pt-br', 'Já voltamos', '--json'],
+  ['on', '--message-de', ''],
+  ['on', '--message-de'],
+  ['on', '--message-de', 'a', '--message-DE', 'b'],
+  ['on', '--message-d_e', 'x'],
+  ['on', '--message-', 'x'],
+  ['on', '--messag-de', 'x'],
+  ['off', '--message-de', 'x'],
   ['on', '--wait', '--timeout', '1s'],
   ['on', '--wait', '--timeout', '1s', '--json'],
   ['status'],
@@ -81,16 +90,30 @@ const CALLS: string[][] = [
   ['run', '--on-failure', 'stop', '--', 'true'],
   ['run', '--chek', 'true', '--', 'true'],
   ['run', '--storage', 'file:missing/state.json', '--', 'true'],
-  ['run', '--no-wait', '--message', 'Moving', '--', 'sh', '-c', 'exit 0'],
+  ['run', '--no-wait', '--message', 'Moving', '--message-de', 'Umzug', '--', 'sh', '-c', 'exit 0'],
   ['run', '--no-wait', 'sh', '-c', 'exit 5', '--json'],
   ['run', '--no-wait', '--json', '--', 'sh', '-c', 'exit 6'],
   ['run', '--no-wait', '--on-failure', 'off', '--', 'no-such-program'],
   ['run', '--timeout', '1s', '--check', 'true', '--', 'true'],
   ['status'],
   ['off'],
+  ['page'],
+  ['page', '--lang', 'pt-br', '--name', 'Shop & Co', '--message', 'Back <soon>'],
+  ['page', '--lang', 'ar', '--json'],
+  ['page', '--status-url', 'https://status.shop.example', '--support-url', 'mailto:help@shop.example'],
+  ['page', '--accent', '#c2410c', '--logo', 'logo.svg'],
+  ['page', '--template', 'page.hbs', '--storage', 'file:a'],
+  ['page', '--eject'],
+  ['page', '--eject', '--lang', 'de'],
+  ['page', '--lang', 'x_y'],
+  ['page', '--lang', 'tlh'],
+  ['page', '--accent', 'mud'],
+  ['page', '--logo', 'README.md'],
+  ['page', '--status-url', 'javascript:alert(1)'],
+  ['page', '--template', 'missing.hbs'],
 ];
 
-const HELP = ['on', 'off', 'status', 'instances', 'run'].flatMap((name) => [
+const HELP = ['on', 'off', 'status', 'instances', 'run', 'page'].flatMap((name) => [
   [name, '--help'],
   [name, '-h'],
   ['help', name],
@@ -103,7 +126,12 @@ class Program {
   ) {}
 
   static async start(front: 'bin' | 'program'): Promise<Program> {
-    const folder = folderWith({ 'README.md': '# Shop\n', 'broken.json': '{"format":1' });
+    const folder = folderWith({
+      'README.md': '# Shop\n',
+      'broken.json': '{"format":1',
+      'logo.svg': '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle r="9"/></svg>',
+      'page.hbs': '<html lang="{{lang}}"><h1>{{title}}</h1>{{message}}',
+    });
     return new Program(folder, await CommandLine.start(folder, {}, front));
   }
 

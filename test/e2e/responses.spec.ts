@@ -251,7 +251,7 @@ describe.each(ADAPTER_REGISTRATIONS)('the response to a refused request (%s, %s)
     expect((await call('/cats', { headers: HTML })).text).toContain('Changed');
   });
 
-  it('falls back to the plain page or to JSON without custom members if template or context fail', async () => {
+  it('falls back to the built-in page or to JSON without custom members if template or context fail', async () => {
     const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation();
     const unprintable = {
       toString: () => {

@@ -26,6 +26,7 @@ export type {
   MaintenanceModuleOptions,
   MaintenanceOptionsFactory,
   MicroservicesOptions,
+  PageOptions,
   RefusedEventHandler,
   ResponseFormat,
   ResponseOptions,
@@ -38,6 +39,8 @@ export {
   RunInMaintenance,
   SkipMaintenance,
 } from './maintenance.decorators.js';
+export type { PageContext } from './page/page-context.js';
+export type { PageTexts } from './page/page-texts.js';
 export type { Access } from './policy/handler-rules.js';
 export type { Refusal } from './policy/refusal.js';
 export { MaintenanceAbortedError } from './errors/maintenance-aborted.error.js';

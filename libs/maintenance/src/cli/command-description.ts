@@ -1,4 +1,4 @@
-import type { Target } from './target-finder.js';
+import type { Target, TargetFinder } from './target-finder.js';
 
 /** The options of every command. */
 export interface StorageOptions {
@@ -20,8 +20,13 @@ export interface OptionDescription {
 }
 
 /** The storage and the names that a command needs besides its options. */
-export interface CommandContext {
+export interface CommandContext extends PrintContext {
   target: Target;
+}
+
+/** The same for a command that needs no storage. */
+export interface PrintContext {
+  finder: TargetFinder;
   /** The name of the program, as operators type it, such as `nestjs-maintenance`. */
   program: string;
   /** The environment of this process without the variables of `.env`, for the programs that a command starts. */
@@ -32,6 +37,8 @@ export interface CommandContext {
 export interface Outcome {
   /** The output without --json. */
   lines: string[];
+  /** The output without --json where it is a document, which is printed as it is. */
+  document?: string;
   /** The output with --json. */
   json: unknown;
   exitCode?: number;
@@ -46,9 +53,13 @@ export interface CommandDescription {
   options: readonly OptionDescription[];
   /** The arguments after the options, as the help shows them; missing if there are none. */
   operands?: string;
+  /** An option that may be given per language, as `--message-de`, and the name under which the texts are passed. */
+  languages?: { option: string; name: string };
   /** Examples without the name of the program: `on --for 30m`. */
   examples: readonly string[];
   /** A paragraph for the end of the help. */
   note?: string;
-  perform(context: CommandContext, options: StorageOptions, operands: readonly string[]): Promise<Outcome>;
+  perform?(context: CommandContext, options: StorageOptions, operands: readonly string[]): Promise<Outcome>;
+  /** Runs a command that needs no storage, in place of `perform()`. */
+  print?(context: PrintContext, options: StorageOptions): Promise<Outcome>;
 }

@@ -4,6 +4,7 @@ import {
   readAddress,
   readDuration,
   readFailureAction,
+  readLanguage,
   readMode,
   readName,
   readSeconds,
@@ -17,6 +18,11 @@ const storage: OptionDescription = {
   flags: '--storage <url>',
   description: 'use this storage, such as file:/var/lib/app/maintenance.json',
   parse: readStorage,
+};
+
+const storageOfOthers: OptionDescription = {
+  ...storage,
+  description: 'accepted as by every command; the page needs none',
 };
 
 const json: OptionDescription = { flags: '--json', description: 'print one JSON document' };
@@ -39,7 +45,11 @@ const WINDOW_OPTIONS: readonly OptionDescription[] = [
     parse: readMode,
     choices: ['full', 'read-only'],
   },
-  { flags: '--message <text>', description: 'the text that clients see', parse: readText },
+  {
+    flags: '--message <text>',
+    description: 'the text that clients see; --message-de <text>: in German, and so on',
+    parse: readText,
+  },
   {
     flags: '--at <time>',
     description: 'start time, such as 2030-12-01T02:00Z (default: now)',
@@ -99,8 +109,10 @@ export const COMMANDS: readonly CommandDescription[] = [
       { flags: '--timeout <duration>', description: 'how long --wait waits (default: 60s)', parse: readDuration },
       force,
     ],
+    languages: { option: 'message', name: 'messages' },
     examples: [
       'on --for 30m --message "Back in half an hour"',
+      'on --message "Back soon" --message-de "Gleich zurück"',
       'on --scope payments --mode read-only',
       'on --at 2030-12-01T02:00Z --until 2030-12-01T04:00Z',
       'on --at 2030-12-01T02:00 --for 2h --tz Europe/Rome',
@@ -170,6 +182,7 @@ export const COMMANDS: readonly CommandDescription[] = [
       },
       force,
     ],
+    languages: { option: 'message', name: 'messages' },
     examples: [
       'run -- npx prisma migrate deploy',
       'run --timeout 5m -- npm run migrate',
@@ -181,5 +194,30 @@ export const COMMANDS: readonly CommandDescription[] = [
     // Loaded on use: the other commands start faster without it.
     perform: async (context, options, operands) =>
       (await import('./run/perform-run.js')).performRun(context, options, operands),
+  },
+  {
+    name: 'page',
+    description: 'print the maintenance page, for a proxy that serves it while no instance runs',
+    options: [
+      storageOfOthers,
+      json,
+      {
+        flags: '--lang <tag>',
+        description: 'language of the page, such as de (default: English)',
+        parse: readLanguage,
+      },
+      { flags: '--name <text>', description: 'name of the product', parse: readText },
+      { flags: '--message <text>', description: 'message instead of the built-in one', parse: readText },
+      { flags: '--logo <path>', description: 'image that becomes part of the page', parse: readText },
+      { flags: '--accent <color>', description: 'color of the button, such as "#0d6156"', parse: readText },
+      { flags: '--support-url <url>', description: 'link for help', parse: readText },
+      { flags: '--status-url <url>', description: 'link to a status page', parse: readText },
+      { flags: '--template <path>', description: 'Handlebars template instead of the built-in page', parse: readText },
+      { flags: '--eject', description: 'print the built-in page as a Handlebars template' },
+    ],
+    examples: ['page > 503.html', 'page --lang de --name "Acme Shop" > 503.html', 'page --eject > views/closed.hbs'],
+    note: 'Name and links default to those of the application or of MAINTENANCE_PAGE_*.',
+    // Loaded on use: the other commands start faster without it.
+    print: async (context, options) => (await import('./page-command.js')).printPage(context, options),
   },
 ];

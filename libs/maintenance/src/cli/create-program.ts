@@ -5,6 +5,7 @@ import { colorLine } from './colors.js';
 import type { CommandDescription, OptionDescription, StorageOptions } from './command-description.js';
 import { COMMANDS } from './commands.js';
 import { execute, isUsageError } from './execute.js';
+import { addLanguageOptions } from './language-options.js';
 import type { TargetFinder } from './target-finder.js';
 
 /** Invalid usage: the text to print on stderr, and the code by which commander tells errors apart. */
@@ -70,6 +71,7 @@ function createOption({ flags, description, parse, choices, isHidden = false }: 
  */
 export async function runProgram(program: Command, args: readonly string[]): Promise<UsageFailure | undefined> {
   if (args.length === 0) return { text: getHelp(program), code: 'commander.help' };
+  addLanguageOptions(program, args);
   try {
     await program.parseAsync(args, { from: 'user' });
     return undefined;

@@ -23,8 +23,10 @@ export async function execute(
   const environment = { ...process.env };
   let target: Target | undefined;
   try {
+    const context = { finder, program, environment };
+    if (command.print) return await printOutcome(await command.print(context, options), undefined, options);
     target = await finder.find(options.storage);
-    await printOutcome(await command.perform({ target, program, environment }, options, operands), target, options);
+    await printOutcome(await command.perform!({ ...context, target }, options, operands), target, options);
   } catch (error) {
     if (isUsageError(error)) throw error;
     await fail(error instanceof Error ? error.message : String(error), target);
@@ -39,12 +41,13 @@ export function isUsageError(error: unknown): error is Error {
 }
 
 async function printOutcome(
-  { lines, json, exitCode, error }: Outcome,
-  target: Target,
+  { lines, document, json, exitCode, error }: Outcome,
+  target: Target | undefined,
   options: StorageOptions,
 ): Promise<void> {
   if (exitCode !== undefined) process.exitCode = exitCode;
   if (options.json) await print(process.stdout, `${toVisibleJson(json)}\n`);
+  else if (document !== undefined) await print(process.stdout, document);
   else if (lines.length > 0) await printLines(process.stdout, lines);
   if (error !== undefined) await fail(error, target, exitCode);
 }

@@ -71,7 +71,10 @@ export interface ChangeReport extends Report {
 export const AGREEMENT_TIMEOUT_MS = 3_000;
 
 /** The options of `on`; times in milliseconds since the epoch, the duration in milliseconds. */
-export interface OnRequest extends Pick<EnableOptions, 'scope' | 'mode' | 'message' | 'retryAfter' | 'allowIps'> {
+export interface OnRequest extends Pick<
+  EnableOptions,
+  'scope' | 'mode' | 'message' | 'messages' | 'retryAfter' | 'allowIps'
+> {
   startsAt?: number;
   endsAt?: number;
   /** The length of the window, instead of an end; the length of each occurrence if the window recurs. */
@@ -193,13 +196,14 @@ export async function turnOff(
  * @throws {@link InvalidWindowError} for options that can't be used
  */
 export function parseOnRequest(request: OnRequest, now: number): WindowStart {
-  const { scope, mode, message, retryAfter, allowIps, startsAt, endsAt, duration, every } = request;
+  const { scope, mode, message, messages, retryAfter, allowIps, startsAt, endsAt, duration, every } = request;
   const isFixedLength = duration !== undefined && every === undefined;
   const end = isFixedLength ? (startsAt ?? now) + duration : endsAt;
   const options: EnableOptions = {
     scope,
     mode,
     message,
+    messages,
     retryAfter,
     allowIps,
     startsAt: startsAt === undefined ? undefined : new Date(startsAt),

@@ -26,6 +26,7 @@ export interface OnOptions extends StorageOptions {
   scope?: string;
   mode?: MaintenanceMode;
   message?: string;
+  messages?: Record<string, string>;
   at?: TypedTime;
   until?: TypedTime;
   for?: number;
@@ -77,6 +78,7 @@ export function toOnRequest(options: OnOptions): OnRequest {
     scope: options.scope,
     mode: options.mode,
     message: options.message,
+    messages: options.messages,
     retryAfter: options.retryAfter,
     allowIps: options.allowIp,
     startsAt: at === undefined ? undefined : resolveTime(at, '--at', tz),

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import { UsageError } from '../errors/usage.error.js';
 import { isAddressOrBlock } from '../utils/compile-addresses.js';
 import { parseDate } from '../utils/dates.js';
+import { toLanguageTag } from '../utils/language-tag.js';
 import type { MaintenanceMode } from '../core/maintenance-window.js';
 import { parseDuration } from './duration.js';
 import { isLocalTime, type TypedTime } from './local-time.js';
@@ -85,3 +86,17 @@ export const readSeconds = parseOnce((text) => {
   if (/^\d+$/.test(text) && Number.isSafeInteger(seconds)) return seconds;
   throw new InvalidArgumentError('Expected a whole number of seconds, such as 120; 0 sends no Retry-After header.');
 });
+
+/** Accepts a language tag (BCP 47), in any case. */
+export const readLanguage = parseOnce(parseLanguageTag);
+
+/**
+ * Parses a language tag.
+ *
+ * @throws InvalidArgumentError for any other text
+ */
+export function parseLanguageTag(text: string): string {
+  const tag = toLanguageTag(text);
+  if (tag !== undefined) return tag;
+  throw new InvalidArgumentError('Expected a language tag (BCP 47), such as de, pt-BR or zh-Hant.');
+}

@@ -128,7 +128,7 @@ function formatWindows({ status: { windows }, leases, now }: Report): string[] {
 }
 
 function formatWindow(window: MaintenanceWindow, leaseUntil: string | undefined, now: number): string[] {
-  const { endsAt, message, retryAfter, allowIps = [], createdBy } = window;
+  const { endsAt, message, messages = {}, retryAfter, allowIps = [], createdBy } = window;
   const end = leaseUntil === undefined ? 'until it is turned off' : 'until its program is done';
   return [
     describeWindow(window),
@@ -138,6 +138,7 @@ function formatWindow(window: MaintenanceWindow, leaseUntil: string | undefined,
     ...(leaseUntil === undefined ? [] : [`under a lease until ${formatUtc(leaseUntil)}, which its program renews`]),
     ...formatRecurrence(window),
     ...(message ? [`"${message}"`] : []),
+    ...Object.entries(messages).map(([tag, text]) => `${tag}: "${text}"`),
     ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter === 0 ? 'none' : `${retryAfter} s`}`]),
     ...(allowIps.length > 0 ? [formatAllowedIps(allowIps)] : []),
     ...(createdBy ? [`set by ${createdBy}`] : []),

@@ -1,5 +1,7 @@
+import { assertOptions } from '../options/assert-options.js';
 import { readEnvironmentOptions } from '../options/environment.js';
-import type { MaintenanceModuleOptions } from '../options/maintenance-options.js';
+import type { MaintenanceModuleOptions, ResponseOptions } from '../options/maintenance-options.js';
+import { formatVariable } from '../options/option-table.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import type { StorageFailurePolicy } from '../core/state-monitor.js';
 import type { StateStorage } from '../storage/state-storage.js';
@@ -18,7 +20,10 @@ export interface Target {
   close(): Promise<void>;
 }
 
-type Settings = Pick<MaintenanceModuleOptions, 'storage' | 'enabled' | 'onStorageFailure'>;
+type Settings = Pick<MaintenanceModuleOptions, 'storage' | 'enabled' | 'onStorageFailure' | 'response'>;
+
+/** The options of the page that a command can print. */
+export type PageSettings = Pick<ResponseOptions, 'template' | 'page'>;
 
 /** The storage and the options of the application that the program belongs to. */
 export interface ApplicationOptions {
@@ -29,6 +34,13 @@ export interface ApplicationOptions {
 // Not all variables of the module: an invalid variable of the page must not prevent an operator from turning
 // maintenance off.
 const TARGET_VARIABLES = ['MAINTENANCE_STORAGE', 'MAINTENANCE_MODE', 'MAINTENANCE_ON_STORAGE_FAILURE'];
+
+const PAGE_VARIABLES = [
+  'MAINTENANCE_PAGE_NAME',
+  'MAINTENANCE_PAGE_SUPPORT_URL',
+  'MAINTENANCE_PAGE_STATUS_URL',
+  'MAINTENANCE_TEMPLATE',
+];
 
 /** Finds the storage: that of `--storage`, otherwise that of the application, otherwise that of the environment. */
 export class TargetFinder {
@@ -52,7 +64,7 @@ export class TargetFinder {
    */
   async find(url: string | undefined): Promise<Target> {
     const application = this.application();
-    const settings = application.options ?? this.#readEnvironmentSettings();
+    const settings = application.options ?? this.#readEnvironmentSettings(TARGET_VARIABLES);
     const storage =
       url === undefined
         ? (application.storage ?? (await createConfiguredStorage(settings.storage)))
@@ -67,9 +79,22 @@ export class TargetFinder {
     };
   }
 
-  #readEnvironmentSettings(): Settings {
+  /**
+   * Finds the options of the page: those of the application, otherwise those of the environment.
+   *
+   * @throws {@link MaintenanceOptionsError} if a variable of the environment is invalid
+   */
+  findPageSettings(): PageSettings {
+    const { options } = this.application();
+    if (options) return options.response ?? {};
+    const settings = this.#readEnvironmentSettings(PAGE_VARIABLES);
+    assertOptions(settings, formatVariable);
+    return settings.response ?? {};
+  }
+
+  #readEnvironmentSettings(variables: readonly string[]): Settings {
     const environment = this.environment();
-    return readEnvironmentOptions(Object.fromEntries(TARGET_VARIABLES.map((name) => [name, environment[name]])));
+    return readEnvironmentOptions(Object.fromEntries(variables.map((name) => [name, environment[name]])));
   }
 }
 

@@ -26,6 +26,8 @@ export interface MaintenanceWindow {
   endsAt: string | null;
   /** The message to clients, as plain text: it is escaped wherever it is shown. */
   message?: string;
+  /** The message in further languages, by their tags (BCP 47): clients get the one that they prefer. */
+  messages?: Readonly<Record<string, string>>;
   /**
    * Seconds for the `Retry-After` header (RFC 9110, section 10.2.3); by default the time until the end of the window.
    */
@@ -106,7 +108,20 @@ export function isPlannedAt(window: StoredWindow, now: number): boolean {
 
 /** Returns the members of a window that a status has, without secrets. */
 export function toPublicWindow(window: MaintenanceWindow): MaintenanceWindow {
-  const { id, scope, mode, startsAt, endsAt, message, retryAfter, allowIps, createdAt, createdBy, recurrence } = window;
+  const {
+    id,
+    scope,
+    mode,
+    startsAt,
+    endsAt,
+    message,
+    messages,
+    retryAfter,
+    allowIps,
+    createdAt,
+    createdBy,
+    recurrence,
+  } = window;
   return {
     id,
     scope,
@@ -114,6 +129,7 @@ export function toPublicWindow(window: MaintenanceWindow): MaintenanceWindow {
     startsAt,
     endsAt,
     ...(message !== undefined && { message }),
+    ...(messages !== undefined && { messages }),
     ...(retryAfter !== undefined && { retryAfter }),
     ...(allowIps !== undefined && { allowIps }),
     createdAt,

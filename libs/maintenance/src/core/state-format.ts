@@ -4,6 +4,7 @@ import { describeForeignContent } from './foreign-content.js';
 import { HANDWRITTEN_LINEAGE, type HistoryEntry, type MaintenanceState } from './maintenance-state.js';
 import { ALL_SCOPES, MAX_OCCURRENCE_MS, type WindowRecurrence } from './maintenance-window.js';
 import { isUsableRecurrence } from './recurrence.js';
+import { toLanguageTag } from '../utils/language-tag.js';
 
 /** The error for content of a storage that is not a state. */
 export class StateFormatError extends Error {
@@ -89,6 +90,14 @@ const usableRecurrence = expect('a cron expression of five fields in a known tim
   isUsableRecurrence(value as WindowRecurrence),
 );
 
+const messages = expect(
+  'texts by language tag',
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    Object.entries(value).every(([tag, content]) => toLanguageTag(tag) !== undefined && typeof content === 'string'),
+);
+
 const storedWindow = object({
   id: name,
   scope: name,
@@ -96,6 +105,7 @@ const storedWindow = object({
   startsAt: date,
   endsAt: (value, path) => (value === null ? undefined : date(value, path)),
   message: optional(text),
+  messages: optional(messages),
   retryAfter: optional(integer(0)),
   allowIps: optional(list(address)),
   createdAt: date,

@@ -9,6 +9,7 @@ import {
 } from './maintenance-state.js';
 import { getEnd, isActiveAt, toPublicRecurrence, getStart, type StoredWindow } from './maintenance-window.js';
 import { nextOccurrence, currentOccurrence } from './recurrence.js';
+import { changeMessages } from './window-messages.js';
 import { assertEnd, assertStart, type DisableOptions, type WindowFields } from './window-options.js';
 
 /** The author of a change, and the interface through which it was made. */
@@ -65,6 +66,7 @@ export function openWindow(
 /** Creates the window that the fields describe. */
 export function createWindow(fields: WindowFields, now: number, id: string, by?: string): StoredWindow {
   const allowIps = changeAllowedIps(fields);
+  const messages = changeMessages(fields.messages);
   return {
     id,
     scope: fields.scope,
@@ -72,6 +74,7 @@ export function createWindow(fields: WindowFields, now: number, id: string, by?:
     startsAt: toIso(fields.startsAt ?? now),
     endsAt: typeof fields.endsAt === 'number' ? toIso(fields.endsAt) : null,
     ...(fields.message !== undefined && { message: fields.message }),
+    ...(messages && { messages }),
     ...(fields.retryAfter !== undefined && { retryAfter: fields.retryAfter }),
     ...(allowIps && { allowIps }),
     createdAt: toIso(now),
@@ -115,6 +118,9 @@ function changeWindow(
   const allowIps = changeAllowedIps(fields, active.allowIps);
   if (allowIps) changed.allowIps = allowIps;
   else delete changed.allowIps;
+  const messages = changeMessages(fields.messages, active.messages);
+  if (messages) changed.messages = messages;
+  else delete changed.messages;
   if (changed.endsAt !== null) assertEnd(getStart(changed), getEnd(changed), now);
   const names = Object.keys({ ...active, ...changed });
   if (names.every((name) => changed[name] === active[name])) return null;

@@ -10,6 +10,7 @@ import {
   type WindowRecurrence,
 } from './maintenance-window.js';
 import { assertRecurrence } from './recurrence.js';
+import { parseMessages, type WindowMessages } from './window-messages.js';
 
 /** The options of `enable()`. An omitted option has its default, or keeps its value on an active window. */
 export interface EnableOptions {
@@ -27,6 +28,11 @@ export interface EnableOptions {
   endsAt?: string | Date | null;
   /** The message to clients, as plain text. */
   message?: string;
+  /**
+   * The message in further languages, by their tags (BCP 47): clients get the one that they prefer, the others
+   * `message`. On an active window they replace the previous ones; `null` or an empty object clears them.
+   */
+  messages?: Readonly<Record<string, string>> | null;
   /** Seconds for `Retry-After`; 0 sends no header. @defaultValue the time until the end of the window */
   retryAfter?: number;
   /**
@@ -67,6 +73,8 @@ export interface WindowFields {
   startsAt?: number;
   endsAt?: number | null;
   message?: string;
+  /** Empty where the messages are to be cleared. */
+  messages?: WindowMessages;
   retryAfter?: number;
   /** Empty where the list is to be cleared. */
   allowIps?: readonly string[];
@@ -87,6 +95,7 @@ const WINDOW_KEYS = [
   'startsAt',
   'endsAt',
   'message',
+  'messages',
   'retryAfter',
   'allowIps',
   'createdBy',
@@ -111,6 +120,7 @@ export function parseEnableOptions(options: unknown, now: number): WindowFields 
     startsAt: parseDateOption(given, 'startsAt') ?? undefined,
     endsAt: parseDateOption(given, 'endsAt'),
     message: parseTextOption(given, 'message', true),
+    messages: parseMessages(given.messages),
     retryAfter: parseSecondsOption(given.retryAfter),
     allowIps: parseAllowedIps(given.allowIps),
     createdBy: parseTextOption(given, 'createdBy', true),

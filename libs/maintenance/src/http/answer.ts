@@ -1,6 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { loadOnHeaders, loadVary } from '../packages.cjs';
 
+/** The headers by which answers differ: format and language. */
+export const VARY = 'Accept, Accept-Language';
+
 /** The answer to a refused request. */
 export interface Answer {
   status: number;
@@ -57,7 +60,7 @@ function writeRefusalHeaders(response: RawResponse, { status, retryAfter }: Excl
   }
   response.setHeader('Cache-Control', 'no-store');
   response.removeHeader('ETag');
-  loadVary()(response as ServerResponse, 'Accept');
+  loadVary()(response as ServerResponse, VARY);
 }
 
 /** Keeps the status of an answer that has its own, such as a redirect. */

@@ -20,7 +20,7 @@ import { HttpIntegration } from './http-integration.js';
 import { HttpTransport } from './http-transport.js';
 import { MaintenanceGuard } from './maintenance.guard.js';
 import { MaintenanceMiddleware } from './maintenance.middleware.js';
-import { PageRenderer } from './page/page-renderer.js';
+import { PageRenderer } from '../page/page-renderer.js';
 import { Responder } from './responder.js';
 import { RoutedHandlers } from './routed-handlers.js';
 import { SharedEndpoints } from './shared-endpoints.js';
@@ -45,7 +45,7 @@ const responderProvider: Provider = {
   provide: Responder,
   inject: [RESOLVED_OPTIONS, Clock],
   useFactory: async ({ response }: ResolvedOptions, clock: Clock) =>
-    new Responder(response, await PageRenderer.create(response.template), clock),
+    new Responder(response, await PageRenderer.create(response), clock),
 };
 
 const httpIntegrationProvider: Provider = {

@@ -1,6 +1,16 @@
 import { STATUS_CODES } from 'node:http';
 import type { Refusal } from '../policy/refusal.js';
 import { ALL_SCOPES, type MaintenanceMode } from '../core/maintenance-window.js';
+import { findMessage, type PageLanguage } from '../page/page-languages.js';
+import { ENGLISH } from '../page/page-texts.js';
+
+/** The language of a client. */
+export interface ReaderLanguage {
+  /** The tag that was negotiated: of a language of the page, or of a message. */
+  readonly tag: string;
+  /** The language of the page for this client. */
+  readonly page: PageLanguage;
+}
 
 /** The JSON body of a refused request: a problem document (RFC 9457) that also has the members of Nest's own errors. */
 export interface Problem {
@@ -22,29 +32,47 @@ export interface Problem {
   [custom: string]: unknown;
 }
 
-const DEFAULT_MESSAGE = 'The service is down for maintenance. Please try again later.';
-const DEFAULT_READ_ONLY_MESSAGE = 'The service is read-only during maintenance. Reading works, changes have to wait.';
+const IN_ENGLISH: ReaderLanguage = { tag: 'en', page: { tag: 'en', direction: 'ltr', texts: ENGLISH } };
 
 /**
- * Creates the problem document of a refusal. With the type `about:blank`, its title is that of the status (RFC 9457,
- * section 4.2.1).
+ * Creates the problem document of a refusal. With the type `about:blank`, its title is that of the status, which may be
+ * translated (RFC 9457, section 4.2.1).
+ *
+ * @param refusal - the refusal
+ * @param status - the status of the response
+ * @param language - the language of the client, for transports that know it
  */
-export function createProblem({ window, retryAfter }: Refusal, status: number): Problem {
-  const mode = window?.mode ?? 'full';
-  const message = window?.message || (mode === 'read-only' ? DEFAULT_READ_ONLY_MESSAGE : DEFAULT_MESSAGE);
-  const title = STATUS_CODES[status] ?? 'Service Unavailable';
+export function createProblem(refusal: Refusal, status: number, language: ReaderLanguage = IN_ENGLISH): Problem {
+  const { window, retryAfter } = refusal;
+  const { text: message } = createMessage(refusal, language);
+  const error = STATUS_CODES[status] ?? 'Service Unavailable';
   return {
     type: 'about:blank',
-    title,
+    title: status === 503 ? language.page.texts.unavailable : error,
     status,
     detail: message,
     statusCode: status,
     message,
-    error: title,
+    error,
     retryAfter,
     startsAt: window?.startsAt ?? null,
     endsAt: window?.endsAt ?? null,
     scope: window?.scope ?? ALL_SCOPES,
-    mode,
+    mode: window?.mode ?? 'full',
   };
+}
+
+/**
+ * Creates the message for a client: that of the window in the client's language, else the one without a language, else
+ * the text of the page.
+ *
+ * @returns the message, and the tag of its language if the window gives one
+ */
+export function createMessage(
+  { window }: Refusal,
+  { tag, page: { texts } }: ReaderLanguage,
+): { text: string; tag?: string } {
+  const translated = findMessage(window?.messages, tag);
+  if (translated) return translated;
+  return { text: window?.message || (window?.mode === 'read-only' ? texts.readOnlyMessage : texts.message) };
 }

@@ -1,11 +1,14 @@
 import { FailureLog } from '../utils/failure-log.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Refusal } from '../policy/refusal.js';
+import type { PageContext } from '../page/page-context.js';
+import type { PageRenderer } from '../page/page-renderer.js';
 import type { Clock } from '../utils/clock.js';
 import { memoize } from '../utils/memoize.js';
 import { CALLBACK_TIMEOUT_MS, withTimeout } from '../utils/with-timeout.js';
 import { toErrorMessage } from '../utils/to-error-message.js';
-import type { Answer } from './answer.js';
+import { VARY, type Answer } from './answer.js';
+import { AnswerCache } from './answer-cache.js';
 import {
   copyMembers,
   describeKind,
@@ -16,18 +19,17 @@ import {
 } from './custom-members.js';
 import { createEventStreamAnswer, isReconnect } from './event-stream.js';
 import { MAX_ACCEPT_LENGTH, negotiateFormat } from './negotiation.js';
-import { DEFAULT_PAGE_CSP } from './page/default-page.js';
 import type { HttpRequest } from './http-request.interface.js';
-import type { PageRenderer } from './page/page-renderer.js';
-import { renderPlainPage } from './page/plain-page.js';
-import { createProblem, type Problem } from './problem.js';
+import { createMessage, createProblem, type Problem, type ReaderLanguage } from './problem.js';
+
+/** How long `response.render` may take, in milliseconds. */
+const RENDER_TIMEOUT_MS = 2_000;
 
 /** Creates the answer to a refused request: page, problem document or redirect. */
 export class Responder {
   readonly #failures: FailureLog;
   readonly #negotiateFormat = memoize(negotiateFormat, MAX_ACCEPT_LENGTH);
-  // The times in them stay true for as long as the refusal is the same object.
-  readonly #jsonAnswers = new WeakMap<Refusal, Answer>();
+  readonly #jsonAnswers = new AnswerCache();
   readonly #pageAnswers = new AnswerCache();
   // Loaded once per request: the guard needs them for its exception, the filter for the answer.
   readonly #customMembers = new WeakMap<HttpRequest, Promise<CustomMembers>>();
@@ -47,8 +49,10 @@ export class Responder {
 
   /** Creates the problem document with the members that the application adds. Never rejects. */
   async createProblemWithMembers(refusal: Refusal, request: HttpRequest | null): Promise<Problem> {
-    const { json } = request ? await this.#getCustomMembers(request) : NO_CUSTOM_MEMBERS;
-    return { ...json, ...createProblem(refusal, this.options.statusCode) };
+    if (!request) return createProblem(refusal, this.options.statusCode);
+    const language = await this.#loadLanguage(this.#negotiateLanguageFor(refusal, request));
+    const { json } = await this.#getCustomMembers(request);
+    return { ...json, ...createProblem(refusal, this.options.statusCode, language) };
   }
 
   /**
@@ -60,18 +64,21 @@ export class Responder {
     const ready = this.findReadyAnswer(refusal, request, isEventStream);
     if (ready) return ready;
     if (isEventStream && isReconnect(request)) return createEventStreamAnswer(refusal, request);
-    if ((await this.#chooseFormat(request)) === 'json')
-      return this.#createJsonAnswer(await this.createProblemWithMembers(refusal, request));
+    const language = await this.#loadLanguage(this.#negotiateLanguageFor(refusal, request));
+    if ((await this.#chooseFormat(request)) === 'json') {
+      const { json } = await this.#getCustomMembers(request);
+      return this.#createJsonAnswer(refusal, language, json);
+    }
     const target = this.#findRedirectTarget(request);
     if (target !== null) {
       // Retry-After would delay it (RFC 9110, section 10.2.3).
       return { status: 302, headers: { Location: target }, body: Buffer.alloc(0), hasOwnStatus: true };
     }
-    return this.#createPageAnswer(refusal, request);
+    return this.#createPageAnswer(refusal, request, language);
   }
 
   /**
-   * Finds the answer where it needs no callback and is the same for all clients, complete but for `Vary`.
+   * Finds the answer where it needs no callback and is the same for all clients of a language, complete but for `Vary`.
    *
    * @returns `null` where `createAnswer()` has to create one
    */
@@ -80,43 +87,97 @@ export class Responder {
     if (typeof type === 'function' || isEventStream) return null;
     const format = type === 'auto' ? this.#negotiateFormatFor(request) : type;
     if (format === 'html') {
-      // Rendered for the first time, a page has to wait for its template.
-      return redirectUrl === undefined ? this.#pageAnswers.find(refusal, this.clock.now()) : null;
+      if (redirectUrl !== undefined) return null;
+      return this.#pageAnswers.find(refusal, this.#negotiateLanguageFor(refusal, request), this.clock.now());
     }
     if (context) return null;
-    const cached = this.#jsonAnswers.get(refusal);
+    const tag = this.#negotiateLanguageFor(refusal, request);
+    const cached = this.#jsonAnswers.find(refusal, tag, 0);
     if (cached) return cached;
-    const answer = completeAnswer(this.#createJsonAnswer(createProblem(refusal, this.options.statusCode)), refusal);
-    this.#jsonAnswers.set(refusal, answer);
-    return answer;
+    const page = this.pages.languages.find(tag);
+    // Used for the first time, a language has to be loaded.
+    if (!page) return null;
+    const answer = completeAnswer(this.#createJsonAnswer(refusal, { tag, page }, {}), refusal);
+    // Its times stay true for as long as the refusal is the same object.
+    return this.#jsonAnswers.store(refusal, tag, answer, Infinity, 0);
   }
 
-  #createJsonAnswer(problem: Problem): Answer {
-    const body = Buffer.from(JSON.stringify(problem));
-    return { status: this.options.statusCode, headers: { 'Content-Type': 'application/problem+json' }, body };
+  #createJsonAnswer(refusal: Refusal, language: ReaderLanguage, members: object): Answer {
+    const problem = { ...members, ...createProblem(refusal, this.options.statusCode, language) };
+    const contentLanguage = createMessage(refusal, language).tag ?? language.page.tag;
+    const headers = { 'Content-Type': 'application/problem+json', 'Content-Language': contentLanguage };
+    return { status: this.options.statusCode, headers, body: Buffer.from(JSON.stringify(problem)) };
   }
 
-  async #createPageAnswer(refusal: Refusal, request: HttpRequest): Promise<Answer> {
-    const problem = createProblem(refusal, this.options.statusCode);
-    const headers: Record<string, string> = { 'Content-Type': 'text/html; charset=utf-8' };
+  async #createPageAnswer(refusal: Refusal, request: HttpRequest, language: ReaderLanguage): Promise<Answer> {
+    const { page } = language;
+    const problem = createProblem(refusal, this.options.statusCode, language);
+    const { tag: messageLanguage } = createMessage(refusal, language);
+    const now = this.clock.now();
+    const differs = messageLanguage !== undefined && messageLanguage !== page.tag;
+    const context = this.pages.createContext({ ...problem, ...(differs && { messageLanguage }) }, page, now);
+    const headers = { 'Content-Type': 'text/html; charset=utf-8' };
+    const own = await this.#renderOwnPage(context, request);
+    const answer: Answer =
+      own === null
+        ? {
+            status: problem.statusCode,
+            headers: {
+              ...headers,
+              'Content-Language': page.tag,
+              'Content-Security-Policy': this.pages.contentSecurityPolicy,
+            },
+            body: Buffer.from(this.pages.renderBuiltIn(context)),
+          }
+        : { status: problem.statusCode, headers: { ...headers, ...getContentLanguage(own) }, body: Buffer.from(own) };
+    if (!this.#isSameForAll(own)) return answer;
+    const end = problem.endsAt === null ? Infinity : Date.parse(problem.endsAt);
+    return this.#pageAnswers.store(refusal, language.tag, completeAnswer(answer, refusal), end, now);
+  }
+
+  // The built-in page in place of one of the application's own that failed is not cached: the next may succeed.
+  #isSameForAll(own: string | null): boolean {
+    if (this.options.render) return false;
+    return this.pages.hasTemplate ? own !== null && !this.options.context : true;
+  }
+
+  /** Renders the page of the application; `null` where it has none or fails, so that the built-in page is sent. */
+  async #renderOwnPage(context: PageContext, request: HttpRequest): Promise<string | null> {
+    const render = this.options.render as ((context: PageContext, request: HttpRequest) => unknown) | undefined;
+    if (!render && !this.pages.hasTemplate) return null;
+    const { forTemplate } = await this.#getCustomMembers(request);
+    if (forTemplate === null) return null;
+    const withMembers = { ...forTemplate, ...context };
     try {
-      const isForAll = !this.pages.isCustom || !this.options.context;
-      const { forTemplate } = isForAll ? NO_CUSTOM_MEMBERS : await this.#getCustomMembers(request);
-      if (forTemplate === null) return createPlainAnswer(problem, headers);
-      const now = this.clock.now();
-      const page = await this.pages.render(problem, forTemplate, now);
-      if (page.contentSecurityPolicy) headers['Content-Security-Policy'] = page.contentSecurityPolicy;
-      const answer = { status: problem.statusCode, headers, body: Buffer.from(page.html) };
-      const end = problem.endsAt === null ? Infinity : Date.parse(problem.endsAt);
-      return isForAll
-        ? this.#pageAnswers.store(refusal, completeAnswer(answer, refusal), getValidityPeriod(end, now))
-        : answer;
+      if (!render) return this.pages.renderTemplate(withMembers);
+      const html = await withTimeout(() => render(withMembers, request), this.clock, RENDER_TIMEOUT_MS);
+      if (typeof html === 'string') return html;
+      throw new TypeError(`it must return a string, not ${describeKind(html)}`);
+    } catch (error) {
+      const option = render ? 'response.render' : 'response.template';
+      this.#failures.error(
+        option,
+        () => `\`${option}\` failed, so the built-in maintenance page is sent: ${toErrorMessage(error)}`,
+      );
+      return null;
+    }
+  }
+
+  #negotiateLanguageFor({ window }: Refusal, request: HttpRequest): string {
+    return this.pages.languages.negotiate(getHeader(request, 'accept-language') ?? '', window?.messages);
+  }
+
+  // Never rejects.
+  async #loadLanguage(tag: string): Promise<ReaderLanguage> {
+    const { languages } = this.pages;
+    try {
+      return { tag, page: languages.find(tag) ?? (await languages.load(tag)) };
     } catch (error) {
       this.#failures.error(
-        'response.template',
-        () => `The maintenance page could not be rendered, so a plain one goes out: ${toErrorMessage(error)}`,
+        'languages',
+        () => `The texts of the maintenance page could not be loaded, so it is in English: ${toErrorMessage(error)}`,
       );
-      return createPlainAnswer(problem, headers);
+      return { tag, page: languages.getFallback() };
     }
   }
 
@@ -188,17 +249,6 @@ export class Responder {
   }
 }
 
-function createPlainAnswer(problem: Problem, headers: Record<string, string>): Answer {
-  const html = renderPlainPage({
-    title: 'Down for maintenance',
-    message: problem.message,
-    statusCode: problem.statusCode,
-  });
-  // The policy of the application does not allow the style of this page.
-  const withPolicy = { ...headers, 'Content-Security-Policy': DEFAULT_PAGE_CSP };
-  return { status: problem.statusCode, headers: withPolicy, body: Buffer.from(html) };
-}
-
 /** Adds the headers of the refusal, so that only `Vary` is missing. */
 function completeAnswer(answer: Answer, { retryAfter }: Refusal): Answer {
   const retryAfterHeader = retryAfter !== null && { 'Retry-After': String(retryAfter) };
@@ -206,7 +256,7 @@ function completeAnswer(answer: Answer, { retryAfter }: Refusal): Answer {
   return {
     ...answer,
     headers,
-    completeHeaders: { ...headers, Vary: 'Accept', 'Content-Length': String(answer.body.length) },
+    completeHeaders: { ...headers, Vary: VARY, 'Content-Length': String(answer.body.length) },
   };
 }
 
@@ -221,40 +271,8 @@ function getHeader({ headers }: HttpRequest, name: string): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-/** The time in which an answer is correct, in milliseconds since the epoch. */
-interface ValidityPeriod {
-  from: number;
-  until: number;
-}
-interface CachedAnswer extends ValidityPeriod {
-  answer: Answer;
-}
-
-/** Caches answers that are the same for all clients and contain the time that is left. */
-class AnswerCache {
-  readonly #byRefusal = new WeakMap<Refusal, CachedAnswer>();
-
-  /** Returns the cached answer to a refusal at `now` (milliseconds since the epoch), or `null`. */
-  find(refusal: Refusal, now: number): Answer | null {
-    const cached = this.#byRefusal.get(refusal);
-    return cached && now >= cached.from && now < cached.until ? cached.answer : null;
-  }
-
-  /**
-   * Caches an answer.
-   *
-   * @param period - the time in which the answer is correct
-   * @returns the answer
-   */
-  store(refusal: Refusal, answer: Answer, { from, until }: ValidityPeriod): Answer {
-    this.#byRefusal.set(refusal, { answer, from, until });
-    return answer;
-  }
-}
-
-/** Returns the period in which the time left until `end` is the same number of seconds. */
-function getValidityPeriod(end: number, now: number): ValidityPeriod {
-  if (end === Infinity) return { from: -Infinity, until: Infinity };
-  const seconds = Math.max(1, Math.ceil((end - now) / 1000));
-  return { from: end - seconds * 1000, until: seconds === 1 ? Infinity : end - (seconds - 1) * 1000 };
+/** Returns the header for a page of the application's own, whose `<html lang>` names its language. */
+function getContentLanguage(html: string): { 'Content-Language'?: string } {
+  const language = /<html\b[^>]*?\slang\s*=\s*["']?([\w-]{2,35})/i.exec(html.slice(0, 1_000))?.[1];
+  return language === undefined ? {} : { 'Content-Language': language };
 }

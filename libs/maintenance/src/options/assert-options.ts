@@ -62,6 +62,8 @@ function assertValue({ type, members }: OptionDefinition, value: unknown, path: 
     for (const [index, item] of (value as unknown[]).entries())
       assertExpected(type.checkItem(item), `${path}.${index}`, item);
   }
+  const invalid = type.findInvalidMember?.(value);
+  if (invalid) assertExpected(invalid.expected, `${path}.${invalid.path}`, invalid.found);
   if (members && typeof value === 'object' && value !== null) assertMembers(members, value, `${path}.`, formatName);
 }
 

@@ -1,4 +1,6 @@
 import type { CanActivate, ExecutionContext, ModuleMetadata, Type } from '@nestjs/common';
+import type { PageContext } from '../page/page-context.js';
+import type { PageTexts } from '../page/page-texts.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { StorageFailurePolicy } from '../core/state-monitor.js';
 import type { CacheOptions } from '../storage/cache/state-cache.js';
@@ -65,6 +67,43 @@ export interface ExemptOptions {
   tests?: boolean;
 }
 
+/** The built-in maintenance page. */
+export interface PageOptions {
+  /**
+   * The name of the product, in the title and at the top of the page.
+   *
+   * Environment variable: `MAINTENANCE_PAGE_NAME`
+   */
+  name?: string;
+  /**
+   * The logo at the top of the page: a data URL, or the path of an image (AVIF, GIF, JPEG, PNG, SVG or WebP) of at
+   * most 64 KiB, which becomes part of the page.
+   */
+  logo?: string;
+  /**
+   * The color of the button and of marks: `#rgb`, `#rrggbb`, `rgb()` or `hsl()`. Text on it is black or white,
+   * whichever has more contrast.
+   */
+  accent?: string;
+  /**
+   * A link for help: an `https:`, `mailto:` or `tel:` URL, or a path that is exempt.
+   *
+   * Environment variable: `MAINTENANCE_PAGE_SUPPORT_URL`
+   */
+  supportUrl?: string;
+  /**
+   * A link to a status page: an `https:` URL, or a path that is exempt.
+   *
+   * Environment variable: `MAINTENANCE_PAGE_STATUS_URL`
+   */
+  statusUrl?: string;
+  /**
+   * Texts by language (BCP 47), such as `{ de: { title: 'Gleich zurück' } }`: they add languages to the built-in ones,
+   * or override single texts. The first is the language of readers who know none of the others.
+   */
+  languages?: Record<string, Partial<PageTexts>>;
+}
+
 /** The response to a refused request. */
 export interface ResponseOptions {
   /**
@@ -105,6 +144,17 @@ export interface ResponseOptions {
    */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the application declares Express's or Fastify's
   context?: (request: any) => object | Promise<object>;
+  /**
+   * The built-in page: name, logo, color, links and languages. Templates and `render` get the same in their context.
+   * The page is in the language that `Accept-Language` prefers.
+   */
+  page?: PageOptions;
+  /**
+   * Renders the page, such as by the view engine of the application; may be asynchronous. If it throws or takes more
+   * than 2 seconds, the built-in page is sent.
+   */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the application declares Express's or Fastify's
+  render?: (context: PageContext, request: any) => string | Promise<string>;
   /**
    * The path or absolute URL to redirect to (302) instead of the page. A path is exempt itself. On the host of an
    * absolute URL, the page is served instead of a loop.

@@ -8,9 +8,11 @@ import type {
   MaintenanceModuleExtras,
   MaintenanceModuleOptions,
   MicroservicesOptions,
+  PageOptions,
   ResponseOptions,
 } from './maintenance-options.js';
 import * as types from './option-types.js';
+import * as pageTypes from './page-option-types.js';
 
 /** The definition of one option. */
 export interface OptionDefinition<T = unknown> {
@@ -48,6 +50,15 @@ const exempt: Definitions<ExemptOptions> = {
   tests: { type: types.flag, variable: 'MAINTENANCE_EXEMPT_TESTS', default: false },
 };
 
+const page: Definitions<PageOptions> = {
+  name: { type: types.text, variable: 'MAINTENANCE_PAGE_NAME' },
+  logo: { type: types.text },
+  accent: { type: pageTypes.color },
+  supportUrl: { type: pageTypes.supportUrl, variable: 'MAINTENANCE_PAGE_SUPPORT_URL' },
+  statusUrl: { type: pageTypes.statusUrl, variable: 'MAINTENANCE_PAGE_STATUS_URL' },
+  languages: { type: pageTypes.languages },
+};
+
 const response: Definitions<ResponseOptions> = {
   statusCode: { type: types.statusCode, variable: 'MAINTENANCE_STATUS_CODE', default: 503 },
   retryAfter: {
@@ -62,6 +73,8 @@ const response: Definitions<ResponseOptions> = {
   },
   template: { type: types.text, variable: 'MAINTENANCE_TEMPLATE' },
   context: { type: types.callback },
+  page: { type: types.object, members: page },
+  render: { type: types.callback },
   redirectUrl: { type: types.redirectUrl, variable: 'MAINTENANCE_REDIRECT_URL' },
 };
 
@@ -135,4 +148,9 @@ export const EXTRAS: Definitions<MaintenanceModuleExtras> = {
 export function findDefinition(path: string): OptionDefinition | undefined {
   const root: OptionDefinition = { type: types.object, members: OPTIONS };
   return path.split('.').reduce<OptionDefinition | undefined>((definition, name) => definition?.members?.[name], root);
+}
+
+/** Returns the name of the environment variable of an option, given by its dotted path, for messages. */
+export function formatVariable(path: string): string {
+  return `environment variable ${findDefinition(path)?.variable ?? path}`;
 }

@@ -7,6 +7,8 @@ export interface OptionType {
   check: (value: unknown) => string | undefined;
   /** The same for each item of a list. */
   checkItem?: (item: unknown) => string | undefined;
+  /** Finds the first member of an object that can't be used; its path starts below the option. */
+  findInvalidMember?: (value: unknown) => { path: string; expected: string; found: unknown } | undefined;
   /**
    * Parses the text of an environment variable.
    *

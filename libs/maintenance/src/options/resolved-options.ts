@@ -17,7 +17,7 @@ import type {
   MicroservicesOptions,
   ResponseOptions,
 } from './maintenance-options.js';
-import { findDefinition, OPTIONS, type AnyDefinitions } from './option-table.js';
+import { formatVariable, OPTIONS, type AnyDefinitions } from './option-table.js';
 
 /** The options after validation, with the defaults applied. */
 export interface ResolvedOptions {
@@ -63,6 +63,12 @@ export function resolveOptions(
   const formatSource = (path: string, inCode: unknown): string =>
     `the ${inCode === undefined ? formatVariable(path) : `option \`${path}\``}`;
   const { cache, exempt, response, application, ...others } = merged;
+  if (response.render && response.template !== undefined) {
+    throw new MaintenanceOptionsError(
+      `the option \`response.render\` and ${formatSource('response.template', options.response?.template)} both make the ` +
+        'page: use one of them.',
+    );
+  }
   return {
     ...others,
     ...resolveIdentity(application),
@@ -100,10 +106,6 @@ function mergeOptions(definitions: AnyDefinitions, ...sources: unknown[]): Recor
       : [...values, definition.default].find((value) => value !== undefined);
   }
   return merged;
-}
-
-function formatVariable(path: string): string {
-  return `environment variable ${findDefinition(path)?.variable ?? path}`;
 }
 
 // Applications of one repository may share a package.json; their start files tell them apart.

@@ -7,7 +7,7 @@ import type { HandlerRules } from '../../policy/handler-rules.js';
 import { getPath, stripOrigin, type PolicyRequest } from '../../policy/request-path.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import { ANNOUNCEMENT_HEADER } from '../announcer.js';
-import { sendAnswer, type Answer, type RawResponse } from '../answer.js';
+import { sendAnswer, VARY, type Answer, type RawResponse } from '../answer.js';
 import type { HttpExchange } from '../maintenance.middleware.js';
 import { withJsonExample } from '../json-example.js';
 import type { HttpRequest } from '../http-request.interface.js';
@@ -124,7 +124,7 @@ export class ExpressBridge implements HttpBridge {
     const { completeHeaders } = answer;
     if (completeHeaders && !response.hasHeader('Vary'))
       return void response.writeHead(answer.status, completeHeaders).end(answer.body);
-    loadVary()(response, 'Accept');
+    loadVary()(response, VARY);
     sendAnswer(response, answer);
   }
 

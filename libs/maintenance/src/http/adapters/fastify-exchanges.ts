@@ -9,7 +9,7 @@ import {
 } from '../../nest-internals.js';
 import type { Clock } from '../../utils/clock.js';
 import { withTimeout } from '../../utils/with-timeout.js';
-import type { Answer } from '../answer.js';
+import { VARY, type Answer } from '../answer.js';
 import type { HttpExchange } from '../maintenance.middleware.js';
 
 export type Hook = (request: FastifyRequest, reply: FastifyReply, done: Done) => unknown;
@@ -173,6 +173,6 @@ function sendReply(reply: FastifyReply, { status, headers, body }: Answer): void
   void reply
     .code(status)
     .headers(headers)
-    .header('Vary', vary === undefined ? 'Accept' : loadVary().append(String(vary), 'Accept'))
+    .header('Vary', vary === undefined ? VARY : loadVary().append(String(vary), VARY))
     .send(body);
 }
