@@ -67,6 +67,7 @@ class Run {
     private readonly command: readonly string[],
   ) {
     this.#window = new RunWindow({ ...context.target, force: options.force });
+    this.#signals.aborted.addEventListener('abort', () => this.#announceEnd());
   }
 
   async perform(): Promise<Outcome> {
@@ -258,6 +259,13 @@ class Run {
       error: failure?.message,
     });
     return { lines: [], json, exitCode };
+  }
+
+  /** Says at the first signal why the command does not end at once. */
+  #announceEnd(): void {
+    this.#progress.end();
+    const { received } = this.#signals;
+    void this.#print([`note: Got ${received}: the window is being ended. A second signal leaves at once.`]);
   }
 
   /** Leaves at the second signal, although the state of the window is unknown. */

@@ -1,0 +1,11 @@
+import { describeRun } from './describe-run.js';
+import { RUN_ENDINGS } from './run-endings.js';
+import { FILE, REDIS, S3 } from './run-storages.js';
+
+it('has at least 40 endings', () => expect(RUN_ENDINGS.length).toBeGreaterThanOrEqual(40));
+
+describeRun(
+  FILE,
+  RUN_ENDINGS.filter(({ isSlow }) => isSlow),
+);
+for (const kind of [REDIS, S3]) describeRun(kind, RUN_ENDINGS);
