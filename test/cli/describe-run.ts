@@ -10,8 +10,8 @@ import type { RunStorage, RunStorageKind } from './run-storages.js';
 const ENDING_TIMEOUT_MS = 90_000;
 
 /**
- * Runs a table of endings on one storage: each with the built bin in a process of its own, beside an application. In CI,
- * a missing server is a failure.
+ * Runs a table of endings on one storage: each with the built bin in a process of its own, beside an application. In
+ * CI, a missing server is a failure.
  */
 export function describeRun(kind: RunStorageKind, endings: readonly RunEnding[]): void {
   if (!kind.isAvailable && process.env.CI !== 'true') {

@@ -13,9 +13,9 @@ export interface RunEnding {
   /** Whether it takes longer than a few seconds, so that `npm test` leaves it out. */
   isSlow?: boolean;
   before?: (scene: RunScene) => Promise<void>;
-  /** What happens while it runs. */
+  /** Called while it runs. */
   during?: (scene: RunScene) => Promise<void>;
-  /** What happens after it has ended. */
+  /** Called after it has ended. */
   after?: (scene: RunScene) => Promise<void>;
   /** The exit code, or the signal that has ended it. Default: any, since a closed terminal does not tell. */
   code?: number | NodeJS.Signals;
@@ -319,7 +319,7 @@ export const RUN_ENDINGS: RunEnding[] = [
     says: [IS_OFF],
   },
   {
-    name: 'SIGKILL during the command, which goes on',
+    name: 'SIGKILL during the command, which continues',
     program: waitForGo(),
     during: sendDuringCommand('SIGKILL'),
     code: 'SIGKILL',

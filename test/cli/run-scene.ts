@@ -18,9 +18,9 @@ const ANN = { by: 'ann@ops-2', via: 'cli' as const };
 /** The id of the report of an instance that only exists as a report. */
 const BUSY_ID = 'f0000000';
 
-/** What is stored after a command. */
+/** The stored state after a command. */
 export interface StoredResult {
-  /** Who owns each active window: `own` or `other`. */
+  /** The owner of each active window: `own` or `other`. */
   on: string[];
   /** The changes since the command was started, oldest first: `on by me`, `off by ann`. */
   history: string[];
@@ -39,7 +39,7 @@ export class RunScene {
     private readonly direct: StateStorage,
   ) {}
 
-  /** Lets a program of `waitForGo` go on. */
+  /** Lets a program of `waitForGo` continue. */
   go(): void {
     writeFileSync(join(this.folder, 'go'), '');
   }

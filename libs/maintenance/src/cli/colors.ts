@@ -5,7 +5,7 @@ import { styleText } from 'node:util';
 const STYLES: readonly (readonly [RegExp, Parameters<typeof styleText>[0]])[] = [
   [/^error:/, 'red'],
   [/^ *(?:warning|note):/, 'yellow'],
-  [/^Maintenance (?:is (?:forced )?|stays )ON\b[^.,:]*/, 'yellow'],
+  [/^Maintenance (?:is (?:forced )?ON\b[^.,]*|stays ON\b)/, 'yellow'],
   [/^Maintenance is (?:forced )?off\b/, 'green'],
   [/^(?:Drained|No instance)\b/, 'bold'],
   // The label of a section, and the header of a table.

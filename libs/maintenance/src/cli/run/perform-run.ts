@@ -153,7 +153,7 @@ class Run {
     command: readonly string[] | string,
     env: NodeJS.ProcessEnv,
   ): Promise<Failure | undefined> {
-    const shown = formatCommand(typeof command === 'string' ? ['sh', '-c', command] : command);
+    const shown = formatCommand(command);
     // Not awaited: no signal may come between the last look at the signals and the start of the program.
     void this.#print(['', `Running the ${name}: ${shown}`]);
     const interruption = this.#createInterruption(`before the ${name} began. It was not run.`);

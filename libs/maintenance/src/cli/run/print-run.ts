@@ -58,8 +58,8 @@ function formatElapsed(milliseconds: number): string {
 }
 
 /** Formats a command as typed, without the passwords of its URLs: the output may be kept in the log of a pipeline. */
-export function formatCommand(command: readonly string[]): string {
-  return redactCredentials(command.map(quote).join(' '));
+export function formatCommand(command: readonly string[] | string): string {
+  return redactCredentials(typeof command === 'string' ? command : command.map(quote).join(' '));
 }
 
 /** Names the windows that `run` did not start and that are on: `window 3f2a91c0`, `windows 3f2a91c0, 77de0a12`. */
