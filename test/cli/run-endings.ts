@@ -451,7 +451,7 @@ export const RUN_ENDINGS: RunEnding[] = [
     ran: false,
     on: [],
     history: [],
-    says: [/^error: .*\nstorage: \w+ \S+\n$/],
+    says: [/^error: .*\nstorage: \w+ .+\n$/m],
   },
   {
     name: 'the storage is away from the drain on',
