@@ -1,7 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { resolve } from 'node:path';
 import { Controller, Get, Post } from '@nestjs/common';
 import getPort from 'get-port';
+import { describeWithChromium, launchChromium } from '../browser/chromium.js';
 import { ADAPTERS, start, type Adapter, type Running } from '../e2e/application.js';
 import { call, type Call, type Reply } from '../e2e/client.js';
 import { until } from '../tools/waiting.js';
@@ -9,7 +12,8 @@ import { findProxy, getDocumentedConfiguration, Proxy, type ProxyName } from './
 
 const TOKEN = 'a-token-of-sixteen-chars';
 const PROXIES: ProxyName[] = ['nginx', 'caddy', 'haproxy'];
-const PAGE = '<!doctype html><title>Down for maintenance</title>';
+const BIN = resolve(__dirname, '../../libs/maintenance/bin/nestjs-maintenance.cjs');
+const PAGE = execFileSync(process.execPath, [BIN, 'page'], { encoding: 'utf8' });
 const installed = PROXIES.filter((name) => findProxy(name) !== undefined);
 
 const REQUESTS: [string, string, Call][] = [
@@ -203,5 +207,29 @@ describe('the notes in docs/in-front.md', () => {
     proxy = await Proxy.start('nginx', getDocumentedConfiguration('nginx', 1), [], PAGE);
     for (const [, path, options] of REQUESTS) expectPage(await send(path, options), options.method);
     expectPage(await send('/', CONDITIONAL));
+  });
+});
+
+describeWithChromium('the page in front, in a browser', () => {
+  (installed.includes('nginx') ? it : it.skip)('is replaced by the application when an instance is back', async () => {
+    const port = await getPort();
+    proxy = await Proxy.start('nginx', getDocumentedConfiguration('nginx'), [port, port], PAGE);
+    const browser = await launchChromium();
+    try {
+      const page = await browser.newPage();
+      // Makes the timers run 20 times as fast: the page waits up to a minute between its requests.
+      await page.addInitScript('const slow = setTimeout; setTimeout = (work, ms) => slow(work, ms / 20);');
+      await page.goto(`http://127.0.0.1:${proxy.port}/orders/5`);
+      expect(await page.locator('h1').textContent()).toBe('Down for maintenance');
+      const back = createServer((_request, response) =>
+        response.setHeader('content-type', 'text/html').end('<h1 id="shop">Open</h1>'),
+      ).listen(port, '127.0.0.1');
+      await page.locator('#shop').waitFor();
+      expect(new URL(page.url()).pathname).toBe('/orders/5');
+      back.close();
+      back.closeAllConnections();
+    } finally {
+      await browser.close();
+    }
   });
 });
