@@ -55,12 +55,20 @@ export function findUsedKeys<Key extends string | symbol>(discovery: DiscoverySe
   const used = new Set<Key>();
   for (const target of listDecorated(discovery)) {
     for (const key of unused) {
-      if (!Reflect.hasMetadata(key, target)) continue;
+      if (!hasMetadata(key, target)) continue;
       used.add(key);
       unused.delete(key);
     }
   }
   return used;
+}
+
+/** Does the same as `Reflect.hasMetadata()`, without the prototypes of all functions: several times as fast. */
+function hasMetadata(key: string | symbol, target: object): boolean {
+  for (let owner: unknown = target; owner && owner !== Function.prototype; owner = Object.getPrototypeOf(owner)) {
+    if (Reflect.hasOwnMetadata(key, owner)) return true;
+  }
+  return false;
 }
 
 /** Lists what a decorator can have left metadata on: the classes of controllers and providers, and their methods. */
