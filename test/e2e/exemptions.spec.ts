@@ -19,6 +19,7 @@ import { APP_GUARD } from '@nestjs/core';
 import { SkipMaintenance, type ExemptOptions } from 'nestjs-maintenance';
 import { join } from 'node:path';
 import { ServeStaticModule } from '@nestjs/serve-static';
+import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { ADAPTER_REGISTRATIONS, start, type Running, type Setup } from './application.js';
 import { shortenTimers } from './short-timers.js';
 import { CatsController, HealthController, OpenController } from './controllers.js';
@@ -353,7 +354,8 @@ describe.each(ADAPTER_REGISTRATIONS)('the option `exempt` during a full window (
     });
 
     it('refuses the request if exempt.user never settles', async () => {
-      const call = await startActive({ roles: ['staff'], user: () => new Promise(() => undefined) });
+      const options = { storage: new MemoryStateStorage() };
+      const call = await startActive({ roles: ['staff'], user: () => new Promise(() => undefined) }, { options });
       shortenTimers(running.app);
       expect((await call('/cats')).status).toBe(503);
       jest.restoreAllMocks();

@@ -8,7 +8,7 @@ import {
 import type { ExecutionContext } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
 import type { EnableOptions, Refusal } from 'nestjs-maintenance';
-import { ManualClock } from 'nestjs-maintenance/testing';
+import { ManualClock, MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { firstValueFrom, lastValueFrom, timeout, type Observable } from 'rxjs';
 import getPort from 'get-port';
 import { findRedisServer, RedisServer } from '../storage/redis-server.js';
@@ -378,7 +378,9 @@ describe('refused events', () => {
       return fail();
     };
     const running = await closeAfterTest(
-      startConnected('stand-alone', tcp, { options: { microservices: { events } } }),
+      startConnected('stand-alone', tcp, {
+        options: { storage: new MemoryStateStorage(), microservices: { events } },
+      }),
     );
     shortenTimers(running.app);
     await during(running, {}, async () => {

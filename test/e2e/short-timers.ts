@@ -2,8 +2,8 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { Clock } from 'nestjs-maintenance';
 
 /**
- * Shortens all timers of 5 s to 20 ms, until `jest.restoreAllMocks()`: the timeout of the functions of an application,
- * and the interval at which requests are looked for that have finished without a response.
+ * Shortens all timers of 5 s to 20 ms, until `jest.restoreAllMocks()`: the timeout of the functions of an application.
+ * The storage has to be in memory, since its timeout is shortened too.
  *
  * @returns the delays of all timers that were started since, as they would have been
  */

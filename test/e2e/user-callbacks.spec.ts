@@ -45,7 +45,7 @@ describe.each(ADAPTERS)('callbacks of the application during a refusal (%s)', (a
       ['exempt.user', { exempt: { roles: ['admin'], user: never } }],
       ['exempt.when', { exempt: { when: never } }],
     ])('responds with 503 after 5 s if `%s` never settles', async (option, options) => {
-      const call = await startActive(options, setup);
+      const call = await startActive({ ...options, storage: new MemoryStateStorage() }, setup);
       const delays = shortenTimers(running.app);
       const replies = await Promise.all([call('/cats'), call('/cats'), call('/cats', { headers: HTML })]);
       expect(replies.map(({ status }) => status)).toEqual([503, 503, 503]);
