@@ -9,13 +9,15 @@ const FIELDS = /(\d+)m([\d.]+)s (\d+)m([\d.]+)s\s*$/;
 /**
  * Runs a module of Node with these arguments, in an environment without `MAINTENANCE_` variables.
  *
+ * @param options - `cwd`, and `env` for further variables
+ *
  * @returns exit code and output, `wall` and `cpu` (user and system) in milliseconds
  */
-export async function runTimed(module, args, { cwd }) {
+export async function runTimed(module, args, { cwd, env = {} }) {
   const startedAt = performance.now();
   const child = spawn('sh', ['-c', SCRIPT, 'sh', process.execPath, module, ...args], {
     cwd,
-    env: { PATH: process.env.PATH, HOME: cwd, NODE_ENV: 'production' },
+    env: { PATH: process.env.PATH, HOME: cwd, NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
   const texts = ['', '', ''];
