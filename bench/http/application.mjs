@@ -56,6 +56,7 @@ const VARIANTS = {
   without: async () => ({}),
   off: () => createMaintenance(),
   on: () => createMaintenance(),
+  'on, ending': () => createMaintenance(),
   'on, Node alone': () => createMaintenance(),
   'on, exempting many': () => createMaintenance(createExemptions()),
   'empty guard': async () => createGuardProvider(() => true),
@@ -89,7 +90,11 @@ const app = await NestFactory.create(AppModule, server, { logger: ['error', 'fat
 await app.listen(0, '127.0.0.1');
 if (variant.startsWith('on')) {
   const { MaintenanceService } = await import('nestjs-maintenance');
-  await app.get(MaintenanceService).enable({ message: 'Back at four' });
+  await app.get(MaintenanceService).enable({
+    message: 'Back at four',
+    // The answers then contain the time that is left, and change each second.
+    ...(variant === 'on, ending' && { endsAt: new Date(Date.now() + 3_600_000) }),
+  });
 }
 let { port } = app.getHttpServer().address();
 if (variant === 'on, Node alone') {

@@ -2,9 +2,9 @@
 import autocannon from 'autocannon';
 import { quantile } from '../tools/statistics.mjs';
 
-process.on('message', async ({ url, headers, seconds, connections }) => {
+process.on('message', async ({ url, headers, requests: variants, seconds, connections }) => {
   const latencies = [];
-  const running = autocannon({ url, headers, duration: seconds, connections });
+  const running = autocannon({ url, headers, requests: variants, duration: seconds, connections });
   // The histogram of autocannon has whole milliseconds only.
   running.on('response', (_client, _status, _bytes, latency) => latencies.push(latency));
   // Does not sleep, so that wake-ups are not charged to the application.
