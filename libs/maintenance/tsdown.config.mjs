@@ -38,9 +38,19 @@ const onDemandPackages = {
   resolveId: (id) => (id.endsWith('/packages.cjs') ? { id: '../../packages.cjs', external: 'relative' } : null),
 };
 
+/**
+ * All formats share the texts of the page: they are a tenth of each.
+ *
+ * @param folder - the path of `dist`, from the files that use the texts
+ */
+const sharedTexts = (folder) => ({
+  name: 'shared-texts',
+  resolveId: (id) => (id.endsWith('/languages/index.js') ? { id: `${folder}/texts.cjs`, external: 'relative' } : null),
+});
+
 /** Code that is loaded on use, in files that are not too small. */
 const ON_DEMAND_CHUNKS = [
-  { name: 'languages', test: /\/src\/(?:page\/(?:languages\/|page-template)|cli\/page-command)(?!.*\.d\.ts$)/ },
+  { name: 'page', test: /\/src\/(?:page\/page-template|cli\/page-command)(?!.*\.d\.ts$)/ },
   { name: 'jobs', test: /\/src\/jobs\/(?!.*\.d\.ts$)/ },
   { name: 'transports', test: /\/(?:call-in-flight|handler-context|watch-for-refusal|event-stream-transport)\.ts$/ },
 ];
@@ -78,9 +88,9 @@ const library = defineConfig({
         ...SHARED_FILES.map((file) => ({ from: `../../${file}`, to: '.' })),
         { from: 'src/packages.cjs', to: 'dist' },
       ],
-      plugins: [onDemandPackages, sharedDeclarations],
+      plugins: [onDemandPackages, sharedTexts('../..'), sharedDeclarations],
     },
-    cjs: { outDir: 'dist/cjs', plugins: [onDemandPackages, commonJsManifest] },
+    cjs: { outDir: 'dist/cjs', plugins: [onDemandPackages, sharedTexts('../..'), commonJsManifest] },
   },
   clean: ['dist', 'docs'],
   dts: true,
@@ -100,6 +110,17 @@ const library = defineConfig({
   },
 });
 
+const texts = defineConfig({
+  entry: { texts: 'src/page/languages/index.ts' },
+  format: 'cjs',
+  outDir: 'dist',
+  clean: false,
+  dts: false,
+  logLevel: 'warn',
+  checks: { legacyCjs: false, pluginTimings: false },
+  outExtensions: () => ({ js: '.cjs' }),
+});
+
 /**
  * The bin loads a few files: a command that loads hundreds of files, or Nest, takes several times as long. Node starts
  * CommonJS faster than ES modules, and short files faster than long ones.
@@ -109,6 +130,7 @@ const commandLine = defineConfig({
   format: 'cjs',
   outDir: 'dist/bin',
   minify: true,
+  plugins: [sharedTexts('..')],
   clean: false,
   dts: false,
   deps: { onlyBundle: [] },
@@ -128,4 +150,4 @@ const commandLine = defineConfig({
   },
 });
 
-export default [library, commandLine];
+export default [library, texts, commandLine];
