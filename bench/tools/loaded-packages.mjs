@@ -2,7 +2,7 @@
 import { APPLICATION_CORE, start, stop, waitForMessage } from './processes.mjs';
 
 const NONE = [];
-const REFUSALS = ['content-type', 'handlebars', 'negotiator', 'on-headers', 'source-map', 'vary'];
+const REFUSALS = ['content-type', 'negotiator', 'on-headers', 'vary'];
 /** Variants of `programs/boot.mjs`, and what each may load besides Fastify, Nest and `@nestjs/config`. */
 const VARIANTS = [
   { variant: 'with', options: 'none', needed: NONE },
