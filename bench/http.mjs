@@ -2,13 +2,17 @@
 import { HTML_ACCEPT, JSON_ACCEPT } from './http/accept.mjs';
 import { ask, APPLICATION_CORE, waitForMessage, LOAD_CORE, start, stop } from './tools/processes.mjs';
 import { openRedis } from './tools/storage-backends.mjs';
-import { isShort, publish } from './tools/results.mjs';
+import { isShort, publish, readResults } from './tools/results.mjs';
 import { median, getRatios, roundToDigits, shuffle, summarize } from './tools/statistics.mjs';
 
 /** Each round starts new processes, since V8 compiles the same code differently from one to the next. */
-const ROUNDS = isShort ? 1 : 12;
-const SECONDS = isShort ? 1 : 2;
-const WARM_UP = isShort ? 1 : 2;
+const ROUNDS = isShort ? 1 : Number(process.env.BENCH_ROUNDS ?? 12);
+const SECONDS = isShort ? 1 : Number(process.env.BENCH_SECONDS ?? 2);
+const WARM_UP = isShort ? 1 : Number(process.env.BENCH_WARM_UP ?? SECONDS);
+/** Adds the rounds to those in the results, for a machine that is quiet for some minutes at a time. */
+const isAddedToResults = process.argv.includes('--add');
+/** Leaves out what people write by hand. */
+const isModuleOnly = process.argv.includes('--module-only');
 const CONNECTIONS = 32;
 /** A constant size of the young generation: its random growth shifts all figures by up to a fifth. */
 const YOUNG_GENERATION = ['--min-semi-space-size=16', '--max-semi-space-size=16'];
@@ -28,42 +32,50 @@ const CASES = [
   { name: 'same JSON, Node alone', app: 'on, Node alone', ...AS_JSON },
   { name: 'same HTML, Node alone', app: 'on, Node alone', ...AS_HTML },
   { name: '503, exempting many', app: 'on, exempting many', ...AS_JSON },
-  { name: 'own guard, file', app: 'own guard, file' },
-  { name: 'own guard, Redis', app: 'own guard, Redis' },
-  { name: '@nestjs/throttler', app: 'throttler' },
+  // A middleware in front of all others that only writes the same JSON.
+  { name: 'bare middleware', app: 'bare middleware', ...AS_JSON, adapters: ['express'] },
+  { name: 'own guard, file', app: 'own guard, file', isByHand: true },
+  { name: 'own guard, Redis', app: 'own guard, Redis', isByHand: true },
+  { name: '@nestjs/throttler', app: 'throttler', isByHand: true },
 ];
 
-/** The comparisons with a target. `atLeast`: throughput, `atMost`: 99th percentile of latency. */
+/** The comparisons. `atLeast`: the target for throughput, `atMost`: for the 99th percentile of latency. */
 const COMPARISONS = {
   express: [
     { name: 'off', to: 'without', atLeast: 0.98, atMost: 1.05 },
-    // Any middleware that only writes this answer reaches 1.55.
-    { name: '503 as JSON', to: 'off', atLeast: 1.15 },
-    { name: '503 as HTML', to: 'off', atLeast: 1.15 },
+    { name: 'off', to: 'empty guard', atLeast: 0.99 },
+    // The smallest route, without the module.
+    { name: '503 as JSON', to: 'without', atLeast: 1.5 },
+    { name: '503 as HTML', to: 'without', atLeast: 1.5 },
+    { name: '503 as JSON', to: 'off' },
+    { name: '503 as HTML', to: 'off' },
+    { name: '503 as JSON', to: 'bare middleware' },
     { name: '503, exempting many', to: '503 as JSON', atLeast: 0.95 },
+    { name: 'bare middleware', to: 'without' },
   ],
   fastify: [
     { name: 'off', to: 'without', atLeast: 0.98, atMost: 1.05 },
+    { name: 'off', to: 'empty guard', atLeast: 0.99 },
     { name: '503 as JSON', to: 'off', atLeast: 1 },
     { name: '503 as HTML', to: 'off', atLeast: 1 },
     { name: '503, exempting many', to: '503 as JSON', atLeast: 0.95 },
   ],
 };
-/** The comparisons without a target. */
-const UNTARGETED_COMPARISONS = {
-  'empty guard': 'without',
-  'same JSON, Node alone': 'off',
-  'same HTML, Node alone': 'off',
-  'own guard, file': 'off',
-  'own guard, Redis': 'off',
-  '@nestjs/throttler': 'off',
-};
+/** The comparisons without a target, on both. */
+const UNTARGETED_COMPARISONS = [
+  { name: 'empty guard', to: 'without' },
+  { name: 'same JSON, Node alone', to: 'off' },
+  { name: 'same HTML, Node alone', to: 'off' },
+  { name: 'own guard, file', to: 'off' },
+  { name: 'own guard, Redis', to: 'off' },
+  { name: '@nestjs/throttler', to: 'off' },
+];
 
 const redis = await openRedis();
 const load = start(new URL('programs/load.mjs', import.meta.url), { core: LOAD_CORE });
 const rows = [];
 const targets = [];
-const samples = {};
+const samples = isAddedToResults ? (await readResults('http')).samples : {};
 try {
   for (const adapter of ['express', 'fastify']) await measure(adapter);
 } finally {
@@ -73,7 +85,10 @@ try {
 await publish('http', { rows, targets, samples });
 
 async function measure(adapter) {
-  const cases = CASES.filter(({ app }) => redis || app !== 'own guard, Redis');
+  const cases = CASES.filter(
+    ({ app, adapters, isByHand }) =>
+      (redis || app !== 'own guard, Redis') && (adapters?.includes(adapter) ?? true) && !(isByHand && isModuleOnly),
+  );
   const found = new Map(cases.map(({ name }) => [name, []]));
   for (let round = 0; round < ROUNDS; round++) {
     const apps = new Map();
@@ -114,31 +129,36 @@ async function run({ child, url }, { name, headers = {}, status = 200, type }, s
   return { ...result, cpu, busy: (cpu * result.perSecond) / 1e6 };
 }
 
-function addResults(adapter, found) {
-  const of = (name, what) => found.get(name).map((result) => result[what]);
-  for (const name of found.keys()) {
-    const compared = COMPARISONS[adapter].find((comparison) => comparison.name === name);
-    const to = compared?.to ?? UNTARGETED_COMPARISONS[name];
-    const throughput = to && getRatios(of(name, 'perSecond'), of(to, 'perSecond'));
-    const latency = to && getRatios(of(name, 'p99'), of(to, 'p99'));
-    const cpu = to && getRatios(of(name, 'cpu'), of(to, 'cpu'));
-    samples[`${adapter}, ${name}`] = found.get(name);
-    rows.push({
+function addResults(adapter, measured) {
+  const getSamples = (name) => samples[`${adapter}, ${name}`];
+  for (const [name, results] of measured) samples[`${adapter}, ${name}`] = [...(getSamples(name) ?? []), ...results];
+  const getValues = (name, what) => getSamples(name).map((result) => result[what]);
+  for (const name of measured.keys()) {
+    const row = {
       adapter,
       what: name,
-      'requests/s': Math.round(median(of(name, 'perSecond'))),
-      'p99 ms': median(of(name, 'p99')),
-      'CPU µs': median(of(name, 'cpu')),
-      busy: median(of(name, 'busy')),
-      against: to ?? '',
-      throughput: to ? formatRange(throughput) : '',
-      CPU: to ? formatRange(cpu) : '',
-      p99: to ? formatRange(latency) : '',
-    });
-    if (!compared) continue;
-    const what = `${adapter}: ${name} against ${to}`;
-    targets.push({ what: `${what}, throughput`, value: median(throughput), atLeast: compared.atLeast });
-    if (compared.atMost) targets.push({ what: `${what}, p99`, value: median(latency), atMost: compared.atMost });
+      'requests/s': Math.round(median(getValues(name, 'perSecond'))),
+      'p99 ms': median(getValues(name, 'p99')),
+      'CPU µs': median(getValues(name, 'cpu')),
+      busy: median(getValues(name, 'busy')),
+    };
+    const comparisons = [...COMPARISONS[adapter], ...UNTARGETED_COMPARISONS].filter((one) => one.name === name);
+    if (comparisons.length === 0) rows.push(row);
+    for (const { to, atLeast, atMost } of comparisons) {
+      const [throughput, latency, cpu] = ['perSecond', 'p99', 'cpu'].map((what) =>
+        getRatios(getValues(name, what), getValues(to, what)),
+      );
+      rows.push({
+        ...row,
+        against: to,
+        throughput: formatRange(throughput),
+        CPU: formatRange(cpu),
+        p99: formatRange(latency),
+      });
+      const what = `${adapter}: ${name} against ${to}`;
+      if (atLeast) targets.push({ what: `${what}, throughput`, value: median(throughput), atLeast });
+      if (atMost) targets.push({ what: `${what}, p99`, value: median(latency), atMost });
+    }
   }
 }
 

@@ -59,6 +59,7 @@ const VARIANTS = {
   'on, ending': () => createMaintenance(),
   'on, Node alone': () => createMaintenance(),
   'on, exempting many': () => createMaintenance(createExemptions()),
+  'bare middleware': async () => ({}),
   'empty guard': async () => createGuardProvider(() => true),
   'own guard, file': async () => {
     const file = join(folder, 'maintenance.json');
@@ -87,6 +88,17 @@ const server =
     ? new (await import('@nestjs/platform-fastify')).FastifyAdapter()
     : new (await import('@nestjs/platform-express')).ExpressAdapter();
 const app = await NestFactory.create(AppModule, server, { logger: ['error', 'fatal'] });
+if (variant === 'bare middleware') {
+  const body = Buffer.from(JSON.stringify({ statusCode: 503, message: 'Back at four', padding: ' '.repeat(250) }));
+  const headers = {
+    'Content-Type': 'application/problem+json',
+    'Cache-Control': 'no-store',
+    'Retry-After': '3600',
+    Vary: 'Accept',
+    'Content-Length': body.length,
+  };
+  app.use((_request, response) => response.writeHead(503, headers).end(body));
+}
 await app.listen(0, '127.0.0.1');
 if (variant.startsWith('on')) {
   const { MaintenanceService } = await import('nestjs-maintenance');

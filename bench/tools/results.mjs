@@ -1,5 +1,5 @@
 // Prints results, and writes them as JSON.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { roundToDigits } from './statistics.mjs';
 
@@ -31,6 +31,11 @@ export async function publish(name, { rows, targets = [], samples = {} }) {
   const content = { name, at: new Date().toISOString(), machine, rows, targets: evaluated, samples };
   await writeFile(new URL(`${name}.json`, FOLDER), `${JSON.stringify(content, roundNumbers, 2)}\n`);
   if (!isShort && evaluated.some(({ isReached }) => !isReached)) process.exitCode = 1;
+}
+
+/** Returns the results that {@link publish} wrote before. */
+export async function readResults(name) {
+  return JSON.parse(await readFile(new URL(`${name}.json`, FOLDER), 'utf8'));
 }
 
 function isReached({ value, atLeast = -Infinity, atMost = Infinity }) {
