@@ -7,7 +7,7 @@ import { Controller, Get, Inject, Module, Param } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MaintenanceModule, MaintenanceScope, MaintenanceService, StateStorage } from 'nestjs-maintenance';
 
-const { options, adapter, lease, tellsDelays, leaks } = JSON.parse(process.argv[2]);
+const { options, adapter, lease, reportsDelays, leaks } = JSON.parse(process.argv[2]);
 
 /** When handlers of `/slow` and `/blocked` finished, with or without a connected client. */
 const finished = [];
@@ -19,7 +19,7 @@ class ShopController {
     this.maintenance = maintenance;
   }
   browse() {
-    return { revision: this.maintenance.status().revision, goesBy: goesBy() };
+    return { revision: this.maintenance.status().revision, applied: getAppliedStatus() };
   }
   pay() {
     return { isPaid: true };
@@ -55,17 +55,17 @@ class OperatorGuard {
   }
 }
 
-const kept = [];
+const leaked = [];
 /** Returns the status that the instance applies at this moment. */
-function goesBy() {
-  if (leaks) kept.push(Array(128).fill(kept.length));
+function getAppliedStatus() {
+  if (leaks) leaked.push(Array(128).fill(leaked.length));
   const { active, revision, source, windows } = maintenance.status();
   return { isOn: active, revision, source, message: (active && windows.active[0]?.message) || null };
 }
 
 const maintenanceModule = MaintenanceModule.forRoot({
   ...options,
-  response: { context: () => ({ goesBy: goesBy() }) },
+  response: { context: () => ({ applied: getAppliedStatus() }) },
   admin: { guards: [OperatorGuard] },
 });
 // Overrides the provider of the module: the last one counts.
@@ -74,16 +74,16 @@ if (lease) maintenanceModule.providers.push({ provide: Symbol.for('nestjs-mainte
 class AppModule {}
 Module({ imports: [maintenanceModule], controllers: [ShopController] })(AppModule);
 
-function tell(message) {
+function send(message) {
   if (process.connected) process.send(message);
 }
 
 const line =
   (level) =>
   (text, ...rest) => {
-    if (rest.at(-1) === 'Maintenance') tell({ log: { level, text } });
+    if (rest.at(-1) === 'Maintenance') send({ log: { level, text } });
     // Errors that Nest answers with a 500.
-    if (rest.at(-1) === 'ExceptionsHandler') tell({ trouble: text.stack ?? String(text) });
+    if (rest.at(-1) === 'ExceptionsHandler') send({ error500: text.stack ?? String(text) });
   };
 const logger = { log: line('log'), warn: line('warn'), error: line('error'), fatal: line('fatal') };
 
@@ -112,25 +112,26 @@ for (const name of Object.keys(calls)) {
       pendingCalls--;
       const took = performance.now() - before;
       if (name === 'read') slowestRead = Math.max(slowestRead, took);
-      if (name === 'read' && tellsDelays && took > LONG_MS) tell({ read: { from: Date.now() - took, to: Date.now() } });
+      if (name === 'read' && reportsDelays && took > LONG_MS)
+        send({ read: { from: Date.now() - took, to: Date.now() } });
     }
   };
 }
 
-maintenance.changes.subscribe(({ revision }) => tell({ seen: { revision, at: Date.now() } }));
+maintenance.changes.subscribe(({ revision }) => send({ applied: { revision, at: Date.now() } }));
 
-process.on('warning', ({ name, message }) => tell({ warning: { name, message } }));
+process.on('warning', ({ name, message }) => send({ warning: { name, message } }));
 
 const delay = monitorEventLoopDelay({ resolution: 2 });
 delay.enable();
 
 /** Threshold for reporting stalls and long reads. */
 const LONG_MS = 10;
-if (tellsDelays) {
+if (reportsDelays) {
   let last = Date.now();
   setInterval(() => {
     const now = Date.now();
-    if (now - last > 2 * LONG_MS) tell({ delay: { from: last, to: now } });
+    if (now - last > 2 * LONG_MS) send({ delay: { from: last, to: now } });
     last = now;
   }, LONG_MS).unref();
 }
@@ -199,9 +200,9 @@ const commands = {
 
 process.on('message', async ({ id, command }) => {
   try {
-    tell({ id, value: await commands[command]() });
+    send({ id, value: await commands[command]() });
   } catch (error) {
-    tell({ id, error: `${error.name}: ${error.message}` });
+    send({ id, error: `${error.name}: ${error.message}` });
   }
 });
 process.on('disconnect', () => process.exit(0));
@@ -210,4 +211,4 @@ process.on('SIGTERM', () => void app.close().then(() => process.exit(0)));
 // Accepts upgrades without a gateway.
 app.getHttpServer().on('upgrade', (_request, socket) => socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
 await app.listen(0, '127.0.0.1');
-tell({ port: app.getHttpServer().address().port });
+send({ port: app.getHttpServer().address().port });

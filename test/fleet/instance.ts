@@ -15,7 +15,7 @@ export interface InstanceSettings {
   /** Options of Node itself. */
   execArgv?: string[];
   /** Whether the instance reports stalls of its process and long reads: see {@link Instance.stalls}. */
-  tellsDelays?: boolean;
+  reportsDelays?: boolean;
   /** Whether the instance leaks 1 KiB with each request to `/`. */
   leaks?: boolean;
 }
@@ -26,7 +26,7 @@ export interface LogLine {
 }
 
 /** The moment at which an instance applied a revision, in milliseconds since the epoch. */
-interface Seen {
+interface AppliedRevision {
   revision: number;
   at: number;
 }
@@ -88,13 +88,13 @@ interface Pending {
 
 /** An application with the built package in a separate process. */
 export class Instance {
-  readonly seen: Seen[] = [];
+  readonly applied: AppliedRevision[] = [];
   readonly log: LogLine[] = [];
   /** Errors that caused a 500. */
-  readonly troubles: string[] = [];
+  readonly serverErrors: string[] = [];
   /** Warnings of Node, such as that of a listener leak. */
   readonly warnings: { name: string; message: string }[] = [];
-  /** Periods in which the event loop was blocked; recorded only with `tellsDelays`, like the long reads. */
+  /** Periods in which the event loop was blocked; recorded only with `reportsDelays`, like the long reads. */
   readonly stalls: Span[] = [];
   readonly longReads: Span[] = [];
   // Uses all sockets in turn, so that the server does not close an idle one while a request is sent.
@@ -168,9 +168,9 @@ export class Instance {
   }
 
   /** Turns maintenance on or off over HTTP as an operator with this name. */
-  turn(where: 'on' | 'off', operator: string, body: object = {}): Promise<Answer> {
+  turn(mode: 'on' | 'off', operator: string, body: object = {}): Promise<Answer> {
     const headers = { 'content-type': 'application/json', 'x-operator': operator };
-    return this.#send('POST', `/maintenance-mode/${where}`, { body: JSON.stringify(body), headers });
+    return this.#send('POST', `/maintenance-mode/${mode}`, { body: JSON.stringify(body), headers });
   }
 
   /** Sends requests to `/blocked`, which end with {@link release}, and waits until their handlers run. */
@@ -213,7 +213,7 @@ export class Instance {
 
   /** Returns when the instance applied this revision or a later one; `undefined` if it has not. */
   appliedAt(revision: number): number | undefined {
-    return this.seen.find((seen) => seen.revision >= revision)?.at;
+    return this.applied.find((applied) => applied.revision >= revision)?.at;
   }
 
   async stop(): Promise<void> {
@@ -223,11 +223,11 @@ export class Instance {
     await this.closed;
   }
 
-  #onMessage({ port, seen, log, trouble, warning, delay, read, id, value, error }: Record<string, unknown>): void {
+  #onMessage({ port, applied, log, error500, warning, delay, read, id, value, error }: Record<string, unknown>): void {
     if (port) this.#port = port as number;
-    if (seen) this.seen.push(seen as Seen);
+    if (applied) this.applied.push(applied as AppliedRevision);
     if (log) this.log.push(log as LogLine);
-    if (trouble) this.troubles.push(trouble as string);
+    if (error500) this.serverErrors.push(error500 as string);
     if (warning) this.warnings.push(warning as { name: string; message: string });
     if (delay) this.stalls.push(delay as Span);
     if (read) this.longReads.push(read as Span);

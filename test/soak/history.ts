@@ -38,8 +38,8 @@ export interface Fault {
   recoveryMs: number;
 }
 
-/** The state on which an instance says that it decided. */
-export interface Basis {
+/** The state that an instance applies, as it reports it. */
+export interface AppliedState {
   isOn: boolean;
   revision: number;
   source: 'configuration' | 'storage' | 'last-known' | 'fallback';
@@ -54,7 +54,7 @@ export interface Answer {
   /** The message of the window in a refusal, if there is one. */
   message: string | null;
   /** Read when the response was written, slightly after the decision. */
-  basis: Basis | null;
+  applied: AppliedState | null;
   error?: string;
 }
 

@@ -129,7 +129,7 @@ export class InstanceCluster {
     await Promise.all(this.#members.map((member) => this.#stopInstance(member, 'SIGTERM')));
     clearInterval(this.#watch);
     for (const { instance, run } of this.#all) {
-      this.problems.push(...instance.troubles.map((trouble) => `${run.name}: ${trouble}`));
+      this.problems.push(...instance.serverErrors.map((error) => `${run.name}: ${error}`));
       for (const { name, message } of instance.warnings) {
         if (name === 'MaxListenersExceededWarning') this.problems.push(`${run.name}: ${message}`);
       }
@@ -153,7 +153,7 @@ export class InstanceCluster {
       samples: [],
     };
     this.history.runs.push(run);
-    const instance = await Instance.start({ ...settings, execArgv: ['--expose-gc'], tellsDelays: true });
+    const instance = await Instance.start({ ...settings, execArgv: ['--expose-gc'], reportsDelays: true });
     run.startedAt = Date.now();
     const member = { run, instance };
     this.#members[slot] = member;
@@ -229,15 +229,15 @@ async function sendRequest(instance: Instance): Promise<Answer> {
   try {
     const { status, body } = await instance.get('/');
     const message = /^write \d+$/.test(body?.detail) ? body.detail : null;
-    return { sentAt, receivedAt: Date.now(), status, message, basis: body?.goesBy ?? null };
+    return { sentAt, receivedAt: Date.now(), status, message, applied: body?.applied ?? null };
   } catch (error) {
     const reason = (error as Error).message;
-    return { sentAt, receivedAt: Date.now(), status: null, message: null, basis: null, error: reason };
+    return { sentAt, receivedAt: Date.now(), status: null, message: null, applied: null, error: reason };
   }
 }
 
 /** Whether the answer was sent after `since` and is based on the given stored revision. */
 function appliesRevision(answer: Answer | undefined, revision: number | null, since: number): boolean {
-  if (!answer?.basis || answer.sentAt < since) return false;
-  return answer.basis.revision === revision && answer.basis.source === 'storage';
+  if (!answer?.applied || answer.sentAt < since) return false;
+  return answer.applied.revision === revision && answer.applied.source === 'storage';
 }

@@ -6,6 +6,9 @@ import { until } from '../tools/waiting.js';
 import { findGrowth } from './leak-check.js';
 import type { InstanceRun, Sample } from './history.js';
 
+// Sends thousands of requests, which takes long on a busy machine.
+jest.setTimeout(120_000);
+
 describe('findGrowth', () => {
   it.each<[string, (index: number) => Partial<Sample>, RegExp]>([
     ['a heap that grows by 1 KiB per request', (index) => ({ heap: 20e6 + index * 1_000 * 1_024 }), /its heap grew/],

@@ -1,4 +1,4 @@
-import type { Answer, Basis, Fault, History, InstanceRun, Write } from './history.js';
+import type { Answer, AppliedState, Fault, History, InstanceRun, Write } from './history.js';
 import { checkResponses } from './response-checker.js';
 
 const LIMITS = { maxDelayMs: 100, slackMs: 0 };
@@ -68,7 +68,7 @@ describe('checkResponses with correct answers', () => {
     [
       'a 503 of the HTTP server of an instance that was told to exit',
       { signalledAt: 1_400 },
-      [{ ...refused(1_500, 'write 0', 1), message: null, basis: null }],
+      [{ ...refused(1_500, 'write 0', 1), message: null, applied: null }],
     ],
     [
       'an empty storage if the instance has never seen a write',
@@ -148,7 +148,7 @@ describe('checkResponses with wrong answers or writes', () => {
       [admitted(3_200, 2)],
       { faults: [{ ...FAULT, breaks: 'writes' }] },
     ],
-    ['a refusal that does not name its state', {}, [{ ...refused(1_500, 'write 0', 1), basis: null }]],
+    ['a refusal that does not name its state', {}, [{ ...refused(1_500, 'write 0', 1), applied: null }]],
     [
       'the previous state after an answer has shown that an unconfirmed write took effect',
       {},
@@ -211,7 +211,7 @@ function write(message: string | null, sentAt: number, revision: number): Write 
   return { message, by: 9, sentAt, endedAt: sentAt + 10, status: 200, revision };
 }
 
-function by(revision: number, source: Basis['source'] = 'storage'): Basis {
+function by(revision: number, source: AppliedState['source'] = 'storage'): AppliedState {
   return { isOn: false, revision, source, message: null };
 }
 
@@ -223,10 +223,10 @@ function refused(at: number, message: string, revision: number): Answer {
   return answer(at, 503, message, { isOn: true, revision, source: 'storage', message });
 }
 
-function answer(at: number, status: number, message: string | null, basis: Basis): Answer {
-  return { sentAt: at, receivedAt: at + 10, status, message, basis };
+function answer(at: number, status: number, message: string | null, applied: AppliedState): Answer {
+  return { sentAt: at, receivedAt: at + 10, status, message, applied };
 }
 
 function unanswered(at: number): Answer {
-  return { sentAt: at, receivedAt: at + 10, status: null, message: null, basis: null, error: 'ECONNRESET' };
+  return { sentAt: at, receivedAt: at + 10, status: null, message: null, applied: null, error: 'ECONNRESET' };
 }

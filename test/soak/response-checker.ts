@@ -93,11 +93,11 @@ class ResponseChecker {
         : `no answer (${answer.error}), although the test had sent no signal`;
     if (answer.status !== 200 && answer.status !== 503) return 'neither an admission nor a refusal';
     // Fastify sends its own 503 while it closes.
-    if (answer.basis === null)
+    if (answer.applied === null)
       return answer.status === 503 && answer.receivedAt >= run.signalledAt
         ? null
         : 'the answer does not name its state';
-    if (answer.basis.source !== 'storage') result.failing++;
+    if (answer.applied.source !== 'storage') result.failing++;
     this.#raiseFloor(answer.sentAt);
     const possible = this.#findPossibleStates(answer);
     const isFallback = this.#mayBeFallback(answer);
@@ -105,7 +105,7 @@ class ResponseChecker {
     if (!isFallback && oldest !== undefined && !possible.some((index) => this.states[index]!.isEmpty))
       this.#known.push({ at: answer.receivedAt, floor: oldest });
     const isCurrent =
-      (answer.basis.source === 'storage' || isInconsistent(answer)) &&
+      (answer.applied.source === 'storage' || isInconsistent(answer)) &&
       possible.some(
         (index) => this.#getStalenessMs(index, answer.sentAt) <= this.limits.maxDelayMs + this.limits.slackMs,
       );
@@ -136,19 +136,19 @@ class ResponseChecker {
   /** Returns the indices of the states on which the answer may be based. */
   #findPossibleStates(answer: Answer): number[] {
     const { status, message, receivedAt } = answer;
-    const basis = answer.basis!;
-    if (basis.source === 'fallback' && !isInconsistent(answer)) return [];
+    const applied = answer.applied!;
+    if (applied.source === 'fallback' && !isInconsistent(answer)) return [];
     return this.states.flatMap((state, index) => {
       const isRecentEnough = state.isEmpty ? this.#floor < 0 : index >= this.#floor;
       const fits = status === 503 ? message !== null && message === state.message : state.message === null;
-      const isSame = state.revision === null ? basis.revision > 0 : state.revision === basis.revision;
+      const isSame = state.revision === null ? applied.revision > 0 : state.revision === applied.revision;
       return isRecentEnough && fits && (isSame || isInconsistent(answer)) && state.from <= receivedAt ? [index] : [];
     });
   }
 
   /** Whether the answer may follow `onStorageFailure` instead of a state. */
   #mayBeFallback(answer: Answer): boolean {
-    if (answer.basis!.source !== 'fallback' && !isInconsistent(answer)) return false;
+    if (answer.applied!.source !== 'fallback' && !isInconsistent(answer)) return false;
     const { policy } = this.run;
     if (policy === 'on') return answer.status === 503 && answer.message === null;
     if (policy === 'off') return answer.status === 200;
@@ -189,8 +189,8 @@ class ResponseChecker {
 }
 
 /** Whether the state changed between the decision and the writing of the response. */
-function isInconsistent({ status, message, basis }: Answer): boolean {
-  return basis!.isOn !== (status === 503) || basis!.message !== message;
+function isInconsistent({ status, message, applied }: Answer): boolean {
+  return applied!.isOn !== (status === 503) || applied!.message !== message;
 }
 
 function listStates({ writes, faults }: History): State[] {
@@ -240,10 +240,10 @@ function describeState(state: State | undefined): string {
 }
 
 function formatViolation({ name, policy }: InstanceRun, answer: Answer, violation: string): string {
-  const { status, message, basis, sentAt, receivedAt } = answer;
+  const { status, message, applied, sentAt, receivedAt } = answer;
   const response = `${status} ${message ? `"${message}" ` : ''}after ${receivedAt - sentAt} ms`;
-  const decidedBy = basis
-    ? `, based on revision ${basis.revision} (${basis.source}, ${basis.message ?? basis.isOn})`
+  const decidedBy = applied
+    ? `, based on revision ${applied.revision} (${applied.source}, ${applied.message ?? applied.isOn})`
     : '';
   return `${new Date(sentAt).toISOString()} ${name} (${policy}): ${response}${decidedBy}: ${violation}`;
 }
