@@ -443,6 +443,19 @@ export const RUN_ENDINGS: RunEnding[] = [
     history: [STARTED],
   },
   {
+    name: 'Ctrl-C on a terminal, during a command in a session of its own',
+    isOnTerminal: true,
+    // It ends by itself, since it is not among the programs that the test can end.
+    program: ['setsid', ...shell('trap "exit 8" INT; i=0; while [ $((i+=1)) -lt 999 ]; do sleep 0.02; done; exit 9')],
+    during: async (scene) => {
+      await scene.readPid('began');
+      scene.command.type('\u0003');
+    },
+    code: 8,
+    on: ['own'],
+    history: [STARTED],
+  },
+  {
     name: 'the storage is away at the start',
     program: shell('exit 0'),
     before: (scene) => Promise.resolve(scene.storage.takeAway()),

@@ -49,17 +49,17 @@ export class RunSignals {
     this.#received ??= signal;
     if (this.#child) {
       // The program has got the signal of the keyboard already, and would take a second one for impatience.
-      if (!KEYBOARD_SIGNALS.includes(signal) || !isInForeground()) this.#child.kill(signal);
+      if (!KEYBOARD_SIGNALS.includes(signal) || !isInForeground(this.#child.pid)) this.#child.kill(signal);
     } else if (isFirst) this.#controller.abort();
     else this.leave(signal);
   };
 }
 
-/** Whether this process is in the foreground of a terminal, so that the keyboard reaches its children too. */
-function isInForeground(): boolean {
+/** Whether a process is in the foreground of a terminal, so that the keyboard reaches it; not after `setsid`. */
+function isInForeground(pid: number | undefined): boolean {
   try {
     // The fields after the name: state, parent, group, session, terminal, foreground group of the terminal.
-    const stat = readFileSync('/proc/self/stat', 'utf8');
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const [, , group, , terminal, foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return terminal !== '0' && group === foreground;
   } catch {
