@@ -130,12 +130,13 @@ export class Responder {
             body: Buffer.from(this.pages.renderBuiltIn(context)),
           }
         : { status: problem.statusCode, headers: { ...headers, ...getContentLanguage(own) }, body: Buffer.from(own) };
-    if (!this.#isSameForAll(own)) return answer;
+    if (!this.#isSameForAll(own) || this.pages.languages.find(language.tag) !== page) return answer;
     const end = problem.endsAt === null ? Infinity : Date.parse(problem.endsAt);
     return this.#pageAnswers.store(refusal, language.tag, completeAnswer(answer, refusal), end, now);
   }
 
-  // The built-in page in place of one of the application's own that failed is not cached: the next may succeed.
+  // The built-in page in place of one of the application's own that failed is not cached: the next may succeed. Nor is
+  // the fallback for a language whose texts could not be loaded.
   #isSameForAll(own: string | null): boolean {
     if (this.options.render) return false;
     return this.pages.hasTemplate ? own !== null && !this.options.context : true;
