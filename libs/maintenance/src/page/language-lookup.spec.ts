@@ -110,6 +110,15 @@ describe('PageLanguages', () => {
     expect(languages.negotiate('sw, de;q=0.5', { de: 'Gleich' })).toBe('de');
     expect(languages.negotiate('sw, de;q=0.5', undefined)).toBe('de');
   });
+
+  it('finds the languages of the messages of several windows in turn', () => {
+    const languages = new PageLanguages();
+    for (const quality of ['0.1', '0.2']) {
+      const header = `sw, eo, de;q=${quality}`;
+      expect(languages.negotiate(header, { sw: 'Tunarudi' })).toBe('sw');
+      expect(languages.negotiate(header, { eo: 'Baldau' })).toBe('eo');
+    }
+  });
 });
 
 describe('findMessage', () => {

@@ -36,6 +36,7 @@ export class PageLanguages {
   readonly #offered: OfferedLanguages;
   readonly #negotiated = memoize((text: string) => this.#negotiate(text), 2 * MAX_ACCEPT_LANGUAGE_LENGTH);
   readonly #languages = new Map<string, PageLanguage>();
+  #further: { tags: string; offered: OfferedLanguages } | undefined;
   #builtIn: BuiltInTexts = { en: ENGLISH };
 
   /** @param custom - the option `response.page.languages` */
@@ -104,8 +105,16 @@ export class PageLanguages {
 
   #negotiate(text: string): string {
     const [acceptLanguage = '', further] = text.split('\n');
-    const offered = further === undefined ? this.#offered : createWideOffer([...this.tags, ...further.split(',')]);
+    const offered = further === undefined ? this.#offered : this.#offerFurther(further);
     return negotiateLanguage(acceptLanguage, offered) ?? this.defaultTag;
+  }
+
+  // Kept for the present window: it takes far longer to create than the look-up in it.
+  #offerFurther(tags: string): OfferedLanguages {
+    if (this.#further?.tags !== tags) {
+      this.#further = { tags, offered: createWideOffer([...this.tags, ...tags.split(',')]) };
+    }
+    return this.#further.offered;
   }
 }
 
