@@ -4,7 +4,7 @@ import { APPLICATION_CORE, ask, LOAD_CORE, start, stop, waitForMessage } from '.
 import { isShort, publish } from './tools/results.mjs';
 import { getRatios, median, roundToDigits, shuffle, summarize } from './tools/statistics.mjs';
 
-const ROUNDS = isShort ? 1 : 3;
+const ROUNDS = isShort ? 1 : 12;
 const SECONDS = isShort ? 1 : 2;
 const CONNECTIONS = 32;
 /** As in http.mjs. */
