@@ -77,6 +77,7 @@ describe.each(ADAPTERS)('the options of the page (%s)', (adapter) => {
       () => ({ page: { logo: `data:image/png;base64,${'A'.repeat(90_000)}` } }),
       /response\.page\.logo.*at most 65536 bytes/,
     ],
+    ['a device as the logo', () => ({ page: { logo: '/dev/null' } }), /response\.page\.logo.*it is not a file/],
     ['a logo that is no image', () => ({ page: { logo: write('logo.png', 'hello') } }), /is not an AVIF, GIF/],
     ['a data URL of text', () => ({ page: { logo: 'data:text/html,<b>' } }), /response\.page\.logo.*data URL/],
     ['an unknown color', () => ({ page: { accent: 'red;}' } }), /`response\.page\.accent` must be an opaque color/],

@@ -42,7 +42,10 @@ function readImage(file: string): string {
 
 function readContent(file: string): Buffer {
   try {
-    const { size } = statSync(file);
+    const stats = statSync(file);
+    // A device has no size, and reading it or a named pipe may never end.
+    if (!stats.isFile()) throw new Error('it is not a file');
+    const { size } = stats;
     if (size > MAX_LOGO_BYTES) throw new Error(describeSize('it', size));
     return readFileSync(file);
   } catch (error) {
