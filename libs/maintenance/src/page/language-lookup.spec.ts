@@ -51,7 +51,7 @@ describe('negotiateLanguage', () => {
   it('looks up a limited number of languages', () => {
     const many = Array.from({ length: 30 }, (_, index) => `x${String.fromCharCode(97 + (index % 26))}`);
     expect(negotiateLanguage([...many, 'de'].join(), offer)).toBeUndefined();
-    expect(negotiateLanguage([...many.slice(0, 15), 'de'].join(), offer)).toBe('de');
+    expect(negotiateLanguage([...many.slice(0, 9), 'de'].join(), offer)).toBe('de');
   });
 });
 

@@ -2,8 +2,8 @@ import { loadNegotiator } from '../packages.cjs';
 
 /** How many characters of an `Accept-Language` header are read and cached. Browsers send far fewer. */
 export const MAX_ACCEPT_LANGUAGE_LENGTH = 512;
-/** How many languages of a header are looked up. */
-const MAX_RANGES = 20;
+/** How many languages of a header are looked up: each that is not on offer takes time. Browsers send about five. */
+const MAX_RANGES = 10;
 
 /** Languages on offer: their tags by the tags in lower case. */
 export type OfferedLanguages = ReadonlyMap<string, string>;
@@ -27,18 +27,22 @@ export function createWideOffer(tags: Iterable<string>): OfferedLanguages {
   return offer;
 }
 
+/** Returns the languages at the beginning of a long `Accept-Language` header, which are read and cached. */
+export function shortenAcceptLanguage(acceptLanguage: string): string {
+  if (acceptLanguage.length <= MAX_ACCEPT_LANGUAGE_LENGTH) return acceptLanguage;
+  return acceptLanguage.slice(0, Math.max(acceptLanguage.lastIndexOf(',', MAX_ACCEPT_LANGUAGE_LENGTH), 0));
+}
+
 /**
  * Returns the language on offer that a client prefers (RFC 9110, section 12.5.4).
  *
- * @param acceptLanguage - the `Accept-Language` header
+ * @param acceptLanguage - the `Accept-Language` header, shortened by {@link shortenAcceptLanguage}
  * @param offered - the languages on offer
  * @returns the tag; `undefined` where the client knows none of them
  */
 export function negotiateLanguage(acceptLanguage: string, offered: OfferedLanguages): string | undefined {
-  const isLong = acceptLanguage.length > MAX_ACCEPT_LANGUAGE_LENGTH;
-  const end = isLong ? Math.max(acceptLanguage.lastIndexOf(',', MAX_ACCEPT_LANGUAGE_LENGTH), 0) : acceptLanguage.length;
   const Negotiator = loadNegotiator();
-  const ranges = new Negotiator({ headers: { 'accept-language': acceptLanguage.slice(0, end) } }).languages();
+  const ranges = new Negotiator({ headers: { 'accept-language': acceptLanguage } }).languages();
   for (const range of ranges.slice(0, MAX_RANGES)) {
     const found = lookUpLanguage(range, offered);
     if (found !== undefined) return found;

@@ -6,6 +6,7 @@ import {
   lookUpLanguage,
   MAX_ACCEPT_LANGUAGE_LENGTH,
   negotiateLanguage,
+  shortenAcceptLanguage,
   type OfferedLanguages,
 } from './language-lookup.js';
 import { BUILT_IN_LANGUAGES, ENGLISH, type BuiltInLanguage, type PageTexts } from './page-texts.js';
@@ -56,9 +57,10 @@ export class PageLanguages {
    * @returns the tag of a language of the page or of a message
    */
   negotiate(acceptLanguage: string, messages: Readonly<Record<string, string>> | undefined): string {
-    if (!messages) return this.#negotiated(acceptLanguage);
+    const header = shortenAcceptLanguage(acceptLanguage);
+    if (!messages) return this.#negotiated(header);
     const further = Object.keys(messages).filter((tag) => !this.#offered.has(tag.toLowerCase()));
-    return this.#negotiated(further.length === 0 ? acceptLanguage : `${acceptLanguage}\n${further.join()}`);
+    return this.#negotiated(further.length === 0 ? header : `${header}\n${further.join()}`);
   }
 
   /**
