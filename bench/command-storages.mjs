@@ -1,5 +1,5 @@
-// Measures the time of a command on Redis and on S3, as a multiple of a bare program that loads the same client and reads
-// the same key. See README.md here.
+// Measures the time of a command on Redis and on S3, as a multiple of a bare program that loads the same client and
+// reads the same key. See README.md here.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -266,8 +266,8 @@ export function describeStateStorage(
 }
 
 /**
- * Writes a report and reads the ids of all reports. Does both again where they took longer than the time to live: a busy
- * machine may take as long, and the report may have expired.
+ * Writes a report and reads the ids of all reports. Does both again where they took longer than the time to live: a
+ * busy machine may take as long, and the report may have expired.
  */
 async function readFreshReports(storage: StateStorage, report: InstanceReport, ttl: number): Promise<string[]> {
   for (;;) {
