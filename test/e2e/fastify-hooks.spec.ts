@@ -65,7 +65,7 @@ describe('Fastify hooks and refused requests', () => {
       'content-length': String(Buffer.byteLength(expected[0]?.text ?? '')),
       'cache-control': 'no-store',
       'retry-after': '3600',
-      vary: 'Accept',
+      vary: 'Accept, Accept-Language',
     });
     // Later responses come from the cache and must be the same.
     for (const _again of [1, 2]) expect(await getReplies(hooked)).toEqual(expected);
@@ -84,7 +84,7 @@ describe('Fastify hooks and refused requests', () => {
       for (const headers of [{}, PAGE, PAGE])
         expect(await call(path, { headers })).toMatchObject({
           status: 503,
-          headers: { 'access-control-allow-origin': '*', 'x-raw': 'yes', vary: 'Origin, Accept' },
+          headers: { 'access-control-allow-origin': '*', 'x-raw': 'yes', vary: 'Origin, Accept, Accept-Language' },
         });
   });
 
@@ -109,7 +109,7 @@ describe('Fastify hooks and refused requests', () => {
     for (const headers of [{}, PAGE, PAGE])
       expect(await getInstance(app).inject({ url: '/cats', headers })).toMatchObject({
         statusCode: 503,
-        headers: { 'retry-after': '3600', vary: 'Accept' },
+        headers: { 'retry-after': '3600', vary: 'Accept, Accept-Language' },
       });
   });
 });
