@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, renameSync, rmdirSync, utimesSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, linkSync, mkdirSync, renameSync, rmdirSync, symlinkSync, unlinkSync, utimesSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { findRedisServer, RedisServer } from '../storage/redis-server.js';
 import { LightServer, S3Front, S3RVER_KEYS } from '../storage/s3-front.js';
 import { getS3Environment } from '../fleet/storage-backends.js';
@@ -33,6 +33,7 @@ export const FILE: RunStorageKind = {
   isAvailable: true,
   open: () => {
     const path = join(folderWith(), 'state.json');
+    const aside = `${path}.aside`;
     let renewal: NodeJS.Timeout | undefined;
     const url = `file:${path}`;
     const release = (): void => {
@@ -49,14 +50,16 @@ export const FILE: RunStorageKind = {
         renewal = setInterval(() => utimesSync(`${path}.lock`, new Date(), new Date()), 100);
       },
       release,
-      // A folder in the place of the file can be neither read nor replaced.
+      // A folder in the place of the file can be neither read nor replaced. The file is never missing in between, which
+      // would mean that nothing is stored.
       takeAway: () => {
-        if (existsSync(path)) renameSync(path, `${path}.aside`);
-        mkdirSync(path);
+        if (existsSync(path)) linkSync(path, aside);
+        symlinkSync(dirname(path), `${path}.folder`);
+        renameSync(`${path}.folder`, path);
       },
       restore: () => {
-        rmdirSync(path);
-        if (existsSync(`${path}.aside`)) renameSync(`${path}.aside`, path);
+        if (existsSync(aside)) renameSync(aside, path);
+        else unlinkSync(path);
       },
       close: () => Promise.resolve(release()),
     });
