@@ -1127,9 +1127,10 @@ describe('S3StateStorage in a separate process', () => {
       const own = join(root, 'libs/maintenance/node_modules', name);
       await symlink(existsSync(own) ? own : join(root, 'node_modules', name), link);
     }
-    await cp(join(root, 'libs/maintenance/dist'), join(folder, 'without'), { recursive: true });
-    await writeFile(join(folder, 'without/esm/package.json'), '{ "type": "module" }');
-    await cp(join(folder, 'without/esm'), join(folder, 'with/esm'), { recursive: true });
+    for (const place of ['without', 'with']) {
+      await cp(join(root, 'libs/maintenance/dist'), join(folder, place), { recursive: true });
+      await writeFile(join(folder, place, 'esm/package.json'), '{ "type": "module" }');
+    }
     await symlink(join(root, 'node_modules'), join(folder, 'with/node_modules'));
   });
 
