@@ -7,7 +7,7 @@ import { Responder } from './responder.js';
 
 describe('Responder', () => {
   it('does not keep the page in English for a language that could not be loaded once', async () => {
-    jest.spyOn(Logger.prototype, 'error').mockImplementation();
+    const log = jest.spyOn(Logger.prototype, 'error').mockImplementation();
     const pages = await PageRenderer.create({});
     jest.spyOn(pages.languages, 'load').mockRejectedValueOnce(new Error('ENOENT'));
     const options = { statusCode: 503, type: 'html' } as ResolvedOptions['response'];
@@ -16,6 +16,7 @@ describe('Responder', () => {
     const request = { headers: { 'accept-language': 'de' } } as unknown as HttpRequest;
     const ask = async () => (await responder.createAnswer(refusal, request, false)).headers;
     expect(await ask()).toMatchObject({ 'Content-Language': 'en' });
+    expect(String(log.mock.calls[0]?.[0])).toMatch(/could not be loaded for de, so it is in en: ENOENT/);
     expect(await ask()).toMatchObject({ 'Content-Language': 'de' });
   });
 });

@@ -174,11 +174,13 @@ export class Responder {
     try {
       return { tag, page: languages.find(tag) ?? (await languages.load(tag)) };
     } catch (error) {
+      const page = languages.getFallback();
       this.#failures.error(
         'languages',
-        () => `The texts of the maintenance page could not be loaded, so it is in English: ${toErrorMessage(error)}`,
+        () =>
+          `The texts of the maintenance page could not be loaded for ${tag}, so it is in ${page.tag}: ${toErrorMessage(error)}`,
       );
-      return { tag, page: languages.getFallback() };
+      return { tag, page };
     }
   }
 
