@@ -20,7 +20,7 @@ const storage: OptionDescription = {
   parse: readStorage,
 };
 
-const storageOfOthers: OptionDescription = {
+const unusedStorage: OptionDescription = {
   ...storage,
   description: 'accepted as by every command; the page needs none',
 };
@@ -199,7 +199,7 @@ export const COMMANDS: readonly CommandDescription[] = [
     name: 'page',
     description: 'print the maintenance page, for a proxy that serves it while no instance runs',
     options: [
-      storageOfOthers,
+      unusedStorage,
       json,
       {
         flags: '--lang <tag>',
