@@ -4,6 +4,7 @@ import { WebSocketServer } from 'ws';
 import { ForceMaintenance, SkipMaintenance, useMaintenance, type EnableOptions } from 'nestjs-maintenance';
 import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { run as runProgram } from '../cli/program.js';
+import { TIMEOUT_MS } from '../tools/waiting.js';
 import { start, type Running, type Setup } from './application.js';
 import { NodeLikeAdapter } from './node-like-adapter.js';
 import { upgrade } from './socket-clients.js';
@@ -201,7 +202,7 @@ describe('an HTTP adapter with connect middleware', () => {
     await maintenance.enable();
     await waitUntilDrainBlockedBy(maintenance, 'GET /slow/:name');
     handlers.finish('report');
-    expect(await maintenance.drained({ timeout: 5_000 })).toMatchObject({ drained: true });
+    expect(await maintenance.drained({ timeout: TIMEOUT_MS })).toMatchObject({ drained: true });
   });
 
   it('refuses upgrades outside of gateways', async () => {
