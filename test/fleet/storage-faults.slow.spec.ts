@@ -298,6 +298,13 @@ describe('instances with an S3 storage', () => {
     breaks: () => (front.intercept = () => fault),
     mends: () => front.reset(),
   });
+  const closeEach = (fault: S3Fault): Fault => ({
+    ...always(fault),
+    logs: /^The storage s3:.* fails, so .*(?:the connection was closed|no answer within 3 s)/,
+    ...expectFailure(
+      /^error: s3:\S+ at http:\S+ could not be read: (?:the connection was closed|no answer within 3 s)/,
+    ),
+  });
   const faults: [string, () => Fault][] = [
     [
       'is suspended',
@@ -308,26 +315,8 @@ describe('instances with an S3 storage', () => {
         ...expectFailure(/^error: s3:\/\/bucket\/fleet-\S+ at http:\S+ could not be read: no answer within 3 s/),
       }),
     ],
-    [
-      'cuts off each response',
-      () => ({
-        ...always('cut'),
-        logs: /^The storage s3:.* fails, so .*(?:the connection was closed|no answer within 3 s)/,
-        ...expectFailure(
-          /^error: s3:\S+ at http:\S+ could not be read: (?:the connection was closed|no answer within 3 s)/,
-        ),
-      }),
-    ],
-    [
-      'resets each connection',
-      () => ({
-        ...always('reset'),
-        logs: /^The storage s3:.* fails, so .*(?:the connection was closed|no answer within 3 s)/,
-        ...expectFailure(
-          /^error: s3:\S+ at http:\S+ could not be read: (?:the connection was closed|no answer within 3 s)/,
-        ),
-      }),
-    ],
+    ['cuts off each response', () => closeEach('cut')],
+    ['resets each connection', () => closeEach('reset')],
     [
       'rejects the access key',
       () => ({
