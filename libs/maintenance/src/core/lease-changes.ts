@@ -22,30 +22,21 @@ export function getLeases(state: MaintenanceState | null): ReadonlyMap<string, s
 }
 
 /**
- * Starts a window with a lease, beside all others.
+ * Starts a window that belongs to a program, beside all others.
  *
- * @param length - the length of the lease in milliseconds: the window ends then unless its owner renews the lease
+ * @param leaseMs - the length of a lease in milliseconds: the window ends then unless its owner renews the lease.
+ *   Without a lease, it stays on if the program dies.
  */
-export function openLeasedWindow(
+export function openProgramWindow(
   windows: readonly StoredWindow[],
   fields: WindowFields,
   now: number,
   id: string,
-  length: number,
+  by: string | undefined,
+  leaseMs: number | undefined,
 ): Change {
-  const opened: StoredWindow = { ...createWindow(fields, now, id), leaseUntil: toIso(now + length) };
-  return { action: 'on', windows: [...windows, opened], affected: [opened] };
-}
-
-/** Starts a window of the command `run`, beside all others. It stays on if the command dies: it has no lease. */
-export function openOwnedWindow(
-  windows: readonly StoredWindow[],
-  fields: WindowFields,
-  now: number,
-  id: string,
-  by?: string,
-): Change {
-  const opened: StoredWindow = { ...createWindow(fields, now, id, by), isOwned: true };
+  const owner = leaseMs === undefined ? { isOwned: true } : { leaseUntil: toIso(now + leaseMs) };
+  const opened: StoredWindow = { ...createWindow(fields, now, id, by), ...owner };
   return { action: 'on', windows: [...windows, opened], affected: [opened] };
 }
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { openLeasedWindow } from '../core/lease-changes.js';
-import { endWindows, openWindow, shouldEndAll, type ChangeOrigin } from '../core/window-changes.js';
+import { openProgramWindow } from '../core/lease-changes.js';
+import { endWindows, openWindow, shouldEndAll, type Change, type ChangeOrigin } from '../core/window-changes.js';
 import { assertEnd, type DisableOptions, type WindowFields } from '../core/window-options.js';
+import type { StoredWindow } from '../core/maintenance-window.js';
 import { StateWriter, type WriteResult } from './state-writer.js';
 
 /** The window to start. Its fields have been checked, see `parseEnableOptions`. */
@@ -10,6 +11,32 @@ export interface WindowStart extends WindowFields {
   durationMs?: number;
   /** The length of a lease, in milliseconds: makes a separate window that ends unless the lease is renewed. */
   leaseMs?: number;
+  /** Whether it belongs to the command `run`: makes a separate window that stays on if the command dies. */
+  isOwned?: boolean;
+}
+
+/**
+ * Creates the change that starts a window.
+ *
+ * @param id - the id of a new window
+ * @param by - the author, if the fields name none
+ * @returns a function of the stored windows and the current time
+ */
+export function createStart(
+  { durationMs, leaseMs, isOwned = false, ...fields }: WindowStart,
+  id: string,
+  by?: string,
+): (windows: readonly StoredWindow[], now: number) => Change | null {
+  return (windows, now) => {
+    const startsAt = fields.startsAt ?? now;
+    const endsAt = durationMs === undefined ? fields.endsAt : startsAt + durationMs;
+    // After conflicts with other writers, the end may have come by now.
+    if (typeof endsAt === 'number') assertEnd(startsAt, endsAt, now);
+    const window = { ...fields, endsAt };
+    return isOwned || leaseMs !== undefined
+      ? openProgramWindow(windows, window, now, id, by, leaseMs)
+      : openWindow(windows, window, now, id, by);
+  };
 }
 
 /** Starts and ends windows in a storage, for `MaintenanceService`, the command line and `during`. */
@@ -20,18 +47,8 @@ export class WindowWriter extends StateWriter {
    * @throws {@link InvalidWindowError} if the times make no sense with those of the active window
    * @throws {@link MaintenanceStorageError} if the storage fails
    */
-  start({ durationMs, leaseMs, ...fields }: WindowStart, origin: ChangeOrigin): Promise<WriteResult> {
-    const id = randomBytes(4).toString('hex');
-    return this.change((windows, now) => {
-      const startsAt = fields.startsAt ?? now;
-      const endsAt = durationMs === undefined ? fields.endsAt : startsAt + durationMs;
-      // After conflicts with other writers, the end may have come by now.
-      if (typeof endsAt === 'number') assertEnd(startsAt, endsAt, now);
-      const window = { ...fields, endsAt };
-      return leaseMs === undefined
-        ? openWindow(windows, window, now, id, origin.by)
-        : openLeasedWindow(windows, window, now, id, leaseMs);
-    }, origin);
+  start(window: WindowStart, origin: ChangeOrigin): Promise<WriteResult> {
+    return this.change(createStart(window, randomBytes(4).toString('hex'), origin.by), origin);
   }
 
   /**

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { keepWindow, openOwnedWindow } from '../../core/lease-changes.js';
+import { keepWindow } from '../../core/lease-changes.js';
 import type { MaintenanceState } from '../../core/maintenance-state.js';
 import { isActiveAt, type StoredWindow } from '../../core/maintenance-window.js';
 import { endWindows } from '../../core/window-changes.js';
-import { assertEnd } from '../../core/window-options.js';
 import { isStorageError } from '../../errors/maintenance-storage.error.js';
 import type { CreateChange } from '../../leases/lease.js';
 import { describeTurnedOff } from '../../leases/lease-errors.js';
@@ -12,6 +11,7 @@ import { createBypass } from '../../policy/bypass.js';
 import { unwrapCache } from '../../storage/cache/cached-state-storage.js';
 import { StateReader } from '../../storage/state-reader.js';
 import { StateWriter, type WriteResult } from '../../storage/state-writer.js';
+import { createStart } from '../../storage/window-writer.js';
 import { SystemClock, type Clock } from '../../utils/clock.js';
 import { withTimeout } from '../../utils/with-timeout.js';
 import { waitForAgreement } from '../../drain/wait-for-agreement.js';
@@ -71,14 +71,13 @@ export class RunWindow {
    */
   async start(request: OnRequest, isAwaited: boolean): Promise<ChangeReport> {
     assertNotForced(this.target);
-    const { durationMs, ...fields } = parseOnRequest(request, this.clock.now());
+    const window = parseOnRequest(request, this.clock.now());
     const bypass = request.bypass ? createBypass() : undefined;
     const origin = createOrigin();
+    const createChange = createStart({ ...window, bypass: bypass?.stored, isOwned: true }, this.id, origin.by);
     const written = await this.#writer.change((windows, now) => {
-      const endsAt = durationMs === undefined ? fields.endsAt : now + durationMs;
-      if (typeof endsAt === 'number') assertEnd(now, endsAt, now);
-      const change = openOwnedWindow(windows, { ...fields, endsAt, bypass: bypass?.stored }, now, this.id, origin.by);
-      [this.#window] = change.affected;
+      const change = createChange(windows, now);
+      this.#window = change?.affected[0];
       this.#mayBeOn = true;
       return change;
     }, origin);
