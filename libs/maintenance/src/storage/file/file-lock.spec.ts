@@ -22,7 +22,8 @@ describe('lockFile', () => {
 
   /** Stops the monotonic clock of this process, and returns a function that moves it. */
   function stopTime(): (milliseconds: number) => void {
-    let now = performance.now();
+    // A whole number, so that sums of milliseconds are exact.
+    let now = Math.ceil(performance.now());
     jest.spyOn(performance, 'now').mockImplementation(() => now);
     return (milliseconds) => void (now += milliseconds);
   }
