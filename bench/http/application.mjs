@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Controller, Get, Module, ServiceUnavailableException } from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
-import { HTML_ACCEPT, JSON_ACCEPT } from './accept.mjs';
+import { ACCEPT_LANGUAGES, HTML_ACCEPT, JSON_ACCEPT } from './accept.mjs';
 import { serveCopies } from './node-alone.mjs';
 
 const [adapter, variant] = process.argv.slice(2);
@@ -80,6 +80,11 @@ const VARIANTS = {
   },
 };
 
+const COPIED_REQUESTS = [JSON_ACCEPT, HTML_ACCEPT].flatMap((accept) => [
+  { accept },
+  ...ACCEPT_LANGUAGES.map((language) => ({ accept, 'accept-language': language })),
+]);
+
 class AppModule {}
 Module({ controllers: [SmallController], ...(await VARIANTS[variant]()) })(AppModule);
 
@@ -110,7 +115,7 @@ if (variant.startsWith('on')) {
 }
 let { port } = app.getHttpServer().address();
 if (variant === 'on, Node alone') {
-  const copy = await serveCopies(await app.getUrl(), [JSON_ACCEPT, HTML_ACCEPT]);
+  const copy = await serveCopies(await app.getUrl(), COPIED_REQUESTS);
   ({ port } = copy.address());
   await app.close();
 }

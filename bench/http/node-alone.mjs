@@ -9,19 +9,27 @@ const NODE_HEADERS = new Set(['connection', 'keep-alive', 'date', 'transfer-enco
  * Starts a server with copies of the responses of an application.
  *
  * @param url - the application
- * @param accepts - the `Accept` headers whose responses are copied
+ * @param requests - the headers of the requests whose responses are copied: `accept`, `accept-language`
  */
-export async function serveCopies(url, accepts) {
+export async function serveCopies(url, requests) {
   const copies = new Map();
-  for (const accept of accepts) {
-    const response = await fetch(url, { headers: { accept } });
+  for (const requestHeaders of requests) {
+    const response = await fetch(url, { headers: requestHeaders });
     const headers = Object.fromEntries([...response.headers].filter(([name]) => !NODE_HEADERS.has(name)));
-    copies.set(accept, { status: response.status, headers, body: Buffer.from(await response.arrayBuffer()) });
+    copies.set(getKey(requestHeaders), {
+      status: response.status,
+      headers,
+      body: Buffer.from(await response.arrayBuffer()),
+    });
   }
   const server = createServer((request, response) => {
-    const { status, headers, body } = copies.get(request.headers.accept);
+    const { status, headers, body } = copies.get(getKey(request.headers));
     response.writeHead(status, headers).end(body);
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return server;
+}
+
+function getKey({ accept, 'accept-language': language = '' }) {
+  return `${accept} ${language}`;
 }

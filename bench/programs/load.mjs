@@ -11,11 +11,12 @@ process.on('message', async ({ url, headers, requests: variants, seconds, connec
   let isOver = false;
   const stayAwake = () => isOver || setImmediate(stayAwake);
   stayAwake();
-  const { requests, duration, errors, timeouts, statusCodeStats } = await running;
+  const { requests, throughput, duration, errors, timeouts, statusCodeStats } = await running;
   isOver = true;
   process.send({
     perSecond: requests.total / duration,
     requests: requests.total,
+    bytes: throughput.total / requests.total,
     p50: quantile(latencies, 0.5),
     p99: quantile(latencies, 0.99),
     failures: errors + timeouts,
