@@ -4,7 +4,7 @@ import type { MaintenanceStatus } from '../../core/maintenance-status.js';
 import type { MaintenanceWindow } from '../../core/maintenance-window.js';
 import type { PendingInstance } from '../../drain/drain-report.js';
 
-/** What the panel shows: the answer of `GET {path}/panel/state`, and the events of `{path}/panel/events`. */
+/** The content of the panel: the answer of `GET {path}/panel/state`, and of the events of `{path}/panel/events`. */
 export interface PanelState {
   /** The time of the server, ISO 8601 in UTC: the panel shows times relative to it. */
   now: string;
@@ -72,6 +72,6 @@ export interface PanelConflict {
   code: 'conflict';
   /** The revision of the stored state. */
   revision: number;
-  /** What was changed since then, newest first. */
+  /** The changes since then, newest first. */
   changes: HistoryEntry[];
 }
