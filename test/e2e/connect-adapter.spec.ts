@@ -107,7 +107,10 @@ describe('an HTTP adapter with connect middleware', () => {
     await maintenance.enable({ message: 'Back at four' });
     const headers = method === 'POST' ? JSON_TYPE : undefined;
     const reply = await call(path, { method, headers, ...(headers && { body: '{' }) });
-    expect(reply).toMatchObject({ status: 503, headers: { 'retry-after': '3600', 'cache-control': 'no-store' } });
+    expect(reply).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '3600', 'maintenance-mode': 'full;scope="*"' },
+    });
     if (method !== 'HEAD') expect(reply.json()).toMatchObject({ status: 503, message: 'Back at four' });
     expect(adapter.bodiesRead).toBe(0);
     await maintenance.disable();

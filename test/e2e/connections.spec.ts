@@ -223,7 +223,11 @@ describe('HTTP/2 (fastify)', () => {
     await running.maintenance.enable({ message: 'Back at four', retryAfter: 60 });
 
     const refused = await send({ ':path': '/file' });
-    expect(refused.headers).toMatchObject({ ':status': 503, 'retry-after': '60', 'cache-control': 'no-store' });
+    expect(refused.headers).toMatchObject({
+      ':status': 503,
+      'retry-after': '60',
+      'maintenance-mode': 'full;scope="*"',
+    });
     expect(JSON.parse(refused.text)).toMatchObject({ status: 503, detail: 'Back at four' });
     const page = await send({ ':path': '/none', accept: 'text/html' });
     expect(page.headers).toMatchObject({ ':status': 503, 'content-type': expect.stringContaining('text/html') });
@@ -238,7 +242,11 @@ describe('HTTP/2 (fastify)', () => {
     // HTTP/2 accepts every method, Fastify's router does not.
     for (const path of ['/file', '/none']) {
       const unknown = await send({ ':path': path, ':method': 'BREW' });
-      expect(unknown.headers).toMatchObject({ ':status': 503, 'retry-after': '60', 'cache-control': 'no-store' });
+      expect(unknown.headers).toMatchObject({
+        ':status': 503,
+        'retry-after': '60',
+        'maintenance-mode': 'full;scope="*"',
+      });
       expect(JSON.parse(unknown.text)).toMatchObject({ status: 503, detail: 'Back at four' });
     }
     expect(await get('/scoped/open')).toBe(200);

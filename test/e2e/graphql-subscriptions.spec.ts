@@ -60,7 +60,7 @@ class Stream {
 const createRefusal = (retryAfter: unknown = 3600) => [
   expect.objectContaining({
     message: expect.stringMatching(/maintenance/),
-    extensions: expect.objectContaining({ code: 'SERVICE_UNAVAILABLE', retryAfter, scope: '*', mode: 'full' }),
+    extensions: expect.objectContaining({ errorCode: 'MAINTENANCE', retryAfter, scope: '*', mode: 'full' }),
   }),
 ];
 
@@ -190,7 +190,10 @@ describe.each(ADAPTERS)('GraphQL subscriptions (%s)', (adapter) => {
     await startWith({ providers: WITHOUT_EXEMPTIONS });
     await running.maintenance.enable({ retryAfter: 60 });
     const response = (await upgrade()) as IncomingMessage;
-    expect(response).toMatchObject({ statusCode: 503, headers: { 'retry-after': '60', 'cache-control': 'no-store' } });
+    expect(response).toMatchObject({
+      statusCode: 503,
+      headers: { 'retry-after': '60', 'maintenance-mode': 'full;scope="*"' },
+    });
     let body = '';
     for await (const chunk of response) body += String(chunk);
     expect(JSON.parse(body)).toEqual({ errors: createRefusal(60) });

@@ -42,11 +42,12 @@ function expectRefusal(reply: Reply, expected: { retryAfter?: number; type?: str
   const { retryAfter = 3600, type = JSON_TYPE } = expected;
   expect(reply.status).toBe(503);
   expect(reply.headers['retry-after']).toBe(String(retryAfter));
+  expect(reply.headers['maintenance-mode']).toMatch(/^(full|read-only);scope="/);
   expect(reply.headers['cache-control']).toBe('no-store');
   expect(reply.headers['content-type']).toBe(type);
   const { errors } = reply.json<{ errors: { message: string; extensions: object }[] }>();
   expect(errors[0]!.message).toMatch(/maintenance/);
-  expect(errors[0]!.extensions).toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryAfter });
+  expect(errors[0]!.extensions).toMatchObject({ code: 'SERVICE_UNAVAILABLE', errorCode: 'MAINTENANCE', retryAfter });
 }
 
 function getData(reply: Reply): unknown {
@@ -125,7 +126,8 @@ describe.each(ADAPTERS)('GraphQL during windows (%s)', (adapter) => {
       const { errors } = (await send(running, '{ cats }')).json<{ errors: unknown[] }>();
       const { startsAt } = windows.active[0]!;
       const retryAfter = expect.any(Number);
-      const extensions = { code: 'SERVICE_UNAVAILABLE', retryAfter, startsAt, endsAt, scope: '*', mode: 'full' };
+      const codes = { code: 'SERVICE_UNAVAILABLE', errorCode: 'MAINTENANCE' };
+      const extensions = { ...codes, retryAfter, startsAt, endsAt, scope: '*', mode: 'full' };
       expect(errors).toEqual([{ message: 'Back soon', extensions }]);
     });
 

@@ -74,6 +74,7 @@ describe.each(ADAPTERS)('the language of a refusal (%s)', (adapter) => {
           detail,
           message: detail,
           error: 'Service Unavailable',
+          errorCode: 'MAINTENANCE',
           status: 503,
         });
       }

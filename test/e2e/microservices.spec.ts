@@ -199,6 +199,8 @@ describe.each(KINDS)('gRPC calls (%s)', (kind) => {
     code: 14,
     details: 'The service is down for maintenance. Please try again later.',
     retryAfter: '3600',
+    mode: 'full;scope="*"',
+    errorCode: 'MAINTENANCE',
   };
   let running: RpcRunning;
   let client: GrpcClient;
@@ -248,6 +250,8 @@ describe.each(KINDS)('gRPC calls (%s)', (kind) => {
       code: 14,
       details: 'Back at four',
       retryAfter: expect.stringMatching(/^(100|9\d)$/),
+      mode: expect.stringMatching(/^full;scope="\*";until=@\d+$/),
+      errorCode: 'MAINTENANCE',
     });
   });
 

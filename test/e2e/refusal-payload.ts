@@ -2,6 +2,7 @@
 export const REFUSED = {
   status: 'error',
   code: 'SERVICE_UNAVAILABLE',
+  errorCode: 'MAINTENANCE',
   message: 'The service is down for maintenance. Please try again later.',
   retryAfter: 3600,
   startsAt: expect.any(String),

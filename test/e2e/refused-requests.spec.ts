@@ -82,6 +82,7 @@ function findUser({ headers }: { headers: object }): { role: string } | null {
 function expectRefusal(reply: Reply, retryAfter = '3600'): void {
   expect(reply.status).toBe(503);
   expect(reply.headers['retry-after']).toBe(retryAfter);
+  expect(reply.headers['maintenance-mode']).toMatch(/^full;scope="[^"]+"/);
   expect(reply.headers['cache-control']).toBe('no-store');
   expect(reply.headers.vary).toMatch(/\bAccept\b/);
   expect(reply.headers.etag).toBeUndefined();

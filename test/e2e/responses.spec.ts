@@ -163,6 +163,7 @@ describe.each(ADAPTER_REGISTRATIONS)('the response to a refused request (%s, %s)
       statusCode: 503,
       message: 'Back <soon>',
       error: 'Service Unavailable',
+      errorCode: 'MAINTENANCE',
       retryAfter: expect.any(Number) as number,
       startsAt: expect.any(String) as string,
       endsAt,

@@ -11,7 +11,8 @@ interface Stream {
 }
 
 /** The result of a call: the items of the response, or the error status. */
-export type Outcome = { items: string[] } | { code: number; details: string; retryAfter: string | undefined };
+export type Outcome =
+  { items: string[] } | { code: number; details: string; retryAfter?: string; mode?: string; errorCode?: string };
 
 /** A client of the service in `shop.proto`, on one connection. */
 export class GrpcClient {
@@ -34,8 +35,12 @@ export class GrpcClient {
     const givesStream = ['Watch', 'Chat', 'Pour'].includes(method);
     return new Promise((resolve) => {
       const items: string[] = [];
-      const failed = ({ code, details, metadata }: ServiceError): void =>
-        resolve({ code, details, retryAfter: metadata.get('retry-after')[0] as string | undefined });
+      const failed = ({ code, details, metadata }: ServiceError): void => {
+        const [retryAfter, mode, errorCode] = ['retry-after', 'maintenance-mode', 'error-code'].map(
+          (key) => metadata.get(key)[0] as string | undefined,
+        );
+        resolve({ code, details, retryAfter, mode, errorCode });
+      };
       const answered = (error: ServiceError | null, item: { name: string }): void =>
         error ? failed(error) : resolve({ items: [item.name] });
       const request = takesStream ? [] : [{ name }];

@@ -87,6 +87,7 @@ describe.each(ADAPTERS)('server-sent events (%s)', (adapter) => {
       expect(reader.notices[0]).toMatchObject({
         status: 'error',
         code: 'SERVICE_UNAVAILABLE',
+        errorCode: 'MAINTENANCE',
         message: 'Back at four',
         retryAfter: expect.any(Number) as number,
         endsAt,

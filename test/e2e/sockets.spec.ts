@@ -86,9 +86,10 @@ function expectRefusedHandshake(reply: HandshakeReply): void {
     headers: {
       'retry-after': '3600',
       'cache-control': 'no-store',
+      'maintenance-mode': 'full;scope="*"',
       'content-type': 'application/problem+json',
     },
-    body: { status: 503, title: 'Service Unavailable', retryAfter: 3600, scope: '*', mode: 'full' },
+    body: { status: 503, errorCode: 'MAINTENANCE', retryAfter: 3600, scope: '*', mode: 'full' },
   });
 }
 

@@ -32,7 +32,8 @@ describe('an unsupported HTTP adapter', () => {
 
   it('refuses calls to route handlers', async () => {
     await running.maintenance.enable();
-    expect((await running.call('/orders')).status).toBe(503);
+    const headers = { 'maintenance-mode': 'full;scope="*"' };
+    expect(await running.call('/orders')).toMatchObject({ status: 503, headers });
     await running.maintenance.disable();
     expect((await running.call('/orders')).text).toBe('orders');
   });

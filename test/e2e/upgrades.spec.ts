@@ -13,7 +13,10 @@ import { until } from '../tools/waiting.js';
 import { ADAPTERS, start, type Adapter, type Running, type Setup } from './application.js';
 import { ioPeer, upgrade } from './socket-clients.js';
 
-const REFUSAL = { status: 503, headers: { 'retry-after': '3600', 'cache-control': 'no-store' } };
+const REFUSAL = {
+  status: 503,
+  headers: { 'retry-after': '3600', 'cache-control': 'no-store', 'maintenance-mode': 'full;scope="*"' },
+};
 const CLOSE_FRAME = { code: 1013, reason: 'Down for maintenance' };
 
 @Controller()

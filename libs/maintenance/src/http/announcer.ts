@@ -1,9 +1,11 @@
 import type { Clock } from '../utils/clock.js';
+import { formatStructuredText } from '../utils/structured-field.js';
 import { toClientWindow, getStart, type MaintenanceWindow } from '../core/maintenance-window.js';
 import type { StateMonitor } from '../core/state-monitor.js';
+import { exposeHeadersWhenSent, type RawResponse } from './answer.js';
 
 /** The header of all responses while a window is announced. */
-export const ANNOUNCEMENT_HEADER = 'Maintenance-Announcement';
+const ANNOUNCEMENT_HEADER = 'Maintenance-Announcement';
 
 interface Announcement {
   from: number;
@@ -48,6 +50,14 @@ export class Announcer {
     return this.#next === null ? null : (this.#findCurrent()?.header ?? null);
   }
 
+  /** Adds the header to a response, if a window is announced. */
+  announce(response: RawResponse): void {
+    const { header } = this;
+    if (header === null) return;
+    response.setHeader(ANNOUNCEMENT_HEADER, header);
+    exposeHeadersWhenSent(response);
+  }
+
   #findCurrent(): Announcement | null {
     if (this.#next === null) return null;
     const now = this.clock.now();
@@ -59,11 +69,8 @@ export class Announcer {
 function formatAnnouncementHeader({ startsAt, endsAt, scope, mode }: MaintenanceWindow): string {
   const members = { starts: startsAt, ...(endsAt !== null && { ends: endsAt }), scope, mode };
   return Object.entries(members)
-    .map(([name, value]) => `${name}="${escapeStructuredString(value)}"`)
+    .map(([name, value]) => [name, formatStructuredText(value)])
+    .filter(([, value]) => value !== null)
+    .map((member) => member.join('='))
     .join(', ');
-}
-
-// Strings of structured fields are ASCII, and escape quotes and backslashes (RFC 9651, section 3.3.3).
-function escapeStructuredString(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&');
 }

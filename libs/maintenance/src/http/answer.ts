@@ -1,5 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { loadOnHeaders, loadVary } from '../packages.cjs';
+import type { Refusal } from '../policy/refusal.js';
+import { exposeHeaders } from './exposed-headers.js';
+import { createRefusalHeaders } from './refusal-headers.js';
 
 /** The headers by which answers differ: format and language. */
 export const VARY = 'Accept, Accept-Language';
@@ -26,14 +29,14 @@ export type RawResponse = Pick<
   'setHeader' | 'removeHeader' | 'statusCode' | 'headersSent' | 'getHeader'
 > & { [PRESERVED_STATUS]?: boolean; [ENFORCED_HEADERS]?: EnforcedHeaders };
 
-type EnforcedHeaders = 'exempt' | { status: number; retryAfter: number | null };
+type EnforcedHeaders = 'exempt' | { status: number; refusal: Refusal };
 
 /**
  * Ensures that a refused response is sent with the status and the headers of the refusal, even where a filter of the
  * application writes it.
  */
-export function enforceRefusalHeaders(response: RawResponse, status: number, retryAfter: number | null): void {
-  enforceHeaders(response, { status, retryAfter });
+export function enforceRefusalHeaders(response: RawResponse, status: number, refusal: Refusal): void {
+  enforceHeaders(response, { status, refusal });
 }
 
 /** Keeps the response to an exempt request out of shared caches. A response that is refused in part stays a refusal. */
@@ -53,14 +56,24 @@ function enforceHeaders(response: RawResponse, enforced: EnforcedHeaders): void 
   });
 }
 
-function writeRefusalHeaders(response: RawResponse, { status, retryAfter }: Exclude<EnforcedHeaders, 'exempt'>): void {
+function writeRefusalHeaders(response: RawResponse, { status, refusal }: Exclude<EnforcedHeaders, 'exempt'>): void {
+  const { 'Retry-After': retryAfter, ...headers } = createRefusalHeaders(refusal);
   if (!response[PRESERVED_STATUS]) {
     response.statusCode = status;
-    if (retryAfter !== null) response.setHeader('Retry-After', String(retryAfter));
+    if (retryAfter !== undefined) response.setHeader('Retry-After', retryAfter);
   }
-  response.setHeader('Cache-Control', 'no-store');
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.removeHeader('ETag');
   loadVary()(response as ServerResponse, VARY);
+  exposeHeaders(response);
+}
+
+/**
+ * Lets scripts of other origins read the headers of maintenance. CORS may set its own later, so they are extended when
+ * they are sent.
+ */
+export function exposeHeadersWhenSent(response: RawResponse): void {
+  loadOnHeaders()(response as ServerResponse, () => exposeHeaders(response));
 }
 
 /** Keeps the status of an answer that has its own, such as a redirect. */

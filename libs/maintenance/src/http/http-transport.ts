@@ -26,7 +26,7 @@ export class HttpTransport implements TransportAdapter {
 
   async createError(refusal: Refusal, context: ExecutionContext): Promise<MaintenanceException> {
     // On the response itself, so that the headers stay whichever filter answers in the end.
-    enforceRefusalHeaders(this.#getRawResponse(context), this.responder.statusCode, refusal.retryAfter);
+    enforceRefusalHeaders(this.#getRawResponse(context), this.responder.statusCode, refusal);
     const { isEventStream } = this.reader.getRules(context.getClass(), context.getHandler() as never);
     const problem = await this.responder.createProblemWithMembers(refusal, getRequest(context));
     return new MaintenanceException(refusal, problem, isEventStream);

@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import type { Refusal } from '../policy/refusal.js';
-import type { Problem } from './problem.js';
+import { ERROR_CODE, type Problem } from './problem.js';
 
 /**
  * Reports that a request was refused because of maintenance. Its response is a complete problem document (RFC 9457),
@@ -18,6 +18,8 @@ import type { Problem } from './problem.js';
  */
 export class MaintenanceException extends HttpException {
   override readonly name = 'MaintenanceException';
+  /** The code that the problem document has too. On Nest 12, every `HttpException` may have one. */
+  override readonly errorCode = ERROR_CODE;
 
   constructor(
     /** The window that covers the request, and when to try again. */

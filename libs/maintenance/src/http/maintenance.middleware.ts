@@ -79,7 +79,7 @@ export class MaintenanceMiddleware {
       // two answers.
       return process.nextTick(exchange.sendRefusal, ready);
     }
-    enforceRefusalHeaders(response, this.responder.statusCode, refusal.retryAfter);
+    enforceRefusalHeaders(response, this.responder.statusCode, refusal);
     const answer = endpoint?.createAnswer(refusal, request) ?? ready;
     if (answer) return send(answer);
     void this.responder.createAnswer(refusal, request, isEventStream(handlers)).then((answer) => {

@@ -12,6 +12,9 @@ export interface ReaderLanguage {
   readonly page: PageLanguage;
 }
 
+/** The `errorCode` of every refusal. */
+export const ERROR_CODE = 'MAINTENANCE';
+
 /** The JSON body of a refused request: a problem document (RFC 9457) that also has the members of Nest's own errors. */
 export interface Problem {
   type: string;
@@ -21,6 +24,8 @@ export interface Problem {
   statusCode: number;
   message: string;
   error: string;
+  /** The code of every refusal, which tells it from every other 503. */
+  errorCode: typeof ERROR_CODE;
   /** Seconds; `null`: unknown. */
   retryAfter: number | null;
   /** ISO 8601 in UTC; `null`: unknown. */
@@ -54,6 +59,7 @@ export function createProblem(refusal: Refusal, status: number, language: Reader
     statusCode: status,
     message,
     error,
+    errorCode: ERROR_CODE,
     retryAfter,
     startsAt: window?.startsAt ?? null,
     endsAt: window?.endsAt ?? null,

@@ -1,4 +1,4 @@
-import { createProblem } from './problem.js';
+import { createProblem, type ERROR_CODE } from './problem.js';
 import type { Refusal } from '../policy/refusal.js';
 import type { MaintenanceMode } from '../core/maintenance-window.js';
 
@@ -6,6 +6,7 @@ import type { MaintenanceMode } from '../core/maintenance-window.js';
 export interface RefusalPayload {
   status: 'error';
   code: typeof REFUSAL_CODE;
+  errorCode: typeof ERROR_CODE;
   message: string;
   /** Seconds; `null`: unknown. */
   retryAfter: number | null;
@@ -17,11 +18,11 @@ export interface RefusalPayload {
   mode: MaintenanceMode;
 }
 
-/** The code of every refusal. */
+/** The `code` of every refusal, which GraphQL clients and sockets get. */
 export const REFUSAL_CODE = 'SERVICE_UNAVAILABLE';
 
 /** Creates the data of a refusal for transports without an HTTP response. */
 export function createRefusalPayload(refusal: Refusal): RefusalPayload {
-  const { message, retryAfter, startsAt, endsAt, scope, mode } = createProblem(refusal, 503);
-  return { status: 'error', code: REFUSAL_CODE, message, retryAfter, startsAt, endsAt, scope, mode };
+  const { message, errorCode, retryAfter, startsAt, endsAt, scope, mode } = createProblem(refusal, 503);
+  return { status: 'error', code: REFUSAL_CODE, errorCode, message, retryAfter, startsAt, endsAt, scope, mode };
 }

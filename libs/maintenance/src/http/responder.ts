@@ -20,6 +20,7 @@ import {
 import { createEventStreamAnswer, isReconnect } from './event-stream.js';
 import { MAX_ACCEPT_LENGTH, negotiateFormat } from './negotiation.js';
 import type { HttpRequest } from './http-request.interface.js';
+import { createRefusalHeaders } from './refusal-headers.js';
 import { createMessage, createProblem, type Problem, type ReaderLanguage } from './problem.js';
 
 /** How long `response.render` may take, in milliseconds. */
@@ -253,9 +254,8 @@ export class Responder {
 }
 
 /** Adds the headers of the refusal, so that only `Vary` is missing. */
-function completeAnswer(answer: Answer, { retryAfter }: Refusal): Answer {
-  const retryAfterHeader = retryAfter !== null && { 'Retry-After': String(retryAfter) };
-  const headers = { ...answer.headers, 'Cache-Control': 'no-store', ...retryAfterHeader };
+function completeAnswer(answer: Answer, refusal: Refusal): Answer {
+  const headers = { ...answer.headers, ...createRefusalHeaders(refusal) };
   return {
     ...answer,
     headers,

@@ -1,13 +1,15 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Answer } from '../http/answer.js';
+import { exposeHeaders } from '../http/exposed-headers.js';
 import { createProblem } from '../http/problem.js';
+import { createRefusalHeaders } from '../http/refusal-headers.js';
 import type { Refusal } from '../policy/refusal.js';
 
 /** Answers an upgrade on its socket, since Node creates no response for it. */
-export function refuseUpgrade(socket: Duplex, answer: Answer, retryAfter: number | null): void {
+export function refuseUpgrade(socket: Duplex, answer: Answer, refusal: Refusal): void {
   const { status, body } = answer;
-  const headers = Object.entries({ Connection: 'close', ...createRefusalHeaders(answer, retryAfter) });
+  const headers = Object.entries({ Connection: 'close', ...createHeaders(answer, refusal) });
   // A client that disconnects before the answer must not end the process.
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());
@@ -17,13 +19,14 @@ export function refuseUpgrade(socket: Duplex, answer: Answer, retryAfter: number
 
 /** Refuses an upgrade that would open a socket. */
 export function refuseHandshake(socket: Duplex, refusal: Refusal, status: number): void {
-  refuseUpgrade(socket, createProblemAnswer(refusal, status), refusal.retryAfter);
+  refuseUpgrade(socket, createProblemAnswer(refusal, status), refusal);
 }
 
 /** Refuses a request that would start a long-polling session. Keeps CORS headers that are already set. */
 export function refuseRequest(response: ServerResponse, refusal: Refusal, status: number): void {
   const answer = createProblemAnswer(refusal, status);
-  response.writeHead(status, createRefusalHeaders(answer, refusal.retryAfter)).end(answer.body);
+  exposeHeaders(response);
+  response.writeHead(status, createHeaders(answer, refusal)).end(answer.body);
 }
 
 function createProblemAnswer(refusal: Refusal, status: number): Answer {
@@ -32,11 +35,6 @@ function createProblemAnswer(refusal: Refusal, status: number): Answer {
 }
 
 /** Creates the headers of a refusal that is written without an adapter. */
-function createRefusalHeaders({ headers, body }: Answer, retryAfter: number | null): Record<string, string> {
-  return {
-    ...(retryAfter !== null && { 'Retry-After': String(retryAfter) }),
-    'Cache-Control': 'no-store',
-    ...headers,
-    'Content-Length': String(body.length),
-  };
+function createHeaders({ headers, body }: Answer, refusal: Refusal): Record<string, string> {
+  return { ...createRefusalHeaders(refusal), ...headers, 'Content-Length': String(body.length) };
 }

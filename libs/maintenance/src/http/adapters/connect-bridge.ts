@@ -4,7 +4,6 @@ import { loadPathToRegexp } from '../../packages.cjs';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import { getPath, stripOrigin, type PolicyRequest } from '../../policy/request-path.js';
 import { patchMethod } from '../../utils/patch-method.js';
-import { ANNOUNCEMENT_HEADER } from '../announcer.js';
 import { sendAnswer, type Answer, type RawResponse } from '../answer.js';
 import type { HttpExchange } from '../maintenance.middleware.js';
 import type { HttpRequest } from '../http-request.interface.js';
@@ -74,8 +73,7 @@ export class ConnectBridge implements HttpBridge {
     if (!middleware || this.#isMiddlewareInstalled) return;
     this.#isMiddlewareInstalled = true;
     const handleRequest: Handler = (request, response, next) => {
-      const { header } = announcer;
-      if (header !== null) response.setHeader(ANNOUNCEMENT_HEADER, header);
+      announcer.announce(response);
       if (middleware.isIdle) return next();
       // Views get these members through `render()`. View engines that read the locals themselves need them only
       // during maintenance.

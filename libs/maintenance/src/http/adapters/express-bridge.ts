@@ -6,8 +6,8 @@ import type { ExpressAdapterInternals, ExpressApplicationInternals, ExpressLayer
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import { getPath, stripOrigin, type PolicyRequest } from '../../policy/request-path.js';
 import { patchMethod } from '../../utils/patch-method.js';
-import { ANNOUNCEMENT_HEADER } from '../announcer.js';
 import { sendAnswer, VARY, type Answer, type RawResponse } from '../answer.js';
+import { exposeHeaders } from '../exposed-headers.js';
 import type { HttpExchange } from '../maintenance.middleware.js';
 import { withJsonExample } from '../json-example.js';
 import type { HttpRequest } from '../http-request.interface.js';
@@ -66,8 +66,7 @@ export class ExpressBridge implements HttpBridge {
     if (!middleware || this.#isMiddlewareInstalled) return;
     this.#isMiddlewareInstalled = true;
     const handleRequest: Handler = (request, response, next) => {
-      const { header } = announcer;
-      if (header !== null) response.setHeader(ANNOUNCEMENT_HEADER, header);
+      announcer.announce(response);
       if (middleware.isIdle) next();
       else middleware.handle(this.#createExchange(request, response, next), this.#resolveHandlers(request));
     };
@@ -121,6 +120,7 @@ export class ExpressBridge implements HttpBridge {
   #sendRefusal(response: ServerResponse, answer: Answer): void {
     if (response.headersSent) return;
     response.removeHeader('ETag');
+    exposeHeaders(response);
     const { completeHeaders } = answer;
     if (completeHeaders && !response.hasHeader('Vary'))
       return void response.writeHead(answer.status, completeHeaders).end(answer.body);

@@ -4,7 +4,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { FASTIFY_REQUEST_SYMBOL } from '../../nest-internals.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
-import { ANNOUNCEMENT_HEADER } from '../announcer.js';
 import type { Answer, RawResponse } from '../answer.js';
 import type { MaintenanceMiddleware } from '../maintenance.middleware.js';
 import { hasBody } from '../has-body.js';
@@ -136,7 +135,7 @@ export class FastifyBridge implements HttpBridge {
     setOnRequestHook((request, reply, done) => {
       const raw = request.raw as object as RewrittenRequest;
       if (raw.originalUrl !== undefined) raw[this.#rewrittenUrlKey] = raw.url;
-      if (middleware) this.#setAnnouncementHeader(reply);
+      if (middleware) this.deps.announcer.announce(reply.raw);
       const now = clock.now();
       if (!middleware || middleware.isIdleAt(now)) {
         admit(reply, now);
@@ -166,11 +165,6 @@ export class FastifyBridge implements HttpBridge {
       enumerable: true,
       configurable: true,
     });
-  }
-
-  #setAnnouncementHeader(reply: FastifyReply): void {
-    const { header } = this.deps.announcer;
-    if (header !== null) void reply.header(ANNOUNCEMENT_HEADER, header);
   }
 
   // Fastify wraps handlers and drops their metadata, so the Nest handlers go into the config of the route.
@@ -244,7 +238,7 @@ export class FastifyBridge implements HttpBridge {
     adapter.setErrorHandler = (handler: ErrorHandler, ...rest: unknown[]) => {
       const refuseFirst: ErrorHandler = (error, request, reply) => {
         if (error?.code !== 'FST_ERR_NOT_FOUND' || middleware.isIdle) return handler(error, request, reply);
-        this.#setAnnouncementHeader(reply);
+        this.deps.announcer.announce(reply.raw);
         middleware.handleNotFound(
           this.#exchanges.createFirst(request, reply, () => void handler(error, request, reply)),
         );

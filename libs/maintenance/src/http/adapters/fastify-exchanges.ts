@@ -10,6 +10,7 @@ import {
 import type { Clock } from '../../utils/clock.js';
 import { withTimeout } from '../../utils/with-timeout.js';
 import { VARY, type Answer } from '../answer.js';
+import { exposeHeaders } from '../exposed-headers.js';
 import type { HttpExchange } from '../maintenance.middleware.js';
 
 export type Hook = (request: FastifyRequest, reply: FastifyReply, done: Done) => unknown;
@@ -169,6 +170,10 @@ function sendReply(reply: FastifyReply, { status, headers, body }: Answer): void
   if (reply.hasHeader('ETag')) reply.removeHeader('ETag');
   // Before 5.12, Fastify keeps the ETag of Node's response.
   reply.raw.removeHeader('ETag');
+  exposeHeaders({
+    getHeader: (name) => reply.getHeader(name),
+    setHeader: (name, value) => reply.header(name, value),
+  });
   const vary = reply.getHeader('Vary');
   void reply
     .code(status)

@@ -76,7 +76,7 @@ export class GraphqlResponses {
   /** @param context - the GraphQL context of an operation */
   markRefused(context: unknown, refusal: Refusal): void {
     const response = this.#findRawResponse(context);
-    if (response) enforceRefusalHeaders(response, this.status, refusal.retryAfter);
+    if (response) enforceRefusalHeaders(response, this.status, refusal);
   }
 
   /** @param context - the GraphQL context of an operation */

@@ -149,7 +149,7 @@ export class GraphqlTransport implements TransportAdapter {
       const refusal = isRefusable ? admission.decideEarly(httpIntegration.toPolicyRequest(request)) : null;
       if (!refusal) return handleUpgrade(request, socket, head, done);
       const headers = { 'Content-Type': 'application/json; charset=utf-8' };
-      refuseUpgrade(socket, { status: statusCode, headers, body: createErrorBody(refusal) }, refusal.retryAfter);
+      refuseUpgrade(socket, { status: statusCode, headers, body: createErrorBody(refusal) }, refusal);
     };
   }
 }

@@ -13,8 +13,8 @@ export interface RefusalError {
 
 /** Creates the error that a client gets for a refused operation. */
 export function createRefusalError(refusal: Refusal): RefusalError {
-  const { code, message, retryAfter, startsAt, endsAt, scope, mode } = createRefusalPayload(refusal);
-  return { message, extensions: { code, retryAfter, startsAt, endsAt, scope, mode } };
+  const { status: _, message, ...extensions } = createRefusalPayload(refusal);
+  return { message, extensions };
 }
 
 /**

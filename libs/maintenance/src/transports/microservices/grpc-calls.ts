@@ -1,12 +1,15 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { createRefusalPayload } from '../../http/refusal-payload.js';
+import { formatModeHeader } from '../../http/refusal-headers.js';
 import { STREAM_CALL_STREAMING } from '../../nest-internals.js';
 import type { Refusal } from '../../policy/refusal.js';
 
 /** UNAVAILABLE: "most likely a transient condition, which can be corrected by retrying with a backoff". */
 const GRPC_UNAVAILABLE = 14;
-/** Seconds, as in HTTP. */
-const RETRY_AFTER_METADATA_KEY = 'retry-after';
+/** The keys of the metadata, with the values that HTTP headers and `errorCode` have. */
+const RETRY_AFTER_KEY = 'retry-after';
+const MODE_KEY = 'maintenance-mode';
+const ERROR_CODE_KEY = 'error-code';
 
 /** The pattern under which Nest registers a method of gRPC. */
 export interface GrpcPattern {
@@ -76,12 +79,14 @@ export function endStreamCall(error: GrpcError, context: ExecutionContext): void
  * @param args - the arguments of the handler
  */
 export function createGrpcError(refusal: Refusal, args: readonly unknown[]): GrpcError {
-  const { message, retryAfter } = createRefusalPayload(refusal);
+  const { message, errorCode, retryAfter } = createRefusalPayload(refusal);
   const [first, second] = args;
   // The class comes from the application's own copy of the gRPC package.
   const requestMetadata = isGrpcCall(first) ? first.metadata : (second as Metadata);
   const metadata = new (requestMetadata.constructor as new () => Metadata)();
-  if (retryAfter !== null) metadata.set(RETRY_AFTER_METADATA_KEY, String(retryAfter));
+  if (retryAfter !== null) metadata.set(RETRY_AFTER_KEY, String(retryAfter));
+  metadata.set(MODE_KEY, formatModeHeader(refusal));
+  metadata.set(ERROR_CODE_KEY, errorCode);
   return { code: GRPC_UNAVAILABLE, message, details: message, metadata };
 }
 
