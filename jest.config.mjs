@@ -41,7 +41,7 @@ const withoutSlow = (project) => ({ ...project, testPathIgnorePatterns: ['/node_
 const QUICK = [
   withoutSlow({ ...common, displayName: 'unit', roots: [SOURCE], testMatch: ['**/*.spec.ts'] }),
   withoutSlow({ ...onNest12, displayName: 'nest12', ...inTest(['e2e']) }),
-  withoutSlow({ ...common, displayName: 'process', ...inTest(['storage', 'cli', 'docs', 'terminus']) }),
+  withoutSlow({ ...common, displayName: 'process', ...inTest(['storage', 'cli', 'docs', 'project', 'terminus']) }),
 ];
 
 /** The further projects of `npm run test:all`. */
