@@ -4,6 +4,17 @@ import type { MaintenanceStatus } from '../../core/maintenance-status.js';
 import type { MaintenanceWindow } from '../../core/maintenance-window.js';
 import type { PendingInstance } from '../../drain/drain-report.js';
 
+/**
+ * The configuration of the panel: the JSON in `<script type="application/json" id="panel-config">` of the document.
+ * All URLs of the panel are relative to `base`, since a proxy may serve it under another path.
+ */
+export interface PanelConfig {
+  /** The admin endpoints, relative to the document: `'./'`, or `'../'` where its URL ends with a slash. */
+  base: './' | '../';
+  /** How people sign in: with the token, or by guards of the application. */
+  signIn: 'token' | 'guards';
+}
+
 /** The content of the panel: the answer of `GET {path}/panel/state`, and of the events of `{path}/panel/events`. */
 export interface PanelState {
   /** The time of the server, ISO 8601 in UTC: the panel shows times relative to it. */
@@ -17,6 +28,8 @@ export interface PanelState {
   signIn: 'token' | 'guards';
   /** The end of the session, ISO 8601 in UTC; `null` without a session. */
   sessionEndsAt: string | null;
+  /** The name of the caller in the history: that of the user, or the one given at sign-in, else `'token'`. */
+  operator: string;
   /** The instance that answers. */
   application: { name?: string; version?: string; environment?: string; host: string };
   /** The scopes that handlers carry, without `'*'`. */
@@ -56,6 +69,32 @@ export interface PanelPreview {
   occurrences: PanelOccurrence[];
   /** The stored windows that cover a part of the same time and scope. */
   overlaps: MaintenanceWindow[];
+}
+
+/** The body of `POST {path}/session`. */
+export interface PanelSignIn {
+  /** The admin token or the viewer token. */
+  token: string;
+  /** The name for the history, at most 64 characters. @defaultValue `'token'` */
+  name?: string;
+}
+
+/** The answer of `POST {path}/session/end`. */
+export interface PanelSignOut {
+  /** Whether a copy of the cookie is refused by all instances; `false` where the storage could not tell them. */
+  everywhere: boolean;
+}
+
+/** The answer of `POST {path}/on` to a body with `"bypass": true`: the secrets are in this answer only. */
+export interface PanelOnAnswer extends MaintenanceStatus {
+  bypass?: {
+    /** The bypass token. */
+    token: string;
+    /** The header in which programs send it. */
+    header: string;
+    /** The query parameter of the bypass link, which may be any URL of the application. */
+    parameter: string;
+  };
 }
 
 /** The answer of `POST {path}/session`. */
