@@ -7,6 +7,7 @@ import {
   readLanguage,
   readMode,
   readName,
+  readRevision,
   readSeconds,
   readStorage,
   readText,
@@ -30,6 +31,12 @@ const json: OptionDescription = { flags: '--json', description: 'print one JSON 
 const force: OptionDescription = {
   flags: '--force',
   description: 'replace stored content even if it never was a maintenance state',
+};
+
+const ifRevision: OptionDescription = {
+  flags: '--if-revision <n>',
+  description: 'change nothing if the state has another revision by now (see `status`)',
+  parse: readRevision,
 };
 
 /** The options that describe the window of `on` and `run`. */
@@ -107,6 +114,7 @@ export const COMMANDS: readonly CommandDescription[] = [
         description: 'return once every instance refuses and its in-flight requests have finished',
       },
       { flags: '--timeout <duration>', description: 'how long --wait waits (default: 60s)', parse: readDuration },
+      ifRevision,
       force,
     ],
     languages: { option: 'message', name: 'messages' },
@@ -132,6 +140,7 @@ export const COMMANDS: readonly CommandDescription[] = [
       { flags: '--scope <name>', description: 'only windows of this scope', parse: readName },
       { flags: '--id <id>', description: 'only this window, active or planned', parse: readName },
       { flags: '--all', description: 'planned windows too' },
+      ifRevision,
       force,
     ],
     examples: ['off', 'off --scope payments', 'off --all'],
@@ -180,6 +189,7 @@ export const COMMANDS: readonly CommandDescription[] = [
         parse: readFailureAction,
         choices: ['keep', 'off'],
       },
+      ifRevision,
       force,
     ],
     languages: { option: 'message', name: 'messages' },

@@ -73,7 +73,7 @@ export const AGREEMENT_TIMEOUT_MS = 3_000;
 /** The options of `on`; times in milliseconds since the epoch, the duration in milliseconds. */
 export interface OnRequest extends Pick<
   EnableOptions,
-  'scope' | 'mode' | 'message' | 'messages' | 'retryAfter' | 'allowIps'
+  'scope' | 'mode' | 'message' | 'messages' | 'retryAfter' | 'allowIps' | 'ifRevision'
 > {
   startsAt?: number;
   endsAt?: number;
@@ -196,7 +196,8 @@ export async function turnOff(
  * @throws {@link InvalidWindowError} for options that can't be used
  */
 export function parseOnRequest(request: OnRequest, now: number): WindowStart {
-  const { scope, mode, message, messages, retryAfter, allowIps, startsAt, endsAt, duration, every } = request;
+  const { scope, mode, message, messages, retryAfter, allowIps, ifRevision } = request;
+  const { startsAt, endsAt, duration, every } = request;
   const isFixedLength = duration !== undefined && every === undefined;
   const end = isFixedLength ? (startsAt ?? now) + duration : endsAt;
   const options: EnableOptions = {
@@ -206,6 +207,7 @@ export function parseOnRequest(request: OnRequest, now: number): WindowStart {
     messages,
     retryAfter,
     allowIps,
+    ifRevision,
     startsAt: startsAt === undefined ? undefined : new Date(startsAt),
     endsAt: end === undefined ? undefined : new Date(end),
     recurrence: every && { ...every, duration: duration! },

@@ -37,6 +37,7 @@ export interface OnOptions extends StorageOptions {
   retryAfter?: number;
   wait?: boolean;
   timeout?: number;
+  ifRevision?: number;
   force?: boolean;
 }
 
@@ -85,6 +86,7 @@ export function toOnRequest(options: OnOptions): OnRequest {
     endsAt: until === undefined ? undefined : resolveTime(until, '--until', tz),
     duration: options.for,
     bypass: options.bypass,
+    ifRevision: options.ifRevision,
     every: every === undefined ? undefined : { cron: every, timeZone: tz ?? 'UTC' },
   };
 }
@@ -120,8 +122,8 @@ export function showDrain(progress: Progress, { drained, instances, pending, ...
 
 /** Runs the command `off`. */
 export async function performOff({ target }: CommandContext, options: OffOptions): Promise<Outcome> {
-  const { scope, id, all, force } = options;
-  const report = await turnOff({ ...target, force }, { scope, id, all });
+  const { scope, id, all, ifRevision, force } = options;
+  const report = await turnOff({ ...target, force }, { scope, id, all, ifRevision });
   const unchanged = scope === undefined ? 'Nothing was on.' : `No active window has the scope ${scope}.`;
   const hasPlanned = report.status.windows.planned.length > 0;
   return {

@@ -87,6 +87,13 @@ export const readSeconds = parseOnce((text) => {
   throw new InvalidArgumentError('Expected a whole number of seconds, such as 120; 0 sends no Retry-After header.');
 });
 
+/** Parses the number of a revision. */
+export const readRevision = parseOnce((text) => {
+  const revision = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(revision)) return revision;
+  throw new InvalidArgumentError('Expected the number of a revision, as `status --json` prints it.');
+});
+
 /** Accepts a language tag (BCP 47), in any case. */
 export const readLanguage = parseOnce(parseLanguageTag);
 

@@ -42,6 +42,11 @@ export interface EnableOptions {
   allowIps?: readonly string[] | null;
   /** The author. */
   createdBy?: string;
+  /**
+   * The revision that you have seen, from the status. If the state has another one by now, nothing is written, and a
+   * `MaintenanceStorageError` with the code `conflict` is thrown.
+   */
+  ifRevision?: number;
   /** The recurrence; start and end are then those of the series. */
   recurrence?: RecurrenceOptions;
 }
@@ -64,6 +69,11 @@ export interface DisableOptions {
   id?: string;
   /** Whether to cancel planned windows too. @defaultValue `false` */
   all?: boolean;
+  /**
+   * The revision that you have seen, from the status. If the state has another one by now, nothing is written, and a
+   * `MaintenanceStorageError` with the code `conflict` is thrown.
+   */
+  ifRevision?: number;
 }
 
 /** The options of a window after validation; times in milliseconds since the epoch. */
@@ -81,8 +91,10 @@ export interface WindowFields {
   /** An address to add to the list, which only the admin endpoint knows. */
   allowIp?: string;
   createdBy?: string;
+  /** The revision that the caller has seen. */
+  ifRevision?: number;
   recurrence?: WindowRecurrence;
-  /** The secrets of its bypass, which only the command line creates. */
+  /** The secrets of its bypass, which the command line and the admin endpoints create. */
   bypass?: WindowBypass;
 }
 
@@ -99,10 +111,11 @@ const WINDOW_KEYS = [
   'retryAfter',
   'allowIps',
   'createdBy',
+  'ifRevision',
   'recurrence',
 ];
 const RECURRENCE_KEYS = ['cron', 'timeZone', 'duration'];
-const SELECTOR_KEYS = ['scope', 'id', 'all'];
+const SELECTOR_KEYS = ['scope', 'id', 'all', 'ifRevision'];
 
 /**
  * Parses the options of `enable()`, from code or from a request.
@@ -124,6 +137,7 @@ export function parseEnableOptions(options: unknown, now: number): WindowFields 
     retryAfter: parseSecondsOption(given.retryAfter),
     allowIps: parseAllowedIps(given.allowIps),
     createdBy: parseTextOption(given, 'createdBy', true),
+    ifRevision: parseRevisionOption(given.ifRevision),
     recurrence: parseRecurrenceOption(given.recurrence),
   };
   if (given.startsAt === null) throw new InvalidWindowError('`startsAt` is null; leave it out to start now.');
@@ -186,7 +200,12 @@ export function parseDisableOptions(which: unknown): DisableOptions {
   if (given.all !== undefined && typeof given.all !== 'boolean') {
     throw new InvalidWindowError(`\`all\` must be true or false, not ${formatValue(given.all)}.`);
   }
-  return { scope: parseTextOption(given, 'scope'), id: parseTextOption(given, 'id'), all: given.all };
+  return {
+    scope: parseTextOption(given, 'scope'),
+    id: parseTextOption(given, 'id'),
+    all: given.all,
+    ifRevision: parseRevisionOption(given.ifRevision),
+  };
 }
 
 function assertKnownKeys(value: unknown, known: string[], what: string): Record<string, unknown> {
@@ -225,6 +244,14 @@ function parseSecondsOption(value: unknown): number | undefined {
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
   throw new InvalidWindowError(
     `\`retryAfter\` must be a whole number of seconds, 0 or more, not ${formatValue(value)}.`,
+  );
+}
+
+function parseRevisionOption(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  throw new InvalidWindowError(
+    `\`ifRevision\` must be the number of a revision, such as \`revision\` of the status, not ${formatValue(value)}.`,
   );
 }
 

@@ -11,7 +11,7 @@ const off = (storage: MemoryStateStorage, which: DisableOptions = {}): Promise<u
   new StateWriter(storage, clock).change(
     (windows, now) => endWindows(windows, which, now),
     { via: 'code' },
-    shouldEndAll(which),
+    { repairs: shouldEndAll(which) },
   );
 
 /** A storage that reports its content as lost until the next write. */

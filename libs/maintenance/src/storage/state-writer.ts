@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createNextState, type Change, type ChangeOrigin } from '../core/window-changes.js';
 import type { Clock } from '../utils/clock.js';
 import { withTimeout } from '../utils/with-timeout.js';
+import { isCurrentRevision, RevisionConflictError } from '../core/revision-conflict.error.js';
 import { toInstanceReport } from '../core/instance-report.js';
 import type { MaintenanceState } from '../core/maintenance-state.js';
 import type { StoredWindow } from '../core/maintenance-window.js';
@@ -21,6 +22,17 @@ export interface WriteResult {
   replacedCorrupt: boolean;
   /** Whether that content never was a state: the file of another program, for example. */
   replacedForeign: boolean;
+}
+
+/** The options of {@link StateWriter.change}. */
+export interface ChangeOptions {
+  /**
+   * Whether to write a state even without a change if the stored one is corrupt or lost: instances apply the last state
+   * that they know until there is a new one.
+   */
+  repairs?: boolean;
+  /** The revision that the caller has seen: nothing is written if the state has another one. */
+  ifRevision?: number;
 }
 
 /** The content of the storage before a change. */
@@ -64,20 +76,23 @@ export class StateWriter {
    *
    * @param createChange - returns the change, or `null` for none; called again for each attempt
    * @param origin - who makes the change, for the history
-   * @param repairs - whether to write a state even without a change if the stored one is corrupt or lost: instances
-   *   apply the last state that they know until there is a new one
-   * @throws {@link MaintenanceStorageError} if the storage can't be read or written, or the change can't be read back
+   * @param options - see {@link ChangeOptions}
+   * @throws {@link MaintenanceStorageError} if the storage can't be read or written, or the change can't be read back;
+   *   {@link RevisionConflictError} if the state has another revision than `ifRevision`
    */
   async change(
     createChange: (windows: readonly StoredWindow[], now: number) => Change | null,
     origin: ChangeOrigin,
-    repairs = false,
+    { repairs = false, ifRevision }: ChangeOptions = {},
   ): Promise<WriteResult> {
     const lineage = randomBytes(12).toString('hex');
     const deadline = performance.now() + CONFLICT_TIMEOUT_MS;
     for (let attempts = 1; ; attempts++) {
       const { state: base, version, failure, isForeign = false, mayBeAppliedElsewhere } = await this.#readForChange();
       const replacedCorrupt = failure?.code === 'corrupt';
+      // In the loop: another writer may come first after any of the attempts. Unreadable content has no revision.
+      if (ifRevision !== undefined && !failure && !isCurrentRevision(base, ifRevision))
+        throw new RevisionConflictError(base, ifRevision, this.storage.location);
       const now = this.clock.now();
       const change =
         createChange(base?.windows ?? [], now) ?? (repairs && mayBeAppliedElsewhere ? REPAIR_CHANGE : null);

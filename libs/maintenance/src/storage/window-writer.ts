@@ -48,7 +48,9 @@ export class WindowWriter extends StateWriter {
    * @throws {@link MaintenanceStorageError} if the storage fails
    */
   start(window: WindowStart, origin: ChangeOrigin): Promise<WriteResult> {
-    return this.change(createStart(window, randomBytes(4).toString('hex'), origin.by), origin);
+    return this.change(createStart(window, randomBytes(4).toString('hex'), origin.by), origin, {
+      ifRevision: window.ifRevision,
+    });
   }
 
   /**
@@ -57,6 +59,9 @@ export class WindowWriter extends StateWriter {
    * @throws {@link MaintenanceStorageError} if the storage fails
    */
   end(which: DisableOptions, origin: ChangeOrigin): Promise<WriteResult> {
-    return this.change((windows, now) => endWindows(windows, which, now), origin, shouldEndAll(which));
+    return this.change((windows, now) => endWindows(windows, which, now), origin, {
+      repairs: shouldEndAll(which),
+      ifRevision: which.ifRevision,
+    });
   }
 }

@@ -75,12 +75,16 @@ export class RunWindow {
     const bypass = request.bypass ? createBypass() : undefined;
     const origin = createOrigin();
     const createChange = createStart({ ...window, bypass: bypass?.stored, isOwned: true }, this.id, origin.by);
-    const written = await this.#writer.change((windows, now) => {
-      const change = createChange(windows, now);
-      this.#window = change?.affected[0];
-      this.#mayBeOn = true;
-      return change;
-    }, origin);
+    const written = await this.#writer.change(
+      (windows, now) => {
+        const change = createChange(windows, now);
+        this.#window = change?.affected[0];
+        this.#mayBeOn = true;
+        return change;
+      },
+      origin,
+      { ifRevision: request.ifRevision },
+    );
     const report = await this.#createReport(written, isAwaited ? 0 : AGREEMENT_TIMEOUT_MS);
     return { ...report, token: bypass?.token, isAwaited };
   }
