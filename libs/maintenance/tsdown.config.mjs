@@ -48,9 +48,20 @@ const sharedTexts = (folder) => ({
   resolveId: (id) => (id.endsWith('/languages/index.js') ? { id: `${folder}/texts.cjs`, external: 'relative' } : null),
 });
 
+/**
+ * All formats share the document of the panel.
+ *
+ * @param folder - the path of `dist`, from the file that serves it
+ */
+const sharedPanel = (folder) => ({
+  name: 'shared-panel',
+  resolveId: (id) => (id.endsWith('/panel-assets.js') ? { id: `${folder}/panel.cjs`, external: 'relative' } : null),
+});
+
 /** Code that is loaded on use, in files that are not too small. */
 const ON_DEMAND_CHUNKS = [
   { name: 'page', test: /\/src\/(?:page\/page-template|cli\/page-command)(?!.*\.d\.ts$)/ },
+  { name: 'panel', test: /\/src\/admin\/panel\/(?!.*\.d\.ts$)/ },
   { name: 'jobs', test: /\/src\/jobs\/(?!.*\.d\.ts$)/ },
   { name: 'transports', test: /\/(?:call-in-flight|handler-context|watch-for-refusal|event-stream-transport)\.ts$/ },
 ];
@@ -88,9 +99,12 @@ const library = defineConfig({
         ...SHARED_FILES.map((file) => ({ from: `../../${file}`, to: '.' })),
         { from: 'src/packages.cjs', to: 'dist' },
       ],
-      plugins: [onDemandPackages, sharedTexts('../..'), sharedDeclarations],
+      plugins: [onDemandPackages, sharedTexts('../..'), sharedPanel('../..'), sharedDeclarations],
     },
-    cjs: { outDir: 'dist/cjs', plugins: [onDemandPackages, sharedTexts('../..'), commonJsManifest] },
+    cjs: {
+      outDir: 'dist/cjs',
+      plugins: [onDemandPackages, sharedTexts('../..'), sharedPanel('../..'), commonJsManifest],
+    },
   },
   clean: ['dist', 'docs'],
   dts: true,
@@ -110,8 +124,8 @@ const library = defineConfig({
   },
 });
 
-const texts = defineConfig({
-  entry: { texts: 'src/page/languages/index.ts' },
+const shared = defineConfig({
+  entry: { texts: 'src/page/languages/index.ts', panel: 'src/admin/panel/panel-assets.ts' },
   format: 'cjs',
   outDir: 'dist',
   clean: false,
@@ -150,4 +164,4 @@ const commandLine = defineConfig({
   },
 });
 
-export default [library, texts, commandLine];
+export default [library, shared, commandLine];

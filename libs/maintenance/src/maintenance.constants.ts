@@ -11,6 +11,8 @@ export const CLI_ONLY = Symbol.for('nestjs-maintenance:program');
 export const STATUS_CHANGES = Symbol.for('nestjs-maintenance:changes');
 /** An `AbortController` that aborts when the application begins to shut down. */
 export const SHUTDOWN_CONTROLLER = Symbol.for('nestjs-maintenance:shutdown');
+/** The panel of the admin endpoints, if the application has it: `Panel`. */
+export const ADMIN_PANEL = Symbol.for('nestjs-maintenance:panel');
 /** The durations of leases: `LeaseTimes`. */
 export const LEASE_TIMES_TOKEN = Symbol.for('nestjs-maintenance:lease');
 
@@ -21,3 +23,4 @@ export const SCOPES_METADATA = Symbol.for('nestjs-maintenance:scopes');
 export const ACCESS_METADATA = Symbol.for('nestjs-maintenance:access');
 export const RUN_METADATA = Symbol.for('nestjs-maintenance:run');
 export const ADMIN_METADATA = Symbol.for('nestjs-maintenance:admin');
+export const OPEN_METADATA = Symbol.for('nestjs-maintenance:open');

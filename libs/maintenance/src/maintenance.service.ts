@@ -22,12 +22,16 @@ import {
   parseEnableOptions,
   type DisableOptions,
   type EnableOptions,
+  type WindowFields,
 } from './core/window-options.js';
 import { unwrapCache } from './storage/cache/cached-state-storage.js';
 import { StateStorage } from './storage/state-storage.js';
 import type { WriteResult } from './storage/state-writer.js';
 import { WindowWriter } from './storage/window-writer.js';
 import { STATUS_CHANGES, RESOLVED_OPTIONS, SHUTDOWN_CONTROLLER } from './maintenance.constants.js';
+
+/** The fields of a window that can't be given to {@link MaintenanceService.enable}. */
+type WindowAdditions = Pick<WindowFields, 'allowIp' | 'bypass'>;
 
 /** The default timeout of {@link MaintenanceService.drained}. */
 const DEFAULT_DRAIN_TIMEOUT_MS = 60_000;
@@ -234,12 +238,12 @@ export class MaintenanceService {
   /**
    * Does the work of {@link enable}, for a change that does not come from code.
    *
-   * @param allowIp - an address that the window admits besides those that it admits already
+   * @param additions - what only that interface knows: an address to admit, the secrets of a bypass
    * @internal
    */
-  async startWindow(window: unknown, origin: ChangeOrigin, allowIp?: string): Promise<WriteResult> {
+  async startWindow(window: unknown, origin: ChangeOrigin, additions: WindowAdditions = {}): Promise<WriteResult> {
     this.#assertNotForced();
-    const fields = { ...parseEnableOptions(window, this.clock.now()), allowIp };
+    const fields = { ...parseEnableOptions(window, this.clock.now()), ...additions };
     return this.#adopt(await this.#writer.start(fields, origin));
   }
 

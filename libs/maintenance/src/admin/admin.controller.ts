@@ -20,10 +20,16 @@ import { ADMIN_METADATA } from '../maintenance.constants.js';
 import type { ChangeOrigin } from '../core/window-changes.js';
 import type { InstanceReport } from '../core/instance-report.js';
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
+import { InvalidWindowError } from '../errors/invalid-window.error.js';
+import { BYPASS_HEADER, BYPASS_PARAMETER, createBypass } from '../policy/bypass.js';
+import { formatValue } from '../utils/format-value.js';
+import { getCallerName } from './admin-caller.js';
 import { AdminErrorsFilter } from './admin-errors.filter.js';
 import { findCallerToAllow } from './allow-caller.js';
 import { AdminTokenGuard } from './admin-token.guard.js';
 import { parseJsonBody, type BodyRequest } from './json-body.js';
+import { createPanelController } from './panel/panel.controller.js';
+import type { PanelOnAnswer } from './panel/panel-state.js';
 import { SameOriginGuard } from './same-origin.guard.js';
 
 const NoStore = Header('Cache-Control', 'no-store');
@@ -47,11 +53,14 @@ abstract class AdminEndpoints {
   @Post('on')
   @HttpCode(200)
   @NoStore
-  async on(@Req() request: BodyRequest, @Body() body: unknown): Promise<MaintenanceStatus> {
-    const { allowMe, ...window } = parseJsonBody(request, body) as { allowMe?: unknown };
-    const caller = findCallerToAllow(allowMe, request);
-    await this.maintenance.startWindow(window, getChangeOrigin(request), caller);
-    return this.maintenance.status();
+  async on(@Req() request: BodyRequest, @Body() body: unknown): Promise<PanelOnAnswer> {
+    const { allowMe, bypass, ...window } = parseJsonBody(request, body) as { allowMe?: unknown; bypass?: unknown };
+    const created = isBypassWanted(bypass) ? createBypass() : undefined;
+    const additions = { allowIp: findCallerToAllow(allowMe, request), bypass: created?.stored };
+    await this.maintenance.startWindow(window, getChangeOrigin(request), additions);
+    const status = this.maintenance.status();
+    if (!created) return status;
+    return { ...status, bypass: { token: created.token, header: BYPASS_HEADER, parameter: BYPASS_PARAMETER } };
   }
 
   @Post('off')
@@ -64,32 +73,35 @@ abstract class AdminEndpoints {
 }
 
 /**
- * Creates the controller of the admin endpoints. Each registration needs a class, because Nest stores the path on the
+ * Creates the controllers of the admin endpoints. Each registration needs classes, because Nest stores the path on the
  * class.
  */
-export function createAdminController(
-  path: string,
-  guards: Type<CanActivate>[],
-  decorators: ClassDecorator[],
-): Type<AdminEndpoints> {
-  class MaintenanceAdminController extends AdminEndpoints {}
-  applyDecorators(
+export function createAdminControllers({ path, guards, decorators, panel }: AdminControllerOptions): Type[] {
+  const all = [
     Controller({ path, version: VERSION_NEUTRAL }),
     SetMetadata(ADMIN_METADATA, true),
     UseGuards(SameOriginGuard, AdminTokenGuard, ...guards),
     UseFilters(AdminErrorsFilter),
     ...decorators,
-  )(MaintenanceAdminController);
-  return MaintenanceAdminController;
+  ];
+  class MaintenanceAdminController extends AdminEndpoints {}
+  applyDecorators(...all)(MaintenanceAdminController);
+  return panel ? [MaintenanceAdminController, createPanelController(all)] : [MaintenanceAdminController];
 }
 
-function getChangeOrigin({ user }: BodyRequest): ChangeOrigin {
-  const { username, email, name, id, sub } = (typeof user === 'object' && user !== null ? user : {}) as Record<
-    string,
-    unknown
-  >;
-  const author = [username, email, name, id, sub].find(
-    (value) => typeof value === 'string' || typeof value === 'number',
-  );
-  return { via: 'http', by: author === undefined ? 'token' : String(author) };
+/** The options of {@link createAdminControllers}. */
+export interface AdminControllerOptions {
+  path: string;
+  guards: Type<CanActivate>[];
+  decorators: ClassDecorator[];
+  panel: boolean;
+}
+
+function getChangeOrigin(request: BodyRequest): ChangeOrigin {
+  return { via: 'http', by: getCallerName(request) };
+}
+
+function isBypassWanted(bypass: unknown): boolean {
+  if (bypass === undefined || typeof bypass === 'boolean') return bypass === true;
+  throw new InvalidWindowError(`\`bypass\` must be true or false, not ${formatValue(bypass)}.`);
 }

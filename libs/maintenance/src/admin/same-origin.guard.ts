@@ -1,6 +1,9 @@
-import { ForbiddenException, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { ForbiddenException, Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { MODULE_EXTRAS } from '../maintenance.constants.js';
+import type { MaintenanceModuleExtras } from '../options/maintenance-options.js';
 
-interface BrowserRequest {
+/** The members of a request that tell for which page a browser sends it. */
+export interface BrowserRequest {
   method: string;
   headers: Record<string, string | undefined>;
   /** The host with its port, according to the adapter's trust-proxy setting. */
@@ -9,20 +12,44 @@ interface BrowserRequest {
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
 
+/** Whether the method of a request may change nothing. */
+export function isSafeMethod(method: string): boolean {
+  return SAFE_METHODS.includes(method);
+}
+
 /**
  * Refuses unsafe requests that a browser sends for a page of another origin. Other clients send neither of the
  * headers.
  */
 @Injectable()
 export class SameOriginGuard implements CanActivate {
+  readonly #trustedOrigins: ReadonlySet<string>;
+
+  constructor(@Inject(MODULE_EXTRAS) { admin }: MaintenanceModuleExtras) {
+    const origins = typeof admin === 'object' ? (admin.trustedOrigins ?? []) : [];
+    this.#trustedOrigins = new Set(origins.map((origin) => new URL(origin).origin));
+  }
+
   canActivate(context: ExecutionContext): boolean {
-    const { method, headers, host } = context.switchToHttp().getRequest<BrowserRequest>();
-    if (SAFE_METHODS.includes(method)) return true;
+    const request = context.switchToHttp().getRequest<BrowserRequest>();
+    if (isSafeMethod(request.method)) return true;
+    const foreign = this.findForeignOrigin(request);
+    if (foreign === undefined) return true;
+    throw new ForbiddenException(
+      `Cross-origin request rejected (${foreign}). If a proxy changes the host, name the origin of the browser in ` +
+        '`admin.trustedOrigins`.',
+    );
+  }
+
+  /**
+   * Returns the header by which a request comes from a page of another origin; `undefined` for all others. A cookie is
+   * not accepted from such a page, whatever the method.
+   */
+  findForeignOrigin({ headers, host }: BrowserRequest): string | undefined {
     const { origin, 'sec-fetch-site': site } = headers;
-    if (site !== undefined && site !== 'same-origin' && site !== 'none')
-      throw createForeignOriginError(`Sec-Fetch-Site: ${site}`);
-    if (origin !== undefined && !isSameOrigin(host, origin)) throw createForeignOriginError(`Origin: ${origin}`);
-    return true;
+    if (origin !== undefined && this.#trustedOrigins.has(origin)) return undefined;
+    if (site !== undefined && site !== 'same-origin' && site !== 'none') return `Sec-Fetch-Site: ${site}`;
+    return origin === undefined || isSameOrigin(host, origin) ? undefined : `Origin: ${origin}`;
   }
 }
 
@@ -31,8 +58,4 @@ function isSameOrigin(host: string, origin: string): boolean {
   const { protocol, host: expected } = new URL(origin);
   const own = `${protocol}//${host}`;
   return URL.canParse(own) && new URL(own).host === expected;
-}
-
-function createForeignOriginError(header: string): ForbiddenException {
-  return new ForbiddenException(`Cross-origin request rejected (${header}).`);
 }

@@ -55,6 +55,20 @@ export function nextOccurrence(window: StoredWindow, now: number): StoredWindow 
   return start === null ? null : createOccurrence(window, start);
 }
 
+/** Returns the occurrences of a window that start after `now`, at most `count`; of a single window, itself. */
+export function listOccurrences(window: StoredWindow, now: number, count: number): StoredWindow[] {
+  // A copy has a cache of its own: the one of the stored window is for decisions about requests.
+  const { recurrence } = window;
+  const copy = recurrence ? { ...window, recurrence: { ...recurrence } } : window;
+  const found: StoredWindow[] = [];
+  let next = nextOccurrence(copy, now);
+  while (next && found.length < count) {
+    found.push(next);
+    next = nextOccurrence(copy, getStart(next));
+  }
+  return found;
+}
+
 /**
  * Returns the first moment after `now` at which the window or an occurrence starts or ends; `Infinity` if there is
  * none.

@@ -53,6 +53,7 @@ export class InstanceReporter {
   /** The content of the report in the storage; `null` while one is written, and where the last one failed. */
   #lastWritten: string | null = null;
   #cancel: () => void = () => undefined;
+  #createMembers: () => Record<string, unknown> = () => ({});
 
   constructor(private readonly options: ReporterOptions) {}
 
@@ -78,6 +79,17 @@ export class InstanceReporter {
   onStateChange(): void {
     this.#inFlight?.refresh();
     if (this.#inFlight) void this.#sendNow();
+  }
+
+  /** Sets the function that returns further members of the reports. */
+  addMembers(createMembers: () => Record<string, unknown>): void {
+    this.#createMembers = createMembers;
+  }
+
+  /** Writes a report now. Returns whether the storage has it. */
+  async publish(): Promise<boolean> {
+    await this.#sendNow();
+    return this.#lastWritten !== null;
   }
 
   /** Waits for in-flight work for a short time, then writes the last report. */
@@ -182,6 +194,7 @@ export class InstanceReporter {
     const uncounted = this.#inFlight?.uncounted ?? [];
     const storageError = this.#monitor?.health.error;
     return {
+      ...this.#createMembers(),
       ...identity,
       lineage: state?.lineage ?? null,
       revision: state?.revision ?? 0,

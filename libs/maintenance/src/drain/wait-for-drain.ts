@@ -1,21 +1,18 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../utils/clock.js';
 import { rejectOnAbort } from '../utils/reject-on-abort.js';
 import { withTimeout } from '../utils/with-timeout.js';
-import type { InstanceReport } from '../core/instance-report.js';
 import type { MaintenanceState } from '../core/maintenance-state.js';
-import type { StoredWindow } from '../core/maintenance-window.js';
 import { WindowSchedule } from '../core/window-schedule.js';
 import { unwrapCache } from '../storage/cache/cached-state-storage.js';
 import { toStorageError } from '../errors/maintenance-storage.error.js';
 import { StateReader } from '../storage/state-reader.js';
 import type { StateStorage } from '../storage/state-storage.js';
-import { getTargetRevision, isBehind } from './agreement.js';
-import type { DrainReport, PendingInstance, PendingReason } from './drain-report.js';
+import { getTargetRevision } from './agreement.js';
+import { DrainProgress, type DrainTarget } from './drain-progress.js';
+import type { DrainReport } from './drain-report.js';
 import { MaintenanceInactiveError } from '../errors/maintenance-inactive.error.js';
 import { assertSupportsReports } from './assert-supports-reports.js';
-import { readReports, compareInstances } from './instance-reports.js';
-import { getMachineId, isProcessGone } from './process-lookup.js';
+import { readReports } from './instance-reports.js';
 
 /**
  * The pause between two reads where the storage notifies instances of changes, and where they poll, in milliseconds.
@@ -42,18 +39,6 @@ export interface DrainOptions {
   signal?: AbortSignal;
 }
 
-interface DrainTarget {
-  lineage: string | null;
-  revision: number;
-  windows: readonly StoredWindow[];
-}
-
-interface KnownInstance {
-  report: InstanceReport;
-  /** The time at which this process found the last report, by its monotonic clock. */
-  lastSeenAt: number;
-}
-
 /**
  * Waits until every running instance applies the stored state and has finished its requests from before the window.
  *
@@ -77,12 +62,13 @@ export async function waitForDrain(options: DrainOptions): Promise<DrainReport> 
 
 class Drain {
   readonly #reader: StateReader;
-  readonly #known = new Map<string, KnownInstance>();
+  readonly #progress: DrainProgress;
   readonly #startedAt = performance.now();
 
   constructor(private readonly options: DrainOptions) {
     assertSupportsReports(options.storage);
     this.#reader = new StateReader(unwrapCache(options.storage));
+    this.#progress = new DrainProgress(options.clock);
   }
 
   async run(): Promise<DrainReport> {
@@ -109,39 +95,10 @@ class Drain {
   async #poll(): Promise<DrainReport> {
     const { storage, clock } = this.options;
     const target = await this.#readTarget();
-    const found = await readReports(storage, clock, this.#callTimeoutMs);
-    const now = performance.now();
-    for (const report of found) this.#recordReport(report, now);
-    this.#removeDeadInstances();
-    const all = [...this.#known.values()];
-    const pending = all.flatMap((known): PendingInstance[] => {
-      const reason = getPendingReason(known.report, target);
-      return reason ? [{ instance: known.report, reason, silentFor: now - known.lastSeenAt }] : [];
-    });
-    return {
-      // No instance reported at all: probably the wrong storage.
-      drained: pending.length === 0 && all.length > 0,
-      revision: target.revision,
-      elapsed: performance.now() - this.#startedAt,
-      instances: all.map(({ report }) => report).sort(compareInstances),
-      pending: pending.sort((a, b) => compareInstances(a.instance, b.instance)),
-    };
-  }
-
-  #recordReport(report: InstanceReport, now: number): void {
-    const last = this.#known.get(report.id);
-    // Not by `seenAt` alone: two reports may be of the same millisecond.
-    if (last && isDeepStrictEqual(last.report, report)) return;
-    // An instance that was shut down with requests in flight can't report that they are finished: it stays.
-    if (report.stopped && report.inFlight === 0) this.#known.delete(report.id);
-    else
-      this.#known.set(report.id, { report, lastSeenAt: last ? now : now - getReportAge(report, this.options.clock) });
-  }
-
-  // Only processes of this machine can be checked; of all others, only their silence is known.
-  #removeDeadInstances(): void {
-    const here = getMachineId();
-    for (const [id, { report }] of this.#known) if (isProcessGone(report, here)) this.#known.delete(id);
+    this.#progress.record(await readReports(storage, clock, this.#callTimeoutMs));
+    const { drained, instances, pending } = this.#progress.compare(target);
+    const { revision } = target;
+    return { drained, revision, elapsed: performance.now() - this.#startedAt, instances, pending };
   }
 
   async #readTarget(): Promise<DrainTarget> {
@@ -174,19 +131,6 @@ class Drain {
   }
 }
 
-function getPendingReason(report: InstanceReport, target: DrainTarget): PendingReason | null {
-  if (report.stopped) return 'in-flight';
-  const { windows } = target;
-  const isApplied = (window: StoredWindow): boolean =>
-    report.windows?.some(({ id, startsAt }) => id === window.id && startsAt === window.startsAt) ?? true;
-  if (report.forced === false) return 'forced-off';
-  // Without a window, only instances refuse that are forced on.
-  const refuses = !isBehind(report, target) && windows.length > 0 && windows.every(isApplied);
-  if (report.forced !== true && !refuses) return 'behind';
-  if (report.inFlight > 0) return 'in-flight';
-  return report.uncounted && report.uncounted.length > 0 ? 'uncounted' : null;
-}
-
 /** Whether only work that no instance can count is left. */
 function isStuck({ pending }: DrainReport): boolean {
   return pending.length > 0 && pending.every(({ reason }) => reason === 'uncounted');
@@ -197,9 +141,4 @@ function describeInactive(state: MaintenanceState | null): string {
   const author = last?.by === undefined ? '' : ` by ${last.by}`;
   const turnedOff = last ? ` It was turned off${author} at ${last.at}.` : '';
   return `Maintenance is off; there is nothing to wait for.${turnedOff} Requests are admitted.`;
-}
-
-// Clocks of two machines may differ, but an age below 0 is always wrong.
-function getReportAge({ seenAt }: InstanceReport, clock: Clock): number {
-  return Math.max(0, clock.now() - Date.parse(seenAt));
 }

@@ -78,6 +78,13 @@ export class Responder {
     return this.#createPageAnswer(refusal, request, language);
   }
 
+  /** Creates the page and the problem document that clients would get, for a preview. Never rejects. */
+  async createPreview(refusal: Refusal, request: HttpRequest): Promise<{ html: string; json: Problem }> {
+    const language = await this.#loadLanguage(this.#negotiateLanguageFor(refusal, request));
+    const { body } = await this.#createPageAnswer(refusal, request, language);
+    return { html: body.toString(), json: await this.createProblemWithMembers(refusal, request) };
+  }
+
   /**
    * Finds the answer where it needs no callback and is the same for all clients of a language, complete but for `Vary`.
    *

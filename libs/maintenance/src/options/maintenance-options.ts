@@ -287,6 +287,13 @@ export interface MaintenanceModuleOptions {
    * Environment variable: `MAINTENANCE_ADMIN_TOKEN`
    */
   adminToken?: string;
+  /**
+   * A second token of the admin endpoints, at least 16 characters, for those who may only look: it reads status,
+   * instances and the panel, and changes nothing. It needs `adminToken` too.
+   *
+   * Environment variable: `MAINTENANCE_VIEWER_TOKEN`
+   */
+  viewerToken?: string;
   /** The exemptions. */
   exempt?: ExemptOptions;
   /** The response to a refused request. */
@@ -325,6 +332,19 @@ export interface AdminOptions {
   guards?: Type<CanActivate>[];
   /** Decorators of the controller, such as `ApiExcludeController()`. */
   decorators?: ClassDecorator[];
+  /**
+   * Whether to serve the panel at `{path}/panel`: a page on which operators turn maintenance on and off in a browser.
+   *
+   * @defaultValue `false`
+   */
+  panel?: boolean;
+  /**
+   * The origins, such as `https://ops.example.com`, whose pages may change the state besides those of the application's
+   * own origin. Needed where a proxy changes the host, so that the application does not know its own origin.
+   *
+   * @defaultValue `[]`
+   */
+  trustedOrigins?: string[];
 }
 
 /** The options that define the structure of the application. An async factory can't provide them. */

@@ -116,6 +116,7 @@ export const OPTIONS: Definitions<MaintenanceModuleOptions> = {
     default: 'last-known',
   },
   adminToken: { type: types.adminToken, variable: 'MAINTENANCE_ADMIN_TOKEN' },
+  viewerToken: { type: types.adminToken, variable: 'MAINTENANCE_VIEWER_TOKEN' },
   exempt: { type: types.object, members: exempt },
   response: { type: types.object, members: response },
   microservices: { type: types.object, members: microservices },
@@ -130,6 +131,8 @@ const admin: Definitions<AdminOptions> = {
   imports: { type: types.createList('modules') },
   guards: { type: types.createList('guard classes', types.callback.check) },
   decorators: { type: types.createList('class decorators', types.callback.check) },
+  panel: { type: types.flag },
+  trustedOrigins: { type: types.createList('origins', types.checkOrigin) },
 };
 
 const mount: Definitions<NonNullable<MaintenanceModuleExtras['mount']>> = {
@@ -140,7 +143,7 @@ const mount: Definitions<NonNullable<MaintenanceModuleExtras['mount']>> = {
 /** The extras of the module, which only code can set. */
 export const EXTRAS: Definitions<MaintenanceModuleExtras> = {
   isGlobal: { type: types.flag },
-  admin: { type: types.createSwitch('path, imports, guards, decorators'), members: admin },
+  admin: { type: types.createSwitch('path, imports, guards, decorators, panel, trustedOrigins'), members: admin },
   mount: { type: types.object, members: mount },
 };
 

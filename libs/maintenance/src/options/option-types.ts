@@ -134,6 +134,12 @@ export const adminToken: OptionType = {
   },
 };
 
+/** Checks an origin as browsers send it in `Origin`: no path, not even a slash. */
+export const checkOrigin: OptionType['check'] = (value) => {
+  const isOrigin = typeof value === 'string' && /^https?:\/\/[^/?#\\@*]+$/i.test(value) && URL.canParse(value);
+  return isOrigin ? undefined : 'an origin such as "https://ops.example.com", without a path';
+};
+
 export const redirectUrl: OptionType = {
   ...text,
   check: (value) =>

@@ -32,6 +32,7 @@ export interface ResolvedOptions {
   refreshInterval: number;
   onStorageFailure: StorageFailurePolicy;
   adminToken?: string;
+  viewerToken?: string;
   exempt: Omit<ExemptionRules, 'getMountPoints'>;
   response: ResponseOptions & Required<Pick<ResponseOptions, 'statusCode' | 'retryAfter' | 'type'>>;
   microservices: Required<MicroservicesOptions>;
@@ -67,6 +68,11 @@ export function resolveOptions(
     throw new MaintenanceOptionsError(
       `the option \`response.render\` and ${formatSource('response.template', options.response?.template)} both make the ` +
         'page: use one of them.',
+    );
+  }
+  if (others.viewerToken !== undefined && others.viewerToken === others.adminToken) {
+    throw new MaintenanceOptionsError(
+      `${formatSource('viewerToken', options.viewerToken)} is the same as \`adminToken\`: it could change the state. Use another one.`,
     );
   }
   return {

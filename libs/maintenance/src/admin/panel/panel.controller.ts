@@ -1,0 +1,59 @@
+import { applyDecorators, Body, Get, HttpCode, Inject, Post, Req, Res, SetMetadata, type Type } from '@nestjs/common';
+import { ADMIN_PANEL, OPEN_METADATA } from '../../maintenance.constants.js';
+import type { OpenTo } from '../admin-token.guard.js';
+import type { Panel, PanelRequest } from './panel.js';
+
+/** Admits callers without the admin token; guards of the application are asked all the same. */
+const OpenToCallers = (callers: OpenTo): MethodDecorator => SetMetadata(OPEN_METADATA, callers);
+
+abstract class PanelEndpoints {
+  @Inject(ADMIN_PANEL)
+  protected readonly panel!: Panel;
+
+  @Get('panel')
+  @OpenToCallers('everyone')
+  document(@Req() request: PanelRequest, @Res() response: object): Promise<void> {
+    return this.panel.sendDocument(request, response);
+  }
+
+  @Get('panel/state')
+  state(@Req() request: PanelRequest, @Res() response: object): Promise<void> {
+    return this.panel.sendState(request, response);
+  }
+
+  @Get('panel/events')
+  events(@Req() request: PanelRequest, @Res() response: object): void {
+    this.panel.sendEvents(request, response);
+  }
+
+  @Post('panel/preview')
+  @HttpCode(200)
+  preview(@Req() request: PanelRequest, @Body() body: unknown, @Res() response: object): Promise<void> {
+    return this.panel.sendPreview(request, body, response);
+  }
+
+  @Post('session')
+  @HttpCode(200)
+  @OpenToCallers('everyone')
+  signIn(@Req() request: PanelRequest, @Body() body: unknown, @Res() response: object): void {
+    this.panel.signIn(request, body, response);
+  }
+
+  @Post('session/end')
+  @HttpCode(200)
+  @OpenToCallers('viewers')
+  signOut(@Req() request: PanelRequest, @Res() response: object): Promise<void> {
+    return this.panel.signOut(request, response);
+  }
+}
+
+/**
+ * Creates the controller of the panel.
+ *
+ * @param decorators - those of the admin endpoints: path, guards and error filter
+ */
+export function createPanelController(decorators: ClassDecorator[]): Type<PanelEndpoints> {
+  class MaintenancePanelController extends PanelEndpoints {}
+  applyDecorators(...decorators)(MaintenancePanelController);
+  return MaintenancePanelController;
+}
