@@ -15,6 +15,7 @@ const GUIDES = [
   'microservices',
   'monitoring',
   'planning',
+  'quick-start',
   'read-only',
   'runbook',
   'server-sent-events',
