@@ -30,6 +30,8 @@ const onNest11 = {
 const SOURCE = '<rootDir>/libs/maintenance/src';
 // Specs that take long, or measure time, memory or agreement, which other work on the machine disturbs.
 const SLOW = '\\.slow\\.spec\\.ts$';
+// Those that mostly wait, for leases and timeouts, so that they disturb each other little.
+const WAITING = ['cli/run', 'fleet/lease', 'fleet/suspended-instances', 'storage/cached'];
 
 const inTest = (folders, files = '*.spec.ts') => ({
   roots: ['<rootDir>/test'],
@@ -53,8 +55,21 @@ const REST = [
     displayName: 'system',
     ...inTest(['fleet', 'soak', 'browser', 'demo', 'package', 'proxies']),
   }),
-  // These one file after the other, see package.json.
-  { ...onNest12, displayName: 'slow', roots: [SOURCE, '<rootDir>/test'], testMatch: ['**/*.slow.spec.ts'] },
+  // These at the same time, see package.json.
+  {
+    ...onNest12,
+    displayName: 'waiting',
+    roots: ['<rootDir>/test'],
+    testMatch: WAITING.map((name) => `<rootDir>/test/${name}.slow.spec.ts`),
+  },
+  // These one file after the other.
+  {
+    ...onNest12,
+    displayName: 'slow',
+    roots: [SOURCE, '<rootDir>/test'],
+    testMatch: ['**/*.slow.spec.ts'],
+    testPathIgnorePatterns: ['/node_modules/', `/test/(${WAITING.join('|')})${SLOW}`],
+  },
   { ...onNest11, displayName: 'slow-nest11', ...inTest(['e2e'], '*.slow.spec.ts') },
 ];
 
