@@ -51,9 +51,15 @@ function enforceHeaders(response: RawResponse, enforced: EnforcedHeaders): void 
   if (!isNew || response.headersSent) return;
   loadOnHeaders()(response as ServerResponse, () => {
     const last = response[ENFORCED_HEADERS];
-    if (last === undefined || last === 'exempt') response.setHeader('Cache-Control', 'private, no-store');
+    if (last === undefined || last === 'exempt') response.setHeader('Cache-Control', createPrivateCaching(response));
     else writeRefusalHeaders(response, last);
   });
+}
+
+// Event streams forbid that a compression holds their events back.
+function createPrivateCaching(response: RawResponse): string {
+  const isFixed = /\bno-transform\b/i.test(String(response.getHeader('Cache-Control')));
+  return isFixed ? 'private, no-store, no-transform' : 'private, no-store';
 }
 
 function writeRefusalHeaders(response: RawResponse, { status, refusal }: Exclude<EnforcedHeaders, 'exempt'>): void {

@@ -1,13 +1,17 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ApplicationConfig, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 import { createHttpBridge } from './adapters/create-http-bridge.js';
 import { toPlainRequest, type HttpBridgeDeps, type HttpBridge } from './adapters/http-bridge.interface.js';
+import type { Class } from '../utils/discovery.js';
 import type { PolicyRequest } from '../policy/request-path.js';
 import type { Answer, RawResponse } from './answer.js';
 import { MaintenanceExceptionFilter } from './maintenance-exception.filter.js';
 import type { HttpRequest } from './http-request.interface.js';
 import type { Responder } from './responder.js';
 import type { RoutedHandlers } from './routed-handlers.js';
+
+/** Answers a request past the application. */
+export type RawHandler = (request: HttpRequest, response: ServerResponse) => void | Promise<void>;
 
 /** Connects the module with the HTTP adapter of the application; an application context has none. */
 export class HttpIntegration {
@@ -50,6 +54,18 @@ export class HttpIntegration {
     this.#bridge?.installMiddleware();
   }
 
+  /**
+   * Registers a route for GET past the guards, pipes, interceptors and filters of the application.
+   *
+   * @param controller - a class whose decorators decide whether maintenance refuses the route
+   * @param handler - answers by Node's response
+   */
+  addRoute(controller: Class, path: string, handler: RawHandler): void {
+    const routed = (request: HttpRequest, response: unknown): unknown => handler(request, this.takeOver(response));
+    this.deps.handlers.markHandler({ controller, handler: routed });
+    this.host.httpAdapter.get(path, routed);
+  }
+
   /** Returns Node's server behind the adapter; `undefined` where there is no adapter. */
   get server(): object | undefined {
     return this.host.httpAdapter?.getHttpServer() as object | undefined;
@@ -58,6 +74,11 @@ export class HttpIntegration {
   /** Returns Node's response behind that of the framework. */
   getRawResponse(response: unknown): RawResponse {
     return this.#bridge ? this.#bridge.getRawResponse(response) : (response as RawResponse);
+  }
+
+  /** Returns Node's response for the caller to end, with the headers that the application has set so far. */
+  takeOver(response: unknown): ServerResponse {
+    return (this.#bridge?.takeOver?.(response) ?? this.getRawResponse(response)) as ServerResponse;
   }
 
   /** Converts a request that the adapter never saw, such as the handshake of a socket. */

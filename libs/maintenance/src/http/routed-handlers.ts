@@ -34,9 +34,19 @@ export class RoutedHandlers {
         if (!Reflect.hasMetadata(PATH_METADATA, declared)) continue;
         // Nest routes the method of the instance, which a constructor may have bound or wrapped.
         const inUse = (instance as Record<string, Method> | undefined)?.[name] ?? declared;
-        for (const handler of new Set([declared, inUse])) this.#markHandler({ controller, handler });
+        for (const handler of new Set([declared, inUse])) this.markHandler({ controller, handler });
       }
     }
+  }
+
+  /** Marks a handler as one of a controller, whose decorators count for it. */
+  markHandler(owner: HandlerReference): void {
+    this.#controllers.add(owner.controller);
+    const owners = (Reflect.getOwnMetadata(CONTROLLERS_METADATA, owner.handler) ?? []) as HandlerReference[];
+    if (!owners.some(({ controller }) => controller === owner.controller)) {
+      Reflect.defineMetadata(CONTROLLERS_METADATA, [...owners, owner], owner.handler);
+    }
+    this.#hasForcedHandlers ||= this.reader.getRules(owner.controller, owner.handler).override === 'refuse';
   }
 
   /**
@@ -91,14 +101,5 @@ export class RoutedHandlers {
   #findOwners(routed: object): HandlerReference[] {
     const owners = (Reflect.getMetadata(CONTROLLERS_METADATA, routed) ?? []) as HandlerReference[];
     return owners.filter(({ controller }) => this.#controllers.has(controller));
-  }
-
-  #markHandler(owner: HandlerReference): void {
-    this.#controllers.add(owner.controller);
-    const owners = (Reflect.getOwnMetadata(CONTROLLERS_METADATA, owner.handler) ?? []) as HandlerReference[];
-    if (!owners.some(({ controller }) => controller === owner.controller)) {
-      Reflect.defineMetadata(CONTROLLERS_METADATA, [...owners, owner], owner.handler);
-    }
-    this.#hasForcedHandlers ||= this.reader.getRules(owner.controller, owner.handler).override === 'refuse';
   }
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { FASTIFY_REQUEST_SYMBOL } from '../../nest-internals.js';
@@ -76,6 +76,16 @@ export class FastifyBridge implements HttpBridge {
   getRawResponse(response: unknown): RawResponse {
     // Nest's middleware gets Node's response itself.
     return (response as Partial<FastifyReply>).raw ?? (response as RawResponse);
+  }
+
+  takeOver(response: unknown): ServerResponse {
+    const reply = response as FastifyReply;
+    // Nest's middleware gets Node's response itself.
+    if (!reply.raw) return response as ServerResponse;
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (value !== undefined) reply.raw.setHeader(name, value);
+    }
+    return reply.hijack().raw;
   }
 
   send(response: unknown, answer: Answer): void {

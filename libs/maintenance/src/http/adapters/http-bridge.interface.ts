@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PolicyRequest } from '../../policy/request-path.js';
 import type { Clock } from '../../utils/clock.js';
 import type { Announcer } from '../announcer.js';
@@ -23,6 +23,8 @@ export interface HttpBridge {
   installMiddleware(): void;
   /** Returns Node's response behind that of the framework. */
   getRawResponse(response: unknown): RawResponse;
+  /** Returns Node's response for the caller to end, where the framework keeps the headers elsewhere or would end it. */
+  takeOver?(response: unknown): ServerResponse;
   /** Converts Node's request; the client's address follows the adapter's trust-proxy setting. */
   toPolicyRequest(raw: IncomingMessage): HttpRequest;
   /** Returns the request with the URL that the router got, where the framework has cut off a part of it since. */
