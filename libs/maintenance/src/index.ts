@@ -27,6 +27,7 @@ export type {
   MaintenanceOptionsFactory,
   MicroservicesOptions,
   PageOptions,
+  PublicStatusOptions,
   RefusedEventHandler,
   ResponseFormat,
   ResponseOptions,
@@ -62,6 +63,7 @@ export type {
   WindowBypass,
   WindowRecurrence,
 } from './core/maintenance-window.js';
+export type { PlannedMaintenance, PublicStatus } from './core/public-status.js';
 export type { StorageFailurePolicy } from './core/state-monitor.js';
 export type { DuringOptions } from './core/during-options.js';
 export type { DisableOptions, EnableOptions } from './core/window-options.js';

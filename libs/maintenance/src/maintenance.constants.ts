@@ -13,6 +13,8 @@ export const STATUS_CHANGES = Symbol.for('nestjs-maintenance:changes');
 export const SHUTDOWN_CONTROLLER = Symbol.for('nestjs-maintenance:shutdown');
 /** The panel of the admin endpoints, if the application has it: `Panel`. */
 export const ADMIN_PANEL = Symbol.for('nestjs-maintenance:panel');
+/** The endpoints of the public status: `PublicStatusEndpoints`; `null` where the option `publicStatus` is off. */
+export const PUBLIC_STATUS = Symbol.for('nestjs-maintenance:public-status');
 /** The durations of leases: `LeaseTimes`. */
 export const LEASE_TIMES_TOKEN = Symbol.for('nestjs-maintenance:lease');
 

@@ -19,7 +19,7 @@ import { TransportAdapters } from './policy/transport-adapters.js';
 import { StateStorage } from './storage/state-storage.js';
 import { Clock } from './utils/clock.js';
 
-const DEFAULT_EXTRAS: MaintenanceModuleExtras = { isGlobal: true, admin: false, mount: {} };
+const DEFAULT_EXTRAS: MaintenanceModuleExtras = { isGlobal: true, admin: false, mount: {}, publicStatus: false };
 
 /** The base class of `MaintenanceModule`, which makes `forRoot()` and `forRootAsync()`. */
 export const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<MaintenanceModuleOptions>({
@@ -33,9 +33,9 @@ export const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<Mainten
 function addExtras(
   definition: DynamicModule,
   // Of `forRoot()`, the builder passes the options too. An extra that is given as undefined has no default yet.
-  { isGlobal = true, admin = false, mount = {} }: MaintenanceModuleExtras,
+  { isGlobal = true, admin = false, mount = {}, publicStatus = false }: MaintenanceModuleExtras,
 ): DynamicModule {
-  const extras: MaintenanceModuleExtras = { isGlobal, admin, mount };
+  const extras: MaintenanceModuleExtras = { isGlobal, admin, mount, publicStatus };
   const adminMetadata = createAdminMetadata(admin);
   const guard = mount.guard === false ? [] : [{ provide: APP_GUARD, useExisting: MaintenanceGuard }];
   return {

@@ -18,9 +18,10 @@ import { MaintenanceOptionsError } from './errors/maintenance-options.error.js';
 import { toStorageError } from './errors/maintenance-storage.error.js';
 import { EarlierGuards } from './http/earlier-guards.js';
 import { HttpIntegration } from './http/http-integration.js';
+import type { PublicStatusEndpoints } from './http/public-status/public-status-endpoints.js';
 import { BackgroundPauser } from './jobs/background-pauser.js';
 import { TemporaryWindows } from './leases/temporary-windows.js';
-import { SHUTDOWN_CONTROLLER, STATUS_CHANGES } from './maintenance.constants.js';
+import { PUBLIC_STATUS, SHUTDOWN_CONTROLLER, STATUS_CHANGES } from './maintenance.constants.js';
 import { ConfigurableModuleClass } from './maintenance.module-definition.js';
 import { assertOneFactory, createOptions } from './options/async-options.js';
 import type {
@@ -59,6 +60,7 @@ const CLOSE_TIMEOUT_MS = 5_000;
     BackgroundPauser,
     InstanceReporter,
     STATUS_CHANGES,
+    PUBLIC_STATUS,
     TemporaryWindows,
     SHUTDOWN_CONTROLLER,
     Clock,
@@ -81,8 +83,8 @@ export class MaintenanceModule
    * ```
    */
   static override forRoot(options?: MaintenanceModuleOptions & MaintenanceModuleExtras): DynamicModule {
-    const { isGlobal, admin, mount } = options ?? {};
-    assertExtras({ isGlobal, admin, mount });
+    const { isGlobal, admin, mount, publicStatus } = options ?? {};
+    assertExtras({ isGlobal, admin, mount, publicStatus });
     return super.forRoot(options ?? {});
   }
 
@@ -124,6 +126,7 @@ export class MaintenanceModule
     @Inject(BackgroundPauser) private readonly background: BackgroundPauser,
     @Inject(InstanceReporter) private readonly reporter: InstanceReporter,
     @Inject(STATUS_CHANGES) private readonly changes: Subject<MaintenanceStatus>,
+    @Inject(PUBLIC_STATUS) private readonly publicStatus: PublicStatusEndpoints | null,
     @Inject(TemporaryWindows) private readonly temporaryWindows: TemporaryWindows,
     @Inject(SHUTDOWN_CONTROLLER) private readonly shutdownController: AbortController,
     @Inject(Clock) private readonly clock: Clock,
@@ -137,6 +140,7 @@ export class MaintenanceModule
   /** Attaches to the adapter: Nest calls this when all controllers are known and no route is registered yet. */
   configure(_consumer: MiddlewareConsumer): void {
     this.httpIntegration.configure(this.discovery, this.config);
+    this.publicStatus?.register(this.config);
     this.transports.configure();
   }
 

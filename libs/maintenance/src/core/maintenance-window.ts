@@ -106,6 +106,23 @@ export function isPlannedAt(window: StoredWindow, now: number): boolean {
   return now < getStart(window) && getStart(window) < getEnd(window);
 }
 
+/** Returns the window that ends last, which clients are told of; one without an end beats all. */
+export function findLastEnding(windows: readonly StoredWindow[]): StoredWindow {
+  return windows.reduce(pickLater);
+}
+
+function pickLater(a: StoredWindow, b: StoredWindow): StoredWindow {
+  const difference = getAnnouncedEnd(b) - getAnnouncedEnd(a);
+  if (difference > 0) return b;
+  if (difference < 0) return a;
+  return getBreadth(b) > getBreadth(a) || (getBreadth(b) === getBreadth(a) && getStart(b) < getStart(a)) ? b : a;
+}
+
+// Of windows that end together, the broader one tells the caller more.
+function getBreadth(window: StoredWindow): number {
+  return (window.scope === ALL_SCOPES ? 2 : 0) + (window.mode === 'full' ? 1 : 0);
+}
+
 /** Returns the members of a window that a status has, without secrets. */
 export function toPublicWindow(window: MaintenanceWindow): MaintenanceWindow {
   const {

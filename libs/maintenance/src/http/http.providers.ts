@@ -5,7 +5,13 @@ import { createStatus } from '../core/create-status.js';
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
 import { StateMonitor } from '../core/state-monitor.js';
 import { InFlightTracker } from '../drain/in-flight-tracker.js';
-import { MODULE_EXTRAS, RESOLVED_OPTIONS, STATUS_CHANGES } from '../maintenance.constants.js';
+import {
+  MODULE_EXTRAS,
+  PUBLIC_STATUS,
+  RESOLVED_OPTIONS,
+  SHUTDOWN_CONTROLLER,
+  STATUS_CHANGES,
+} from '../maintenance.constants.js';
 import type { MaintenanceModuleExtras } from '../options/maintenance-options.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import { HandlerRulesReader } from '../policy/handler-rules.js';
@@ -21,6 +27,7 @@ import { HttpTransport } from './http-transport.js';
 import { MaintenanceGuard } from './maintenance.guard.js';
 import { MaintenanceMiddleware } from './maintenance.middleware.js';
 import { PageRenderer } from '../page/page-renderer.js';
+import type { PublicStatusEndpoints } from './public-status/public-status-endpoints.js';
 import { Responder } from './responder.js';
 import { RoutedHandlers } from './routed-handlers.js';
 import { SharedEndpoints } from './shared-endpoints.js';
@@ -101,6 +108,35 @@ const httpIntegrationProvider: Provider = {
   },
 };
 
+const publicStatusProvider: Provider = {
+  provide: PUBLIC_STATUS,
+  inject: [
+    MODULE_EXTRAS,
+    HttpIntegration,
+    MaintenancePolicy,
+    StateMonitor,
+    RESOLVED_OPTIONS,
+    STATUS_CHANGES,
+    Clock,
+    SHUTDOWN_CONTROLLER,
+  ],
+  useFactory: async (
+    { publicStatus = false }: MaintenanceModuleExtras,
+    httpIntegration: HttpIntegration,
+    policy: MaintenancePolicy,
+    monitor: StateMonitor,
+    { response }: ResolvedOptions,
+    changes: Subject<MaintenanceStatus>,
+    clock: Clock,
+    { signal: shutdown }: AbortController,
+  ): Promise<PublicStatusEndpoints | null> => {
+    if (publicStatus === false) return null;
+    const { createPublicStatusEndpoints } = await import('./public-status/create-public-status-endpoints.js');
+    const { path } = publicStatus === true ? {} : publicStatus;
+    return createPublicStatusEndpoints({ path, httpIntegration, policy, monitor, response, changes, clock, shutdown });
+  },
+};
+
 /** The providers of http/. */
 export const httpProviders: Provider[] = [
   createProvider(SharedEndpoints),
@@ -108,5 +144,6 @@ export const httpProviders: Provider[] = [
   responderProvider,
   httpIntegrationProvider,
   createProvider(HttpTransport, [HandlerRulesReader, Responder, HttpIntegration]),
+  publicStatusProvider,
   createProvider(EarlierGuards, [MaintenancePolicy, MaintenanceGuard, HttpIntegration]),
 ];

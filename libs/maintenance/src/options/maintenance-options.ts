@@ -347,6 +347,16 @@ export interface AdminOptions {
   trustedOrigins?: string[];
 }
 
+/** The options of the public status. */
+export interface PublicStatusOptions {
+  /**
+   * The path, below the global prefix.
+   *
+   * @defaultValue `'maintenance-status'`
+   */
+  path?: string;
+}
+
 /** The options that define the structure of the application. An async factory can't provide them. */
 export interface MaintenanceModuleExtras {
   /**
@@ -376,6 +386,13 @@ export interface MaintenanceModuleExtras {
      */
     guard?: boolean;
   };
+  /**
+   * Whether to serve the public status, for browser applications and status pages: `GET /maintenance-status`, and
+   * `GET /maintenance-status/events` as a stream. No window refuses it, and no guard of the application sees it.
+   *
+   * @defaultValue `false`
+   */
+  publicStatus?: boolean | PublicStatusOptions;
 }
 
 /** A class that creates the options, for `useClass` and `useExisting`. */

@@ -9,6 +9,7 @@ import type {
   MaintenanceModuleOptions,
   MicroservicesOptions,
   PageOptions,
+  PublicStatusOptions,
   ResponseOptions,
 } from './maintenance-options.js';
 import * as types from './option-types.js';
@@ -126,14 +127,19 @@ export const OPTIONS: Definitions<MaintenanceModuleOptions> = {
   bypass: { type: types.object, members: bypass },
 };
 
+const createPathType = (example: string): types.OptionType =>
+  types.createText(/^[\w\-./~]*[\w\-~][\w\-./~]*$/, `a path such as "${example}"`);
+
 const admin: Definitions<AdminOptions> = {
-  path: { type: types.createText(/^[\w\-./~]*[\w\-~][\w\-./~]*$/, 'a path such as "maintenance-mode"') },
+  path: { type: createPathType('maintenance-mode') },
   imports: { type: types.createList('modules') },
   guards: { type: types.createList('guard classes', types.callback.check) },
   decorators: { type: types.createList('class decorators', types.callback.check) },
   panel: { type: types.flag },
   trustedOrigins: { type: types.createList('origins', types.checkOrigin) },
 };
+
+const publicStatus: Definitions<PublicStatusOptions> = { path: { type: createPathType('maintenance-status') } };
 
 const mount: Definitions<NonNullable<MaintenanceModuleExtras['mount']>> = {
   edge: { type: types.flag },
@@ -145,6 +151,7 @@ export const EXTRAS: Definitions<MaintenanceModuleExtras> = {
   isGlobal: { type: types.flag },
   admin: { type: types.createSwitch('path, imports, guards, decorators, panel, trustedOrigins'), members: admin },
   mount: { type: types.object, members: mount },
+  publicStatus: { type: types.createSwitch('path'), members: publicStatus },
 };
 
 /** Returns the definition of an option, given by its dotted path, such as `exempt.urls`. */

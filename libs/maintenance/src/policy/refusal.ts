@@ -1,8 +1,7 @@
 import {
+  findLastEnding,
   getAnnouncedEnd,
-  ALL_SCOPES,
   toClientWindow,
-  getStart,
   type MaintenanceWindow,
   type StoredWindow,
 } from '../core/maintenance-window.js';
@@ -30,7 +29,7 @@ export class RefusalFactory {
    * @param now - milliseconds since the epoch
    */
   create(windows: readonly StoredWindow[], now: number): Refusal {
-    const covering = windows.length === 0 ? null : windows.reduce(pickLater);
+    const covering = windows.length === 0 ? null : findLastEnding(windows);
     const retryAfter = this.#computeRetryAfter(covering, now);
     const known = covering ? this.#byWindow.get(covering) : this.#withoutWindow;
     if (known?.retryAfter === retryAfter) return known;
@@ -46,16 +45,4 @@ export class RefusalFactory {
     const retryAfter = covering?.retryAfter ?? left;
     return retryAfter > 0 ? retryAfter : null;
   }
-}
-
-function pickLater(a: StoredWindow, b: StoredWindow): StoredWindow {
-  const difference = getAnnouncedEnd(b) - getAnnouncedEnd(a);
-  if (difference > 0) return b;
-  if (difference < 0) return a;
-  return getBreadth(b) > getBreadth(a) || (getBreadth(b) === getBreadth(a) && getStart(b) < getStart(a)) ? b : a;
-}
-
-// Of windows that end together, the broader one tells the caller more.
-function getBreadth(window: StoredWindow): number {
-  return (window.scope === ALL_SCOPES ? 2 : 0) + (window.mode === 'full' ? 1 : 0);
 }
