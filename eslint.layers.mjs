@@ -56,6 +56,7 @@ export const ROOMS = {
     contents: 'the command line',
     imports: ['options', 'page', 'drain', 'leases', 'policy', 'storage', 'core', 'errors', 'utils'],
   },
+  client: { contents: 'the client for browsers and Node, which contains nothing else', imports: ['core'] },
   testing: { contents: 'the test kit for storages and clocks', imports: ['storage', 'core', 'errors', 'utils'] },
 };
 
@@ -66,7 +67,7 @@ const SHARED = ['maintenance.constants.ts', 'nest-internals.ts', 'packages.cjs']
 export const PROVIDER_IMPORTS = ['maintenance.config.ts', 'options', 'storage'];
 
 /** The rooms behind entry points of their own. */
-const SEPARATE_ROOMS = ['health', 'cli', 'testing'];
+const SEPARATE_ROOMS = ['health', 'client', 'cli', 'testing'];
 const MODULE_ROOMS = Object.keys(ROOMS).filter((room) => !SEPARATE_ROOMS.includes(room));
 
 /** The files beside the folders, and the layers that each may import. */
@@ -97,6 +98,7 @@ export const ROOT_FILES = {
   'redis.ts': ['storage'],
   's3.ts': ['storage'],
   'terminus.ts': ['health'],
+  'client.ts': ['client', 'core'],
 };
 
 /** Returns the layer of a file of the library: its folder, or its own name. */

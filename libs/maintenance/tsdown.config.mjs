@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { defineConfig } from 'tsdown';
 
-const ENTRIES = ['index', 's3', 'redis', 'terminus', 'cli/index', 'testing/index'];
+const ENTRIES = ['index', 's3', 'redis', 'terminus', 'client', 'cli/index', 'testing/index'];
 /** The entry points that load nothing of Nest. */
 const WITHOUT_NEST = ['s3', 'redis', 'testing/index'];
 const toPath = (entry) => join(import.meta.dirname, `src/${entry}.ts`);
@@ -63,6 +63,7 @@ const ON_DEMAND_CHUNKS = [
   { name: 'page', test: /\/src\/(?:page\/page-template|cli\/page-command)(?!.*\.d\.ts$)/ },
   { name: 'panel', test: /\/src\/admin\/panel\/(?!.*\.d\.ts$)/ },
   { name: 'jobs', test: /\/src\/jobs\/(?!.*\.d\.ts$)/ },
+  { name: 'public-status', test: /\/src\/http\/(?:public-status\/|stream-hub)(?!.*\.d\.ts$)/ },
   { name: 'transports', test: /\/(?:call-in-flight|handler-context|watch-for-refusal|event-stream-transport)\.ts$/ },
 ];
 

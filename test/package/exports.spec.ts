@@ -81,7 +81,10 @@ const ENTRY_POINTS: Record<string, EntryPoint> = {
       'PageTexts',
       'PendingInstance',
       'PendingReason',
+      'PlannedMaintenance',
       'Problem',
+      'PublicStatus',
+      'PublicStatusOptions',
       'RefusedEventHandler',
       'Refusal',
       'ResponseFormat',
@@ -109,6 +112,11 @@ const ENTRY_POINTS: Record<string, EntryPoint> = {
     file: 'terminus',
     values: ['MaintenanceHealthIndicator'],
     types: ['MaintenanceHealth'],
+  },
+  'nestjs-maintenance/client': {
+    file: 'client',
+    values: ['maintenanceOf', 'watchMaintenance'],
+    types: ['MaintenanceMode', 'MaintenanceRefusal', 'PlannedMaintenance', 'PublicStatus'],
   },
   'nestjs-maintenance/cli': { file: 'cli/index', values: ['MaintenanceCliModule'], types: [] },
   'nestjs-maintenance/testing': {

@@ -68,6 +68,7 @@ const OPTIONAL_CHUNKS = [
   'graphql-transport',
   'jobs',
   'microservice-transport',
+  'public-status',
   'redis-state-storage',
   's3-state-storage',
   'websocket-transport',

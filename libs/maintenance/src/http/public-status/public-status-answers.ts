@@ -3,7 +3,7 @@ import type { MonitorSnapshot, StateMonitor } from '../../core/state-monitor.js'
 import { findMessage, type PageLanguages } from '../../page/page-languages.js';
 import { encodeEvent } from '../stream-hub.js';
 
-/** What a reader of the public status asks for. */
+/** A reader of the public status: the scopes and languages that it asks for. */
 export interface StatusReader {
   /** The scopes to which the status is narrowed; empty for all. */
   readonly scopes: readonly string[];
