@@ -59,7 +59,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['libs/maintenance/src/**/*.ts'],
+    files: ['libs/maintenance/src/**/*.{ts,tsx}'],
     ignores: ['**/*.spec.ts', '**/maintenance-logger.ts'],
     rules: {
       'no-restricted-syntax': [

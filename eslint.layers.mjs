@@ -146,7 +146,7 @@ const importDirection = {
 
 /** The configuration of ESLint for the layers. */
 export default {
-  files: ['libs/maintenance/src/**/*.ts'],
+  files: ['libs/maintenance/src/**/*.{ts,tsx}'],
   ignores: ['**/*.spec.ts'],
   plugins: { layers: { rules: { 'import-direction': importDirection } } },
   rules: { 'layers/import-direction': 'error' },

@@ -7,7 +7,7 @@ const PUBLIC_OF = '^(scopesOf|maintenanceOf)$';
 export default [
   { rules: { 'max-len': ['error', { code: 1000, comments: 120, ignoreUrls: true }] } },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
     rules: {
       '@typescript-eslint/naming-convention': [
         'error',
@@ -26,7 +26,7 @@ export default [
     },
   },
   {
-    files: ['libs/maintenance/src/**/*.ts'],
+    files: ['libs/maintenance/src/**/*.{ts,tsx}'],
     ignores: ['**/*.spec.ts'],
     plugins: { tsdoc },
     rules: { 'tsdoc/syntax': 'error' },

@@ -12,7 +12,7 @@ const PLACES = [
   'CONTRIBUTING.md',
   'CHANGELOG.md',
 ];
-const EXTENSIONS = new Set(['.ts', '.mjs', '.js', '.md', '.html', '.hbs']);
+const EXTENSIONS = new Set(['.ts', '.tsx', '.mjs', '.js', '.md', '.html', '.hbs']);
 const SKIPPED = new Set(['node_modules', 'dist', 'results']);
 
 const WORDS = [

@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 import { minifySync, transformSync } from 'rolldown/experimental';
+import { minifyStyle } from './minify-style.mjs';
 
 const FOLDER = 'libs/maintenance/src/page';
 const TARGET = `${FOLDER}/page-assets.ts`;
@@ -14,15 +15,8 @@ function createScript() {
   return minifySync('page-client.js', code, { compress: { target: 'es2020' } }).code.trim();
 }
 
-/** Removes comments and spaces. The style has no text in which they matter but quoted names of fonts. */
 function createStyle() {
-  return readFileSync(`${FOLDER}/client/page.css`, 'utf8')
-    .replace(/\/\*[^]*?\*\//g, '')
-    .replace(/\s+/g, ' ')
-    .replace(/ ?([{};,]) ?/g, '$1')
-    .replace(/: /g, ':')
-    .replace(/;}/g, '}')
-    .trim();
+  return minifyStyle(readFileSync(`${FOLDER}/client/page.css`, 'utf8'));
 }
 
 function createModule(script, style) {

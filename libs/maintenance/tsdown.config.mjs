@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { defineConfig } from 'tsdown';
+import { panelAssets } from '../../scripts/build-panel.mjs';
 
 const ENTRIES = ['index', 's3', 'redis', 'terminus', 'client', 'cli/index', 'testing/index'];
 /** The entry points that load nothing of Nest. */
@@ -128,6 +129,7 @@ const library = defineConfig({
 const shared = defineConfig({
   entry: { texts: 'src/page/languages/index.ts', panel: 'src/admin/panel/panel-assets.ts' },
   format: 'cjs',
+  plugins: [panelAssets],
   outDir: 'dist',
   clean: false,
   dts: false,

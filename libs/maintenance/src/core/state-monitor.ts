@@ -223,6 +223,11 @@ export class StateMonitor {
     return this.#state;
   }
 
+  /** The error of the last read; `null` if it succeeded. */
+  get error(): Error | null {
+    return this.#error;
+  }
+
   /** The health of the source. */
   get health(): SourceHealth {
     return {

@@ -1,5 +1,2 @@
-/** The browser side of the panel: its script, its style and the elements that the script fills. */
-export const PANEL_DOCUMENT = {
-  style: 'body{font-family:system-ui,sans-serif;margin:2rem}',
-  script: 'document.getElementById("panel").textContent="The panel is not built yet.";',
-};
+/** The browser part of the panel. The build puts the files of `client/` here, see scripts/build-panel.mjs. */
+export const PANEL_DOCUMENT = { style: '', script: '' };

@@ -3,6 +3,7 @@ import type { DiscoveryService } from '@nestjs/core';
 import type { HistoryEntry } from '../../core/maintenance-state.js';
 import { createStatus } from '../../core/create-status.js';
 import { listOccurrences } from '../../core/recurrence.js';
+import { isStorageError, type MaintenanceStorageErrorCode } from '../../errors/maintenance-storage.error.js';
 import type { StateMonitor } from '../../core/state-monitor.js';
 import { SCOPES_METADATA } from '../../maintenance.constants.js';
 import type { MaintenanceModuleOptions } from '../../options/maintenance-options.js';
@@ -62,6 +63,8 @@ export class PanelStateBuilder {
       scopes: this.#getScopes(),
       forcedBy: enabled === undefined ? null : given?.enabled === undefined ? 'MAINTENANCE_MODE' : 'enabled',
       onStorageFailure,
+      storageErrorCode: monitor.error === null ? null : getStorageErrorCode(monitor.error),
+      programWindows: this.#listProgramWindows(),
       fleet,
       occurrences: this.#listOccurrences(),
     };
@@ -86,6 +89,11 @@ export class PanelStateBuilder {
     return this.#scopes;
   }
 
+  #listProgramWindows(): string[] {
+    const windows = this.deps.monitor.state?.windows ?? [];
+    return windows.filter(({ leaseUntil, isOwned }) => leaseUntil !== undefined || isOwned).map(({ id }) => id);
+  }
+
   #listOccurrences(): Record<string, PanelOccurrence[]> {
     const { monitor, clock } = this.deps;
     const recurring = (monitor.state?.windows ?? []).filter(({ recurrence }) => recurrence !== undefined);
@@ -96,6 +104,10 @@ export class PanelStateBuilder {
       ]),
     );
   }
+}
+
+function getStorageErrorCode(error: Error): MaintenanceStorageErrorCode {
+  return isStorageError(error) ? error.code : 'unavailable';
 }
 
 // Another version may have written more, which may be secret.

@@ -2,6 +2,7 @@ import type { HistoryEntry } from '../../core/maintenance-state.js';
 import type { InstanceReport } from '../../core/instance-report.js';
 import type { MaintenanceStatus } from '../../core/maintenance-status.js';
 import type { MaintenanceWindow } from '../../core/maintenance-window.js';
+import type { MaintenanceStorageErrorCode } from '../../errors/maintenance-storage.error.js';
 import type { PendingInstance } from '../../drain/drain-report.js';
 
 /**
@@ -39,6 +40,10 @@ export interface PanelState {
   /** The setting that decides instead of the storage, such as `MAINTENANCE_MODE`; `null` where there is none. */
   forcedBy: string | null;
   onStorageFailure: 'last-known' | 'on' | 'off';
+  /** The kind of `status.storage.error`: a change replaces corrupt or lost content, and the others block it. */
+  storageErrorCode: MaintenanceStorageErrorCode | null;
+  /** The ids of the windows that belong to a running program (`run`, `during()`), which stops if one is turned off. */
+  programWindows: string[];
   fleet: PanelFleet;
   /** For each window that recurs, the next occurrences. */
   occurrences: Record<string, PanelOccurrence[]>;
