@@ -12,7 +12,6 @@ import {
   type PipeTransform,
 } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
-import { ThrottlerGuard, ThrottlerModule } from '@nestjs/throttler';
 import { MaintenanceOptionsError, MaintenanceModule } from 'nestjs-maintenance';
 import { map, type Observable } from 'rxjs';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
@@ -111,14 +110,6 @@ describe.each(ADAPTERS)('the routes of the public status (%s)', (adapter) => {
     await running.maintenance.enable();
     expect((await get('/maintenance-status?scope=x')).json()).toMatchObject({ active: true });
     expect(seen).toEqual([]);
-  });
-
-  it('are not counted by @nestjs/throttler', async () => {
-    await startWith({
-      imports: [ThrottlerModule.forRoot([{ ttl: 60_000, limit: 1 }])],
-      providers: [{ provide: APP_GUARD, useClass: ThrottlerGuard }],
-    });
-    for (let count = 0; count < 3; count++) expect((await get('/maintenance-status?scope=a&other=b')).status).toBe(200);
   });
 
   it.each([
