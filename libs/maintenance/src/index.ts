@@ -44,6 +44,7 @@ export type { PageContext } from './page/page-context.js';
 export type { PageTexts } from './page/page-texts.js';
 export type { Access } from './policy/handler-rules.js';
 export type { Refusal } from './policy/refusal.js';
+export type { RefusedCall } from './policy/refusal-channel.js';
 export { MaintenanceAbortedError } from './errors/maintenance-aborted.error.js';
 export { Clock } from './utils/clock.js';
 export { MaintenanceForcedError } from './errors/maintenance-forced.error.js';

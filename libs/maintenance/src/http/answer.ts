@@ -29,14 +29,22 @@ export type RawResponse = Pick<
   'setHeader' | 'removeHeader' | 'statusCode' | 'headersSent' | 'getHeader'
 > & { [PRESERVED_STATUS]?: boolean; [ENFORCED_HEADERS]?: EnforcedHeaders };
 
-type EnforcedHeaders = 'exempt' | { status: number; refusal: Refusal };
+type EnforcedHeaders = 'exempt' | { status: number; refusal: Refusal; onSent?: OnRefusalSent };
+
+/** Called with the status when a refusal is sent. */
+export type OnRefusalSent = (status: number) => void;
 
 /**
  * Ensures that a refused response is sent with the status and the headers of the refusal, even where a filter of the
  * application writes it.
  */
-export function enforceRefusalHeaders(response: RawResponse, status: number, refusal: Refusal): void {
-  enforceHeaders(response, { status, refusal });
+export function enforceRefusalHeaders(
+  response: RawResponse,
+  status: number,
+  refusal: Refusal,
+  onSent?: OnRefusalSent,
+): void {
+  enforceHeaders(response, { status, refusal, onSent });
 }
 
 /** Keeps the response to an exempt request out of shared caches. A response that is refused in part stays a refusal. */
@@ -62,7 +70,10 @@ function createPrivateCaching(response: RawResponse): string {
   return isFixed ? 'private, no-store, no-transform' : 'private, no-store';
 }
 
-function writeRefusalHeaders(response: RawResponse, { status, refusal }: Exclude<EnforcedHeaders, 'exempt'>): void {
+function writeRefusalHeaders(
+  response: RawResponse,
+  { status, refusal, onSent }: Exclude<EnforcedHeaders, 'exempt'>,
+): void {
   const { 'Retry-After': retryAfter, ...headers } = createRefusalHeaders(refusal);
   if (!response[PRESERVED_STATUS]) {
     response.statusCode = status;
@@ -72,6 +83,7 @@ function writeRefusalHeaders(response: RawResponse, { status, refusal }: Exclude
   response.removeHeader('ETag');
   loadVary()(response as ServerResponse, VARY);
   exposeHeaders(response);
+  onSent?.(response.statusCode);
 }
 
 /**

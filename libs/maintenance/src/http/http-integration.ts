@@ -91,6 +91,11 @@ export class HttpIntegration {
     return this.#bridge?.restoreUrl?.(request) ?? request;
   }
 
+  /** Returns the path of the route that takes a request; `undefined` where there is none. */
+  getRoutePattern(request: HttpRequest): string | undefined {
+    return this.#bridge?.getRoutePattern(request);
+  }
+
   /** Ends a request with an answer. */
   send(response: unknown, answer: Answer): void {
     this.#bridge?.send(response, answer);

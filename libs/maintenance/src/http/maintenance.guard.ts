@@ -2,6 +2,7 @@ import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@ne
 import { HandlerRulesReader, type HandlerRules } from '../policy/handler-rules.js';
 import { MaintenancePolicy, type Decision, type PolicyInput } from '../policy/maintenance-policy.js';
 import type { Refusal } from '../policy/refusal.js';
+import { publishRefusal } from '../policy/refusal-channel.js';
 import { TransportAdapters } from '../policy/transport-adapters.js';
 import { MaintenanceException } from './maintenance.exception.js';
 import { Responder } from './responder.js';
@@ -64,6 +65,12 @@ export class MaintenanceGuard implements CanActivate {
   protected async refuse(context: ExecutionContext, refusal: Refusal): Promise<unknown> {
     const transport = this.transports.find(context.getType());
     if (transport?.createError) return transport.createError(refusal, context);
+    publishRefusal(refusal, () => ({
+      route: `${context.getClass().name}.${context.getHandler().name}`,
+      method: 'call',
+      transport: context.getType(),
+      status: this.responder.statusCode,
+    }));
     const problem = await this.responder.createProblemWithMembers(refusal, null);
     return new MaintenanceException(refusal, problem, this.#getRules(context).isEventStream);
   }

@@ -1,5 +1,6 @@
 import type { Decision, MaintenancePolicy } from '../policy/maintenance-policy.js';
 import type { Refusal } from '../policy/refusal.js';
+import { describeRoute, hasRefusalSubscribers, publishRefusal } from '../policy/refusal-channel.js';
 import type { PolicyRequest } from '../policy/request-path.js';
 import {
   preserveStatus,
@@ -9,7 +10,7 @@ import {
   type RawResponse,
 } from './answer.js';
 import type { BypassLink } from './bypass-link.js';
-import type { SharedEndpoints } from './shared-endpoints.js';
+import type { SharedEndpoint, SharedEndpoints } from './shared-endpoints.js';
 import type { HttpRequest } from './http-request.interface.js';
 import type { Responder } from './responder.js';
 import { NO_HANDLERS, type ResolvedHandlers, type RoutedHandlers } from './routed-handlers.js';
@@ -20,6 +21,8 @@ export interface HttpExchange {
   response: RawResponse;
   /** Passes the request on to the next middleware or hook. */
   proceed: () => void;
+  /** Returns the path of the route that takes a request; `undefined` where there is none. */
+  getRoutePattern: (request: HttpRequest) => string | undefined;
   /** Ends the request with an answer. */
   send: (answer: Answer) => void;
   /** Sets the headers of CORS and the like before a refusal, where the adapter would set them later. */
@@ -75,16 +78,33 @@ export class MaintenanceMiddleware {
     const endpoint = this.endpoints.find(request.url);
     const ready = endpoint ? null : this.responder.findReadyAnswer(refusal, request, isEventStream(handlers));
     if (ready && exchange.sendRefusal) {
+      this.#publish(refusal, exchange, ready.status);
       // Node first parses what arrived with the head, and calls its other listeners: a malformed body gets 400, not
       // two answers.
       return process.nextTick(exchange.sendRefusal, ready);
     }
-    enforceRefusalHeaders(response, this.responder.statusCode, refusal);
-    const answer = endpoint?.createAnswer(refusal, request) ?? ready;
+    const endpointAnswer = endpoint?.createAnswer(refusal, request);
+    const onSent = hasRefusalSubscribers()
+      ? (status: number) => this.#publish(refusal, exchange, status, endpointAnswer ? endpoint : undefined)
+      : undefined;
+    enforceRefusalHeaders(response, this.responder.statusCode, refusal, onSent);
+    const answer = endpointAnswer ?? ready;
     if (answer) return send(answer);
     void this.responder.createAnswer(refusal, request, isEventStream(handlers)).then((answer) => {
       preserveStatus(response, answer);
       send(answer);
+    });
+  }
+
+  #publish(
+    refusal: Refusal,
+    { request, getRoutePattern }: HttpExchange,
+    status: number,
+    endpoint?: Pick<SharedEndpoint, 'path' | 'transport'>,
+  ): void {
+    publishRefusal(refusal, () => {
+      const pattern = endpoint?.path ?? getRoutePattern(request) ?? this.endpoints.find(request.url)?.path;
+      return { ...describeRoute(request.method, pattern), transport: endpoint?.transport ?? 'http', status };
     });
   }
 

@@ -6,6 +6,10 @@ import type { ResolvedHandlers } from './routed-handlers.js';
 
 /** A URL that many handlers share without routes of their own, such as that of GraphQL. */
 export interface SharedEndpoint {
+  /** The path, with the global prefix. */
+  readonly path: string;
+  /** The transport that its calls belong to. */
+  readonly transport: string;
   /**
    * Returns the handlers that a request may reach; the middleware refuses a request if all of them would be refused.
    */
@@ -20,12 +24,9 @@ export class SharedEndpoints {
   /** Whether the router ignores case and accepts longer paths, as Express does for mounted middleware. */
   hasLooseMatching = false;
 
-  /**
-   * Adds an endpoint.
-   *
-   * @param path - with the global prefix
-   */
-  add(path: string, endpoint: SharedEndpoint): void {
+  /** Adds an endpoint. */
+  add(endpoint: SharedEndpoint): void {
+    const { path } = endpoint;
     const normal = normalizePath(path) ?? path;
     this.#byPath.set(this.hasLooseMatching ? normal.toLowerCase() : normal, endpoint);
   }

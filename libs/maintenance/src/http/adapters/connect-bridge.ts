@@ -99,6 +99,11 @@ export class ConnectBridge implements HttpBridge {
     return originalUrl === request.url ? request : copyWithUrl(request, originalUrl);
   }
 
+  readonly getRoutePattern = (request: HttpRequest & { originalUrl?: string }): string | undefined => {
+    const { method, url, originalUrl = url } = request;
+    return this.#findCandidateRoutes({ method, url: originalUrl })[0]?.path;
+  };
+
   send(response: unknown, answer: Answer): void {
     sendAnswer(response as ConnectResponse, answer);
   }
@@ -109,7 +114,7 @@ export class ConnectBridge implements HttpBridge {
     const accessors: RequestAccessors<ConnectRequest> = {
       getOriginalRequest,
       resolveHandlers: (request) => this.#resolveHandlers(getOriginalRequest(request)),
-      getRoutePattern: (request) => this.#findCandidateRoutes(getOriginalRequest(request))[0]?.path,
+      getRoutePattern: (request) => this.getRoutePattern(getOriginalRequest(request)),
     };
     const middleware: Handler = (request, response, next) => {
       trackRequest(request, response, accessors, tracking);
@@ -159,7 +164,9 @@ export class ConnectBridge implements HttpBridge {
   }
 
   #createExchange(request: ConnectRequest, response: ConnectResponse, proceed: () => void): HttpExchange {
-    return { request: getOriginalRequest(request), response, proceed, send: (answer) => this.send(response, answer) };
+    const { getRoutePattern } = this;
+    const send = (answer: Answer): void => this.send(response, answer);
+    return { request: getOriginalRequest(request), response, proceed, getRoutePattern, send };
   }
 
   #resolveHandlers(request: Pick<PolicyRequest, 'method' | 'url'>): ResolvedHandlers {

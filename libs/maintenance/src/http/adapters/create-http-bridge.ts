@@ -30,6 +30,7 @@ function createGuardOnlyBridge(adapter: AbstractHttpAdapter): HttpBridge {
     installMiddleware: () => undefined,
     getRawResponse: (response) => ((response as { raw?: RawResponse }).raw ?? response) as RawResponse,
     toPolicyRequest: toPlainRequest,
+    getRoutePattern: () => undefined,
     send: (response, { status, headers, body }) => {
       for (const [name, value] of Object.entries(headers)) adapter.setHeader(response, name, value);
       adapter.reply(response, body, status);

@@ -92,6 +92,13 @@ export class ExpressBridge implements HttpBridge {
     return copyWithUrl(request, baseUrl.slice(mountPath.length) + stripOrigin(request.url));
   }
 
+  readonly getRoutePattern = (request: HttpRequest): string | undefined => {
+    const isRoute = ({ handle }: { handle: object }): boolean => !this.#middleware.has(handle);
+    const routes = this.#findMatchingRoutes(this.#getOriginalRequest(request as Request));
+    const route = routes.find(({ stack }) => stack.some(isRoute));
+    return route && String(route.path);
+  };
+
   send(response: unknown, answer: Answer): void {
     sendAnswer(response as Response, answer);
   }
@@ -102,7 +109,7 @@ export class ExpressBridge implements HttpBridge {
     const accessors: RequestAccessors<Request> = {
       getOriginalRequest: (request) => this.#getOriginalRequest(request),
       resolveHandlers: (request) => this.#resolveHandlers(this.#getOriginalRequest(request)),
-      getRoutePattern: (request) => this.#getRoutePattern(this.#getOriginalRequest(request)),
+      getRoutePattern: (request) => this.getRoutePattern(request),
     };
     patchMethod(
       this.adapter.getInstance<ExpressApplicationInternals>(),
@@ -167,9 +174,10 @@ export class ExpressBridge implements HttpBridge {
   #createExchange(request: Request, response: Response, proceed: () => void): HttpExchange {
     const send = (answer: Answer): void => this.send(response, answer);
     const sendRefusal = (answer: Answer): void => this.#sendRefusal(response, answer);
+    const { getRoutePattern } = this;
     return hasPatchedResponse(response)
-      ? { request, response, proceed, send }
-      : { request, response, proceed, send, sendRefusal };
+      ? { request, response, proceed, getRoutePattern, send }
+      : { request, response, proceed, getRoutePattern, send, sendRefusal };
   }
 
   #isAdmin(request: Request): boolean {
@@ -216,12 +224,6 @@ export class ExpressBridge implements HttpBridge {
         (layer) => layer.route && acceptsMethod(layer.route.methods, verb) && matchesPath(layer, path),
       )
       .map((layer) => layer.route!);
-  }
-
-  #getRoutePattern(request: Routable): string | undefined {
-    const isRoute = ({ handle }: { handle: object }): boolean => !this.#middleware.has(handle);
-    const route = this.#findMatchingRoutes(request).find(({ stack }) => stack.some(isRoute));
-    return route && String(route.path);
   }
 
   #resolveHandlers(request: Routable): ResolvedHandlers {

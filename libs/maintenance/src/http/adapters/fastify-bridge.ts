@@ -12,7 +12,14 @@ import type { HttpRequest } from '../http-request.interface.js';
 import { trackHandlerResult, trackRequest, type RequestAccessors } from '../../drain/request-in-flight.js';
 import { addViewLocals } from '../view-locals.js';
 import { NO_HANDLERS, type ResolvedHandlers } from '../routed-handlers.js';
-import { FastifyExchanges, runHook, sendAnswer, type Hook, type HookedAdapter } from './fastify-exchanges.js';
+import {
+  FastifyExchanges,
+  getRoutePattern,
+  runHook,
+  sendAnswer,
+  type Hook,
+  type HookedAdapter,
+} from './fastify-exchanges.js';
 import {
   toPlainRequest,
   ROUTE_METHODS,
@@ -92,6 +99,10 @@ export class FastifyBridge implements HttpBridge {
     sendAnswer(response as FastifyReply, answer);
   }
 
+  getRoutePattern(request: HttpRequest): string | undefined {
+    return getRoutePattern(request);
+  }
+
   restoreUrl<T extends PolicyRequest>(request: T): T {
     const raw = (request as T & { raw?: object }).raw ?? request;
     const { originalUrl, [this.#rewrittenUrlKey]: rewrittenUrl } = raw as RewrittenRequest;
@@ -123,7 +134,7 @@ export class FastifyBridge implements HttpBridge {
     const accessors: RequestAccessors<FastifyReply> = {
       getOriginalRequest: ({ request }) => this.restoreUrl(request),
       resolveHandlers: ({ request }) => this.#getHandlers(request),
-      getRoutePattern: ({ request }) => request.routeOptions.url,
+      getRoutePattern: ({ request }) => getRoutePattern(request),
       // Over HTTP/2, Node never delivers a reply to a stream that was reset.
       onAnswered: (reply, answered) =>
         void patchMethod(reply, 'send', (send) => (...args) => {

@@ -44,6 +44,7 @@ export class FastifyExchanges {
       request,
       response: reply.raw,
       proceed,
+      getRoutePattern,
       send,
       sendRefusal: isChangedByHooks ? undefined : sendRefusal,
     };
@@ -124,6 +125,12 @@ export class FastifyExchanges {
     );
     return this.#contextSymbol && (request as unknown as Record<symbol, RouteContext | undefined>)[this.#contextSymbol];
   }
+}
+
+/** Returns the path of the route; `undefined` for an unknown URL, also while Fastify runs its handler for them. */
+export function getRoutePattern(request: object): string | undefined {
+  const { is404, routeOptions } = request as FastifyRequest;
+  return is404 ? undefined : routeOptions?.url;
 }
 
 /** Sends an answer through Fastify, unless the reply was sent before. */

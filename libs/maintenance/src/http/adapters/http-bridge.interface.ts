@@ -29,6 +29,8 @@ export interface HttpBridge {
   toPolicyRequest(raw: IncomingMessage): HttpRequest;
   /** Returns the request with the URL that the router got, where the framework has cut off a part of it since. */
   restoreUrl?<T extends PolicyRequest>(request: T): T;
+  /** Returns the path of the route that takes a request; `undefined` where there is none. */
+  getRoutePattern(request: HttpRequest): string | undefined;
   /** Ends a request with an answer. */
   send(response: unknown, answer: Answer): void;
 }

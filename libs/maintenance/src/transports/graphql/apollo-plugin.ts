@@ -24,7 +24,7 @@ type FrameworkRequest = PolicyRequest & { body?: unknown };
  * decided here.
  */
 export function createMaintenancePlugin(server: GraphqlServer): ApolloPlugin {
-  const { admission, requests, responses } = server;
+  const { admission, requests, responses, refusedOperations } = server;
   const didResolveOperation = async (resolved: ResolvedOperation): Promise<void> => {
     const { document, operationName, contextValue } = resolved;
     const operation = toOperation(document, operationName);
@@ -33,6 +33,7 @@ export function createMaintenancePlugin(server: GraphqlServer): ApolloPlugin {
     if (decision === 'exempt') responses.markExempt(contextValue);
     if (!isRefusal(decision)) return;
     responses.markRefused(contextValue, decision);
+    refusedOperations.publish(decision, contextValue, operation.kind);
     throw server.createError(decision);
   };
   return { requestDidStart: async () => (admission.isIdle ? undefined : { didResolveOperation }) };
@@ -43,7 +44,7 @@ export function createMaintenancePlugin(server: GraphqlServer): ApolloPlugin {
  * refused before it is called.
  */
 export function createGuardedContext(server: GraphqlServer, context: ContextFunction): ContextFunction {
-  const { admission, deps, responses } = server;
+  const { admission, deps, responses, refusedOperations } = server;
   return async (...args) => {
     const [first, reply] = args as [{ req?: object; res?: unknown } & object, unknown];
     if (getSocketExtra(first)) return context(...args);
@@ -54,6 +55,7 @@ export function createGuardedContext(server: GraphqlServer, context: ContextFunc
       const refusal = server.decideEarly(deps.httpIntegration.restoreUrl(request));
       if (refusal) {
         responses.markRefused({ req: request }, refusal);
+        refusedOperations.publish(refusal, { req: request });
         throw server.createError(refusal);
       }
     }

@@ -12,8 +12,10 @@ import { createRefusalError } from './refused-operation.error.js';
 import { hasOperation } from './graphql-operation.js';
 
 /** Creates the description of a GraphQL endpoint for the maintenance middleware. */
-export function createGraphqlEndpoint(route: ResolvedHandlers, status: number): SharedEndpoint {
+export function createGraphqlEndpoint(path: string, route: ResolvedHandlers, status: number): SharedEndpoint {
   return {
+    path,
+    transport: 'graphql',
     resolveHandlers: (request) =>
       route === 'unclear' || (hasOperation(request) && !wantsPage(request)) ? route : NO_HANDLERS,
     createAnswer: (refusal, request) => {
@@ -71,6 +73,15 @@ export class GraphqlResponses {
       const execution = execute({ ...request, context });
       return execution;
     });
+  }
+
+  /**
+   * Whether an operation came in an HTTP request, not over a socket.
+   *
+   * @param context - the GraphQL context of an operation
+   */
+  isOverHttp(context: unknown): boolean {
+    return this.#findRawResponse(context) !== null;
   }
 
   /** @param context - the GraphQL context of an operation */

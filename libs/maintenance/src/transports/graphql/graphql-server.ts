@@ -6,6 +6,7 @@ import type { DriverOptions } from './graphql-driver.js';
 import { createRefusalError } from './refused-operation.error.js';
 import type { GraphqlResponses } from './graphql-responses.js';
 import { toOperation, parseSentOperations, type SentOperation } from './graphql-operation.js';
+import type { RefusedOperations } from './refused-operations.js';
 import type { GraphqlRequests } from './graphql-requests.js';
 import { RootFields } from './root-fields.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
@@ -28,6 +29,7 @@ export class GraphqlServer {
     readonly graphql: GraphqlLibrary,
     readonly requests: GraphqlRequests,
     readonly responses: GraphqlResponses,
+    readonly refusedOperations: RefusedOperations,
     { path, include }: Pick<DriverOptions, 'path' | 'include'>,
   ) {
     this.path = path;

@@ -25,6 +25,7 @@ import { GraphqlRequests } from './graphql-requests.js';
 import { GraphqlServer, type GraphqlLibrary } from './graphql-server.js';
 import { trackOperations } from './track-operations.js';
 import { OpenSubscriptions, type SubscriptionHooks } from './open-subscriptions.js';
+import { RefusedOperations } from './refused-operations.js';
 import { refuseUpgrade } from '../refuse-upgrade.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
 
@@ -39,6 +40,7 @@ export class GraphqlTransport implements TransportAdapter {
   readonly type = 'graphql';
   readonly #requests: GraphqlRequests;
   readonly #responses: GraphqlResponses;
+  readonly #refusedOperations: RefusedOperations;
   readonly #openSubscriptions = new OpenSubscriptions();
   #unsubscribe: () => void = () => undefined;
 
@@ -48,6 +50,7 @@ export class GraphqlTransport implements TransportAdapter {
   ) {
     this.#requests = new GraphqlRequests(deps.httpIntegration);
     this.#responses = new GraphqlResponses(deps.httpIntegration, deps.statusCode);
+    this.#refusedOperations = new RefusedOperations(deps, this.#requests, this.#responses);
   }
 
   static async create(deps: TransportDeps): Promise<GraphqlTransport> {
@@ -63,7 +66,10 @@ export class GraphqlTransport implements TransportAdapter {
   }
 
   createError(refusal: Refusal, context: ExecutionContext): RefusedOperationError {
-    this.#responses.markRefused(getGraphqlContext(context), refusal);
+    const graphqlContext = getGraphqlContext(context);
+    this.#responses.markRefused(graphqlContext, refusal);
+    const info = context.getArgByIndex<ResolverInfo | undefined>(getInfoIndex(context));
+    this.#refusedOperations.publishOnce(refusal, graphqlContext, info?.operation);
     return new RefusedOperationError(refusal);
   }
 
@@ -90,13 +96,18 @@ export class GraphqlTransport implements TransportAdapter {
     const start = driver.start.bind(driver);
     driver.start = async (options) => {
       const given = 'server' in options ? options.server : options;
-      const server = new GraphqlServer(this.deps, this.graphql, this.#requests, this.#responses, given);
+      const server = new GraphqlServer(
+        this.deps,
+        this.graphql,
+        this.#requests,
+        this.#responses,
+        this.#refusedOperations,
+        given,
+      );
       const guarded = this.#guardDriver(driver, given, server);
       const { endpoints, hasGlobalGuard, statusCode } = this.deps;
-      endpoints.add(
-        given.path,
-        createGraphqlEndpoint(hasGlobalGuard ? server.admission.allRules : 'unclear', statusCode),
-      );
+      const route = hasGlobalGuard ? server.admission.allRules : 'unclear';
+      endpoints.add(createGraphqlEndpoint(given.path, route, statusCode));
       await start('server' in options ? { ...options, server: guarded } : guarded);
       this.#responses.trackExecutions(driver.instance);
       const sockets = driver._subscriptionService;
@@ -139,7 +150,7 @@ export class GraphqlTransport implements TransportAdapter {
       this.deps.inFlight.addUncounted(`GraphQL operations over WebSockets, as the ${name} is not known`);
   }
 
-  #refuseUpgrades(upgrading: UpgradingServer, { admission, canDecideEarly }: GraphqlServer): void {
+  #refuseUpgrades(upgrading: UpgradingServer, { admission, canDecideEarly, path }: GraphqlServer): void {
     const { httpIntegration, statusCode, upgrades } = this.deps;
     upgrades.delegate((request) => upgrading.shouldHandle(request));
     if (!canDecideEarly) return;
@@ -148,6 +159,7 @@ export class GraphqlTransport implements TransportAdapter {
       const isRefusable = !admission.isIdle && upgrading.shouldHandle(request);
       const refusal = isRefusable ? admission.decideEarly(httpIntegration.toPolicyRequest(request)) : null;
       if (!refusal) return handleUpgrade(request, socket, head, done);
+      this.#refusedOperations.publishHandshake(refusal, path);
       const headers = { 'Content-Type': 'application/json; charset=utf-8' };
       refuseUpgrade(socket, { status: statusCode, headers, body: createErrorBody(refusal) }, refusal);
     };

@@ -108,7 +108,9 @@ async function findRefusalErrors(
   const { admission, requests } = server;
   if (!server.canDecideEarly || admission.isIdle) return undefined;
   const decision = operation && (await admission.decide(operation, requests.find(context), false));
-  return decision !== null && isRefusal(decision) ? [server.createError(decision)] : undefined;
+  if (decision === null || !isRefusal(decision)) return undefined;
+  server.refusedOperations.publish(decision, context, operation?.kind);
+  return [server.createError(decision)];
 }
 
 function decideSubscriptionAgain(

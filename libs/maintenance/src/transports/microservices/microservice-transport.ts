@@ -2,13 +2,14 @@ import type { ExecutionContext } from '@nestjs/common';
 import type * as microservices from '@nestjs/microservices';
 import { isObservable, type Subscription } from 'rxjs';
 import type { Refusal } from '../../policy/refusal.js';
+import { publishRefusal } from '../../policy/refusal-channel.js';
 import type { TransportAdapter } from '../../policy/transport-adapters.js';
 import { endWhenRefused } from './end-when-refused.js';
 import { createGrpcError, endStreamCall, isStreamCall, isStreamCallPattern } from './grpc-calls.js';
 import { guardCalls } from './guard-calls.js';
 import { createRefetchError } from './paused-topics.js';
 import { RefusedEvents } from './refused-events.js';
-import { createHandlerLookup, isEventHandler, findRpcHandlers, getTransport } from './rpc-handlers.js';
+import { createHandlerLookup, describeCall, isEventHandler, findRpcHandlers, getTransport } from './rpc-handlers.js';
 import { patchMethod } from '../../utils/patch-method.js';
 import type { RpcCallback, RpcServer } from './rpc-server.interface.js';
 import { RpcServerWatcher, type Registration } from './rpc-server-watcher.js';
@@ -55,11 +56,17 @@ export class MicroserviceTransport implements TransportAdapter {
   createError(refusal: Refusal, context: ExecutionContext): unknown {
     const { RpcException, Transport } = this.rpc;
     const handler = context.getHandler();
+    const isGrpc = getTransport(handler) === Transport.GRPC;
+    publishRefusal(refusal, () => ({
+      ...describeCall(handler, isGrpc),
+      transport: this.type,
+      status: this.deps.statusCode,
+    }));
     if (isEventHandler(handler) || !this.#events.isReplyExpected(context)) {
       const rules = this.deps.reader.getRules(context.getClass(), handler as never);
       return this.#events.refuse(context, rules, refusal);
     }
-    if (getTransport(handler) !== Transport.GRPC) {
+    if (!isGrpc) {
       this.#events.acknowledgeRequest(context);
       return new RpcException(createRefusalPayload(refusal));
     }

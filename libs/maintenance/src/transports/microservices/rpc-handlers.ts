@@ -6,7 +6,9 @@ import {
   TRANSPORT_METADATA,
 } from '../../nest-internals.js';
 import type { HandlerReference, HandlerRules, HandlerRulesReader } from '../../policy/handler-rules.js';
+import type { RefusedCall } from '../../policy/refusal-channel.js';
 import { getMethods, type Class } from '../../utils/discovery.js';
+import { formatHandlerName } from './track-rpc-handler.js';
 
 /** A handler of messages or events as its decorators declare it. */
 export interface RpcHandler extends HandlerReference {
@@ -26,6 +28,14 @@ export function isEventHandler(handler: object): boolean {
 /** Returns the transport in the decorator of a handler; `undefined` if it handles all transports. */
 export function getTransport(handler: object): unknown {
   return Reflect.getMetadata(TRANSPORT_METADATA, handler) as unknown;
+}
+
+/** Describes a refused call by the patterns of its handler, which the caller can't choose. */
+export function describeCall(handler: object, isGrpc: boolean): Pick<RefusedCall, 'route' | 'method'> {
+  const isEvent = isEventHandler(handler);
+  const patterns = (Reflect.getMetadata(PATTERN_METADATA, handler) ?? []) as unknown[];
+  const names = patterns.map((pattern) => formatHandlerName({ pattern, isEvent, isGrpc }));
+  return { route: names.join(', '), method: isGrpc ? 'grpc' : isEvent ? 'event' : 'message' };
 }
 
 /** Returns the handlers of all controllers. */

@@ -61,13 +61,18 @@ function createTrackedHandler(registered: RegisteredHandler, { policy }: Trackin
   const { handler, isEvent } = registered;
   const input = { rules: handler.rules, request: null, context: null };
   return {
-    name: getHandlerName(registered),
+    name: formatHandlerName(registered),
     isTask: isEvent,
     becameRefusedSince: (before) => policy.becameRefusedSince(input, before),
   };
 }
 
-function getHandlerName({ pattern, isEvent, isGrpc }: RegisteredHandler): string {
+/** Formats the name of a handler for reports: `message sum`, `event order.created`, `grpc shop.Shop.Buy`. */
+export function formatHandlerName({
+  pattern,
+  isEvent,
+  isGrpc,
+}: Pick<RegisteredHandler, 'pattern' | 'isEvent' | 'isGrpc'>): string {
   if (isGrpc) return `grpc ${(pattern as GrpcPattern).service}.${(pattern as GrpcPattern).rpc}`;
   return `${isEvent ? 'event' : 'message'} ${typeof pattern === 'string' ? pattern : JSON.stringify(pattern)}`;
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Subscription } from 'rxjs';
 import type { Decision, PolicyInput } from '../../policy/maintenance-policy.js';
+import { describeRoute, publishRefusal } from '../../policy/refusal-channel.js';
 import type { PolicyRequest } from '../../policy/request-path.js';
 import type { TransportAdapter } from '../../policy/transport-adapters.js';
 import { patchMethod } from '../../utils/patch-method.js';
@@ -69,8 +70,14 @@ export class UpgradeTransport implements TransportAdapter {
   }
 
   #apply(decision: Decision, request: IncomingMessage, socket: Duplex, proceed: () => void): void {
-    if (typeof decision === 'object') refuseHandshake(socket, decision, this.deps.statusCode);
-    else this.#admit(request, socket, proceed);
+    if (typeof decision !== 'object') return this.#admit(request, socket, proceed);
+    const { statusCode: status } = this.deps;
+    publishRefusal(decision, () => ({
+      ...describeRoute(request.method ?? 'GET', undefined),
+      transport: 'http',
+      status,
+    }));
+    refuseHandshake(socket, decision, status);
   }
 
   #admit(request: IncomingMessage, socket: Duplex, proceed: () => void): void {

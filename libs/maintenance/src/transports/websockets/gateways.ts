@@ -55,6 +55,11 @@ export function findGatewaysAt(gateways: readonly Gateway[], { port, path, names
   );
 }
 
+/** Formats the class names of gateways for reports. */
+export function formatGatewayNames(gateways: readonly Pick<Gateway, 'type'>[]): string {
+  return [...new Set(gateways.map(({ type }) => type.name))].join(', ');
+}
+
 /** Returns the rules for opening a socket to one of the gateways. Opening a socket only reads. */
 export function getConnectionRules(gateways: readonly Gateway[]): HandlerRules[] {
   return removeDuplicateRules(gateways.flatMap(({ rules }) => rules)).map((rules) => ({ ...rules, access: 'read' }));

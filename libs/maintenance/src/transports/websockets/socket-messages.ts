@@ -2,6 +2,7 @@ import type { WsMessageHandler } from '@nestjs/common';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import { CallInFlight, trackCall, type TrackedHandler } from '../../drain/call-in-flight.js';
 import type { TransportDeps } from '../transport-deps.interface.js';
+import { formatGatewayNames } from './gateways.js';
 import type { OpenSocket } from './open-sockets.js';
 import type { SocketPolicy } from './socket-policy.js';
 
@@ -31,10 +32,9 @@ export class SocketMessages {
     const matching = gateways.flatMap(({ type, handlers }) =>
       handlers.filter((handler) => handler.message === message).map(({ rules }) => ({ type, rules })),
     );
-    const names = [...new Set(matching.map(({ type }) => type.name))].join(', ');
     const allRules = matching.map(({ rules }) => rules);
     return {
-      name: `socket ${names} ${JSON.stringify(message)}`,
+      name: `socket ${formatGatewayNames(matching)} ${JSON.stringify(message)}`,
       becameRefusedSince: (before) => allRules.some((rules) => this.#becameRefusedSince(socket, rules, before)),
     };
   }

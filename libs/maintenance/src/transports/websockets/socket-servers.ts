@@ -2,7 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import type { WebSocketAdapter } from '@nestjs/common';
 import type { ApplicationConfig } from '@nestjs/core';
 import type { Refusal } from '../../policy/refusal.js';
+import { describeRoute, publishRefusal, type RefusedCallOrigin } from '../../policy/refusal-channel.js';
 import {
+  formatGatewayNames,
   getConnectionRules,
   findGatewaysAt,
   normalizeNamespace,
@@ -109,14 +111,14 @@ export class SocketServers {
     if (isNewHandshakeServer && handshakeGroup) {
       library.guardHandshakes(
         handshakeServer,
-        (handshake) => socketPolicy.findHandshakeRefusal(handshakeGroup, handshake),
+        (handshake) => this.#publish(socketPolicy.findHandshakeRefusal(handshakeGroup, handshake), handshakeGroup),
         statusCode,
       );
-      library.guardFiles?.(server, (request) => socketPolicy.findFileRefusal(request), statusCode);
+      library.guardFiles?.(server, (request) => this.#findFileRefusal(request), statusCode);
     }
     if (isNewServer) {
       library.guardNamespace?.(server, (client) =>
-        this.#decide({ client, group, handshake: client.request ?? null, library }),
+        this.#decideAndPublish({ client, group, handshake: client.request ?? null, library }),
       );
     }
   }
@@ -158,7 +160,39 @@ export class SocketServers {
   }
 
   #connectOrRefuse(socket: OpenSocket, refusal: Refusal | null, connect: () => unknown): unknown {
-    return refusal ? this.deps.openSockets.disconnect(socket, refusal) : connect();
+    if (!refusal) return connect();
+    this.#publish(refusal, socket.group);
+    return this.deps.openSockets.disconnect(socket, refusal);
+  }
+
+  #decideAndPublish(socket: OpenSocket): SocketDecision {
+    const decision = this.#decide(socket);
+    if (!(decision instanceof Promise)) return this.#publish(decision, socket.group);
+    return decision.then((refusal) => this.#publish(refusal, socket.group));
+  }
+
+  async #findFileRefusal(request: IncomingMessage): Promise<Refusal | null> {
+    const { socketPolicy, statusCode: status } = this.deps;
+    const refusal = await socketPolicy.findFileRefusal(request);
+    const describe = (): RefusedCallOrigin => ({
+      ...describeRoute(request.method ?? 'GET', undefined),
+      transport: 'http',
+      status,
+    });
+    if (refusal) publishRefusal(refusal, describe);
+    return refusal;
+  }
+
+  /** Publishes the refusal of a socket to the subscribers, and returns it. */
+  #publish(refusal: Refusal | null, { gateways }: GatewayGroup): Refusal | null {
+    if (refusal === null) return null;
+    publishRefusal(refusal, () => ({
+      route: `socket ${formatGatewayNames(gateways)}`,
+      method: 'connect',
+      transport: 'ws',
+      status: this.deps.statusCode,
+    }));
+    return refusal;
   }
 
   #decide({ client, group, handshake }: OpenSocket): SocketDecision {

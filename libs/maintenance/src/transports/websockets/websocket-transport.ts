@@ -1,10 +1,11 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { WsException } from '@nestjs/websockets';
 import type { Subscription } from 'rxjs';
-import { EMIT_MESSAGE_METHOD } from '../../nest-internals.js';
+import { EMIT_MESSAGE_METHOD, MESSAGE_METADATA } from '../../nest-internals.js';
 import type { HandlerRules } from '../../policy/handler-rules.js';
 import type { PolicyInput } from '../../policy/maintenance-policy.js';
 import type { Refusal } from '../../policy/refusal.js';
+import { publishRefusal } from '../../policy/refusal-channel.js';
 import type { TransportAdapter } from '../../policy/transport-adapters.js';
 import { findGateways, type Gateway } from './gateways.js';
 import { guardGateways } from './guard-gateways.js';
@@ -64,6 +65,11 @@ export class WebSocketTransport implements TransportAdapter {
   }
 
   createError(refusal: Refusal, context: ExecutionContext): unknown {
+    publishRefusal(refusal, () => {
+      const message: unknown = Reflect.getMetadata(MESSAGE_METADATA, context.getHandler());
+      const route = `socket ${context.getClass().name} ${JSON.stringify(message)}`;
+      return { route, method: 'message', transport: this.type, status: this.deps.statusCode };
+    });
     const data = createRefusalPayload(refusal);
     // If a guard refuses a message, Nest never calls the acknowledgement that the client may wait for.
     const acknowledge = context.getArgs<unknown[]>().find((argument) => typeof argument === 'function');
