@@ -38,18 +38,21 @@ abstract class AdminEndpoints {
   @Inject(MaintenanceService)
   protected readonly maintenance!: MaintenanceService;
 
+  /** Returns the status, from memory. */
   @Get()
   @NoStore
   status(): MaintenanceStatus {
     return this.maintenance.status();
   }
 
+  /** Returns the reports of the running instances. */
   @Get('instances')
   @NoStore
   instances(): Promise<InstanceReport[]> {
     return this.maintenance.instances();
   }
 
+  /** Turns maintenance on, or changes the active window; the body has the fields of `enable()`. */
   @Post('on')
   @HttpCode(200)
   @NoStore
@@ -63,6 +66,7 @@ abstract class AdminEndpoints {
     return { ...status, bypass: { token: created.token, header: BYPASS_HEADER, parameter: BYPASS_PARAMETER } };
   }
 
+  /** Turns maintenance off; the body has the fields of `disable()`. */
   @Post('off')
   @HttpCode(200)
   @NoStore

@@ -4,6 +4,9 @@ import type { DrainReport } from './drain-report.js';
 /**
  * Thrown by `during` with `wait` if the drain did not succeed. The work was not called, and the window has ended.
  *
+ * @remarks
+ * Look at `report.pending` for the instances that block, and try again. `on --wait` and `run` exit with 4 instead.
+ *
  * @example
  * ```ts
  * try {

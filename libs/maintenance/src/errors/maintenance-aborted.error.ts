@@ -4,6 +4,9 @@ import { escapeControlCharacters } from '../utils/escape-control-characters.js';
  * Aborts the work of `during` when its window has ended or is about to end, or when the application shuts down. The
  * message says which.
  *
+ * @remarks
+ * Stop the work and let `during` settle; repeat it later if it can be repeated.
+ *
  * @example
  * ```ts
  * await maintenance.during(async (signal) => {

@@ -1,4 +1,9 @@
-/** Thrown by on and off while the option `enabled` (or `MAINTENANCE_MODE`) forces maintenance on or off. */
+/**
+ * Thrown by on and off while the option `enabled` (or `MAINTENANCE_MODE`) forces maintenance on or off.
+ *
+ * @remarks
+ * Remove the option and restart. The admin endpoints respond with 409, the command line exits with 1.
+ */
 export class MaintenanceForcedError extends Error {
   override readonly name = 'MaintenanceForcedError';
 

@@ -17,6 +17,11 @@ export type MaintenanceStorageErrorCode = 'unavailable' | 'denied' | 'corrupt' |
 /**
  * Thrown where a storage can't be read or written. The message names the storage and the reason, never a credential.
  *
+ * @remarks
+ * Act on its `code`: repair access for `unavailable` and `denied`, turn maintenance on or off again for `corrupt` and
+ * `lost`, read the status and decide again for `conflict`. The admin endpoints respond with 502, or with 409 if
+ * `ifRevision` is not the revision of the state. The command line exits with 1.
+ *
  * @example
  * ```ts
  * try {

@@ -6,6 +6,9 @@ import { ERROR_CODE, type Problem } from './problem.js';
  * Reports that a request was refused because of maintenance. Its response is a complete problem document (RFC 9457),
  * which a filter of your own can send as it is.
  *
+ * @remarks
+ * Clients wait for `Retry-After` and repeat the request. The status is 503, or `response.statusCode`.
+ *
  * @example
  * ```ts
  * @Catch(MaintenanceException)

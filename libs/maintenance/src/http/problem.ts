@@ -17,12 +17,18 @@ export const ERROR_CODE = 'MAINTENANCE';
 
 /** The JSON body of a refused request: a problem document (RFC 9457) that also has the members of Nest's own errors. */
 export interface Problem {
+  /** `about:blank`, as RFC 9457 has it for problems that the status describes. */
   type: string;
+  /** The text of the status, in the client's language. */
   title: string;
   status: number;
+  /** The message of the window, in the client's language. */
   detail: string;
+  /** The same as `status`, as in Nest's own errors. */
   statusCode: number;
+  /** The same as `detail`, as in Nest's own errors. */
   message: string;
+  /** The text of the status in English, as in Nest's own errors. */
   error: string;
   /** The code of every refusal, which tells it from every other 503. */
   errorCode: typeof ERROR_CODE;
@@ -32,6 +38,7 @@ export interface Problem {
   startsAt: string | null;
   /** ISO 8601 in UTC; `null`: unknown. */
   endsAt: string | null;
+  /** The scope of the window; `*`: everything. */
   scope: string;
   mode: MaintenanceMode;
   [custom: string]: unknown;

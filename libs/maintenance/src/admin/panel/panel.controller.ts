@@ -10,28 +10,33 @@ abstract class PanelEndpoints {
   @Inject(ADMIN_PANEL)
   protected readonly panel!: Panel;
 
+  /** Serves the panel, to everyone: it asks for the token. */
   @Get('panel')
   @OpenToCallers('everyone')
   document(@Req() request: PanelRequest, @Res() response: object): Promise<void> {
     return this.panel.sendDocument(request, response);
   }
 
+  /** Returns the state that the panel shows. */
   @Get('panel/state')
   state(@Req() request: PanelRequest, @Res() response: object): Promise<void> {
     return this.panel.sendState(request, response);
   }
 
+  /** Sends the state of the panel as server-sent events. */
   @Get('panel/events')
   events(@Req() request: PanelRequest, @Res() response: object): void {
     this.panel.sendEvents(request, response);
   }
 
+  /** Returns what a window would do, and changes nothing. */
   @Post('panel/preview')
   @HttpCode(200)
   preview(@Req() request: PanelRequest, @Body() body: unknown, @Res() response: object): Promise<void> {
     return this.panel.sendPreview(request, body, response);
   }
 
+  /** Signs in with the token in the body, and sets the session cookie. */
   @Post('session')
   @HttpCode(200)
   @OpenToCallers('everyone')
@@ -39,6 +44,7 @@ abstract class PanelEndpoints {
     this.panel.signIn(request, body, response);
   }
 
+  /** Signs out: ends the session. */
   @Post('session/end')
   @HttpCode(200)
   @OpenToCallers('viewers')
