@@ -85,15 +85,15 @@ const SIZES = [320, 375, 1280];
 const SCHEMES = ['light', 'dark'] as const;
 
 /** Expects that a screen can be used by everyone, at each width, light and dark. */
-export async function expectAccessible(page: Page, name: string): Promise<void> {
-  for (const width of SIZES) {
+export async function expectAccessible(page: Page, name: string, sizes = SIZES): Promise<void> {
+  for (const width of sizes) {
     await page.setViewportSize({ width, height: width < 500 ? 700 : 900 });
     const { overflow, smallTargets } = await page.evaluate(measure, MIN_TARGET_PX);
     expect([name, width, overflow, smallTargets]).toEqual([name, width, 0, []]);
     for (const colorScheme of SCHEMES) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.screenshot({ path: join(SCREENSHOTS, `${name}-${width}-${colorScheme}.png`), fullPage: true });
-      if (width === SIZES[0]) expect([name, colorScheme, await findViolations(page)]).toEqual([name, colorScheme, []]);
+      if (width === sizes[0]) expect([name, colorScheme, await findViolations(page)]).toEqual([name, colorScheme, []]);
     }
   }
   await page.emulateMedia({ colorScheme: null, reducedMotion: null });

@@ -7,7 +7,7 @@ import { Controller, Get, Inject, Module, Param } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MaintenanceModule, MaintenanceScope, MaintenanceService, StateStorage } from 'nestjs-maintenance';
 
-const { options, adapter, lease, reportsDelays, leaks } = JSON.parse(process.argv[2]);
+const { options, adapter, lease, reportsDelays, leaks, panel } = JSON.parse(process.argv[2]);
 
 /** When handlers of `/slow` and `/blocked` finished, with or without a connected client. */
 const finished = [];
@@ -66,7 +66,7 @@ function getAppliedStatus() {
 const maintenanceModule = MaintenanceModule.forRoot({
   ...options,
   response: { context: () => ({ applied: getAppliedStatus() }) },
-  admin: { guards: [OperatorGuard] },
+  admin: panel ? { panel } : { guards: [OperatorGuard] },
 });
 // Overrides the provider of the module: the last one counts.
 if (lease) maintenanceModule.providers.push({ provide: Symbol.for('nestjs-maintenance:lease'), useValue: lease });

@@ -16,6 +16,8 @@ export interface InstanceSettings {
   execArgv?: string[];
   /** Whether the instance reports stalls of its process and long reads: see {@link Instance.stalls}. */
   reportsDelays?: boolean;
+  /** Whether the instance serves the panel, for operators with the option `adminToken`. */
+  panel?: boolean;
   /** Whether the instance leaks 1 KiB with each request to `/`. */
   leaks?: boolean;
 }
@@ -201,6 +203,10 @@ export class Instance {
   /** Returns the stderr of the process. */
   get errors(): string {
     return this.#errors;
+  }
+
+  get origin(): string {
+    return `http://127.0.0.1:${this.#port}`;
   }
 
   get pid(): number {

@@ -11,17 +11,17 @@ import { LinkButton, Notice, Title } from './parts.js';
 export function DrainScreen(): JSX.Element {
   const { state, bypassLink } = useModel();
   const { status, fleet } = state!;
-  if (!status.active || !fleet.drain) {
+  if (!status.active) {
     return (
       <>
         <Title>Nothing to drain</Title>
-        <p>{status.active ? 'No window is active that instances could wait for.' : 'Maintenance is off.'}</p>
+        <p>Maintenance is off.</p>
         <LinkButton to="now">Back</LinkButton>
       </>
     );
   }
-  const isKnown = fleet.error === undefined && fleet.instances.length > 0;
-  const { drained } = fleet.drain;
+  const isKnown = fleet.error === undefined && fleet.instances.length > 0 && fleet.drain !== null;
+  const drained = fleet.drain?.drained === true;
   const kind = isKnown && drained ? 'off' : 'on';
   return (
     <>
