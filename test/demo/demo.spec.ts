@@ -59,6 +59,12 @@ describe.each(['express', 'fastify'])('the demo application (%s)', (adapter) => 
     expect(await getStatus('/api/reports/turnover')).toBe(503);
   });
 
+  it('serves the panel, and names its URL', async () => {
+    const response = await demo.fetch('/maintenance-mode/panel');
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect(demo.printed).toContain('/maintenance-mode/panel');
+  });
+
   it('requires the token for the admin endpoints', async () => {
     const response = await demo.post('/maintenance-mode/on', {});
     expect(response.status).toBe(401);

@@ -17,7 +17,7 @@ import { ProductsController } from './shop/products.controller.js';
 @Module({
   imports: [
     MaintenanceModule.forRoot({
-      admin: true,
+      admin: { panel: true },
       adminToken: ADMIN_TOKEN,
       // The status page is exempt, so its stylesheet must be exempt too.
       exempt: { urls: ['/assets/shop.css'] },

@@ -19,6 +19,10 @@ In another terminal, turn maintenance on and off:
   npm run maintenance -- on --message "Back at four" --for 10m
   npm run maintenance -- off
 
+in a browser, with the admin token as the token of its sign-in:
+
+  ${url}/maintenance-mode/panel
+
 or over HTTP:
 
   curl -X POST ${url}/maintenance-mode/on -H 'Authorization: Bearer ${ADMIN_TOKEN}' \\
