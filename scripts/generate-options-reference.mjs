@@ -15,6 +15,7 @@ const [START, END] = ['<!-- options:start -->', '<!-- options:end -->'];
 const GUIDES = {
   storage: '../README.md#multiple-instances',
   adminToken: 'admin.md',
+  viewerToken: 'panel.md',
   cache: 'cache.md',
   'exempt.urls': 'exemptions.md#urls',
   'exempt.ips': 'exemptions.md#ip-addresses',

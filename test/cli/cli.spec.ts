@@ -78,6 +78,22 @@ describe('on, status and off', () => {
     expect((await command('status')).code).toBe(0);
   });
 
+  it.concurrent('change nothing with --if-revision once the state has another revision', async () => {
+    const command = runIn(folderWith());
+    expect(await command('on', '--if-revision', '0', '--message', 'first')).toMatchObject({ code: 0 });
+    const conflict = /the state has revision 1, not 0, by the change "on" of .+ at .+\. Nothing was changed\./;
+    const late: string[][] = [
+      ['on', '--message', 'second'],
+      ['off', '--all'],
+      ['run', '--no-wait', '--', process.execPath, '-e', 'process.exit(0)'],
+    ];
+    for (const [name = '', ...options] of late)
+      expectFailure({ ...(await command(name, '--if-revision', '0', ...options)) }, 1, conflict);
+    expect((await command('status')).stdout).toContain('"first"');
+    expect(await command('off', '--if-revision', '1')).toMatchObject({ code: 0 });
+    expectFailure(await command('off', '--if-revision', 'one'), 2, 'Expected the number of a revision');
+  });
+
   it.concurrent('print one JSON document with --json', async () => {
     const folder = folderWith();
     const command = runIn(folder);

@@ -30,11 +30,8 @@ export class TryLimiter {
   getWaitSeconds(ip: string | undefined): number {
     const now = this.clock.now();
     const own = this.#byAddress.get(getGroup(ip));
-    const waits = [
-      own && own.count >= MAX_TRIES_PER_ADDRESS ? own.until - now : 0,
-      this.#all.count >= MAX_TRIES ? this.#all.until - now : 0,
-    ];
-    return Math.max(0, Math.ceil(Math.max(...waits) / 1000));
+    const wait = Math.max(getWaitMs(own, MAX_TRIES_PER_ADDRESS, now), getWaitMs(this.#all, MAX_TRIES, now));
+    return Math.ceil(wait / 1000);
   }
 
   /** Counts a wrong token. */
@@ -50,10 +47,18 @@ export class TryLimiter {
   }
 }
 
+function getWaitMs(tries: Tries | undefined, max: number, now: number): number {
+  return tries && tries.count >= max && isCurrent(tries, now) ? tries.until - now : 0;
+}
+
 function countTry(tries: Tries | undefined, now: number): Tries {
-  // The clock of the machine may have been set back.
-  const isOver = !tries || now >= tries.until || tries.until - now > TRY_PERIOD_MS;
-  return isOver ? { count: 1, until: now + TRY_PERIOD_MS } : { count: tries.count + 1, until: tries.until };
+  if (!tries || !isCurrent(tries, now)) return { count: 1, until: now + TRY_PERIOD_MS };
+  return { count: tries.count + 1, until: tries.until };
+}
+
+// The clock of the machine may have been set back.
+function isCurrent({ until }: Tries, now: number): boolean {
+  return now < until && until - now <= TRY_PERIOD_MS;
 }
 
 /** Returns the address, or the network of 64 bits that one IPv6 client has to itself. */

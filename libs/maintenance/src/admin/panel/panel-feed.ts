@@ -5,7 +5,7 @@ import type { PanelState } from './panel-state.js';
 import type { PanelStateBuilder, SharedState } from './panel-state-builder.js';
 
 /** How often the instances are read while a client listens, in milliseconds. */
-const INTERVAL_MS = 1_500;
+const INTERVAL_MS = 1_000;
 /** How often a comment is sent, so that no proxy closes a silent connection, in milliseconds. */
 const HEARTBEAT_MS = 15_000;
 /** After so many milliseconds a stream ends, so that the guards of the application are asked again. */
@@ -59,6 +59,11 @@ export class PanelFeed {
     response.on('error', () => this.#remove(reader));
     if (this.#readers.size === 1) this.#start();
     void this.#update();
+  }
+
+  /** Sends the state again where it differs, and ends the streams whose session is over. */
+  refresh(): void {
+    if (this.#readers.size > 0) void this.#update();
   }
 
   #start(): void {

@@ -37,6 +37,9 @@ export interface PanelDeps extends Omit<PanelStateDeps, 'fleet'> {
   shutdown: AbortSignal;
 }
 
+/** Browsers neither store data nor take it for a page. */
+const DATA_HEADERS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
+
 /**
  * Answers the requests of the panel. It writes the responses itself: interceptors of the application may cache them, or
  * wrap them into an object.
@@ -119,6 +122,7 @@ export class Panel {
   async signOut(request: PanelRequest, response: object): Promise<void> {
     const { session } = getCaller(request);
     const everywhere = session === null || (await this.sessions.end(session));
+    this.#feed.refresh();
     const removal = this.sessions.createRemoval(request);
     if (removal !== null) this.#adapter.appendHeader(response, 'Set-Cookie', removal);
     const answer: PanelSignOut = { everywhere };
@@ -129,11 +133,7 @@ export class Panel {
     return this.deps.host.httpAdapter;
   }
 
-  #send(
-    response: object,
-    body: object | string,
-    headers: Record<string, string> = { 'Cache-Control': 'no-store' },
-  ): void {
+  #send(response: object, body: object | string, headers: Record<string, string> = DATA_HEADERS): void {
     for (const [name, value] of Object.entries(headers)) this.#adapter.setHeader(response, name, value);
     this.#adapter.reply(response, body, HttpStatus.OK);
   }
