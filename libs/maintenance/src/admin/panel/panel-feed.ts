@@ -1,25 +1,18 @@
-import type { ServerResponse } from 'node:http';
 import type { Observable, Subscription } from 'rxjs';
+import { encodeEvent, type EventStream, type StreamHub } from '../../http/stream-hub.js';
 import type { AddressedRequest } from '../admin-caller.js';
 import type { PanelState } from './panel-state.js';
 import type { PanelStateBuilder, SharedState } from './panel-state-builder.js';
 
 /** How often the instances are read while a client listens, in milliseconds. */
 const INTERVAL_MS = 1_000;
-/** How often a comment is sent, so that no proxy closes a silent connection, in milliseconds. */
-const HEARTBEAT_MS = 15_000;
 /** After so many milliseconds a stream ends, so that the guards of the application are asked again. */
 const MAX_STREAM_MS = 10 * 60_000;
-/** How long a browser waits before it connects again, in milliseconds. */
-const RECONNECT_MS = 2_000;
 
-/** Node's response to a reader of the feed. */
-export type FeedResponse = Pick<ServerResponse, 'write' | 'end' | 'on' | 'writableNeedDrain' | 'writableEnded'>;
-
-/** A reader of the feed. */
+/** A client that reads the feed. */
 interface Reader {
   request: AddressedRequest;
-  response: FeedResponse;
+  stream: EventStream;
   startedAt: number;
   /** The last state that was written, without its times. */
   last: string;
@@ -32,31 +25,24 @@ export interface PanelFeedDeps {
   builder: PanelStateBuilder;
   /** Emits when this instance applies another state. */
   changes: Observable<unknown>;
-  /** Aborts when the application starts to shut down. */
-  shutdown: AbortSignal;
+  hub: StreamHub;
 }
 
 /** Sends the state to all clients that watch the panel, whenever it changes. It does nothing while no client does. */
 export class PanelFeed {
   readonly #readers = new Set<Reader>();
-  #timers: NodeJS.Timeout[] = [];
+  #timer: NodeJS.Timeout | undefined;
   #subscription: Subscription | null = null;
   #updating: Promise<void> | null = null;
   #isOutdated = false;
 
-  constructor(private readonly deps: PanelFeedDeps) {
-    deps.shutdown.addEventListener('abort', () => this.#closeAll());
-  }
+  constructor(private readonly deps: PanelFeedDeps) {}
 
-  /** Adds a reader, whose response has its headers. */
-  add(request: AddressedRequest, response: FeedResponse, isAdmitted: () => Promise<boolean>): void {
-    const reader: Reader = { request, response, startedAt: performance.now(), last: '', isAdmitted };
-    response.write(`retry: ${RECONNECT_MS}\n\n`);
-    if (this.deps.shutdown.aborted) return void response.end();
+  /** Answers a request with the feed. */
+  open(request: AddressedRequest, response: object, isAdmitted: () => Promise<boolean>): void {
+    const stream = this.deps.hub.open(response, () => this.#remove(reader));
+    const reader: Reader = { request, stream, startedAt: performance.now(), last: '', isAdmitted };
     this.#readers.add(reader);
-    response.on('close', () => this.#remove(reader));
-    // A write to a connection that was closed in this moment.
-    response.on('error', () => this.#remove(reader));
     if (this.#readers.size === 1) this.#start();
     void this.#update();
   }
@@ -67,30 +53,17 @@ export class PanelFeed {
   }
 
   #start(): void {
-    this.#timers = [
-      setInterval(() => void this.#update(), INTERVAL_MS),
-      setInterval(() => this.#readers.forEach(({ response }) => response.write(':\n\n')), HEARTBEAT_MS),
-    ];
-    this.#timers.forEach((timer) => timer.unref());
+    this.#timer = setInterval(() => void this.#update(), INTERVAL_MS).unref();
     this.#subscription = this.deps.changes.subscribe(() => void this.#update());
   }
 
   #remove(reader: Reader): void {
     if (!this.#readers.delete(reader) || this.#readers.size > 0) return;
-    this.#timers.forEach(clearInterval);
+    clearInterval(this.#timer);
     this.#subscription?.unsubscribe();
   }
 
-  #closeAll(): void {
-    for (const reader of [...this.#readers]) this.#close(reader);
-  }
-
-  #close(reader: Reader): void {
-    this.#remove(reader);
-    if (!reader.response.writableEnded) reader.response.end();
-  }
-
-  /** Sends the state to those who have not got it. A change while it is read is sent right after. */
+  /** Sends the state to those that have not got it. A change while it is read is sent right after. */
   #update(): Promise<void> {
     this.#isOutdated = true;
     this.#updating ??= this.#updateAll().finally(() => (this.#updating = null));
@@ -107,14 +80,12 @@ export class PanelFeed {
 
   async #send(reader: Reader, shared: SharedState): Promise<void> {
     const isOver = performance.now() - reader.startedAt > MAX_STREAM_MS;
-    if (isOver || !(await reader.isAdmitted())) return this.#close(reader);
-    // A reader that does not keep up gets the latest state once it does.
-    if (!this.#readers.has(reader) || reader.response.writableNeedDrain) return;
+    if (isOver || !(await reader.isAdmitted())) return reader.stream.end();
     const state = this.deps.builder.addCaller(shared, reader.request);
     const content = getContent(state);
     if (content === reader.last) return;
     reader.last = content;
-    reader.response.write(`event: state\ndata: ${JSON.stringify(state)}\n\n`);
+    reader.stream.send(encodeEvent(state, 'state'));
   }
 }
 

@@ -4,6 +4,7 @@ import type { Observable } from 'rxjs';
 import type { InstanceReporter } from '../../drain/instance-reporter.js';
 import type { HttpIntegration } from '../../http/http-integration.js';
 import type { HttpRequest } from '../../http/http-request.interface.js';
+import { StreamHub } from '../../http/stream-hub.js';
 import type { Responder } from '../../http/responder.js';
 import { RefusalFactory } from '../../policy/refusal.js';
 import type { StateStorage } from '../../storage/state-storage.js';
@@ -14,7 +15,7 @@ import { createTooManyTriesError } from '../too-many-tries.js';
 import { EndedSessions } from './ended-sessions.js';
 import { FleetReader } from './fleet-reader.js';
 import { createPanelHeaders, findStyles, renderPanelDocument, type PanelAssets } from './panel-document.js';
-import { PanelFeed, type FeedResponse } from './panel-feed.js';
+import { PanelFeed } from './panel-feed.js';
 import { PanelSessions } from './panel-sessions.js';
 import { PanelStateBuilder, type PanelStateDeps } from './panel-state-builder.js';
 import type { PanelConfig, PanelSession, PanelSignOut } from './panel-state.js';
@@ -51,11 +52,15 @@ export class Panel {
   #document: Promise<{ assets: PanelAssets; headers: Record<string, string> }> | null = null;
 
   constructor(private readonly deps: PanelDeps) {
-    const { storage, clock, reporter, options, monitor, changes, shutdown } = deps;
+    const { storage, clock, reporter, options, monitor, changes, httpIntegration, shutdown } = deps;
     const reader = new ReportsReader(storage, clock);
     this.sessions = new PanelSessions(options, new EndedSessions(reader, reporter, clock), clock);
     this.#builder = new PanelStateBuilder({ ...deps, fleet: new FleetReader(reader, monitor, clock) });
-    this.#feed = new PanelFeed({ builder: this.#builder, changes, shutdown });
+    this.#feed = new PanelFeed({
+      builder: this.#builder,
+      changes,
+      hub: new StreamHub(httpIntegration, clock, shutdown),
+    });
     // Sessions that ended before this instance started: the instances that know them may stop soon.
     reader.read().catch(() => undefined);
   }
@@ -79,18 +84,8 @@ export class Panel {
 
   /** Sends the state now and whenever it changes. */
   sendEvents(request: PanelRequest, response: object): void {
-    const reply = response as { hijack?: () => void };
-    const raw = this.deps.httpIntegration.getRawResponse(response) as unknown as FeedResponse & NodeResponse;
-    // Fastify would send a response of its own.
-    reply.hijack?.();
-    raw.statusCode = HttpStatus.OK;
-    raw.setHeader('Content-Type', 'text/event-stream');
-    raw.setHeader('Cache-Control', 'private, no-store, no-transform');
-    // nginx collects the answers of applications otherwise.
-    raw.setHeader('X-Accel-Buffering', 'no');
-    raw.flushHeaders();
     const { session } = getCaller(request);
-    this.#feed.add(request, raw, async () => session === null || this.sessions.isOpen(session));
+    this.#feed.open(request, response, async () => session === null || this.sessions.isOpen(session));
   }
 
   /** Sends what clients would get during a window. */
@@ -146,10 +141,4 @@ export class Panel {
     const { html } = await responder.createPreview(refusal, request);
     return { assets, headers: createPanelHeaders(assets, findStyles(html)) };
   }
-}
-
-interface NodeResponse {
-  statusCode: number;
-  setHeader(name: string, value: string): unknown;
-  flushHeaders(): void;
 }
