@@ -20,11 +20,11 @@ const ROOT = resolve(__dirname, '../..');
 const LIBRARY = join(ROOT, 'libs/maintenance/src');
 const PAGE = readFileSync(join(ROOT, 'docs/custom-storage.md'), 'utf8');
 
-/** The code blocks of the page: storage, table, connection pool and tests. */
+/** The code blocks of the page: storage, table, module and tests. */
 const SHOWN = {
   storage: block('ts', 'implements StateStorage'),
   table: block('sql', 'CREATE TABLE'),
-  pool: block('ts', 'new Pool'),
+  module: block('ts', 'createStorage()'),
   tests: block('ts', 'describeStateStorage'),
 };
 
@@ -56,9 +56,9 @@ function place(file: string, code: string): string {
   return path;
 }
 
-const { PostgresStateStorage } = jest.requireActual<{
-  PostgresStateStorage: new (db: Database, location: string) => StateStorage;
-}>(place('postgres-state-storage.ts', SHOWN.storage));
+const { SettingsStateStorage } = jest.requireActual<{
+  SettingsStateStorage: new (db: Database, location: string) => StateStorage;
+}>(place('settings-state-storage.ts', SHOWN.storage));
 
 describe('documentation page on custom storages', () => {
   it('shows a storage of at most 40 lines', () => {
@@ -75,30 +75,9 @@ describe('documentation page on custom storages', () => {
     symlinkSync(join(ROOT, 'node_modules'), join(application, 'node_modules'));
     const files = {
       'package.json': '{ "type": "commonjs" }',
-      'postgres-state-storage.ts': SHOWN.storage,
-      'postgres-state-storage.spec.ts': SHOWN.tests,
-      'app.module.ts': `import { MaintenanceModule } from 'nestjs-maintenance';
-import { Pool } from 'pg';
-import { PostgresStateStorage } from './postgres-state-storage';
-${SHOWN.pool}`,
-      // Overloaded as in @types/pg, which is not installed here.
-      'pg.d.ts': `declare module 'pg' {
-  interface Submittable { submit(connection: unknown): void }
-  interface QueryConfig<I> { text: string; values?: I }
-  interface QueryResult<R> { rows: R[]; rowCount: number | null }
-  class Pool {
-    constructor(config?: {
-      connectionString?: string; max?: number;
-      connectionTimeoutMillis?: number; statement_timeout?: false | number; query_timeout?: number;
-    });
-    query<T extends Submittable>(queryStream: T): T;
-    query<R extends { [column: string]: any } = any, I = any[]>(text: string | QueryConfig<I>, values?: I): Promise<QueryResult<R>>;
-    query<R extends { [column: string]: any } = any, I = any[]>(
-      text: string | QueryConfig<I>, callback: (err: Error, result: QueryResult<R>) => void,
-    ): void;
-    on(event: 'error', listener: (err: Error) => void): this;
-  }
-}`,
+      'settings-state-storage.ts': SHOWN.storage,
+      'settings-state-storage.spec.ts': SHOWN.tests,
+      'maintenance-storage.ts': SHOWN.module,
       'tsconfig.json': JSON.stringify({
         extends: join(ROOT, 'tsconfig.base.json'),
         compilerOptions: {
@@ -125,7 +104,7 @@ ${SHOWN.pool}`,
         );
       },
     );
-    for (const name of ['postgres-state-storage.ts', 'postgres-state-storage.spec.ts', 'app.module.ts']) {
+    for (const name of ['settings-state-storage.ts', 'settings-state-storage.spec.ts', 'maintenance-storage.ts']) {
       expect(stdout).toContain(`/${name}\n`);
     }
   }, 60_000);
@@ -133,28 +112,28 @@ ${SHOWN.pool}`,
 
 describe('documented tests', () => {
   // The documented code calls `describe` itself.
-  jest.requireActual(place('postgres-state-storage.spec.ts', SHOWN.tests));
+  jest.requireActual(place('settings-state-storage.spec.ts', SHOWN.tests));
 });
 
-describe('documented PostgresStateStorage', () => {
-  const LOCATION = 'db.internal/switches, table maintenance';
+describe('documented SettingsStateStorage', () => {
+  const LOCATION = 'db.internal/switches, table settings';
   let db: PGlite;
 
   beforeAll(async () => {
     db = new PGlite();
     await db.exec(SHOWN.table);
-    await db.exec('CREATE ROLE reader; GRANT SELECT ON maintenance TO reader');
+    await db.exec('CREATE ROLE reader; GRANT SELECT ON settings TO reader');
   });
   afterEach(async () => {
     await db.exec('RESET ROLE');
-    await db.exec('DELETE FROM maintenance');
+    await db.exec('DELETE FROM settings');
   });
   afterAll(() => db.close());
 
-  const storageOn = (database: Database = db): StateStorage => new PostgresStateStorage(database, LOCATION);
-  const put = (text: string) => db.query('INSERT INTO maintenance (state) VALUES ($1)', [text]);
+  const storageOn = (database: Database = db): StateStorage => new SettingsStateStorage(database, LOCATION);
+  const put = (text: string) => db.query('INSERT INTO settings (state) VALUES ($1)', [text]);
   const stored = async (): Promise<string[]> =>
-    (await db.query<{ state: string }>('SELECT state FROM maintenance')).rows.map(({ state }) => state);
+    (await db.query<{ state: string }>('SELECT state FROM settings')).rows.map(({ state }) => state);
 
   function createState(revision: number, lineage = 'spec'): MaintenanceState {
     return { format: 1, lineage, revision, windows: [], history: [] };
@@ -210,7 +189,7 @@ describe('documented PostgresStateStorage', () => {
   it('rejects an old version after the row was deleted and recreated', async () => {
     const storage = storageOn();
     const old = await storage.write(createState(1), null);
-    await db.exec('DELETE FROM maintenance');
+    await db.exec('DELETE FROM settings');
     await expect(storage.read()).resolves.toBeNull();
     await expect(storage.write(createState(2), old)).rejects.toMatchObject({ code: 'conflict' });
     const version = await storage.write(createState(1, 'another'), null);
@@ -223,7 +202,7 @@ describe('documented PostgresStateStorage', () => {
   it('rejects an old version after a manual edit', async () => {
     const storage = storageOn();
     const old = await storage.write(createState(1), null);
-    await db.query('UPDATE maintenance SET state = $1', [JSON.stringify(createState(1, 'edited'))]);
+    await db.query('UPDATE settings SET state = $1', [JSON.stringify(createState(1, 'edited'))]);
     await expect(storage.write(createState(2), old)).rejects.toMatchObject({ code: 'conflict' });
     const { version } = (await storage.read())!;
     await storage.write(createState(2, 'edited'), version);
@@ -250,7 +229,7 @@ describe('documented PostgresStateStorage', () => {
         expect(JSON.parse((await stored())[0]!)).toMatchObject({ format: 1, revision: 1 });
       });
       expect(log).toContain(`The storage ${LOCATION} fails`);
-      await db.exec('DELETE FROM maintenance');
+      await db.exec('DELETE FROM settings');
     }
   });
 
@@ -265,25 +244,25 @@ describe('documented PostgresStateStorage', () => {
   });
 
   it('names the missing table', async () => {
-    await db.exec('ALTER TABLE maintenance RENAME TO elsewhere');
+    await db.exec('ALTER TABLE settings RENAME TO elsewhere');
     try {
       const log = await boot(storageOn(), async (maintenance) => {
         expect(maintenance.status().storage).toMatchObject({
-          kind: 'postgres',
+          kind: 'settings',
           location: LOCATION,
           healthy: false,
-          error: 'relation "maintenance" does not exist',
+          error: 'relation "settings" does not exist',
         });
         await expect(maintenance.enable()).rejects.toMatchObject({
           name: 'MaintenanceStorageError',
           code: 'unavailable',
-          message: `${LOCATION}: relation "maintenance" does not exist`,
+          message: `${LOCATION}: relation "settings" does not exist`,
         });
       });
       expect(log).toContain(`The storage ${LOCATION} fails`);
-      expect(log).toContain('relation "maintenance" does not exist');
+      expect(log).toContain('relation "settings" does not exist');
     } finally {
-      await db.exec('ALTER TABLE elsewhere RENAME TO maintenance');
+      await db.exec('ALTER TABLE elsewhere RENAME TO settings');
     }
   });
 

@@ -11,3 +11,10 @@ exports.loadNegotiator = loadOnce(() => require('negotiator'));
 exports.loadOnHeaders = loadOnce(() => require('on-headers'));
 exports.loadPathToRegexp = loadOnce(() => require('path-to-regexp'));
 exports.loadVary = loadOnce(() => require('vary'));
+
+// ES modules can be loaded only by `import()`, and in Jest only CommonJS, by `require()`.
+exports.importModule = (url, path) =>
+  import(url).catch((error) => {
+    if (!/^ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING/.test(error?.code)) throw error;
+    return require(path);
+  });

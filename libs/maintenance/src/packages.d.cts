@@ -17,3 +17,10 @@ export function loadOnHeaders(): typeof onHeaders;
 export function loadPathToRegexp(): typeof PathToRegexp;
 /** Loads the package when it is first called. */
 export function loadVary(): typeof vary;
+/**
+ * Loads a module of the application, an ES module or CommonJS.
+ *
+ * @param url - its URL
+ * @param path - its path, for Jest, which has no `import()`
+ */
+export function importModule(url: string, path: string): Promise<Record<string, unknown>>;

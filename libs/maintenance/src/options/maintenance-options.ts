@@ -235,7 +235,7 @@ export interface MaintenanceModuleOptions {
   /**
    * A `StateStorage`, or the URL of a storage, such as `file:/var/lib/app/maintenance.json`. By default the file
    * `maintenance-state.json` beside the nearest `package.json` above the working directory; without a
-   * `package.json`, in the working directory.
+   * `package.json`, in the working directory. `module:./my-storage.js` loads a storage of your own.
    *
    * Environment variable: `MAINTENANCE_STORAGE`
    */

@@ -2,6 +2,7 @@ import { redactUrlCredentials } from '../utils/redact-credentials.js';
 import { FileStateStorage } from './file/file-state-storage.js';
 import { findDefaultFile, parseFileUrl } from './file/parse-file-url.js';
 import { parseS3Url } from './s3/parse-s3-url.js';
+import { createModuleStorage, isModulePath } from './module-storage.js';
 import type { StateStorage } from './state-storage.js';
 
 /** A kind of URL that selects a built-in storage. CONTRIBUTING.md lists what else a new storage needs. */
@@ -29,16 +30,23 @@ const STORAGE_SCHEMES: StorageScheme[] = [
     example: 'redis://host:port/db',
     create: async (url) => new (await import('./redis/redis-state-storage.js')).RedisStateStorage({ url }),
   },
+  {
+    schemes: ['module'],
+    example: 'module:./my-storage.js',
+    create: (url) => createModuleStorage(url.slice('module:'.length)),
+  },
 ];
 
 /**
  * Creates the storage that a URL selects.
  *
- * @param url - one of {@link STORAGE_SCHEMES}; `undefined` selects the default file, see {@link findDefaultFile}
+ * @param url - one of {@link STORAGE_SCHEMES}, or the path of a module; `undefined` selects the default file, see
+ *   {@link findDefaultFile}
  * @throws Error that shows which URLs are supported
  */
 export async function createStorage(url: string | undefined): Promise<StateStorage> {
   if (url === undefined) return new FileStateStorage(findDefaultFile(process.cwd()));
+  if (isModulePath(url)) return createModuleStorage(url);
   const scheme = /^([a-z][a-z\d+.-]+):/i.exec(url)?.[1]?.toLowerCase();
   const match = STORAGE_SCHEMES.find(({ schemes }) => scheme !== undefined && schemes.includes(scheme));
   if (match) return match.create(url);
