@@ -111,9 +111,17 @@ const CALLS: string[][] = [
   ['page', '--logo', 'README.md'],
   ['page', '--status-url', 'javascript:alert(1)'],
   ['page', '--template', 'missing.hbs'],
+  ['sql'],
+  ['sql', 'oracle'],
+  ['sql', 'postgres'],
+  ['sql', 'postgres', '--json'],
+  ['sql', 'postgres', '--table', 'ops.Maintenance'],
+  ['sql', 'postgres', '--table', 'x; DROP TABLE y'],
+  ['sql', 'postgres', '--storage', 'postgres://ann:secret@host/shop?table=ops.switch'],
+  ['sql', 'postgres', '--storage', 'redis://ann:secret@host'],
 ];
 
-const HELP = ['on', 'off', 'status', 'instances', 'run', 'page'].flatMap((name) => [
+const HELP = ['on', 'off', 'status', 'instances', 'run', 'page', 'sql'].flatMap((name) => [
   [name, '--help'],
   [name, '-h'],
   ['help', name],
@@ -171,7 +179,9 @@ describe('the bin and the program of an application', () => {
     const [bin, program] = await Promise.all(programs.map((one) => one.call(args)));
     expect(program).toEqual(bin);
     expect(bin).toMatchObject({ code: 0, stderr: '' });
-    expect(bin!.stdout).toMatch(/^Usage: nestjs-maintenance \w+ \[options\](?: -- <command> \[arguments...\])?\n/);
+    expect(bin!.stdout).toMatch(
+      /^Usage: nestjs-maintenance \w+ \[options\](?: -- <command> \[arguments...\]| <database>)?\n/,
+    );
     expect(bin!.stdout).toMatch(/\nExamples:\n {2}nestjs-maintenance /);
     const tooLong = bin!.stdout.split('\n').filter((line) => line.length > 80);
     expect(tooLong).toEqual([]);

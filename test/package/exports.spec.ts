@@ -108,6 +108,11 @@ const ENTRY_POINTS: Record<string, EntryPoint> = {
     values: ['RedisStateStorage'],
     types: ['RedisClientLike', 'RedisStateStorageOptions'],
   },
+  'nestjs-maintenance/postgres': {
+    file: 'postgres',
+    values: ['PostgresStateStorage'],
+    types: ['PostgresPoolClientLike', 'PostgresPoolLike', 'PostgresStateStorageOptions'],
+  },
   'nestjs-maintenance/terminus': {
     file: 'terminus',
     values: ['MaintenanceHealthIndicator'],

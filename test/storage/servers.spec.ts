@@ -1,8 +1,13 @@
-// The quick core of `redis.slow.spec.ts` and `s3.slow.spec.ts`: the published test kit on a real server.
+// The quick core of `redis.slow.spec.ts`, `s3.slow.spec.ts` and `postgres.slow.spec.ts`: the published test kit on
+// real servers.
+import { Client } from 'pg';
 import { createClient } from 'redis';
+import { PostgresStateStorage } from '../../libs/maintenance/src/postgres.js';
 import { RedisStateStorage } from '../../libs/maintenance/src/redis.js';
 import { S3StateStorage } from '../../libs/maintenance/src/s3.js';
+import { createPostgresTableSql } from '../../libs/maintenance/src/storage/postgres/postgres-statements.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
+import { describeWithPostgres, PostgresServer } from './postgres-server.js';
 import { describeWithRedis, RedisServer } from './redis-server.js';
 import { LightServer, S3Front, S3RVER_KEYS } from './s3-front.js';
 
@@ -58,5 +63,28 @@ describe('S3', () => {
     };
     const another = (): S3StateStorage => new S3StateStorage(options);
     return { storage: another(), another, reportTtl: REPORT_TTL_MS };
+  });
+});
+
+describeWithPostgres('Postgres', () => {
+  let server: PostgresServer;
+
+  beforeAll(async () => {
+    server = await PostgresServer.start();
+  });
+  afterAll(() => server.stop());
+
+  describeStateStorage('PostgresStateStorage', () => {
+    const key = `state-${++tests}`;
+    const options = { url: server.url, key, timeout: TIMEOUT_MS, reportTtl: REPORT_TTL_MS };
+    const put = async (text: string): Promise<void> => {
+      const client = new Client({ connectionString: server.url });
+      await client.connect();
+      await client.query(createPostgresTableSql('maintenance_state'));
+      await client.query('INSERT INTO maintenance_state (key, content) VALUES ($1, $2)', [key, text]);
+      await client.end();
+    };
+    const another = (): PostgresStateStorage => new PostgresStateStorage(options);
+    return { storage: another(), another, put, reportTtl: REPORT_TTL_MS };
   });
 });

@@ -53,6 +53,8 @@ export interface CommandDescription {
   options: readonly OptionDescription[];
   /** The arguments after the options, as the help shows them; missing if there are none. */
   operands?: string;
+  /** One argument with these values; missing if there is none. */
+  argument?: { name: string; choices: readonly string[] };
   /** An option that may be given per language, as `--message-de`, and the name under which the texts are passed. */
   languages?: { option: string; name: string };
   /** Examples without the name of the program: `on --for 30m`. */
@@ -61,5 +63,5 @@ export interface CommandDescription {
   note?: string;
   perform?(context: CommandContext, options: StorageOptions, operands: readonly string[]): Promise<Outcome>;
   /** Runs a command that needs no storage, in place of `perform()`. */
-  print?(context: PrintContext, options: StorageOptions): Promise<Outcome>;
+  print?(context: PrintContext, options: StorageOptions, argument?: string): Promise<Outcome>;
 }

@@ -230,4 +230,17 @@ export const COMMANDS: readonly CommandDescription[] = [
     // Loaded on use: the other commands start faster without it.
     print: async (context, options) => (await import('./page-command.js')).printPage(context, options),
   },
+  {
+    name: 'sql',
+    description: 'print the SQL that creates the table of a storage',
+    argument: { name: 'database', choices: ['postgres'] },
+    options: [
+      { ...storage, description: 'take the name of the table from this URL; the database is not changed' },
+      json,
+      { flags: '--table <name>', description: 'name of the table (default: maintenance_state)', parse: readName },
+    ],
+    examples: ['sql postgres | psql shop', 'sql postgres --table ops.maintenance_state'],
+    // Loaded on use: the other commands start faster without it.
+    print: async (_context, options, database) => (await import('./sql-command.js')).printSql(options, database!),
+  },
 ];

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { escapeControlCharacters } from '../utils/escape-control-characters.js';
 import { colorLine } from './colors.js';
 import type { CommandDescription, OptionDescription, StorageOptions } from './command-description.js';
@@ -45,6 +45,14 @@ function addCommand(program: Command, description: CommandDescription, finder: T
   const examples = description.examples.map((example) => `  ${program.name()} ${example}`);
   command.addHelpText('after', ['', 'Examples:', ...examples].join('\n'));
   if (description.note) command.addHelpText('after', `\n${description.note}`);
+  if (description.argument) {
+    const { name, choices } = description.argument;
+    command.addArgument(new Argument(`<${name}>`).choices(choices));
+    command.action((value: string, options: StorageOptions) =>
+      execute(description, options, finder, program.name(), [value]),
+    );
+    return;
+  }
   if (description.operands === undefined) {
     command.action((options: StorageOptions) => execute(description, options, finder, program.name()));
     return;

@@ -24,7 +24,9 @@ export async function execute(
   let target: Target | undefined;
   try {
     const context = { finder, program, environment };
-    if (command.print) return await printOutcome(await command.print(context, options), undefined, options);
+    if (command.print) {
+      return await printOutcome(await command.print(context, options, operands[0]), undefined, options);
+    }
     target = await finder.find(options.storage);
     await printOutcome(await command.perform!({ ...context, target }, options, operands), target, options);
   } catch (error) {

@@ -6,8 +6,8 @@ import { MaintenanceCommand } from './maintenance.command.js';
 import { TargetFinder } from './target-finder.js';
 
 /**
- * Adds `maintenance on`, `off`, `status`, `instances` and `run` to an application's nest-commander program. If the
- * program also imports `MaintenanceModule`, the commands use its storage.
+ * Adds the commands of `nestjs-maintenance`, such as `maintenance on` and `maintenance off`, to an application's
+ * nest-commander program. If the program also imports `MaintenanceModule`, the commands use its storage.
  *
  * @example
  * ```ts

@@ -31,6 +31,11 @@ const STORAGE_SCHEMES: StorageScheme[] = [
     create: async (url) => new (await import('./redis/redis-state-storage.js')).RedisStateStorage({ url }),
   },
   {
+    schemes: ['postgres', 'postgresql'],
+    example: 'postgres://user@host/database',
+    create: async (url) => new (await import('./postgres/postgres-state-storage.js')).PostgresStateStorage({ url }),
+  },
+  {
     schemes: ['module'],
     example: 'module:./my-storage.js',
     create: (url) => createModuleStorage(url.slice('module:'.length)),
