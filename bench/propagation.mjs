@@ -1,7 +1,7 @@
 // Measures the time from a write until the last of 50 instances refuses. See README.md in this folder.
 import { setTimeout as pause } from 'node:timers/promises';
 import { Fleet } from './tools/fleet.mjs';
-import { openS3OrLocal, openFile, openRedis } from './tools/storage-backends.mjs';
+import { openS3OrLocal, openFile, openPostgres, openRedis } from './tools/storage-backends.mjs';
 import { isShort, publish } from './tools/results.mjs';
 import { median, quantile, summarize } from './tools/statistics.mjs';
 import { openWriter } from './tools/writer.mjs';
@@ -26,7 +26,7 @@ const rows = [];
 const targets = [];
 const samples = {};
 
-for (const open of [openFile, openRedis]) {
+for (const open of [openFile, openRedis, openPostgres]) {
   const backend = await open();
   if (backend === undefined) continue;
   try {

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import getPort from 'get-port';
 import { createClient } from 'redis';
+import pg from 'pg';
+import { startPostgresServer } from './postgres-server.mjs';
 import { startCountingProxy } from './s3-proxy.mjs';
 import { startS3Server } from './s3-server.mjs';
 import { createStorage } from './create-storage.mjs';
@@ -61,6 +63,29 @@ export async function openRedis() {
       client.destroy();
       server.kill();
       await once(server, 'exit');
+    },
+  };
+}
+
+/** Starts a Postgres server; `undefined` where none is installed. */
+export async function openPostgres() {
+  const server = await startPostgresServer();
+  if (!server) return skip('Postgres', 'it is not installed: "apt-get install postgresql"');
+  const settings = { kind: 'postgres', url: server.url };
+  const client = new pg.Client({ connectionString: server.url });
+  await client.connect();
+  return {
+    name: 'Postgres',
+    settings,
+    open: async () => createStorage(settings, { reportTtl: REPORT_TTL_MS }),
+    empty: () => client.query('DROP TABLE IF EXISTS maintenance_state'),
+    bytes: async () => {
+      const { rows } = await client.query('SELECT sum(octet_length(content))::int AS bytes FROM maintenance_state');
+      return rows[0].bytes;
+    },
+    close: async () => {
+      await client.end();
+      await server.stop();
     },
   };
 }

@@ -1,5 +1,6 @@
 import { existsSync, linkSync, mkdirSync, renameSync, rmdirSync, symlinkSync, unlinkSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { findPostgresFolder, PostgresServer } from '../storage/postgres-server.js';
 import { findRedisServer, RedisServer } from '../storage/redis-server.js';
 import { LightServer, S3Front, S3RVER_KEYS } from '../storage/s3-front.js';
 import { getS3Environment } from '../fleet/storage-backends.js';
@@ -74,6 +75,25 @@ export const REDIS: RunStorageKind = {
     const gate = await TcpGate.to(server.port);
     return {
       url: `redis://127.0.0.1:${gate.port}/0`,
+      directUrl: server.url,
+      env: {},
+      ...control(gate),
+      close: async () => {
+        await gate.close();
+        await server.stop();
+      },
+    };
+  },
+};
+
+export const POSTGRES: RunStorageKind = {
+  name: 'Postgres',
+  isAvailable: findPostgresFolder() !== undefined,
+  open: async () => {
+    const server = await PostgresServer.start();
+    const gate = await TcpGate.to(server.port);
+    return {
+      url: server.getUrl(gate.port),
       directUrl: server.url,
       env: {},
       ...control(gate),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findPostgresFolder, PostgresServer } from '../storage/postgres-server.js';
 import { findRedisServer, RedisServer } from '../storage/redis-server.js';
 import { LightServer, S3Front, S3RVER_KEYS } from '../storage/s3-front.js';
 
@@ -49,6 +50,16 @@ const redis: BackendKind = {
   },
 };
 
+const postgres: BackendKind = {
+  name: 'Postgres',
+  notifies: true,
+  isAvailable: findPostgresFolder() !== undefined,
+  open: async () => {
+    const server = await PostgresServer.start();
+    return { url: server.url, env: {}, close: () => server.stop() };
+  },
+};
+
 const light: BackendKind = {
   name: 's3rver behind a proxy',
   notifies: false,
@@ -82,7 +93,7 @@ const engine: BackendKind = {
     }),
 };
 
-const KINDS = [file, redis, light, engine];
+const KINDS = [file, redis, postgres, light, engine];
 
 /** Runs `describe` for each available backend. In CI, a missing server is a failure instead of a skipped test. */
 export function describeOnEachBackend(name: string, tests: (kind: BackendKind) => void): void {

@@ -29,7 +29,7 @@ export function describeWithPostgres(name: string, tests: () => void): void {
 
 /** The user without privileges that every Linux has, and that runs a server: it does not run as root. */
 const UNPRIVILEGED_ID = 65534;
-const runAs = process.getuid?.() === 0 ? { uid: UNPRIVILEGED_ID, gid: UNPRIVILEGED_ID } : {};
+export const runAs = process.getuid?.() === 0 ? { uid: UNPRIVILEGED_ID, gid: UNPRIVILEGED_ID } : {};
 
 // `shop` needs the password, the superuser does not.
 const HOST_ACCESS = `

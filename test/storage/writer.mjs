@@ -1,10 +1,11 @@
-// Adds one to the revision, again and again: node writer.mjs <path> <name> [<times>]
+// Adds one to the revision, again and again: node writer.mjs <path or URL> <name> [<times>]
 // Says "ready", waits for a line, then says each revision when the storage has confirmed it.
 import { once } from 'node:events';
 import { FileStateStorage } from 'nestjs-maintenance';
+import { PostgresStateStorage } from 'nestjs-maintenance/postgres';
 
 const [path, name, times = 'Infinity'] = process.argv.slice(2);
-const storage = new FileStateStorage(path);
+const storage = path.startsWith('postgres:') ? new PostgresStateStorage({ url: path }) : new FileStateStorage(path);
 // Larger than a page and than one write of a full pipe: half of it would not pass for a whole.
 const filler = 'x'.repeat(100_000);
 
@@ -36,3 +37,4 @@ for (let written = 1; written <= Number(times); written++) {
   const marker = `${name}-${written}`;
   console.log(`${await increment(marker)} ${marker}`);
 }
+await storage.close?.();
