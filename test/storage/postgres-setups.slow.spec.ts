@@ -144,7 +144,7 @@ const FILL_DISK = `DO $$ BEGIN
 END $$`;
 
 describeWithPostgres('PostgresStateStorage on a full disk', () => {
-  it('says so, continues to read, and writes again once there is space', async () => {
+  it('is reported; reads continue, and writes work again once there is space', async () => {
     const server = closeLater(await PostgresServer.start(), (one) => one.stop());
     const disk = join(server.folder, 'small');
     mkdirSync(disk);
