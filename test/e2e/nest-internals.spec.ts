@@ -10,6 +10,8 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Keyv } from 'keyv';
+import * as Ioredis from 'ioredis';
+import * as Ioredis5 from 'ioredis-5';
 import { createClient, createCluster, createSentinel } from 'redis';
 import * as internals from '../../libs/maintenance/src/nest-internals.js';
 import { assertFound, assertMembers, assertMetadata, startApp } from '../tools/private-names.js';
@@ -257,13 +259,31 @@ describe('The private names of redis', () => {
   it('tell the three kinds of clients apart', () => {
     type Kinds = internals.RedisClientKind<unknown>;
     const cluster = createCluster({ rootNodes: [{ url: 'redis://127.0.0.1:1' }] });
-    assertMembers<Omit<Kinds, 'getSentinelNode'>>('redis', cluster, { _options: 'object', masters: 'object' });
+    type OfCluster = Pick<Kinds, '_options' | 'masters'>;
+    assertMembers<OfCluster>('redis', cluster, { _options: 'object', masters: 'object' });
     const isListed = Array.isArray(Reflect.get(Reflect.get(cluster, '_options'), 'rootNodes'));
     assertFound(isListed, 'redis', '`_options.rootNodes` of a cluster');
     const sentinel = createSentinel({ name: 'main', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] });
-    assertMembers<Pick<Kinds, 'getSentinelNode'>>('redis', sentinel, { getSentinelNode: 'function' });
+    type OfSentinels = Pick<Kinds, 'getSentinelNode' | 'identity'>;
+    assertMembers<OfSentinels>('redis', sentinel, { getSentinelNode: 'function', identity: 'object' });
+    assertFound(sentinel.identity.id.startsWith('127.0.0.1:1/'), 'redis', 'address in `identity.id` of sentinels');
     const client = createClient();
     const isPlain = !('masters' in client) && !('getSentinelNode' in client);
     assertFound(isPlain, 'redis', 'difference between a client and a cluster or sentinels');
+  });
+});
+
+describe('The private names of ioredis', () => {
+  it.each([
+    ['ioredis', Ioredis],
+    ['ioredis-5', Ioredis5 as unknown as typeof Ioredis],
+  ])('lead to the servers of a client of %s', (name, { Redis, Cluster }) => {
+    type Names = internals.IoredisInternals<unknown>;
+    type OfBoth = Omit<Names, 'startupNodes' | 'nodes'>;
+    const methods = { callBuffer: 'function', on: 'function', duplicate: 'function' } as const;
+    const ofBoth = { ...methods, isCluster: 'boolean', subscribe: 'function', ping: 'function' } as const;
+    assertMembers<OfBoth>(name, new Redis({ lazyConnect: true }), ofBoth);
+    const cluster = new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true });
+    assertMembers<Names>(name, cluster, { ...ofBoth, startupNodes: 'object', nodes: 'function' });
   });
 });

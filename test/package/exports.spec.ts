@@ -106,7 +106,7 @@ const ENTRY_POINTS: Record<string, EntryPoint> = {
   'nestjs-maintenance/redis': {
     file: 'redis',
     values: ['RedisStateStorage'],
-    types: ['RedisClientLike', 'RedisStateStorageOptions'],
+    types: ['IoredisClientLike', 'NodeRedisClientLike', 'RedisClientLike', 'RedisStateStorageOptions'],
   },
   'nestjs-maintenance/postgres': {
     file: 'postgres',

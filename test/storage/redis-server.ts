@@ -1,13 +1,15 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { createClient } from 'redis';
 import getPort from 'get-port';
 import { findProgram } from '../tools/programs.js';
 import { ServerProcess } from '../tools/server-process.js';
+import { until } from '../tools/waiting.js';
 
 /** Path of the program: `REDIS_SERVER`, else the first that `PATH` has; `undefined` where none is installed. */
 export function findRedisServer(): string | undefined {
@@ -55,14 +57,87 @@ export class RedisServer extends ServerProcess {
   }
 
   /** Sends a command with a client of its own and returns the answer. */
-  async ask(...command: string[]): Promise<string> {
-    const client = await createClient({ url: this.url }).connect();
-    try {
-      return (await client.sendCommand<unknown>(command)) as string;
-    } finally {
-      client.destroy();
-    }
+  ask(...command: string[]): Promise<string> {
+    return ask(this.port, command);
   }
+}
+
+async function ask(port: number, command: string[]): Promise<string> {
+  const client = await createClient({ socket: { port } }).connect();
+  try {
+    return (await client.sendCommand<unknown>(command)) as string;
+  } finally {
+    client.destroy();
+  }
+}
+
+/** A Redis with one replica, and a Sentinel that makes the replica the master when the master is down. */
+export class RedisSentinel extends ServerProcess {
+  /** The name of the master. */
+  static readonly NAME = 'shop-cache';
+
+  private constructor(
+    readonly port: number,
+    readonly servers: RedisServer[],
+    folder: string,
+  ) {
+    super(folder);
+  }
+
+  static async start(): Promise<RedisSentinel> {
+    const master = await RedisServer.start('--repl-diskless-sync-delay', '0');
+    const replica = await RedisServer.start('--replicaof', '127.0.0.1', String(master.port));
+    const sentinel = new RedisSentinel(
+      await getPort(),
+      [master, replica],
+      await mkdtemp(join(tmpdir(), 'redis-sentinel-')),
+    );
+    await until('the replica has the data', async () =>
+      /master_link_status:up/.test(await replica.ask('INFO', 'replication')),
+    );
+    const name = RedisSentinel.NAME;
+    const settings = [
+      `port ${sentinel.port}`,
+      'bind 127.0.0.1',
+      `sentinel monitor ${name} 127.0.0.1 ${master.port} 1`,
+      `sentinel down-after-milliseconds ${name} 500`,
+      `sentinel failover-timeout ${name} 3000`,
+    ];
+    await writeFile(join(sentinel.folder, 'sentinel.conf'), settings.join('\n'));
+    const child = spawn(findRedisServer()!, [join(sentinel.folder, 'sentinel.conf'), '--sentinel'], {
+      cwd: sentinel.folder,
+    });
+    await sentinel.run(child, (output) => output.includes('+slave slave'));
+    return sentinel;
+  }
+
+  /** Kills the master, and returns when another server is the master. */
+  async failOver(): Promise<void> {
+    const [master, replica] = this.servers as [RedisServer, RedisServer];
+    await master.kill();
+    const find = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', RedisSentinel.NAME];
+    await until('the replica is the master', async () => (await ask(this.port, find)).includes(String(replica.port)));
+  }
+
+  override async stop(): Promise<void> {
+    await super.stop();
+    for (const server of this.servers) await server.stop();
+  }
+}
+
+/** Starts a cluster of three masters. */
+export async function startRedisCluster(): Promise<RedisServer[]> {
+  const servers = [];
+  for (let index = 0; index < 3; index++) {
+    // By default the second port is 10,000 above the first, which may be too high.
+    servers.push(await RedisServer.start('--cluster-enabled', 'yes', '--cluster-port', String(await getPort())));
+  }
+  const nodes = servers.map(({ port }) => `127.0.0.1:${port}`);
+  await promisify(execFile)('redis-cli', ['--cluster', 'create', ...nodes, '--cluster-yes']);
+  for (const server of servers) {
+    await until('the cluster is up', async () => /cluster_state:ok/.test(await server.ask('CLUSTER', 'INFO')));
+  }
+  return servers;
 }
 
 /** The fault that the next command through a {@link Proxy} meets before its connection is cut. */

@@ -309,8 +309,33 @@ export const S3_REREAD_PROFILE_OPTION = { ignoreCache: true } as const;
 /** The members that tell the three kinds of clients apart. */
 export interface RedisClientKind<ClientOptions> {
   /** Of a cluster. */
-  _options?: { rootNodes?: ClientOptions[] };
+  _options?: { rootNodes?: ClientOptions[]; defaults?: ClientOptions };
   masters?: unknown;
   /** Of sentinels. */
   getSentinelNode?: unknown;
+  /** Of sentinels. The id begins with the address of the first one, and a slash. Redis 6 only. */
+  identity?: { id?: string };
+}
+
+// ioredis 5.11 and 6.0
+
+/** The members of a `Redis` or a `Cluster`. All but the nodes of a cluster are documented. */
+export interface IoredisInternals<Node> {
+  callBuffer(command: string, ...args: string[]): Promise<unknown>;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+  isCluster?: boolean;
+  /** Of a cluster. */
+  startupNodes?: Node[];
+  nodes?(role: 'master'): unknown[];
+  duplicate(...overrides: unknown[]): unknown;
+  subscribe(channel: string): Promise<unknown>;
+  ping(): Promise<unknown>;
+}
+
+// mysql2 3.24
+
+/** The members of a pool that lead to its server: `mysql2/promise` wraps a pool of `mysql2`. */
+export interface MysqlPoolInternals<Server> {
+  config?: { connectionConfig?: Server };
+  pool?: MysqlPoolInternals<Server>;
 }

@@ -64,10 +64,14 @@ export function parseRedisUrl(url: string): RedisAddress {
   }
 }
 
-/** Formats server, database and key as a URL without credentials. */
-export function formatRedisLocation({ host, port, tls, database }: RedisAddress, key: string): string {
-  const shownHost = host.includes(':') ? `[${host}]` : host;
-  return `redis${tls ? 's' : ''}://${shownHost}:${port}/${database}?key=${formatKey(key)}`;
+/** Formats server and database as a URL without credentials. */
+export function formatRedisAddress({ host, port, tls, database }: RedisAddress): string {
+  return `redis${tls ? 's' : ''}://${formatHost(host, port)}/${database}`;
+}
+
+/** Formats a host and a port. An IPv6 address is put in brackets. */
+export function formatHost(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Encodes a key for the query of a URL. Characters that need no encoding stay readable. */

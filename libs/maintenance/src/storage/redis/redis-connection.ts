@@ -1,6 +1,5 @@
-import type { RedisAddress } from './redis-address.js';
-import { createOwnClient, destroyClient, isReady, sendCommand, type RedisClientLike } from './redis-client.js';
-import { ClosedError, NoAnswerError, NotConnectedError, RedisFailure } from './redis-errors.js';
+import type { CommandClient, NodeRedisClientLike } from './redis-client.js';
+import { ClosedError, isReply, NoAnswerError, NotConnectedError, RedisFailure } from './redis-errors.js';
 
 /** Runs commands, each within the timeout, whatever the server does. */
 export interface RedisConnection {
@@ -17,8 +16,8 @@ export interface RedisConnection {
 }
 
 interface OpenConnection {
-  client: RedisClientLike;
-  ready: Promise<RedisClientLike>;
+  client: CommandClient;
+  ready: Promise<CommandClient>;
 }
 
 /**
@@ -30,8 +29,9 @@ export class ManagedConnection implements RedisConnection {
   #current: OpenConnection | undefined;
   #isClosed = false;
 
+  /** @param createClient - creates a client that is not connected yet, and does not reconnect */
   constructor(
-    private readonly address: RedisAddress,
+    private readonly createClient: () => Promise<CommandClient>,
     private readonly timeout: number,
   ) {}
 
@@ -43,12 +43,12 @@ export class ManagedConnection implements RedisConnection {
         used = await this.#open();
         const client = await used.ready;
         wasSent = true;
-        return await sendCommand(client, key, args);
+        return await client.sendCommand(key, args);
       });
     } catch (error) {
       // The master became a replica after the connection was opened: the address may lead to the new master by now.
       const isDemoted = /\bREADONLY\b/.test((error as Error | undefined)?.message ?? '');
-      if (used && (error instanceof NoAnswerError || isDemoted)) this.#drop(used.client);
+      if (used && (!isReply(error) || isDemoted)) this.#drop(used.client);
       throw new RedisFailure(error, wasSent);
     }
   }
@@ -60,11 +60,11 @@ export class ManagedConnection implements RedisConnection {
 
   async #open(): Promise<OpenConnection> {
     if (!this.#isClosed && !this.#current?.client.isOpen) {
-      const client = await createOwnClient(this.address, this.timeout, 'commands');
+      const client = await this.createClient();
       // Another command may have opened a connection meanwhile.
-      if (this.#isClosed || this.#current?.client.isOpen) destroyClient(client);
+      if (this.#isClosed || this.#current?.client.isOpen) client.destroy();
       else {
-        if (this.#current) destroyClient(this.#current.client);
+        this.#current?.client.destroy();
         this.#current = { client, ready: this.#connect(client) };
       }
     }
@@ -72,32 +72,31 @@ export class ManagedConnection implements RedisConnection {
     return this.#current;
   }
 
-  async #connect(client: RedisClientLike): Promise<RedisClientLike> {
-    // The failed command reports the error; an `error` event without a listener would end the process.
-    client.on('error', () => undefined);
+  async #connect(client: CommandClient): Promise<CommandClient> {
     await client.connect();
     // Dropped or closed meanwhile: do not leave the connection open.
     if (this.#current?.client !== client) {
-      destroyClient(client);
+      client.destroy();
       throw new ClosedError();
     }
     return client;
   }
 
-  #drop(client: RedisClientLike): void {
+  #drop(client: CommandClient): void {
     if (this.#current?.client === client) this.#current = undefined;
-    destroyClient(client);
+    client.destroy();
   }
 }
 
-/** Runs commands on a client of the application, which connects and closes it. */
+/** Runs commands on a client of the `redis` package that the application connects and closes. */
 export class ExternalConnection implements RedisConnection {
   #isClosed = false;
   #wasReady = false;
   readonly #ignore = (): void => undefined;
 
   constructor(
-    private readonly client: RedisClientLike,
+    private readonly client: NodeRedisClientLike,
+    private readonly commands: Pick<CommandClient, 'sendCommand'>,
     private readonly timeout: number,
   ) {
     client.on('error', this.#ignore);
@@ -110,7 +109,7 @@ export class ExternalConnection implements RedisConnection {
         this.timeout,
         async () => {
           await this.#waitUntilReady(abort.signal);
-          return await sendCommand(this.client, key, args, abort.signal);
+          return await this.commands.sendCommand(key, args, abort.signal);
         },
         // Remove the command from the client's queue, so that it is not sent later.
         () => abort.abort(),
@@ -131,7 +130,8 @@ export class ExternalConnection implements RedisConnection {
     if (!this.client.isOpen) {
       throw new NotConnectedError('the given client is not connected. Call its connect() first.');
     }
-    if (!isReady(this.client)) {
+    // A cluster client does not tell whether it is ready.
+    if (!(this.client.isReady ?? true)) {
       if (this.#wasReady) {
         throw new NotConnectedError('the given client has lost its connection and is reconnecting. Try again later.');
       }
@@ -142,7 +142,7 @@ export class ExternalConnection implements RedisConnection {
 }
 
 /** Resolves when the client is ready, or the signal is aborted. */
-function waitUntilReady(client: RedisClientLike, signal: AbortSignal): Promise<void> {
+function waitUntilReady(client: NodeRedisClientLike, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       client.off('ready', end);

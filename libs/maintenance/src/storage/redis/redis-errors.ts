@@ -33,21 +33,29 @@ export function isReply(error: unknown): boolean {
   return getErrorCode(error) === undefined && /^[A-Z]{2,}(?: |$)/.test(getMessage(error));
 }
 
+/** The storage whose call has failed. */
+export interface FailedStorage {
+  /** Servers, database and key, without credentials. */
+  location: string;
+  /** Whether the application has made the client: then its options have the credentials, otherwise the URL. */
+  hasClient: boolean;
+}
+
 /**
  * Converts a failure into an error that tells an operator what to do.
  *
- * @param location - server, database and key, without credentials
  * @param purpose - the operation that failed: `read`, `written`
  */
-export function toRedisError(error: unknown, location: string, purpose: string): MaintenanceStorageError {
+export function toRedisError(error: unknown, storage: FailedStorage, purpose: string): MaintenanceStorageError {
   const cause = error instanceof RedisFailure ? error.cause : error;
-  const [code, sentence] = explainError(cause, location, purpose);
+  const [code, sentence] = explainError(cause, storage, purpose);
   return new MaintenanceStorageError(code, sentence, { cause: redactCause(cause) });
 }
 
 type Explanation = [code: MaintenanceStorageErrorCode, sentence: string];
 
-function explainError(error: unknown, location: string, purpose: string): Explanation {
+function explainError(error: unknown, storage: FailedStorage, purpose: string): Explanation {
+  const { location } = storage;
   if (error instanceof NoAnswerError) {
     return createUnavailable(
       `${location} gave no answer within ${error.timeoutMs / 1000} s. ` +
@@ -61,7 +69,7 @@ function explainError(error: unknown, location: string, purpose: string): Explan
   if (error instanceof NotConnectedError) {
     return createUnavailable(`${location} can't be ${purpose}: ${error.message}`);
   }
-  if (isReply(error)) return explainReply(redactMessage(error), location, purpose);
+  if (isReply(error)) return explainReply(redactMessage(error), storage, purpose);
   return createUnavailable(explainConnection(error, location));
 }
 
@@ -89,7 +97,11 @@ function explainConnection(error: unknown, location: string): string {
   if (/SSL|EPROTO/.test(code ?? '')) {
     return `${location} does not use TLS (${code}). Enable TLS on the server, or use redis: instead of rediss:.`;
   }
-  if (/Socket closed|Disconnects client|ECONNRESET|EPIPE|client is (?:closed|offline)/.test(`${code} ${message}`)) {
+  if (
+    /Socket closed|Connection is closed|Disconnects client|ECONNRESET|EPIPE|client is (?:closed|offline)/.test(
+      `${code} ${message}`,
+    )
+  ) {
     const hint = location.startsWith('redis:')
       ? ' If this happens every time, the server may require TLS: use rediss:.'
       : '';
@@ -102,17 +114,19 @@ function explainConnection(error: unknown, location: string): string {
 const ERROR_WORD_PATTERN =
   /\b(NOAUTH|WRONGPASS|NOPERM|DENIED|READONLY|OOM|MISCONF|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY|WRONGTYPE|MOVED)\b/;
 
-function explainReply(message: string, location: string, purpose: string): Explanation {
+function explainReply(message: string, { location, hasClient }: FailedStorage, purpose: string): Explanation {
+  const settings = hasClient ? 'the options of the client' : 'the URL';
   const toMessage = (reason: string): string => `${location} can't be ${purpose}: ${reason}`;
   switch (ERROR_WORD_PATTERN.exec(message)?.[1]) {
     case 'NOAUTH':
       return createDenied(
         toMessage(
-          'the server requires a password (NOAUTH). Add it to the URL as :password@ or user:password@ before the host.',
+          `the server requires a password (NOAUTH). Add it to ${settings}` +
+            (hasClient ? '.' : ' as :password@ or user:password@ before the host.'),
         ),
       );
     case 'WRONGPASS':
-      return createDenied(toMessage('wrong user name or password (WRONGPASS). Correct them in the URL.'));
+      return createDenied(toMessage(`wrong user name or password (WRONGPASS). Correct them in ${settings}.`));
     case 'NOPERM':
       return createDenied(toMessage(`${addFullStop(message)} Grant the permission with ACL SETUSER.`));
     case 'DENIED':
@@ -155,15 +169,23 @@ function explainReply(message: string, location: string, purpose: string): Expla
       ];
     case 'MOVED':
       return createUnavailable(
-        toMessage('the server belongs to a cluster (MOVED). Pass RedisStateStorage a client from createCluster().'),
+        toMessage(
+          'the server belongs to a cluster (MOVED). Pass RedisStateStorage a cluster client of redis or ioredis.',
+        ),
       );
   }
   if (/without any password configured/.test(message)) {
-    return createDenied(toMessage('the server has no password, but the URL does. Remove it from the URL.'));
+    return createDenied(
+      toMessage(
+        `the server has no password, but ${settings} ${hasClient ? 'do' : 'does'}. Remove it from ${settings}.`,
+      ),
+    );
   }
   if (/DB index is out of range|SELECT is not allowed/.test(message)) {
     return createUnavailable(
-      toMessage(`the server has no such database (${message}). Correct the number after the port.`),
+      toMessage(
+        `the server has no such database (${message}). Correct ${hasClient ? 'its number in the options of the client' : 'the number after the port'}.`,
+      ),
     );
   }
   return createUnavailable(toMessage(`the server replied "${message}".`));

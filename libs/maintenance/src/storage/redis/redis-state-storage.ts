@@ -2,27 +2,16 @@ import { createHash } from 'node:crypto';
 import { REPORT_TTL_MS, type InstanceReport } from '../../core/instance-report.js';
 import type { MaintenanceState } from '../../core/maintenance-state.js';
 import { MaintenanceStorageError } from '../../errors/maintenance-storage.error.js';
-import { descendsFrom } from '../descends-from.js';
 import { formatReport, MAX_REPORT_BYTES, parseReport } from '../report-codec.js';
 import { parseStateAtUrl, serializeStoredState } from '../state-codec.js';
 import { MAX_STATE_BYTES, type StateStorage, type VersionedState } from '../state-storage.js';
 import { createConflictError, createOversizedContentError, describeConflict } from '../storage-errors.js';
-import {
-  DEFAULT_REDIS_KEY,
-  formatRedisLocation,
-  createRedisNames,
-  parseRedisUrl,
-  formatKey,
-  type RedisNames,
-} from './redis-address.js';
-import {
-  describeClientAddress,
-  createOwnClient,
-  createListener,
-  usesTls,
-  type RedisClientLike,
-} from './redis-client.js';
-import { ExternalConnection, ManagedConnection, type RedisConnection } from './redis-connection.js';
+import { resolveUncertainWrite } from '../uncertain-write.js';
+import { createIoredisSource } from './ioredis-client.js';
+import { createNodeRedisSource, createUrlSource } from './node-redis-client.js';
+import { DEFAULT_REDIS_KEY, createRedisNames, parseRedisUrl, formatKey, type RedisNames } from './redis-address.js';
+import { isIoredis, isNodeRedis, type RedisClientLike, type RedisSource } from './redis-client.js';
+import type { RedisConnection } from './redis-connection.js';
 import { ClosedError, isReply, toRedisError, RedisFailure } from './redis-errors.js';
 import { WRITE_REPORT_SCRIPT, READ_REPORTS_SCRIPT, WRITE_SCRIPT } from './redis-scripts.js';
 import { RedisSubscription } from './redis-subscription.js';
@@ -31,10 +20,13 @@ import { RedisSubscription } from './redis-subscription.js';
 export interface RedisStateStorageOptions {
   /** `redis://user:password@host:port/database?key=`, or `rediss:` for TLS. */
   url?: string;
-  /** A connected client of the `redis` package: single server, cluster or Sentinel. The application closes it. */
+  /**
+   * A client of the `redis` or the `ioredis` package: single server, cluster or Sentinel. The application connects and
+   * closes it. One of `ioredis` gives its settings only: the storage opens connections of its own with them.
+   */
   client?: RedisClientLike;
   /**
-   * The key of the state.
+   * The key of the state. With `ioredis`, its `keyPrefix` comes before it.
    *
    * @defaultValue the key in the URL, or `'maintenance_state'`
    */
@@ -55,7 +47,7 @@ export interface RedisStateStorageOptions {
 
 /**
  * Stores the state in one key of a Redis server, a cluster or a compatible server, for any number of machines. Requires
- * the package `redis`. Changes are published, so that all instances apply them immediately.
+ * the package `redis` or `ioredis`. Changes are published, so that all instances apply them immediately.
  *
  * A key that existed and is missing may have been lost in a restart without persistence, a failover or an eviction. The
  * read then fails with the code `lost`, and `onStorageFailure` decides until the state is written again.
@@ -70,17 +62,23 @@ export interface RedisStateStorageOptions {
  * const client = await createCluster({ rootNodes: [{ url: 'redis://10.0.0.1:6379' }] }).connect();
  * const storage = new RedisStateStorage({ client, key: '{shop}:maintenance' });
  * ```
+ *
+ * @example
+ * ```ts
+ * const connection = new Redis({ host: 'cache.internal', maxRetriesPerRequest: null }); // of ioredis, as for BullMQ
+ * const storage = new RedisStateStorage({ client: connection });
+ * ```
  */
 export class RedisStateStorage implements StateStorage {
   /** Always `'redis'`. */
   readonly kind = 'redis';
   /** Always `true`: Redis may lose the state in a restart, a failover or an eviction. */
   readonly isVolatile = true;
-  /** `redis://host:port/database?key=`, without credentials. */
+  /** `redis://host:port/database?key=`, without credentials; `redis-sentinel:` for Sentinel. */
   readonly location: string;
   private readonly names: RedisNames;
   private readonly connection: RedisConnection;
-  private readonly createListener: () => Promise<RedisClientLike>;
+  private readonly source: RedisSource;
   private readonly timeout: number;
   private readonly reportTtl: number;
   private readonly watchers = new Set<() => void>();
@@ -97,20 +95,12 @@ export class RedisStateStorage implements StateStorage {
   constructor({ url, client, key, timeout = 3_000, reportTtl = REPORT_TTL_MS }: RedisStateStorageOptions) {
     this.timeout = timeout;
     this.reportTtl = reportTtl;
-    if (client) {
-      this.names = createRedisNames(key ?? DEFAULT_REDIS_KEY);
-      const scheme = usesTls(client) ? 'rediss' : 'redis';
-      this.location = `${scheme}://${describeClientAddress(client)}?key=${formatKey(this.names.state)}`;
-      this.connection = new ExternalConnection(client, timeout);
-      this.createListener = async () => createListener(client, timeout);
-    } else {
-      if (url === undefined) throw new TypeError('RedisStateStorage requires the option `url` or `client`');
-      const address = parseRedisUrl(url);
-      this.names = createRedisNames(key ?? address.key ?? DEFAULT_REDIS_KEY);
-      this.location = formatRedisLocation(address, this.names.state);
-      this.connection = new ManagedConnection(address, timeout);
-      this.createListener = () => createOwnClient(address, timeout, 'listening');
-    }
+    const address = client || url === undefined ? undefined : parseRedisUrl(url);
+    this.source = address ? createUrlSource(address) : createClientSource(client);
+    const { address: server, keyPrefix } = this.source;
+    this.names = createRedisNames(keyPrefix + (key ?? address?.key ?? DEFAULT_REDIS_KEY));
+    this.location = `${server}${server.includes('?') ? '&' : '?'}key=${formatKey(this.names.state)}`;
+    this.connection = this.source.createConnection(timeout);
   }
 
   /**
@@ -147,7 +137,11 @@ export class RedisStateStorage implements StateStorage {
       if (outcome !== 1) throw createConflictError(this.location, describeConflict(outcome === -1));
     } catch (error) {
       if (!isUncertain(error)) throw this.toError(error, 'written');
-      await this.resolveUncertainWrite(next, ifVersion, version, error);
+      const failure = this.toError(error, 'written');
+      await resolveUncertainWrite({ next, ifVersion, version, location: this.location, failure }, async () => {
+        const content = await this.readContent();
+        return content && this.parse(content);
+      });
     }
     this.isKnown = true;
     return version;
@@ -164,7 +158,12 @@ export class RedisStateStorage implements StateStorage {
     const watcher = (): void => changed();
     this.watchers.add(watcher);
     const notify = (): void => this.watchers.forEach((callback) => callback());
-    this.subscription ??= new RedisSubscription(this.createListener, this.names.channel, notify, this.timeout);
+    this.subscription ??= new RedisSubscription(
+      () => this.source.createListener(this.timeout),
+      this.names.channel,
+      notify,
+      this.timeout,
+    );
     await this.subscription.ready;
     return async () => {
       this.watchers.delete(watcher);
@@ -216,33 +215,6 @@ export class RedisStateStorage implements StateStorage {
     }
   }
 
-  /** Reads the key after a write without an answer. Returns if the write has taken effect, throws otherwise. */
-  private async resolveUncertainWrite(
-    next: MaintenanceState,
-    ifVersion: string | null,
-    version: string,
-    cause: unknown,
-  ): Promise<void> {
-    const { message } = this.toError(cause, 'written');
-    const createUncertainError = (note: string): MaintenanceStorageError =>
-      new MaintenanceStorageError('unavailable', `${message} ${note} Check the status before you try again.`, {
-        cause,
-      });
-    let found: VersionedState | null;
-    try {
-      const content = await this.readContent();
-      found = content && this.parse(content);
-    } catch {
-      throw createUncertainError('The write may have taken effect.');
-    }
-    if (found?.version === version || (found && descendsFrom(found.state, next))) return;
-    // No other writer was first. The command may still be on its way.
-    if ((found?.version ?? null) === ifVersion) {
-      throw createUncertainError('The write has not taken effect, but still may.');
-    }
-    throw createConflictError(this.location, describeConflict(found === null));
-  }
-
   /** Reads the key; only the beginning of content that is too large to be a state. */
   private async readContent(): Promise<Buffer | null> {
     const { state } = this.names;
@@ -270,7 +242,9 @@ export class RedisStateStorage implements StateStorage {
   }
 
   private toError(error: unknown, purpose: string): MaintenanceStorageError {
-    return error instanceof MaintenanceStorageError ? error : toRedisError(error, this.location, purpose);
+    return error instanceof MaintenanceStorageError
+      ? error
+      : toRedisError(error, { location: this.location, hasClient: this.source.hasClient }, purpose);
   }
 
   private createLostError(): MaintenanceStorageError {
@@ -280,6 +254,13 @@ export class RedisStateStorage implements StateStorage {
         'failover or an eviction. `on` or `off` writes it again.',
     );
   }
+}
+
+function createClientSource(client: RedisClientLike | undefined): RedisSource {
+  if (client === undefined) throw new TypeError('RedisStateStorage requires the option `url` or `client`');
+  if (isIoredis(client)) return createIoredisSource(client);
+  if (isNodeRedis(client)) return createNodeRedisSource(client);
+  throw new TypeError('RedisStateStorage requires a client of the package `redis` or `ioredis` as `client`');
 }
 
 // SHA-1, because the script compares it with the result of redis.sha1hex.

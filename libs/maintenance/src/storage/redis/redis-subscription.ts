@@ -1,4 +1,4 @@
-import { destroyClient, type RedisClientLike } from './redis-client.js';
+import type { ListeningClient } from './redis-client.js';
 
 /** Two attempts to subscribe are at most so many milliseconds apart. */
 const MAX_RETRY_DELAY_MS = 2_000;
@@ -13,7 +13,7 @@ export class RedisSubscription {
   #resolve: () => void = () => undefined;
   #isReady = false;
   #isClosed = false;
-  #client: RedisClientLike | undefined;
+  #client: ListeningClient | undefined;
   #endPause: () => void = () => undefined;
 
   /**
@@ -22,7 +22,7 @@ export class RedisSubscription {
    * @param readyTimeoutMs - {@link RedisSubscription.ready} resolves after so many milliseconds at the latest
    */
   constructor(
-    private readonly createClient: () => Promise<RedisClientLike>,
+    private readonly createClient: () => Promise<ListeningClient>,
     private readonly channel: string,
     private readonly onChange: () => void,
     readyTimeoutMs: number,
@@ -36,7 +36,7 @@ export class RedisSubscription {
   /** Ends the subscription and its connection. */
   close(): void {
     this.#isClosed = true;
-    if (this.#client) destroyClient(this.#client);
+    this.#client?.destroy();
     this.#endPause();
     this.#markReady();
   }
@@ -53,7 +53,7 @@ export class RedisSubscription {
       } catch {
         // The polls continue, and report the failure.
       }
-      if (this.#client) destroyClient(this.#client);
+      this.#client?.destroy();
       this.#markReady();
       await this.#pause(failures);
     }
@@ -64,20 +64,16 @@ export class RedisSubscription {
     const client = await this.createClient();
     this.#client = client;
     if (this.#isClosed) return;
-    const ended = new Promise<void>((resolve) => {
-      client.on('error', () => !client.isOpen && resolve());
-      client.on('end', () => resolve());
-      client.on('disconnect', () => resolve());
+    const notify = (): void => void (!this.#isClosed && this.onChange());
+    await new Promise<void>((resolve, reject) => {
+      const subscribed = client.listen(this.channel, notify, resolve).then(() => {
+        onSubscribed();
+        if (this.#isReady) notify();
+        this.#markReady();
+        if (this.#isClosed) client.destroy();
+      });
+      subscribed.catch(reject);
     });
-    await client.connect();
-    await client.subscribe(this.channel, () => !this.#isClosed && this.onChange());
-    onSubscribed();
-    // Cluster and Sentinel clients reconnect and resubscribe on their own, before they emit these events.
-    for (const event of ['node-ready', 'ready']) client.on(event, () => !this.#isClosed && this.onChange());
-    if (this.#isReady && !this.#isClosed) this.onChange();
-    this.#markReady();
-    if (this.#isClosed) destroyClient(client);
-    await ended;
   }
 
   #pause(failures: number): Promise<void> {
