@@ -95,6 +95,7 @@ export const ROOT_FILES = {
     'maintenance.service.ts',
     ...MODULE_ROOMS,
   ],
+  'mysql.ts': ['storage'],
   'postgres.ts': ['storage'],
   'redis.ts': ['storage'],
   's3.ts': ['storage'],

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { defineConfig } from 'tsdown';
 import { panelAssets } from '../../scripts/build-panel.mjs';
 
-const ENTRIES = ['index', 's3', 'redis', 'postgres', 'terminus', 'client', 'cli/index', 'testing/index'];
+const ENTRIES = ['index', 's3', 'redis', 'mysql', 'postgres', 'terminus', 'client', 'cli/index', 'testing/index'];
 /** The entry points that load nothing of Nest. */
-const WITHOUT_NEST = ['s3', 'redis', 'postgres', 'testing/index'];
+const WITHOUT_NEST = ['s3', 'redis', 'mysql', 'postgres', 'testing/index'];
 const toPath = (entry) => join(import.meta.dirname, `src/${entry}.ts`);
 
 /** npm packs only files below the package, so what stands at the top of the repository is copied. */
@@ -63,6 +63,7 @@ const sharedPanel = (folder) => ({
 const ON_DEMAND_CHUNKS = [
   { name: 'page', test: /\/src\/(?:page\/page-template|cli\/page-command)(?!.*\.d\.ts$)/ },
   { name: 'panel', test: /\/src\/admin\/panel\/(?!.*\.d\.ts$)/ },
+  { name: 'mysql-state-storage', test: /\/src\/storage\/mysql\/(?!.*\.d\.ts$)/ },
   { name: 'postgres-state-storage', test: /\/src\/storage\/postgres\/(?!.*\.d\.ts$)/ },
   { name: 'jobs', test: /\/src\/jobs\/(?!.*\.d\.ts$)/ },
   { name: 'public-status', test: /\/src\/http\/(?:public-status\/|stream-hub)(?!.*\.d\.ts$)/ },
@@ -161,6 +162,7 @@ const commandLine = defineConfig({
       groups: [
         { name: 'core', minShareCount: 2, priority: 1 },
         { name: 'page', test: /\/src\/(?:page\/|cli\/page-command)/ },
+        { name: 'mysql-state-storage', test: /\/src\/storage\/mysql\// },
         { name: 'postgres-state-storage', test: /\/src\/storage\/postgres\// },
       ],
     },

@@ -114,6 +114,8 @@ const CALLS: string[][] = [
   ['sql'],
   ['sql', 'oracle'],
   ['sql', 'postgres'],
+  ['sql', 'mysql'],
+  ['sql', 'mysql', '--table', 'ops.Maintenance'],
   ['sql', 'postgres', '--json'],
   ['sql', 'postgres', '--table', 'ops.Maintenance'],
   ['sql', 'postgres', '--table', 'x; DROP TABLE y'],

@@ -108,6 +108,18 @@ const ENTRY_POINTS: Record<string, EntryPoint> = {
     values: ['RedisStateStorage'],
     types: ['IoredisClientLike', 'NodeRedisClientLike', 'RedisClientLike', 'RedisStateStorageOptions'],
   },
+  'nestjs-maintenance/mysql': {
+    file: 'mysql',
+    values: ['MysqlStateStorage'],
+    types: [
+      'MysqlCallbackPoolLike',
+      'MysqlConnectionLike',
+      'MysqlPoolLike',
+      'MysqlPromisePoolLike',
+      'MysqlStateStorageOptions',
+      'MysqlTlsOptions',
+    ],
+  },
   'nestjs-maintenance/postgres': {
     file: 'postgres',
     values: ['PostgresStateStorage'],

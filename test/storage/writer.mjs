@@ -2,12 +2,19 @@
 // Says "ready", waits for a line, then says each revision when the storage has confirmed it.
 import { once } from 'node:events';
 import { FileStateStorage } from 'nestjs-maintenance';
+import { MysqlStateStorage } from 'nestjs-maintenance/mysql';
 import { PostgresStateStorage } from 'nestjs-maintenance/postgres';
 
 const [path, name, times = 'Infinity'] = process.argv.slice(2);
-const storage = path.startsWith('postgres:') ? new PostgresStateStorage({ url: path }) : new FileStateStorage(path);
+const storage = open(path);
 // Larger than a page and than one write of a full pipe: half of it would not pass for a whole.
 const filler = 'x'.repeat(100_000);
+
+function open(path) {
+  if (path.startsWith('postgres:')) return new PostgresStateStorage({ url: path });
+  if (path.startsWith('mysql:')) return new MysqlStateStorage({ url: path });
+  return new FileStateStorage(path);
+}
 
 async function increment(marker) {
   for (;;) {

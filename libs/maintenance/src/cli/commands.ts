@@ -233,7 +233,7 @@ export const COMMANDS: readonly CommandDescription[] = [
   {
     name: 'sql',
     description: 'print the SQL that creates the table of a storage',
-    argument: { name: 'database', choices: ['postgres'] },
+    argument: { name: 'database', choices: ['mysql', 'postgres'] },
     options: [
       { ...storage, description: 'take the name of the table from this URL; the database is not changed' },
       json,

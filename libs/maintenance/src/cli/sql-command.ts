@@ -1,4 +1,6 @@
 import { UsageError } from '../errors/usage.error.js';
+import { DEFAULT_MYSQL_TABLE, parseMysqlTable, parseMysqlUrl } from '../storage/mysql/mysql-address.js';
+import { createMysqlTableSql } from '../storage/mysql/mysql-statements.js';
 import { DEFAULT_POSTGRES_TABLE, parsePostgresTable, parsePostgresUrl } from '../storage/postgres/postgres-address.js';
 import { createPostgresTableSql } from '../storage/postgres/postgres-statements.js';
 import type { Outcome, StorageOptions } from './command-description.js';
@@ -28,6 +30,13 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     findTable: (url) => parsePostgresUrl(url).table,
     quoteTable: (name) => parsePostgresTable(name).sql,
     createTableSql: createPostgresTableSql,
+  },
+  mysql: {
+    title: 'MySQL and MariaDB',
+    defaultTable: DEFAULT_MYSQL_TABLE,
+    findTable: (url) => parseMysqlUrl(url).table,
+    quoteTable: (name) => parseMysqlTable(name).sql,
+    createTableSql: createMysqlTableSql,
   },
 };
 

@@ -36,6 +36,11 @@ const STORAGE_SCHEMES: StorageScheme[] = [
     create: async (url) => new (await import('./postgres/postgres-state-storage.js')).PostgresStateStorage({ url }),
   },
   {
+    schemes: ['mysql', 'mariadb'],
+    example: 'mysql://host/database',
+    create: async (url) => new (await import('./mysql/mysql-state-storage.js')).MysqlStateStorage({ url }),
+  },
+  {
     schemes: ['module'],
     example: 'module:./my-storage.js',
     create: (url) => createModuleStorage(url.slice('module:'.length)),

@@ -69,7 +69,7 @@ export interface RedisSource {
   readonly address: string;
   /** Whether the application has made the client. */
   readonly hasClient: boolean;
-  /** What the application's client puts before every key. */
+  /** The prefix that the application's client puts before every key. */
   readonly keyPrefix: string;
   createConnection(timeout: number): RedisConnection;
   createListener(timeout: number): Promise<ListeningClient>;
