@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { getMonotonicMs } from './tools/monotonic-clock.mjs';
 import { APPLICATION_CORE, ask, waitForMessage, LOAD_CORE, NO_WARNINGS, start, stop } from './tools/processes.mjs';
-import { openS3OrLocal, openFile, openRedis } from './tools/storage-backends.mjs';
+import { openS3OrLocal, openFile, openPostgres, openRedis } from './tools/storage-backends.mjs';
 import { isShort, publish } from './tools/results.mjs';
 
 const INSTANCES = isShort ? 2 : 20;
@@ -25,7 +25,7 @@ const fleets = [];
 const loadProcess = start(new URL('programs/load-instances.mjs', import.meta.url), { core: LOAD_CORE });
 const windows = [];
 try {
-  for (const open of [openFile, openRedis, openS3OrLocal]) {
+  for (const open of [openFile, openRedis, openPostgres, openS3OrLocal]) {
     const backend = await open();
     if (backend) fleets.push(await startFleet(backend));
   }
