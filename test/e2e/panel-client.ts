@@ -77,9 +77,12 @@ export interface OpenStream {
 }
 
 /** Opens the events of the panel. */
-export function openEvents(port: number, headers: Record<string, string>): Promise<OpenStream> {
+export function openEvents(
+  port: number,
+  headers: Record<string, string>,
+  path = '/maintenance-mode/panel/events',
+): Promise<OpenStream> {
   return new Promise((resolve, reject) => {
-    const path = '/maintenance-mode/panel/events';
     const outgoing: ClientRequest = httpRequest(
       { host: '127.0.0.1', port, path, headers, agent: false },
       (response) => {
