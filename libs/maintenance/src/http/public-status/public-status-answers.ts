@@ -22,10 +22,10 @@ export interface StatusAnswer {
   readonly language: string | null;
 }
 
-/**
- * Creates the answers of the public status, each once for all readers who get the same. Their number is bounded by the
- * scopes and languages of the windows, whatever readers ask for.
- */
+/** The cache is emptied when it has as many answers: clients may ask for every combination of scopes. */
+const MAX_ANSWERS = 1_000;
+
+/** Creates the answers of the public status, each once for all readers who get the same. */
 export class PublicStatusAnswers {
   readonly #answers = new Map<string, StatusAnswer>();
   #snapshot: MonitorSnapshot | null = null;
@@ -49,6 +49,7 @@ export class PublicStatusAnswers {
     let answer = this.#answers.get(key);
     if (!answer) {
       answer = this.#createAnswer(scopes.length > 0 && named.length === 0 ? NO_SCOPE : named, language);
+      if (this.#answers.size === MAX_ANSWERS) this.#answers.clear();
       this.#answers.set(key, answer);
     }
     return answer;

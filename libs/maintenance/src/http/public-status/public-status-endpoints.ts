@@ -11,6 +11,8 @@ import type { PublicStatusAnswers, StatusReader } from './public-status-answers.
 
 /** How long caches may keep the status, in seconds: longer than a burst of requests, shorter than readers notice. */
 const MAX_AGE_S = 5;
+/** How many scopes of a request are read: they are looked up for each reader at each change. */
+const MAX_SCOPES = 100;
 
 export interface PublicStatusDeps {
   /** Below the global prefix. */
@@ -102,7 +104,10 @@ function createPath(path: string, config: ApplicationConfig): string {
 function createReader({ url, headers }: HttpRequest): StatusReader {
   const query = new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?')) : '');
   return {
-    scopes: query.getAll('scope').filter((scope) => scope !== ''),
+    scopes: query
+      .getAll('scope')
+      .filter((scope) => scope !== '')
+      .slice(0, MAX_SCOPES),
     acceptLanguage: String(headers['accept-language'] ?? ''),
   };
 }
