@@ -74,6 +74,17 @@ describe('an HTTP adapter with connect middleware', () => {
     await running.close();
   });
 
+  it('serves the public status, also in a window', async () => {
+    const { call, maintenance, port } = await startWith({ extras: { publicStatus: true } });
+    await maintenance.enable({ message: 'Back at four' });
+    const reply = await call('/maintenance-status?scope=orders');
+    expect(reply).toMatchObject({ status: 200, headers: { 'cache-control': 'public, max-age=5' } });
+    expect(reply.json()).toMatchObject({ active: true, message: 'Back at four' });
+    const stream = await fetch(`http://127.0.0.1:${port}/maintenance-status/events`);
+    expect(stream.headers.get('content-type')).toBe('text/event-stream');
+    await stream.body!.cancel();
+  });
+
   it('responds as without the module while maintenance is off', async () => {
     const { call } = await startWith();
     expect((await call('/orders/7')).text).toBe('order 7');

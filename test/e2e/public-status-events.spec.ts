@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
+import { connect } from 'node:http2';
 import compression from 'compression';
 import { EventSource } from 'eventsource';
 import type { PublicStatus } from 'nestjs-maintenance';
@@ -109,6 +110,28 @@ describe.each(ADAPTERS)('the stream of the public status (%s)', (adapter) => {
     await running.app.close();
     await ended;
   });
+
+  if (adapter === 'fastify') {
+    it('works over HTTP/2', async () => {
+      await startWith({ fastify: { http2: true } });
+      const session = connect(`http://127.0.0.1:${running.port}`);
+      const stream = session.request({ ':path': '/maintenance-status/events' });
+      const [headers] = (await once(stream, 'response')) as [Record<string, string>];
+      expect(headers).toMatchObject({ ':status': 200, 'content-type': 'text/event-stream' });
+      let text = '';
+      stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      await until('the status arrives', () => text.includes('"active":false'));
+      await running.maintenance.enable();
+      await until('the change arrives', () => text.includes('"active":true'));
+      const status = session.request({ ':path': '/maintenance-status' }).resume();
+      expect(((await once(status, 'response')) as [object])[0]).toMatchObject({ ':status': 200 });
+      const ended = once(stream, 'end');
+      const closed = running.app.close();
+      await ended;
+      session.destroy();
+      await closed;
+    });
+  }
 
   if (adapter === 'express') {
     it('is not held back by compression', async () => {

@@ -192,6 +192,21 @@ describe.each(ADAPTERS)('server-sent events (%s)', (adapter) => {
     expect(exempt.notices).toEqual([]);
   });
 
+  it('keep Cache-Control: no-transform for exempt clients, so that compression holds no event back', async () => {
+    const exempt = await start(adapter, {
+      controllers: [EventsController],
+      options: { exempt: { ips: ['127.0.0.1'] } },
+    });
+    try {
+      await exempt.maintenance.enable();
+      const response = await fetch(`http://127.0.0.1:${exempt.port}/events`);
+      expect(response.headers.get('cache-control')).toBe('private, no-store, no-transform');
+      await response.body!.cancel();
+    } finally {
+      await exempt.close();
+    }
+  });
+
   it('end when a planned window starts', async () => {
     const clock = new ManualClock(Date.now());
     const planned = await start(adapter, { controllers: [EventsController], clock });
