@@ -45,6 +45,9 @@ export function createPanelHeaders({ style, script }: PanelAssets, pageStyles: s
     "form-action 'self'",
     "base-uri 'none'",
     "frame-ancestors 'none'",
+    // The name is that of the policy in client/page-preview.tsx, the only place that makes HTML of a text.
+    "require-trusted-types-for 'script'",
+    'trusted-types maintenance-panel',
   ];
   return {
     'Content-Type': 'text/html; charset=utf-8',

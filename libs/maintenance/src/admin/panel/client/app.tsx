@@ -7,7 +7,7 @@ import { DrainScreen } from './drain-screen.js';
 import { formatTime, IS_UTC, ZONE } from './format.js';
 import { HistoryScreen } from './history-screen.js';
 import { InstancesScreen } from './instances-screen.js';
-import { getModel, useModel, useNow, type Link } from './model.js';
+import { useModel, useNow, type Link } from './model.js';
 import { Notices } from './notices.js';
 import { NowScreen } from './now-screen.js';
 import { OffScreen } from './off-screen.js';
@@ -67,10 +67,13 @@ function Loading(): JSX.Element {
 /** Moves the focus to the heading when the screen changes, and names the screen in the title of the document. */
 function useFocus(screen: string): void {
   const shown = useRef(screen);
+  const name = useModel().state?.application.name;
+  useLayoutEffect(() => {
+    const title = document.getElementById('title')?.textContent;
+    document.title = [title, name].filter(Boolean).join(' – ');
+  });
   useLayoutEffect(() => {
     const title = document.getElementById('title');
-    const name = getModel().state?.application.name ?? '';
-    document.title = [title?.textContent, name, 'maintenance'].filter(Boolean).join(' – ');
     if (shown.current === screen) return;
     // The first screen after the start leaves the focus to the browser.
     const isFirst = shown.current === 'loading' && screen !== 'sign-in';

@@ -1,6 +1,6 @@
 import type { PanelState } from '../panel-state.js';
 import { announce } from './announcements.js';
-import { BASE, request, type Failure } from './api.js';
+import { BASE, CONFIG, request, type Failure } from './api.js';
 import { acceptState, getModel, updateModel, type Model } from './model.js';
 
 /** Between two requests while no stream is open. */
@@ -44,7 +44,8 @@ export async function load(): Promise<boolean> {
 
 /** Shows a failure that concerns the whole panel. */
 export function handleFailure(failure: Failure): void {
-  if (failure.kind === 'signed-out') signOut(getModel().state ? 'over' : 'new');
+  const isRefusedByGuards = failure.kind === 'refused' && failure.status === 403 && CONFIG.signIn === 'guards';
+  if (failure.kind === 'signed-out' || isRefusedByGuards) signOut(getModel().state ? 'over' : 'new');
   else if (failure.kind === 'offline') setOffline();
   else if (failure.kind === 'refused') updateModel({ error: `${failure.message} (status ${failure.status})` });
 }

@@ -26,8 +26,8 @@ export function OffScreen({ id }: { id?: string }): JSX.Element {
   if (ending.length === 0 && (id !== undefined || !status.active || status.source === 'configuration')) {
     return (
       <>
-        <Title>{status.active ? 'This can’t be turned off here' : 'Maintenance is off'}</Title>
-        <p>{id === undefined ? 'There is no window to end.' : 'This window has ended already.'}</p>
+        <Title>{status.active ? 'This can’t be turned off here' : 'Nothing to turn off'}</Title>
+        <p>{id === undefined ? 'No window is active.' : 'This window has ended already.'}</p>
         <LinkButton to="now">Back</LinkButton>
       </>
     );

@@ -23,9 +23,9 @@ export function Badge({ tone, children }: { tone: Tone; children: ComponentChild
 }
 
 /** A sentence about something that needs attention. */
-export function Notice(props: { tone: Tone; title: string; children?: ComponentChildren; id?: string }): JSX.Element {
+export function Notice(props: { tone: Tone; title: string; children?: ComponentChildren }): JSX.Element {
   return (
-    <section class={`notice ${props.tone}`} id={props.id}>
+    <section class={`notice ${props.tone}`}>
       <h2>{props.title}</h2>
       {props.children}
     </section>

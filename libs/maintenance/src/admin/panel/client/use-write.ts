@@ -1,8 +1,8 @@
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { HistoryEntry } from '../../../core/maintenance-state.js';
-import type { PanelOnAnswer } from '../panel-state.js';
+import type { PanelConflict, PanelOnAnswer } from '../panel-state.js';
 import { announce } from './announcements.js';
-import { request, type Failure, type Result } from './api.js';
+import { request, type Failure } from './api.js';
 import { handleFailure, load } from './connection.js';
 import { acceptState, getModel, rememberOwnChange, useModel } from './model.js';
 
@@ -11,8 +11,8 @@ export interface Write {
   isBusy: boolean;
   /** Why nothing was changed. */
   problem: string;
-  /** The changes of others since the operator looked. */
-  changes: HistoryEntry[];
+  /** The changes of others since the operator looked; `null` if there are none. */
+  changes: HistoryEntry[] | null;
   /** Continues with the state that has those changes. */
   acceptChanges: () => void;
   /** Sends a change. Returns the answer, or `null` if nothing was changed. */
@@ -21,17 +21,16 @@ export interface Write {
 
 /** Sends changes that name the revision which the operator has seen. */
 export function useWrite(): Write {
-  const { state } = useModel();
-  const current = state!.status.revision;
-  const [seen, setSeen] = useState(current);
-  const [refused, setRefused] = useState<{ revision: number; changes: HistoryEntry[] } | null>(null);
+  const { status, history } = useModel().state!;
+  // Not state of the component: a second change follows the first one within one event.
+  const seen = useRef(status.revision);
+  const [refused, setRefused] = useState<PanelConflict | null>(null);
   const [problem, setProblem] = useState('');
   const [isBusy, setBusy] = useState(false);
-  const newer = state!.history.filter(({ revision }) => revision > seen);
-  const changes = newer.length > 0 ? newer : (refused?.changes ?? []);
+  const newer = history.filter(({ revision }) => revision > seen.current);
 
   function acceptChanges(): void {
-    setSeen(Math.max(current, refused?.revision ?? 0));
+    seen.current = Math.max(status.revision, refused?.revision ?? 0);
     setRefused(null);
   }
 
@@ -39,12 +38,13 @@ export function useWrite(): Write {
     if (isBusy) return null;
     setBusy(true);
     setProblem('');
-    // A program that renews the lease of its window makes revisions that are in no history.
-    const result = await post(path, body, Math.max(seen, current));
-    const { failure } = result;
-    if (!failure) await show(result.value);
+    const { value, failure } = await request<PanelOnAnswer>('POST', path, { ...body, ifRevision: seen.current });
+    if (!failure) {
+      seen.current = value.revision;
+      await show(value);
+    }
     setBusy(false);
-    if (!failure) return result.value;
+    if (!failure) return value;
     if (failure.kind === 'conflict') {
       setRefused(failure.conflict);
       announce('Not changed: the state was changed meanwhile.');
@@ -56,14 +56,8 @@ export function useWrite(): Write {
     return null;
   }
 
+  const changes = newer.length > 0 ? newer : (refused?.changes ?? null);
   return { isBusy, problem, changes, acceptChanges, send };
-}
-
-async function post(path: string, body: object, ifRevision: number): Promise<Result<PanelOnAnswer>> {
-  const result = await request<PanelOnAnswer>('POST', path, { ...body, ifRevision });
-  const { failure } = result;
-  if (failure?.kind !== 'conflict' || failure.conflict.changes.length > 0) return result;
-  return request<PanelOnAnswer>('POST', path, { ...body, ifRevision: failure.conflict.revision });
 }
 
 /** Shows the state that was stored and read back. */

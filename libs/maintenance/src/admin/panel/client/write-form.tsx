@@ -1,8 +1,8 @@
 import type { ComponentChildren, JSX } from 'preact';
+import type { HistoryEntry } from '../../../core/maintenance-state.js';
 import { HistoryList } from './history-item.js';
-import { canChange, isForced, useModel } from './model.js';
+import { canChange, isForced, useModel, useNow } from './model.js';
 import { formatAction, formatRelative } from './format.js';
-import { getServerNow } from './model.js';
 import { Notice } from './parts.js';
 import type { Write } from './use-write.js';
 
@@ -21,13 +21,13 @@ export function WriteForm(props: {
   const { state } = model;
   return (
     <div class="write">
-      {write.changes.length > 0 && <Conflict write={write} />}
+      {write.changes && <Conflict changes={write.changes} onAccept={write.acceptChanges} />}
       <p class="problem" role="alert">
         {write.problem}
       </p>
       <p class="actions">
         {canChange(model) ? (
-          write.changes.length === 0 && (
+          !write.changes && (
             <button type="button" class={`button ${kind}`} aria-disabled={write.isBusy} onClick={onSubmit}>
               {write.isBusy ? 'Waiting for the storage' : label}
             </button>
@@ -50,20 +50,20 @@ function describeObstacle(model: ReturnType<typeof useModel>): string {
   return 'This waits for the storage.';
 }
 
-function Conflict({ write }: { write: Write }): JSX.Element {
-  const { state } = useModel();
-  const [latest] = write.changes;
-  const now = getServerNow();
+function Conflict({ changes, onAccept }: { changes: HistoryEntry[]; onAccept: () => void }): JSX.Element {
+  const { history } = useModel().state!;
+  const [latest] = changes;
+  const now = useNow();
+  // Another state may have been put in place of the one that was seen, such as a backup: it has another history.
+  const title = latest
+    ? `Changed by ${latest.by ?? 'unknown'} ${formatRelative(latest.at, now)}: ${formatAction(latest)}`
+    : 'Another state is stored now';
   return (
-    <Notice
-      tone="busy"
-      id="conflict"
-      title={`Changed by ${latest?.by ?? 'unknown'} ${formatRelative(latest?.at ?? now, now)}: ${latest ? formatAction(latest) : ''}`}
-    >
+    <Notice tone="busy" title={title}>
       <p>Nothing of yours was stored since. What you typed is kept. Look at the difference, then continue.</p>
-      <HistoryList entries={write.changes} history={state!.history} />
+      <HistoryList entries={changes} history={history} />
       <p class="actions">
-        <button type="button" class="button primary" onClick={write.acceptChanges}>
+        <button type="button" class="button primary" onClick={onAccept}>
           Continue with the new state
         </button>
       </p>
