@@ -35,7 +35,7 @@ export function DrainScreen(): JSX.Element {
           {!isKnown
             ? 'Without reports of the instances, this can’t tell whether calls are in flight.'
             : drained
-              ? `Every instance refuses calls of ${describeScopes(status)}, and those from before have finished.`
+              ? `Every instance applies the window on ${describeScopes(status)}, and the calls from before have finished.`
               : `Waiting for ${describePending(state!)}.`}{' '}
           {isKnown && countStates(state!)}
         </p>
