@@ -304,6 +304,12 @@ export interface BullQueueInternals<Job> {
 /** An option of a client beyond its type. The chain of credentials gets it, and reads the profile again. */
 export const S3_REREAD_PROFILE_OPTION = { ignoreCache: true } as const;
 
+// @nestjs/swagger 11.4, 12.0
+
+/** Set by `@ApiExcludeController()` on a class, with `[true]`, and by `@ApiOperation()` on a method. */
+export const API_EXCLUDE_CONTROLLER_METADATA = 'swagger/apiExcludeController';
+export const API_OPERATION_METADATA = 'swagger/apiOperation';
+
 // redis 5 and 6
 
 /** The members that tell the three kinds of clients apart. */

@@ -17,6 +17,7 @@ import {
 } from '@nestjs/common';
 import { MaintenanceService } from '../maintenance.service.js';
 import { ADMIN_METADATA } from '../maintenance.constants.js';
+import { API_EXCLUDE_CONTROLLER_METADATA } from '../nest-internals.js';
 import type { ChangeOrigin } from '../core/window-changes.js';
 import type { InstanceReport } from '../core/instance-report.js';
 import type { MaintenanceStatus } from '../core/maintenance-status.js';
@@ -80,12 +81,13 @@ abstract class AdminEndpoints {
  * Creates the controllers of the admin endpoints. Each registration needs classes, because Nest stores the path on the
  * class.
  */
-export function createAdminControllers({ path, guards, decorators, panel }: AdminControllerOptions): Type[] {
+export function createAdminControllers({ path, guards, decorators, panel, openapi }: AdminControllerOptions): Type[] {
   const all = [
     Controller({ path, version: VERSION_NEUTRAL }),
     SetMetadata(ADMIN_METADATA, true),
     UseGuards(SameOriginGuard, AdminTokenGuard, ...guards),
     UseFilters(AdminErrorsFilter),
+    SetMetadata(API_EXCLUDE_CONTROLLER_METADATA, [!openapi]),
     ...decorators,
   ];
   class MaintenanceAdminController extends AdminEndpoints {}
@@ -99,6 +101,8 @@ export interface AdminControllerOptions {
   guards: Type<CanActivate>[];
   decorators: ClassDecorator[];
   panel: boolean;
+  /** Whether the endpoints appear in the OpenAPI document of the application. */
+  openapi: boolean;
 }
 
 function getChangeOrigin(request: BodyRequest): ChangeOrigin {

@@ -29,6 +29,7 @@ export interface AdminModuleMetadata {
   providers: Provider[];
 }
 
+const ADMIN_OPENAPI = Symbol.for('nestjs-maintenance:admin-openapi');
 const ADMIN_PROTECTION = Symbol.for('nestjs-maintenance:admin-protection');
 
 const panelProvider: FactoryProvider<Panel> = {
@@ -75,20 +76,38 @@ const panelProvider: FactoryProvider<Panel> = {
 export function createAdminMetadata(option: boolean | AdminOptions): AdminModuleMetadata {
   if (option === false) return { imports: [], controllers: [], providers: [] };
   const admin = option === true ? {} : option;
-  const { path = 'maintenance-mode', imports = [], guards = [], decorators = [], panel = false } = admin;
+  const {
+    path = 'maintenance-mode',
+    imports = [],
+    guards = [],
+    decorators = [],
+    panel = false,
+    openapi = false,
+  } = admin;
+  const controllers = createAdminControllers({ path, guards, decorators, panel, openapi });
   return {
     imports,
-    controllers: createAdminControllers({ path, guards, decorators, panel }),
+    controllers,
     providers: [
       SameOriginGuard,
       AdminTokenGuard,
       ...(panel ? [panelProvider] : []),
+      ...(openapi ? [createOpenApiProvider(controllers, guards.length > 0)] : []),
       {
         provide: ADMIN_PROTECTION,
         inject: [RESOLVED_OPTIONS],
         useFactory: (options: ResolvedOptions) => assertProtected(options, guards),
       },
     ],
+  };
+}
+
+/** Describes the endpoints before the application can create its document. */
+function createOpenApiProvider([admin, panel]: Type[], hasOwnGuards: boolean): Provider {
+  return {
+    provide: ADMIN_OPENAPI,
+    useFactory: async () =>
+      (await import('./openapi.js')).describeAdminEndpoints({ admin: admin!, panel: panel ?? null }, hasOwnGuards),
   };
 }
 

@@ -330,7 +330,7 @@ export interface AdminOptions {
   imports?: ModuleMetadata['imports'];
   /** The guards of the endpoints. If `adminToken` is set too, both must pass. */
   guards?: Type<CanActivate>[];
-  /** Decorators of the controller, such as `ApiExcludeController()`. */
+  /** Decorators of the controller, such as `ApiBearerAuth()`. */
   decorators?: ClassDecorator[];
   /**
    * Whether to serve the panel at `{path}/panel`: a page on which operators turn maintenance on and off in a browser.
@@ -338,6 +338,12 @@ export interface AdminOptions {
    * @defaultValue `false`
    */
   panel?: boolean;
+  /**
+   * Whether the endpoints appear in the OpenAPI document of the application, fully described. Needs `@nestjs/swagger`.
+   *
+   * @defaultValue `false`
+   */
+  openapi?: boolean;
   /**
    * The origins, such as `https://ops.example.com`, whose pages may change the state besides those of the application's
    * own origin. Needed where a proxy changes the host, so that the application does not know its own origin.

@@ -136,6 +136,7 @@ const admin: Definitions<AdminOptions> = {
   guards: { type: types.createList('guard classes', types.callback.check) },
   decorators: { type: types.createList('class decorators', types.callback.check) },
   panel: { type: types.flag },
+  openapi: { type: types.flag },
   trustedOrigins: { type: types.createList('origins', types.checkOrigin) },
 };
 
@@ -149,7 +150,10 @@ const mount: Definitions<NonNullable<MaintenanceModuleExtras['mount']>> = {
 /** The extras of the module, which only code can set. */
 export const EXTRAS: Definitions<MaintenanceModuleExtras> = {
   isGlobal: { type: types.flag },
-  admin: { type: types.createSwitch('path, imports, guards, decorators, panel, trustedOrigins'), members: admin },
+  admin: {
+    type: types.createSwitch('path, imports, guards, decorators, panel, openapi, trustedOrigins'),
+    members: admin,
+  },
   mount: { type: types.object, members: mount },
   publicStatus: { type: types.createSwitch('path'), members: publicStatus },
 };
