@@ -7,6 +7,7 @@ import { createDecoratorsPage } from './reference/decorators.mjs';
 import { createEnvironmentPage } from './reference/environment.mjs';
 import { createErrorsPage } from './reference/errors.mjs';
 import { createHttpPage } from './reference/http.mjs';
+import { createMessagesPage } from './reference/messages.mjs';
 import { createServicePage } from './reference/service.mjs';
 
 const FOLDER = 'docs/reference';
@@ -17,6 +18,7 @@ const PAGES = {
   environment: createEnvironmentPage,
   errors: createErrorsPage,
   http: createHttpPage,
+  messages: createMessagesPage,
   service: createServicePage,
 };
 

@@ -72,8 +72,7 @@ export const SECTIONS = [
     pages: [
       ['Runbook', 'docs/runbook.md'],
       ['Migration recipes', 'docs/recipes.md'],
-      ['Deployment', 'docs/deployment.md'],
-      ['Kubernetes', 'docs/kubernetes.md'],
+      ['Kubernetes, systemd, pm2', 'docs/deployment.md'],
       ['Docker and Compose', 'docs/docker.md'],
       ['Serverless', 'docs/serverless.md'],
       ['The page in front (proxies)', 'docs/in-front.md'],
@@ -88,6 +87,7 @@ export const SECTIONS = [
       ['Decorators', 'docs/reference/decorators.md'],
       ['MaintenanceService', 'docs/reference/service.md'],
       ['Errors', 'docs/reference/errors.md'],
+      ['Messages', 'docs/reference/messages.md'],
       ['Commands', 'docs/reference/commands.md'],
       ['HTTP', 'docs/reference/http.md'],
     ],

@@ -26,7 +26,7 @@ export function createErrorsPage() {
     });
   return [
     '# Errors',
-    'The error classes of `nestjs-maintenance`, when each is thrown, and what to do.',
+    'The error classes of `nestjs-maintenance`, when each is thrown, and what to do. [Messages](messages.md) lists their texts.',
     ...sections,
   ].join('\n\n');
 }

@@ -8,11 +8,14 @@ const ROOT = resolve(__dirname, '../..');
 /** The guides whose code blocks are complete modules. */
 const GUIDES = [
   'admin',
+  'authentication',
   'background',
   'bypass',
   'deployment',
   'graphql',
   'microservices',
+  'migrate/django',
+  'migrate/own-guard',
   'monitoring',
   'planning',
   'public-status',
@@ -86,7 +89,7 @@ beforeAll(() => {
 }, 120_000);
 
 function getName({ guide, number }: Block): string {
-  return `${guide}-${number}`;
+  return `${guide.replace('/', '-')}-${number}`;
 }
 
 it('every guide in docs/ contains code blocks', () => {
