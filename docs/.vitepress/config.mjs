@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig } from 'vitepress';
 import { writeLlmsFiles } from './llms.mjs';
-import { resolveLinks, toGitHubAnchor } from './links.mjs';
+import { resolveLinks, showBraces, toGitHubAnchor } from './markdown.mjs';
 import { ROOT, getExcluded, getRewrites, getSections } from './pages.mjs';
 
 const { version, description, repository } = JSON.parse(
@@ -30,7 +30,10 @@ export default defineConfig({
     theme: { light: 'github-light', dark: 'github-dark' },
     anchor: { slugify: toGitHubAnchor },
     languageAlias: { caddyfile: 'nginx', haproxy: 'nginx' },
-    config: (markdown) => resolveLinks(markdown, repositoryUrl),
+    config: (markdown) => {
+      resolveLinks(markdown, repositoryUrl);
+      showBraces(markdown);
+    },
   },
   vite: {
     // Files beside the configuration of VitePress, never the .env file of the demo.

@@ -32,3 +32,12 @@ export function toGitHubAnchor(heading) {
     .replace(/[^\p{L}\p{N}\p{Pc}\- ]/gu, '')
     .replaceAll(' ', '-');
 }
+
+/** Keeps Vue from evaluating braces in inline code, such as `{{message}}` of a Handlebars template. */
+export function showBraces(markdown) {
+  const renderCode = markdown.renderer.rules.code_inline;
+  markdown.renderer.rules.code_inline = (tokens, index, options, env, self) => {
+    tokens[index].attrSet('v-pre', '');
+    return renderCode(tokens, index, options, env, self);
+  };
+}
