@@ -65,7 +65,7 @@ export default defineConfig({
     },
     ...(repositoryUrl && {
       socialLinks: [{ icon: 'github', link: repositoryUrl }],
-      editLink: { pattern: ({ filePath }) => `${repositoryUrl}/edit/main/${filePath}` },
+      editLink: { pattern: `${repositoryUrl}/edit/main/:path` },
     }),
   },
 });
