@@ -8,7 +8,7 @@ function getSummary(source) {
     .replace(/^---\n[^]*?\n---\n/, '')
     .replace(/^```.*\n[^]*?^```$/gm, '')
     .split('\n\n')
-    .filter((block) => /^[^#<|`:-]/.test(block.trim()));
+    .filter((block) => /^[^#<|:-]/.test(block.trim()));
   return paragraph
     .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
     .replace(/\s+/g, ' ')

@@ -63,7 +63,7 @@ describe('the files of the docs site', () => {
 
   it('include llms.txt with every page of the sidebar, and llms-full.txt with their text', () => {
     const list = readSite('llms.txt');
-    const linked = [...list.matchAll(/^- \[.+\]\((.+)\): .+/gm)].map(([, path]) => path!.slice(BASE.length));
+    const linked = [...list.matchAll(/^- \[.+?\]\(([^)]+)\): .+/gm)].map(([, path]) => path!.slice(BASE.length));
     expect(linked.sort()).toEqual(listPages().filter((page) => !['index.html', 'readme.html'].includes(page)));
     expect(readSite('llms-full.txt')).toContain(readFileSync(join(ROOT, 'docs/runbook.md'), 'utf8'));
   });
