@@ -65,6 +65,7 @@ export const SECTIONS = [
       ['S3', 'docs/s3.md'],
       ['Cache', 'docs/cache.md'],
       ['Custom storage', 'docs/custom-storage.md'],
+      ['Storage recipes', 'docs/storage-recipes.md'],
     ],
   },
   {

@@ -1,0 +1,76 @@
+// Runs the recipes of docs/storage-recipes.md that need no other server than Postgres.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { Pool } from 'pg';
+import { DataSource } from 'typeorm';
+import type { StateStorage } from '../../libs/maintenance/src/index.js';
+import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
+import { describeWithPostgres, PostgresServer } from './postgres-server.js';
+
+const ROOT = resolve(__dirname, '../..');
+const PAGE = readFileSync(join(ROOT, 'docs/storage-recipes.md'), 'utf8');
+const [TABLE] = /CREATE TABLE [^`]+/.exec(PAGE)!;
+
+/** The code blocks as files of an application, with the library's sources for the package. */
+const folder = mkdtempSync(join(tmpdir(), 'storage-recipes-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+for (const [, file, code] of PAGE.matchAll(/^```ts\n\/\/ (\S+)\n([^]*?)^```$/gm)) {
+  const resolved = code!.replace(/(?<= from ')([^'.][^']*)(?=';)/g, (name) =>
+    name === 'nestjs-maintenance' ? join(ROOT, 'libs/maintenance/src/index.ts') : find(name),
+  );
+  writeFileSync(join(folder, file!), resolved);
+}
+
+/** Finds a package as a file of this repository does. Some are named by recipes that do not run here. */
+function find(name: string): string {
+  try {
+    return require.resolve(name);
+  } catch {
+    return name;
+  }
+}
+
+type Recipe = new (client: unknown, location: string) => StateStorage;
+const { DrizzleStateStorage } = jest.requireActual<{ DrizzleStateStorage: Recipe }>(
+  join(folder, 'drizzle-state-storage.ts'),
+);
+const { TypeOrmStateStorage, MaintenanceRow } = jest.requireActual<{
+  TypeOrmStateStorage: Recipe;
+  MaintenanceRow: never;
+}>(join(folder, 'typeorm-state-storage.ts'));
+
+describeWithPostgres('Storage recipes', () => {
+  let server: PostgresServer;
+  let pool: Pool;
+  let dataSource: DataSource;
+
+  beforeAll(async () => {
+    server = await PostgresServer.start();
+    pool = new Pool({ connectionString: server.url });
+    await pool.query(TABLE);
+    dataSource = await new DataSource({ type: 'postgres', url: server.url, entities: [MaintenanceRow] }).initialize();
+  }, 60_000);
+  afterAll(async () => {
+    await dataSource?.destroy();
+    await pool?.end();
+    await server?.stop();
+  });
+
+  const put = async (text: string): Promise<void> => {
+    await pool.query('INSERT INTO maintenance VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET state = $1', [text]);
+  };
+
+  describeStateStorage('DrizzleStateStorage', async () => {
+    await pool.query('DELETE FROM maintenance');
+    const open = (): StateStorage => new DrizzleStateStorage(drizzle({ client: pool }), 'a test');
+    return { storage: open(), another: open, put };
+  });
+
+  describeStateStorage('TypeOrmStateStorage', async () => {
+    await pool.query('DELETE FROM maintenance');
+    const open = (): StateStorage => new TypeOrmStateStorage(dataSource, 'a test');
+    return { storage: open(), another: open, put };
+  });
+});
