@@ -1,6 +1,6 @@
 // Measures the reports of instances on each storage. See README.md in this folder.
 import { performance } from 'node:perf_hooks';
-import { openFile, openPostgres, openRedis, openS3 } from './tools/storage-backends.mjs';
+import { openFile, openMysql, openPostgres, openRedis, openS3 } from './tools/storage-backends.mjs';
 import { isShort, publish } from './tools/results.mjs';
 import { median } from './tools/statistics.mjs';
 
@@ -12,7 +12,7 @@ const CONCURRENT_WRITES = 20;
 const HEARTBEAT_SECONDS = 27;
 
 const rows = [];
-for (const open of [openFile, openRedis, openPostgres, openS3]) {
+for (const open of [openFile, openRedis, openPostgres, openMysql, openS3]) {
   const backend = await open();
   if (backend === undefined) continue;
   try {

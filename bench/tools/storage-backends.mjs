@@ -8,7 +8,9 @@ import { join } from 'node:path';
 import { DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import getPort from 'get-port';
 import { createClient } from 'redis';
+import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
+import { startMysqlServer } from './mysql-server.mjs';
 import { startPostgresServer } from './postgres-server.mjs';
 import { startCountingProxy } from './s3-proxy.mjs';
 import { startS3Server } from './s3-server.mjs';
@@ -85,6 +87,28 @@ export async function openPostgres() {
     },
     close: async () => {
       await client.end();
+      await server.stop();
+    },
+  };
+}
+
+/** Starts a MariaDB server; `undefined` where none is installed. */
+export async function openMysql() {
+  const server = await startMysqlServer();
+  if (!server) return skip('MySQL', 'it is not installed: "apt-get install mariadb-server"');
+  const settings = { kind: 'mysql', url: server.url };
+  const connection = await createConnection(server.url);
+  return {
+    name: 'MySQL',
+    settings,
+    open: async () => createStorage(settings, { reportTtl: REPORT_TTL_MS }),
+    empty: () => connection.query('DROP TABLE IF EXISTS maintenance_state'),
+    bytes: async () => {
+      const [[row]] = await connection.query('SELECT SUM(OCTET_LENGTH(content)) AS bytes FROM maintenance_state');
+      return Number(row.bytes);
+    },
+    close: async () => {
+      await connection.end();
       await server.stop();
     },
   };

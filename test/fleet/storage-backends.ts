@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findMysqlServer, MysqlServer } from '../storage/mysql-server.js';
 import { findPostgresFolder, PostgresServer } from '../storage/postgres-server.js';
 import { findRedisServer, RedisServer } from '../storage/redis-server.js';
 import { LightServer, S3Front, S3RVER_KEYS } from '../storage/s3-front.js';
@@ -60,6 +61,16 @@ const postgres: BackendKind = {
   },
 };
 
+const mysql: BackendKind = {
+  name: 'MariaDB',
+  notifies: false,
+  isAvailable: findMysqlServer() !== undefined,
+  open: async () => {
+    const server = await MysqlServer.start();
+    return { url: server.url, env: {}, close: () => server.stop() };
+  },
+};
+
 const light: BackendKind = {
   name: 's3rver behind a proxy',
   notifies: false,
@@ -97,7 +108,16 @@ const KINDS = [file, redis, postgres, light, engine];
 
 /** Runs `describe` for each available backend. In CI, a missing server is a failure instead of a skipped test. */
 export function describeOnEachBackend(name: string, tests: (kind: BackendKind) => void): void {
-  describe.each(KINDS)(`${name}: $name`, (kind) => {
+  describeOn(KINDS, name, tests);
+}
+
+/** Runs it for MariaDB too, which is read as often as S3 is: for tests of writes, agreement and reports. */
+export function describeOnEachBackendAndMysql(name: string, tests: (kind: BackendKind) => void): void {
+  describeOn([...KINDS, mysql], name, tests);
+}
+
+function describeOn(kinds: readonly BackendKind[], name: string, tests: (kind: BackendKind) => void): void {
+  describe.each(kinds)(`${name}: $name`, (kind) => {
     if (kind.isAvailable) return tests(kind);
     const isOptional = process.env.CI !== 'true' || kind === engine;
     if (isOptional) it.skip('is not available', () => undefined);
