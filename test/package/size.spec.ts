@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 
 /** The limits of the package; docs/performance.md has what it contains. */
 const MAX_FILES = 96;
-const MAX_PACKED_BYTES = 450_000;
+const MAX_PACKED_BYTES = 477_000;
 
 it('the package is as small as docs/performance.md states', async () => {
   const args = ['pack', '-w', 'nestjs-maintenance', '--dry-run', '--json'];
