@@ -87,6 +87,7 @@ const ENTRY_POINTS: Record<string, EntryPoint> = {
       'PublicStatusOptions',
       'RefusedEventHandler',
       'Refusal',
+      'RefusedCall',
       'ResponseFormat',
       'ResponseOptions',
       'StateCache',
