@@ -60,6 +60,18 @@ describe('The private names of Nest', () => {
     for (const key of internals.INJECTED_METADATA_KEYS) assertMetadata('@nestjs/common', key, CatsController);
   });
 
+  it('include the metadata of OpenAPI documents', async () => {
+    const { ApiExcludeController, ApiOperation } = await import('@nestjs/swagger');
+    class HiddenController {
+      method(): void {}
+    }
+    const { prototype } = HiddenController;
+    ApiExcludeController()(HiddenController);
+    ApiOperation({ summary: 'x' })(prototype, 'method', Object.getOwnPropertyDescriptor(prototype, 'method')!);
+    assertMetadata('@nestjs/swagger', internals.API_EXCLUDE_CONTROLLER_METADATA, HiddenController);
+    assertMetadata('@nestjs/swagger', internals.API_OPERATION_METADATA, prototype.method);
+  });
+
   it('include the distance of a module', async () => {
     const { container } = await startApp(new ExpressAdapter()).then((running) => ({
       container: running.get(ModulesContainer),
