@@ -44,6 +44,8 @@ export async function load(): Promise<boolean> {
 
 /** Shows a failure that concerns the whole panel. */
 export function handleFailure(failure: Failure): void {
+  // A request may be on its way when the operator signs out.
+  if (getModel().signedOut !== 'no') return;
   const isRefusedByGuards = failure.kind === 'refused' && failure.status === 403 && CONFIG.signIn === 'guards';
   if (failure.kind === 'signed-out' || isRefusedByGuards) signOut(getModel().state ? 'over' : 'new');
   else if (failure.kind === 'offline') setOffline();
