@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Controller, Get } from '@nestjs/common';
-import { MaintenanceScope } from 'nestjs-maintenance';
+import { MaintenanceScope, StateStorage } from 'nestjs-maintenance';
 import type { Page } from 'playwright-core';
 import { ADAPTERS, start, type Adapter, type Running } from '../e2e/application.js';
 import { describeWithChromium } from './chromium.js';
@@ -155,10 +158,14 @@ describeWithChromium.each(ADAPTERS)('screens of the panel (%s)', (adapter: Adapt
     await page.getByText(/payments starts .* in 30 min/).waitFor();
   });
 
-  it('shows markup in messages, scopes and authors as text', async () => {
+  it('shows markup in messages, scopes, authors and reports of instances as text', async () => {
     await running.maintenance.enable({ message: MARKUP, scope: MARKUP, createdBy: MARKUP });
+    const storage = running.app.get<StateStorage>(StateStorage);
+    const [report] = await running.maintenance.instances();
+    const texts = { id: 'markup', host: MARKUP, application: MARKUP, appVersion: MARKUP, uncounted: [MARKUP] };
+    await storage.report!({ ...report!, ...texts, longest: [{ name: MARKUP, count: 1, oldest: 1 }] });
     const page = await fixture.openSignedIn(getOrigin());
-    for (const screen of ['Now', 'History', 'Plan']) {
+    for (const screen of ['Now', 'History', 'Instances', 'Plan']) {
       await clickLink(page, screen);
       if (screen !== 'Plan') await page.locator('main').getByText(MARKUP).first().waitFor();
     }
@@ -168,6 +175,29 @@ describeWithChromium.each(ADAPTERS)('screens of the panel (%s)', (adapter: Adapt
     expect(await page.locator('main img, main script').count()).toBe(0);
     expect(await page.frameLocator('iframe').locator('img, script').count()).toBe(0);
     expect(await page.title()).toBe('Turn on – shop');
+  });
+
+  it('is neither framed nor operated by a page of another origin', async () => {
+    const page = await fixture.openSignedIn(getOrigin());
+    const attacker = createServer((_request, response) => {
+      response.setHeader('Content-Type', 'text/html');
+      response.end(`<iframe src="${getOrigin()}/maintenance-mode/panel"></iframe>
+        <form method="post" action="${getOrigin()}/maintenance-mode/on" target="answer"><button>Win</button></form>
+        <iframe name="answer"></iframe>`);
+    });
+    await once(attacker.listen(0, 'localhost'), 'listening');
+    try {
+      const refused = page.waitForResponse((response) => response.url().endsWith('/maintenance-mode/on'));
+      await page.goto(`http://localhost:${(attacker.address() as AddressInfo).port}/`);
+      expect(page.frames()[1]!.url()).toBe('chrome-error://chromewebdata/');
+      await page.getByRole('button', { name: 'Win' }).click();
+      expect((await refused).status()).toBe(403);
+      expect(running.maintenance.status().active).toBe(false);
+      // The browser names the policy that forbids the frame.
+      expect(fixture.problems.splice(0)).toEqual([expect.stringContaining('frame-ancestors')]);
+    } finally {
+      attacker.close();
+    }
   });
 
   it('can be used with the keyboard alone, and moves the focus to each screen', async () => {
