@@ -2,13 +2,14 @@ import {
   Catch,
   Controller,
   Get,
+  Inject,
   Post,
   Sse,
   UseFilters,
   type ArgumentsHost,
   type ExceptionFilter,
 } from '@nestjs/common';
-import { type HttpAdapterHost } from '@nestjs/core';
+import { HttpAdapterHost } from '@nestjs/core';
 import fastifyHelmet from '@fastify/helmet';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import helmet from 'helmet';
@@ -27,7 +28,7 @@ let caught: unknown[] = [];
 
 @Catch()
 class CatchAll implements ExceptionFilter {
-  constructor(private readonly host: HttpAdapterHost) {}
+  constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
 
   catch(exception: unknown, host: ArgumentsHost): void {
     caught.push(exception);

@@ -5,13 +5,14 @@ import {
   Catch,
   Controller,
   Get,
+  Inject,
   Post,
   UseFilters,
   VersioningType,
   type ArgumentsHost,
   type ExceptionFilter,
 } from '@nestjs/common';
-import { type HttpAdapterHost } from '@nestjs/core';
+import { HttpAdapterHost } from '@nestjs/core';
 import { ClientProxyFactory, Transport, type ClientOptions } from '@nestjs/microservices';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { ServeStaticModule } from '@nestjs/serve-static';
@@ -31,7 +32,7 @@ const CHANNEL = 'nestjs-maintenance:refused';
 
 @Catch()
 class CatchAll implements ExceptionFilter {
-  constructor(private readonly host: HttpAdapterHost) {}
+  constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
 
   catch(_exception: unknown, host: ArgumentsHost): void {
     this.host.httpAdapter.reply(host.switchToHttp().getResponse(), 'caught', 500);
