@@ -758,7 +758,7 @@ describe("an application's own program", () => {
 
   it.concurrent.each([
     [['maintenance'], 'Usage: '],
-    [['maintenance', 'nope'], 'The commands are on, off, status, instances, run, page.'],
+    [['maintenance', 'nope'], 'The commands are on, off, status, instances, run, page, sql.'],
     [['maintenance', 'on', 'extra'], 'too many arguments'],
     [['maintenance', 'on', '--for', '30'], '30m'],
     [['maintenance', 'on', '--until', '2020-01-01T00:00Z'], 'in the past'],
