@@ -409,7 +409,19 @@ describe('command line', () => {
     async () => {
       const url = fc
         .record({
-          scheme: fc.constantFrom('redis', 'rediss', 's3', 'http', 'ftp', 'file', 'postgres', 'REDIS', 'S3', ''),
+          scheme: fc.constantFrom(
+            'redis',
+            'rediss',
+            's3',
+            'http',
+            'ftp',
+            'file',
+            'postgres',
+            'mysql',
+            'REDIS',
+            'S3',
+            '',
+          ),
           slashes: fc.constantFrom('://', '://', '://', ':', ':/', ':///', ''),
           user: fc.constantFrom('', 'ann', 'a%40b', 'a b'),
           before: typed(fc.string({ maxLength: 4 })),

@@ -94,6 +94,7 @@ describe('MysqlStateStorage URL and location', () => {
     'mysql://shop:top-secret@host',
     'mysql://shop:top-secret/@host/ops?x=top-secret',
     'mysql://top-secret%zz@h/o',
+    'mysql://host/shop:top-secret@db',
   ])('does not reveal the credentials of %s in the error', async (url) => {
     const refused = expect(createStorageByUrl(url)).rejects;
     await refused.toThrow();

@@ -42,6 +42,8 @@ export function parseMysqlUrl(url: string): MysqlAddress {
   const { hostname, port, pathname, searchParams, hash, username, password } = new URL(url);
   if (hostname === '') throw refuse('has no host');
   if (hash !== '') throw refuse('contains "#"; encode it as %23');
+  // Credentials at the wrong place would be shown as the name of the database.
+  if (pathname.includes('@')) throw refuse('has "@" in its database; encode it as %40');
   if (!/^\/[^/]+$/.test(pathname)) throw refuse('has no database');
   for (const name of new Set(searchParams.keys())) {
     if (!PARAMETERS.includes(name)) {

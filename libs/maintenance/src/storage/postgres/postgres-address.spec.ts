@@ -56,6 +56,8 @@ describe('PostgresStateStorage URL and location', () => {
     'postgres://shop:top-secret/@host?password=top-secret&x=1',
     'postgres://:top-secret%zz@host/db',
     'postgres://host/db?password=top-secret',
+    'postgres:///shop:top-secret@host/db',
+    'postgres://host/shop:top-secret@db',
   ])('does not reveal the credentials of %s in the error', async (url) => {
     const refused = expect(createStorage(url)).rejects;
     await refused.toThrow();

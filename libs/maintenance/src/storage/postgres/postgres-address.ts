@@ -54,6 +54,8 @@ export function parsePostgresUrl(url: string): PostgresAddress {
   const parsed = new URL(url);
   const { hostname, port, pathname, searchParams, hash, username } = parsed;
   if (hash !== '') throw refuse('contains "#"; encode it as %23');
+  // Credentials at the wrong place would be shown as the name of the database.
+  if (pathname.includes('@')) throw refuse('has "@" in its database; encode it as %40');
   for (const name of new Set(searchParams.keys())) {
     if (![...OWN_PARAMETERS, ...PG_PARAMETERS].includes(name)) {
       const shown = mayQueryHoldPassword(url)
