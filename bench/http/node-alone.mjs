@@ -23,7 +23,9 @@ export async function serveCopies(url, requests) {
     });
   }
   const server = createServer((request, response) => {
-    const { status, headers, body } = copies.get(getKey(request.headers));
+    // `fetch` asks for any language.
+    const { accept } = request.headers;
+    const { status, headers, body } = copies.get(getKey(request.headers)) ?? copies.get(getKey({ accept }));
     response.writeHead(status, headers).end(body);
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
