@@ -1,3 +1,4 @@
+import { ListenerLoop } from '../listener-loop.js';
 import type { PostgresListener } from './postgres-client.js';
 
 /** Two attempts to listen are at most so many milliseconds apart, and so many after many failures. */
@@ -27,74 +28,54 @@ export interface PostgresSubscriptionOptions {
  * disconnected are lost, so `onChange` is called after every reconnect.
  */
 export class PostgresSubscription {
-  /** Resolves when listening, or after the first attempt failed. */
-  readonly ready: Promise<void>;
   readonly #options: PostgresSubscriptionOptions;
-  #resolve: () => void = () => undefined;
-  #isReady = false;
-  #isClosed = false;
+  readonly #loop: ListenerLoop;
   #client: PostgresListener | undefined;
-  #endPause: () => void = () => undefined;
 
   constructor(options: PostgresSubscriptionOptions) {
+    const { onChange, readyTimeoutMs } = options;
     this.#options = options;
-    this.ready = new Promise((resolve) => (this.#resolve = resolve));
-    const timer = setTimeout(() => this.#markReady(), options.readyTimeoutMs);
-    void this.ready.then(() => clearTimeout(timer));
-    void this.#run();
+    this.#loop = new ListenerLoop({
+      listen: (onListening) => this.#listen(onListening),
+      disconnect: () => this.#destroyClient(),
+      onChange,
+      readyTimeoutMs,
+      getMaxRetryDelayMs: (failures) => (failures < MANY_FAILURES ? MAX_RETRY_DELAY_MS : MAX_RETRY_DELAY_AFTER_MANY_MS),
+    });
+  }
+
+  /** Resolves when listening, or after the first attempt failed. */
+  get ready(): Promise<void> {
+    return this.#loop.ready;
   }
 
   /** Ends the subscription and its connection. */
   close(): void {
-    this.#isClosed = true;
-    this.#destroyClient();
-    this.#endPause();
-    this.#markReady();
+    this.#loop.close();
   }
 
-  #markReady(): void {
-    this.#isReady = true;
-    this.#resolve();
-  }
-
-  async #run(): Promise<void> {
-    for (let failures = 0; !this.#isClosed; failures++) {
-      try {
-        await this.#listen(() => (failures = 0));
-      } catch {
-        // The polls continue, and report the failure.
-      }
-      this.#destroyClient();
-      this.#markReady();
-      await this.#pause(failures);
-    }
-  }
-
-  /** Resolves when the connection has ended. */
   async #listen(onListening: () => void): Promise<void> {
     const { createClient, channel, onChange } = this.#options;
     const client = await createClient();
     this.#client = client;
-    if (this.#isClosed) return;
+    if (this.#loop.isClosed) return;
     const ended = new Promise<void>((resolve) => {
       client.on('error', () => resolve());
       client.on('end', () => resolve());
     });
-    client.on('notification', () => !this.#isClosed && onChange());
+    client.on('notification', () => !this.#loop.isClosed && onChange());
     await client.connect();
     if (!this.#options.isForced && (await isBehindPooler(client))) return this.#giveUp();
     await client.query(`LISTEN ${channel}`);
     onListening();
-    if (this.#isReady && !this.#isClosed) onChange();
-    this.#markReady();
-    if (this.#isClosed) return;
+    if (this.#loop.isClosed) return;
     const pings = setInterval(() => void client.query('SELECT 1').catch(() => this.#destroyClient()), PING_INTERVAL_MS);
     pings.unref();
     await ended.finally(() => clearInterval(pings));
   }
 
   #giveUp(): void {
-    if (this.#isClosed) return;
+    if (this.#loop.isClosed) return;
     this.close();
     this.#options.onPooler();
   }
@@ -106,20 +87,6 @@ export class PostgresSubscription {
     // The server may be frozen: the goodbye must not keep the process alive.
     void client.end().catch(() => undefined);
     client.unref();
-  }
-
-  #pause(failures: number): Promise<void> {
-    if (this.#isClosed) return Promise.resolve();
-    const longest = failures < MANY_FAILURES ? MAX_RETRY_DELAY_MS : MAX_RETRY_DELAY_AFTER_MANY_MS;
-    const delay = Math.min(50 * 2 ** failures, longest) * (0.75 + Math.random() / 4);
-    return new Promise((resolve) => {
-      // The retry must not keep the process alive.
-      const timer = setTimeout(resolve, delay).unref();
-      this.#endPause = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }
 
