@@ -1,8 +1,9 @@
 import { UsageError } from '../errors/usage.error.js';
-import { DEFAULT_MYSQL_TABLE, parseMysqlTable, parseMysqlUrl } from '../storage/mysql/mysql-address.js';
+import { parseMysqlTable, parseMysqlUrl } from '../storage/mysql/mysql-address.js';
 import { createMysqlTableSql } from '../storage/mysql/mysql-statements.js';
-import { DEFAULT_POSTGRES_TABLE, parsePostgresTable, parsePostgresUrl } from '../storage/postgres/postgres-address.js';
+import { parsePostgresTable, parsePostgresUrl } from '../storage/postgres/postgres-address.js';
 import { createPostgresTableSql } from '../storage/postgres/postgres-statements.js';
+import { DEFAULT_SQL_TABLE } from '../storage/sql-table.js';
 import type { Outcome, StorageOptions } from './command-description.js';
 
 /** The options of `sql`. */
@@ -14,7 +15,6 @@ export interface PrintSqlOptions extends StorageOptions {
 interface Dialect {
   /** Its name, as people write it. */
   title: string;
-  defaultTable: string;
   /** Returns the table in the URL of a storage, if it has one. Throws TypeError for the URL of another storage. */
   findTable: (url: string) => string | undefined;
   /** Quotes the name of a table. Throws TypeError for one that can't be used. */
@@ -26,14 +26,12 @@ interface Dialect {
 const DIALECTS: Readonly<Record<string, Dialect>> = {
   postgres: {
     title: 'Postgres',
-    defaultTable: DEFAULT_POSTGRES_TABLE,
     findTable: (url) => parsePostgresUrl(url).table,
     quoteTable: (name) => parsePostgresTable(name).sql,
     createTableSql: createPostgresTableSql,
   },
   mysql: {
     title: 'MySQL and MariaDB',
-    defaultTable: DEFAULT_MYSQL_TABLE,
     findTable: (url) => parseMysqlUrl(url).table,
     quoteTable: (name) => parseMysqlTable(name).sql,
     createTableSql: createMysqlTableSql,
@@ -44,7 +42,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
 export function printSql(options: PrintSqlOptions, database: string): Outcome {
   const dialect = DIALECTS[database]!;
   const [table, name] = asUsageErrors(() => {
-    const found = options.table ?? (options.storage && dialect.findTable(options.storage)) ?? dialect.defaultTable;
+    const found = options.table ?? (options.storage && dialect.findTable(options.storage)) ?? DEFAULT_SQL_TABLE;
     return [dialect.quoteTable(found), found];
   });
   const sql = dialect.createTableSql(table);

@@ -1,4 +1,6 @@
-import { mayQueryHoldPassword, redactUrlCredentials } from '../../utils/redact-credentials.js';
+import { redactUrlCredentials } from '../../utils/redact-credentials.js';
+import { parseSqlTable, type SqlTable } from '../sql-table.js';
+import { assertUrlParameters, encodeUrlPart, formatHost } from '../url-parts.js';
 
 /** The server, database, table and key of a URL. */
 export interface MysqlAddress {
@@ -16,16 +18,8 @@ export interface MysqlAddress {
 /** Whether a connection uses TLS, and whether it checks the certificate, as the clients of MySQL name it. */
 export type MysqlTlsMode = 'DISABLED' | 'REQUIRED' | 'VERIFY_CA' | 'VERIFY_IDENTITY';
 
-/** A table: its name as SQL, and as people write it. */
-export interface MysqlTable {
-  sql: string;
-  name: string;
-}
-
-/** The table and the key that are used if none is given. */
-export const DEFAULT_MYSQL_TABLE = 'maintenance_state';
-export const DEFAULT_MYSQL_KEY = 'default';
-
+/** The length of the longest name, in characters. */
+const MAX_NAME_LENGTH = 64;
 const EXAMPLE_URL = 'mysql://user@host:3306/database?table=maintenance_state&key=shop';
 const TLS_MODES = new Set<string>(['DISABLED', 'REQUIRED', 'VERIFY_CA', 'VERIFY_IDENTITY'] satisfies MysqlTlsMode[]);
 const PARAMETERS = ['table', 'key', 'ssl-mode'];
@@ -45,17 +39,7 @@ export function parseMysqlUrl(url: string): MysqlAddress {
   // Credentials at the wrong place would be shown as the name of the database.
   if (pathname.includes('@')) throw refuse('has "@" in its database; encode it as %40');
   if (!/^\/[^/]+$/.test(pathname)) throw refuse('has no database');
-  for (const name of new Set(searchParams.keys())) {
-    if (!PARAMETERS.includes(name)) {
-      const shown = mayQueryHoldPassword(url)
-        ? 'an unknown parameter'
-        : `the unknown parameter ${JSON.stringify(name)}`;
-      throw refuse(`has ${shown}`);
-    }
-    if (searchParams.getAll(name).length > 1 || searchParams.get(name) === '') {
-      throw refuse(`must have at most one ${name}, which is not empty`);
-    }
-  }
+  assertUrlParameters(url, PARAMETERS, refuse);
   const [table, key, tlsMode] = PARAMETERS.map((name) => searchParams.get(name) ?? undefined);
   if (tlsMode !== undefined && !TLS_MODES.has(tlsMode.toUpperCase())) {
     throw refuse(`must have one of ${[...TLS_MODES].join(', ')} as ssl-mode`);
@@ -86,16 +70,10 @@ export interface MysqlServer {
 }
 
 /** Formats server, database, table and key as a URL without credentials. */
-export function formatMysqlLocation(server: MysqlServer, table: MysqlTable, key: string): string {
+export function formatMysqlLocation(server: MysqlServer, table: SqlTable, key: string): string {
   const { host = 'localhost', port = 3306, database = '', socketPath } = server;
-  const shownHost = host.includes(':') ? `[${host}]` : host;
-  const address = socketPath === undefined ? `${shownHost}:${port}` : encodePart(socketPath);
-  return `mysql://${address}/${encodePart(database)}?table=${table.name}&key=${encodePart(key)}`;
-}
-
-function encodePart(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are among those to encode
-  return text.replace(/[%&#+@?\s\u0000-\u001f\u007f]/g, (character) => encodeURIComponent(character));
+  const address = socketPath === undefined ? formatHost(host, port) : encodeUrlPart(socketPath);
+  return `mysql://${address}/${encodeUrlPart(database)}?table=${table.name}&key=${encodeUrlPart(key)}`;
 }
 
 /**
@@ -103,15 +81,8 @@ function encodePart(text: string): string {
  *
  * @throws TypeError for a name that would need quotes
  */
-export function parseMysqlTable(name: string): MysqlTable {
-  const parts = name.split('.');
-  if (parts.length > 2 || !parts.every((part) => /^[a-z_][\w$]{0,63}$/i.test(part))) {
-    throw new TypeError(
-      `${JSON.stringify(name)} is not the name of a table; expected one such as ${DEFAULT_MYSQL_TABLE} or ` +
-        `ops.${DEFAULT_MYSQL_TABLE}, of letters, digits and _`,
-    );
-  }
-  return { sql: parts.map((part) => `\`${part}\``).join('.'), name };
+export function parseMysqlTable(name: string): SqlTable {
+  return parseSqlTable(name, '`', MAX_NAME_LENGTH);
 }
 
 /**

@@ -6,16 +6,9 @@ import { createReportName, formatReport, parseReport } from '../report-codec.js'
 import { parseStateAtUrl, serializeStoredState } from '../state-codec.js';
 import type { StateStorage, VersionedState } from '../state-storage.js';
 import { createConflictError, createOversizedContentError, describeConflict } from '../storage-errors.js';
+import { DEFAULT_SQL_KEY, DEFAULT_SQL_TABLE, type SqlTable } from '../sql-table.js';
 import { resolveUncertainWrite } from '../uncertain-write.js';
-import {
-  assertMysqlKey,
-  DEFAULT_MYSQL_KEY,
-  DEFAULT_MYSQL_TABLE,
-  formatMysqlLocation,
-  parseMysqlTable,
-  parseMysqlUrl,
-  type MysqlTable,
-} from './mysql-address.js';
+import { assertMysqlKey, formatMysqlLocation, parseMysqlTable, parseMysqlUrl } from './mysql-address.js';
 import { getPoolServer, openConnection, type MysqlPoolLike, type MysqlTlsOptions } from './mysql-client.js';
 import { ManagedConnection, PoolConnection, type MysqlConnection } from './mysql-connection.js';
 import { createMissingTableError, MysqlFailure, NO_DATABASE_CODES, toMysqlError } from './mysql-errors.js';
@@ -91,7 +84,7 @@ export class MysqlStateStorage implements StateStorage {
   readonly kind = 'mysql';
   /** `mysql://host:port/database?table=&key=`, without credentials. */
   readonly location: string;
-  private readonly table: MysqlTable;
+  private readonly table: SqlTable;
   private readonly hasPool: boolean;
   private readonly statements: MysqlStatements;
   private readonly connection: MysqlConnection;
@@ -108,8 +101,8 @@ export class MysqlStateStorage implements StateStorage {
     this.reportTtl = reportTtl;
     this.hasPool = pool !== undefined;
     const address = pool || url === undefined ? undefined : parseMysqlUrl(url);
-    this.table = parseMysqlTable(options.table ?? address?.table ?? DEFAULT_MYSQL_TABLE);
-    const key = assertMysqlKey(options.key ?? address?.key ?? DEFAULT_MYSQL_KEY);
+    this.table = parseMysqlTable(options.table ?? address?.table ?? DEFAULT_SQL_TABLE);
+    const key = assertMysqlKey(options.key ?? address?.key ?? DEFAULT_SQL_KEY);
     this.statements = new MysqlStatements(this.table, key);
     if (pool) {
       this.location = formatMysqlLocation(getPoolServer(pool), this.table, key);

@@ -1,6 +1,6 @@
 import { MAX_REPORT_BYTES } from '../report-codec.js';
 import { MAX_STATE_BYTES } from '../state-storage.js';
-import type { MysqlTable } from './mysql-address.js';
+import type { SqlTable } from '../sql-table.js';
 
 // Texts are sent as bytes in hexadecimal, so that they arrive unchanged with any character set of the connection and
 // any SQL mode. Times are those of the server in UTC: the clocks and time zones of the instances may differ.
@@ -22,7 +22,7 @@ export class MysqlStatements {
   readonly #table: string;
   readonly #key: string;
 
-  constructor(table: MysqlTable, key: string) {
+  constructor(table: SqlTable, key: string) {
     this.#table = table.sql;
     this.#key = quoteText(key);
   }

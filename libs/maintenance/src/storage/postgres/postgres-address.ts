@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mayQueryHoldPassword, redactUrlCredentials } from '../../utils/redact-credentials.js';
+import { redactUrlCredentials } from '../../utils/redact-credentials.js';
+import { parseSqlTable, type SqlTable } from '../sql-table.js';
+import { assertUrlParameters, encodeUrlPart, formatHost } from '../url-parts.js';
 
 /** The URL of a `PostgresStateStorage`, without the parameters that only the storage knows. */
 export interface PostgresAddress {
@@ -18,16 +20,8 @@ export interface PostgresAddress {
   listen?: boolean;
 }
 
-/** A table: its name as SQL, and as people write it. */
-export interface PostgresTable {
-  sql: string;
-  name: string;
-}
-
-/** The table and the key that are used if none is given. */
-export const DEFAULT_POSTGRES_TABLE = 'maintenance_state';
-export const DEFAULT_POSTGRES_KEY = 'default';
-
+/** The length of the longest name, in characters. */
+const MAX_NAME_LENGTH = 63;
 const EXAMPLE_URL = 'postgres://user@host:5432/database?table=maintenance_state&key=shop';
 const OWN_PARAMETERS = ['table', 'key', 'listen'];
 const TLS_PARAMETERS = ['ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'sslnegotiation', 'uselibpqcompat'];
@@ -56,17 +50,7 @@ export function parsePostgresUrl(url: string): PostgresAddress {
   if (hash !== '') throw refuse('contains "#"; encode it as %23');
   // Credentials at the wrong place would be shown as the name of the database.
   if (pathname.includes('@')) throw refuse('has "@" in its database; encode it as %40');
-  for (const name of new Set(searchParams.keys())) {
-    if (![...OWN_PARAMETERS, ...PG_PARAMETERS].includes(name)) {
-      const shown = mayQueryHoldPassword(url)
-        ? 'an unknown parameter'
-        : `the unknown parameter ${JSON.stringify(name)}`;
-      throw refuse(`has ${shown}`);
-    }
-    if (searchParams.getAll(name).length > 1 || searchParams.get(name) === '') {
-      throw refuse(`must have at most one ${name}, which is not empty`);
-    }
-  }
+  assertUrlParameters(url, [...OWN_PARAMETERS, ...PG_PARAMETERS], refuse);
   const [table, key, listen] = OWN_PARAMETERS.map((name) => searchParams.get(name) ?? undefined);
   if (listen !== undefined && !/^(?:true|false)$/.test(listen)) throw refuse('must have true or false as listen');
   for (const name of OWN_PARAMETERS) parsed.searchParams.delete(name);
@@ -105,20 +89,14 @@ export interface PostgresServer {
 }
 
 /** Formats server, database, table and key as a URL without credentials. */
-export function formatPostgresLocation(server: PostgresServer, table: PostgresTable, key: string): string {
+export function formatPostgresLocation(server: PostgresServer, table: SqlTable, key: string): string {
   const { PGHOST, PGPORT, PGDATABASE } = process.env;
   const host = server.host ?? (PGHOST || 'localhost');
-  const shownHost = host.includes(':') ? `[${host}]` : host.startsWith('/') ? '' : host;
   const port = server.port ?? (PGPORT || 5432);
-  const database = encodePart(server.database ?? PGDATABASE ?? '');
-  const socket = host.startsWith('/') ? `&host=${encodePart(host)}` : '';
-  const address = shownHost === '' ? '' : `${shownHost}:${port}`;
-  return `postgres://${address}/${database}?table=${table.name}&key=${encodePart(key)}${socket}`;
-}
-
-function encodePart(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are among those to encode
-  return text.replace(/[%&#+@?\s\u0000-\u001f\u007f]/g, (character) => encodeURIComponent(character));
+  const database = encodeUrlPart(server.database ?? PGDATABASE ?? '');
+  const isSocket = host.startsWith('/');
+  const path = `${database}?table=${table.name}&key=${encodeUrlPart(key)}`;
+  return isSocket ? `postgres:///${path}&host=${encodeUrlPart(host)}` : `postgres://${formatHost(host, port)}/${path}`;
 }
 
 /**
@@ -126,15 +104,8 @@ function encodePart(text: string): string {
  *
  * @throws TypeError for a name that would need quotes in `psql` for other reasons than capital letters
  */
-export function parsePostgresTable(name: string): PostgresTable {
-  const parts = name.split('.');
-  if (parts.length > 2 || !parts.every((part) => /^[a-z_][\w$]{0,62}$/i.test(part))) {
-    throw new TypeError(
-      `${JSON.stringify(name)} is not the name of a table; expected one such as ${DEFAULT_POSTGRES_TABLE} or ` +
-        `ops.${DEFAULT_POSTGRES_TABLE}, of letters, digits and _`,
-    );
-  }
-  return { sql: parts.map((part) => `"${part}"`).join('.'), name };
+export function parsePostgresTable(name: string): SqlTable {
+  return parseSqlTable(name, '"', MAX_NAME_LENGTH);
 }
 
 /**
@@ -148,7 +119,7 @@ export function assertPostgresKey(key: string): string {
 }
 
 /** Creates the name of the channel on which changes are published, from the table without its schema, and the key. */
-export function createChannelName({ name }: PostgresTable, key: string): string {
+export function createChannelName({ name }: SqlTable, key: string): string {
   const hash = createHash('sha256')
     .update(`${name.replace(/^.*\./, '')}\0${key}`)
     .digest('hex');

@@ -1,13 +1,11 @@
 import { REPORT_TTL_MS } from '../../core/instance-report.js';
+import { DEFAULT_SQL_KEY, DEFAULT_SQL_TABLE, type SqlTable } from '../sql-table.js';
 import {
   assertPostgresKey,
-  DEFAULT_POSTGRES_KEY,
-  DEFAULT_POSTGRES_TABLE,
   formatPostgresLocation,
   parsePostgresTable,
   parsePostgresUrl,
   type PostgresServer,
-  type PostgresTable,
 } from './postgres-address.js';
 import { createClientSettings, type PostgresCredentials, type PostgresPoolLike } from './postgres-client.js';
 
@@ -60,7 +58,7 @@ export interface ResolvedPostgresOptions {
   pool?: PostgresPoolLike;
   /** The settings of `pg` for connections of the storage's own; missing if a pool has none. */
   settings?: object;
-  table: PostgresTable;
+  table: SqlTable;
   key: string;
   listen: boolean | 'auto';
   timeout: number;
@@ -80,8 +78,8 @@ export function resolvePostgresOptions(options: PostgresStateStorageOptions): Re
   if (address?.hasTls && password !== undefined && ssl === undefined) {
     throw new TypeError('Together with the option `password`, TLS is set by the option `ssl`, not in the URL');
   }
-  const table = parsePostgresTable(options.table ?? address?.table ?? DEFAULT_POSTGRES_TABLE);
-  const key = assertPostgresKey(options.key ?? address?.key ?? DEFAULT_POSTGRES_KEY);
+  const table = parsePostgresTable(options.table ?? address?.table ?? DEFAULT_SQL_TABLE);
+  const key = assertPostgresKey(options.key ?? address?.key ?? DEFAULT_SQL_KEY);
   return {
     pool,
     settings: address ? createClientSettings(address, { password, ssl }, timeout) : pool?.options,

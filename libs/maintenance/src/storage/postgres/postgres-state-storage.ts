@@ -7,7 +7,8 @@ import { parseStateAtUrl, serializeStoredState } from '../state-codec.js';
 import type { StateStorage, VersionedState } from '../state-storage.js';
 import { createConflictError, createOversizedContentError, describeConflict } from '../storage-errors.js';
 import { resolveUncertainWrite } from '../uncertain-write.js';
-import { createChannelName, type PostgresTable } from './postgres-address.js';
+import type { SqlTable } from '../sql-table.js';
+import { createChannelName } from './postgres-address.js';
 import { createListener, createOwnPool } from './postgres-client.js';
 import { PostgresConnection } from './postgres-connection.js';
 import {
@@ -46,7 +47,7 @@ export class PostgresStateStorage implements StateStorage {
   readonly isVolatile = true;
   /** `postgres://host:port/database?table=&key=`, without credentials. */
   readonly location: string;
-  readonly #table: PostgresTable;
+  readonly #table: SqlTable;
   readonly #channel: string;
   readonly #statements: PostgresStatements;
   readonly #connection: PostgresConnection;

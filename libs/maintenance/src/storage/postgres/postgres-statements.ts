@@ -1,6 +1,6 @@
 import { MAX_REPORT_BYTES } from '../report-codec.js';
 import { MAX_STATE_BYTES } from '../state-storage.js';
-import type { PostgresTable } from './postgres-address.js';
+import type { SqlTable } from '../sql-table.js';
 
 // Each call is one message of the simple query protocol, whose statements are one transaction: so the settings below
 // end with it, also on a server connection that PgBouncer passes on to another client, and nothing is prepared.
@@ -34,7 +34,7 @@ export class PostgresStatements {
    * @param channel - the channel on which changes are published
    * @param timeoutMs - the timeout of a call. The server gives up earlier, so that no statement outlives its call.
    */
-  constructor(table: PostgresTable, key: string, channel: string, timeoutMs: number) {
+  constructor(table: SqlTable, key: string, channel: string, timeoutMs: number) {
     this.#table = table.sql;
     this.#key = quoteLiteral(key);
     this.#channel = quoteLiteral(channel);

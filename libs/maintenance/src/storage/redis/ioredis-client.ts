@@ -1,6 +1,6 @@
 import type { IoredisInternals } from '../../nest-internals.js';
 import { getErrorCode } from '../error-code.js';
-import { formatHost } from './redis-address.js';
+import { formatHost } from '../url-parts.js';
 import type { CommandClient, IoredisClientLike, ListeningClient, RedisSource } from './redis-client.js';
 import { ManagedConnection } from './redis-connection.js';
 

@@ -1,5 +1,6 @@
 import type { RedisClientKind } from '../../nest-internals.js';
-import { formatHost, formatRedisAddress, type RedisAddress } from './redis-address.js';
+import { formatHost } from '../url-parts.js';
+import { formatRedisAddress, type RedisAddress } from './redis-address.js';
 import type { CommandClient, ListeningClient, NodeRedisClientLike, RedisSource } from './redis-client.js';
 import { ExternalConnection, ManagedConnection } from './redis-connection.js';
 

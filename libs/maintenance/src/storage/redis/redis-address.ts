@@ -1,4 +1,5 @@
-import { mayQueryHoldPassword, redactUrlCredentials } from '../../utils/redact-credentials.js';
+import { redactUrlCredentials } from '../../utils/redact-credentials.js';
+import { assertUrlParameters, formatHost } from '../url-parts.js';
 
 /** The server, database and key of a {@link RedisStateStorage}. */
 export interface RedisAddress {
@@ -40,14 +41,8 @@ export function parseRedisUrl(url: string): RedisAddress {
   if (hostname === '') throw refuse('has no host');
   if (hash !== '') throw refuse('contains "#"; encode it as %23');
   if (!/^\/?\d{0,5}$/.test(pathname)) throw refuse('has a database that is not a number');
-  for (const name of new Set(searchParams.keys())) {
-    if (name === 'key') continue;
-    throw refuse(
-      `has ${mayQueryHoldPassword(url) ? 'an unknown parameter' : `the unknown parameter ${JSON.stringify(name)}`}`,
-    );
-  }
-  const [key, ...more] = searchParams.getAll('key');
-  if (key === '' || more.length > 0) throw refuse('must have at most one key, which is not empty');
+  assertUrlParameters(url, ['key'], refuse);
+  const key = searchParams.get('key') ?? undefined;
   try {
     return {
       // A URL writes an IPv6 address in brackets, a socket takes it without.
@@ -67,17 +62,6 @@ export function parseRedisUrl(url: string): RedisAddress {
 /** Formats server and database as a URL without credentials. */
 export function formatRedisAddress({ host, port, tls, database }: RedisAddress): string {
   return `redis${tls ? 's' : ''}://${formatHost(host, port)}/${database}`;
-}
-
-/** Formats a host and a port. An IPv6 address is put in brackets. */
-export function formatHost(host: string, port: number): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-/** Encodes a key for the query of a URL. Characters that need no encoding stay readable. */
-export function formatKey(key: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are among those to encode
-  return key.replace(/[%&#+@\s\u0000-\u001f\u007f]/g, (character) => encodeURIComponent(character));
 }
 
 /**

@@ -9,7 +9,8 @@ import { createConflictError, createOversizedContentError, describeConflict } fr
 import { resolveUncertainWrite } from '../uncertain-write.js';
 import { createIoredisSource } from './ioredis-client.js';
 import { createNodeRedisSource, createUrlSource } from './node-redis-client.js';
-import { DEFAULT_REDIS_KEY, createRedisNames, parseRedisUrl, formatKey, type RedisNames } from './redis-address.js';
+import { DEFAULT_REDIS_KEY, createRedisNames, parseRedisUrl, type RedisNames } from './redis-address.js';
+import { encodeUrlPart } from '../url-parts.js';
 import { isIoredis, isNodeRedis, type RedisClientLike, type RedisSource } from './redis-client.js';
 import type { RedisConnection } from './redis-connection.js';
 import { ClosedError, isReply, toRedisError, RedisFailure } from './redis-errors.js';
@@ -99,7 +100,7 @@ export class RedisStateStorage implements StateStorage {
     this.source = address ? createUrlSource(address) : createClientSource(client);
     const { address: server, keyPrefix } = this.source;
     this.names = createRedisNames(keyPrefix + (key ?? address?.key ?? DEFAULT_REDIS_KEY));
-    this.location = `${server}${server.includes('?') ? '&' : '?'}key=${formatKey(this.names.state)}`;
+    this.location = `${server}${server.includes('?') ? '&' : '?'}key=${encodeUrlPart(this.names.state)}`;
     this.connection = this.source.createConnection(timeout);
   }
 
