@@ -111,8 +111,8 @@ describeWithPostgres('PostgresStateStorage', () => {
       await server.ask(`DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN PASSWORD 'secret'`);
       const storage = open({ url: server.url.replace('//shop:', '//guest:'), table });
       expect(await storage.read()).toBeNull();
-      for (const work of [storage.write(createState(1), null), storage.report(createReport('a'))]) {
-        const { message } = await captureStorageError(work);
+      for (const work of [() => storage.write(createState(1), null), () => storage.report(createReport('a'))]) {
+        const { message } = await captureStorageError(work());
         expect(message).toContain(reason);
         expect(message).toContain(command);
       }
