@@ -67,23 +67,28 @@ export const FILE: RunStorageKind = {
   },
 };
 
+/** Puts a gate before a server, through which only the command connects. */
+async function openBehindGate(
+  server: { port: number; url: string; stop: () => Promise<unknown> },
+  getUrl: (port: number) => string,
+): Promise<RunStorage> {
+  const gate = await TcpGate.to(server.port);
+  return {
+    url: getUrl(gate.port),
+    directUrl: server.url,
+    env: {},
+    ...control(gate),
+    close: async () => {
+      await gate.close();
+      await server.stop();
+    },
+  };
+}
+
 export const REDIS: RunStorageKind = {
   name: 'Redis',
   isAvailable: findRedisServer() !== undefined,
-  open: async () => {
-    const server = await RedisServer.start();
-    const gate = await TcpGate.to(server.port);
-    return {
-      url: `redis://127.0.0.1:${gate.port}/0`,
-      directUrl: server.url,
-      env: {},
-      ...control(gate),
-      close: async () => {
-        await gate.close();
-        await server.stop();
-      },
-    };
-  },
+  open: async () => openBehindGate(await RedisServer.start(), (port) => `redis://127.0.0.1:${port}/0`),
 };
 
 export const POSTGRES: RunStorageKind = {
@@ -91,17 +96,7 @@ export const POSTGRES: RunStorageKind = {
   isAvailable: findPostgresFolder() !== undefined,
   open: async () => {
     const server = await PostgresServer.start();
-    const gate = await TcpGate.to(server.port);
-    return {
-      url: server.getUrl(gate.port),
-      directUrl: server.url,
-      env: {},
-      ...control(gate),
-      close: async () => {
-        await gate.close();
-        await server.stop();
-      },
-    };
+    return openBehindGate(server, (port) => server.getUrl(port));
   },
 };
 
