@@ -62,12 +62,12 @@ export function countStates(state: PanelState): string {
   const { instances } = state.fleet;
   const now = Date.parse(state.now);
   const running = instances.filter(({ stopped }) => !stopped);
-  const applied = running.filter((report) => {
-    const { label } = describeInstance(report, state, now);
-    return label === 'Applied' || label === 'In flight' || label === 'Can’t count';
-  });
+  const described = running.map((report) => describeInstance(report, state, now));
+  const applied = described.filter(({ label }) => ['Applied', 'In flight', 'Can’t count'].includes(label));
   if (running.length === 1) {
-    return `The only instance ${applied.length === 1 ? 'applies this state' : 'does not apply this state yet'}.`;
+    if (applied.length === 1) return 'The only instance applies this state.';
+    const { detail } = described[0]!;
+    return `The only instance does not apply this state: ${detail[0]!.toLowerCase()}${detail.slice(1)}`;
   }
   const all = formatCount(running.length, 'instance');
   if (applied.length < running.length) return `${applied.length} of ${all} apply this state so far.`;
