@@ -13,6 +13,6 @@ export function assertSupportsReports(storage: StateStorage): asserts storage is
   throw new MaintenanceStorageError(
     'unavailable',
     `${storage.kind} ${storage.location} does not support instance reports, so in-flight work cannot be tracked. ` +
-      'Implement `report` and `reports` in the storage, or use a file, Redis or S3.',
+      'Implement `report` and `reports` in the storage, or use a storage of this package.',
   );
 }
