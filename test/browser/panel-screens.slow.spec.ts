@@ -189,7 +189,8 @@ describeWithChromium.each(ADAPTERS)('screens of the panel (%s)', (adapter: Adapt
     try {
       const refused = page.waitForResponse((response) => response.url().endsWith('/maintenance-mode/on'));
       await page.goto(`http://localhost:${(attacker.address() as AddressInfo).port}/`);
-      expect(page.frames()[1]!.url()).toBe('chrome-error://chromewebdata/');
+      // Chromium may show its error in the frame only after the page around it has loaded.
+      await page.frames()[1]!.waitForURL('chrome-error://chromewebdata/');
       await page.getByRole('button', { name: 'Win' }).click();
       expect((await refused).status()).toBe(403);
       expect(running.maintenance.status().active).toBe(false);
