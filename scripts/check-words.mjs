@@ -7,6 +7,7 @@ const PLACES = [
   'apps',
   'bench',
   'docs',
+  'samples',
   'test',
   'README.md',
   'CONTRIBUTING.md',

@@ -11,6 +11,7 @@ export const SECTIONS = [
       ['What and why', 'docs/introduction.md'],
       ['Quick start', 'docs/quick-start.md'],
       ['How it works', 'docs/how-it-works.md'],
+      ['Samples', 'samples/README.md'],
       ['Compatibility', 'docs/compatibility.md'],
       ['Limitations', 'docs/limits.md'],
     ],
@@ -114,6 +115,7 @@ const OTHER_PAGES = { 'README.md': 'readme', 'docs/index.md': 'index' };
 const MOVED = {
   'bench/README.md': 'benchmarks',
   'apps/demo/README.md': 'demo',
+  'samples/README.md': 'samples',
   'CONTRIBUTING.md': 'contributing',
   'SECURITY.md': 'security',
   'CHANGELOG.md': 'changelog',
