@@ -83,7 +83,7 @@ export const RUN_ENDINGS: RunEnding[] = [
     on: [],
     history: [STARTED, ENDED],
     says: [
-      /Drained after \d+ s: 1 instance refuses/,
+      /Drained after \d+ s: 1 instance refuses, and its in-flight requests have finished\./,
       /^steps +start +[\d.]+ s\n +drain +[\d.]+ s\n +command +[\d.]+ s\n +end +[\d.]+ s\n +total +[\d.]+ s$/m,
       IS_OFF,
     ],

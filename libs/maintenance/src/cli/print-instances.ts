@@ -84,8 +84,9 @@ export function formatDrain(report: DrainReport): string[] {
   const streams = all.reduce((sum, instance) => sum + instance.streams, 0);
   const open = streams === 0 ? [] : [`${streams} ${streams === 1 ? 'stream is' : 'streams are'} still open.`];
   if (drained) {
-    const subject = `${countInstances(all.length)} ${all.length === 1 ? 'refuses' : 'refuse'}`;
-    return ['', `Drained after ${took}: ${subject}, and their in-flight requests have finished.`, ...open];
+    const [refuse, their] = all.length === 1 ? ['refuses', 'its'] : ['refuse', 'their'];
+    const subject = `${countInstances(all.length)} ${refuse}`;
+    return ['', `Drained after ${took}: ${subject}, and ${their} in-flight requests have finished.`, ...open];
   }
   const blocking = pending.map((one) => `${describeInstanceWithId(one.instance)}: ${describePendingReason(one)}`);
   return ['', ...formatSection('blocked by', blocking.length > 0 ? blocking : [NO_INSTANCE]), ...open];
