@@ -719,6 +719,66 @@ describe('FileStateStorage', () => {
       expect(entries.sort()).toEqual(['.state.json.instances', '.state.json.instances/ce905d53']);
     });
 
+    describe('of instances that shut down', () => {
+      const finished = (id: string): InstanceReport => ({ ...createReport(id), stopped: true });
+
+      it('leave no files where no state is stored', async () => {
+        await storage.report(createReport('web-1'));
+        await storage.report(finished('web-1'));
+        await expect(readdir(folder)).resolves.toEqual([]);
+      });
+
+      it('leave no files if several shut down, while others start', async () => {
+        for (let round = 0; round < 20; round++) {
+          const instances = Array.from({ length: 8 }, () => new FileStateStorage(path));
+          const work = instances.map(async (instance, index) => {
+            await instance.report(createReport(`web-${index}`));
+            await instance.report(finished(`web-${index}`));
+          });
+          await Promise.all(work);
+        }
+        // Whichever process created the folder last may have shut down before others.
+        expect(
+          (await readdir(folder, { recursive: true })).filter((entry) => entry !== '.state.json.instances'),
+        ).toEqual([]);
+      });
+
+      it('stay while another instance reports', async () => {
+        await storage.report(createReport('web-1'));
+        await storage.report(createReport('web-2'));
+        await storage.report(finished('web-1'));
+        expect((await storage.reports()).map(({ id }) => id)).toEqual(['web-1', 'web-2']);
+        await storage.report(finished('web-2'));
+        await expect(readdir(folder)).resolves.toEqual([]);
+      });
+
+      it.each([
+        ['a state is stored', () => storage.write(createState(1), null), {}],
+        ['the content is no state', () => writeFile(path, 'half a st'), {}],
+        ['requests are in flight', () => Promise.resolve(), { inFlight: 1 }],
+      ])('stay if %s', async (_name, prepare, members) => {
+        await storage.report(createReport('web-1'));
+        await prepare();
+        await storage.report({ ...finished('web-1'), ...members });
+        await expect(storage.reports()).resolves.toMatchObject([{ id: 'web-1', stopped: true }]);
+      });
+
+      it('leave a folder that was there before, and files of others in it', async () => {
+        await mkdir(reports());
+        await chmod(reports(), 0o770);
+        await storage.report(createReport('web-1'));
+        await storage.report(finished('web-1'));
+        expect((await stat(reports())).mode & 0o777).toBe(0o770);
+        await expect(readdir(reports())).resolves.toEqual([]);
+        await rmdir(reports());
+
+        await storage.report(createReport('web-1'));
+        await writeFile(join(reports(), 'README.md'), 'not ours');
+        await expect(storage.report(finished('web-1'))).resolves.toBeUndefined();
+        await expect(readdir(reports())).resolves.toEqual(['README.md']);
+      });
+    });
+
     it('writes reports next to the target of a symbolic link', async () => {
       await mkdir(join(folder, 'data'));
       await symlink('data/real.json', path);

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isBlank } from '../../core/foreign-content.js';
 import { REPORT_TTL_MS, type InstanceReport } from '../../core/instance-report.js';
@@ -10,9 +10,9 @@ import { parseStateAtUrl, serializeStoredState } from '../state-codec.js';
 import type { StateStorage, VersionedState } from '../state-storage.js';
 import { createConflictError, createOversizedContentError, describeConflict } from '../storage-errors.js';
 import { followLinks, hashContent, readContent, type FileContent } from './file-content.js';
-import { toFileError } from './file-errors.js';
+import { nullIfMissing, toFileError } from './file-errors.js';
 import { lockFile } from './file-lock.js';
-import { readReports, writeReport } from './file-reports.js';
+import { isFinished, readReports, removeFinishedReports, writeReport } from './file-reports.js';
 import { FileWatcher } from './file-watcher.js';
 import { findTemporaryFiles, keepCorruptCopy, replaceFile } from './replace-file.js';
 
@@ -55,6 +55,8 @@ export class FileStateStorage implements StateStorage {
    */
   keptAs: string | undefined;
   private readonly reportTtl: number;
+  /** Whether the folder of the reports is removed with them: one that an operator has created keeps its rights. */
+  private hasCreatedReportFolder = false;
   private readonly watches = new Set<FileWatcher>();
   private lastWrite: Promise<unknown> = Promise.resolve();
 
@@ -118,15 +120,19 @@ export class FileStateStorage implements StateStorage {
   }
 
   /**
-   * Stores the report of an instance in the folder `.<file>.instances`, and removes expired reports.
+   * Stores the report of an instance in the folder `.<file>.instances`, and removes expired reports. Where no state is
+   * stored, the instance that shuts down last removes all reports: tests and first tries leave no files.
    *
    * @throws {@link MaintenanceStorageError} `denied` or `unavailable`
    */
   async report(report: InstanceReport): Promise<void> {
     const folder = await this.findReportFolder();
-    await writeReport(folder, report, this.reportTtl).catch((error: unknown) => {
+    try {
+      if (await writeReport(folder, report, this.reportTtl)) this.hasCreatedReportFolder = true;
+    } catch (error) {
       throw toFileError(error, 'write to', folder);
-    });
+    }
+    if (isFinished(report)) await this.removeUnneededReports(folder).catch(() => undefined); // they expire
   }
 
   /**
@@ -172,6 +178,13 @@ export class FileStateStorage implements StateStorage {
       throw this.toWriteError(error, target);
     }
     return hashContent(bytes);
+  }
+
+  // A drain reads reports only while a state is stored, or in an instance that reports itself. So after the last report
+  // has been written, either it is found, or nothing waits for this instance.
+  private async removeUnneededReports(folder: string): Promise<void> {
+    const isStored = (await nullIfMissing(stat(this.location))) !== null;
+    if (!isStored) await removeFinishedReports(folder, this.reportTtl, this.hasCreatedReportFolder);
   }
 
   private async expectVersion(version: string | null): Promise<FileContent | null> {

@@ -75,14 +75,16 @@ export async function findTemporaryFiles(path: string): Promise<string[]> {
 /**
  * Creates a folder if its parent exists, so that a mistyped path does not create any. If root creates it, it belongs to
  * the owner of the parent.
+ *
+ * @returns whether it was created
  */
-export async function makeFolder(path: string): Promise<void> {
-  if (await nullIfMissing(stat(path))) return;
+export async function makeFolder(path: string): Promise<boolean> {
+  if (await nullIfMissing(stat(path))) return false;
   const parent = dirname(path);
   try {
     await mkdir(path);
   } catch (error) {
-    if (getErrorCode(error) === 'EEXIST') return; // another process has created it
+    if (getErrorCode(error) === 'EEXIST') return false; // another process has created it
     throw error;
   }
   if (isRoot()) {
@@ -90,6 +92,7 @@ export async function makeFolder(path: string): Promise<void> {
     await chown(path, uid, gid);
   }
   await syncFolder(parent);
+  return true;
 }
 
 async function copyOwnerAndMode(file: FileHandle, path: string): Promise<void> {
