@@ -40,7 +40,7 @@ const inTest = (folders, files = '*.spec.ts') => ({
 const withoutSlow = (project) => ({ ...project, testPathIgnorePatterns: ['/node_modules/', SLOW] });
 
 /** The projects of `npm test`. */
-const QUICK = [
+export const QUICK = [
   withoutSlow({ ...common, displayName: 'unit', roots: [SOURCE], testMatch: ['**/*.spec.ts'] }),
   withoutSlow({ ...onNest12, displayName: 'nest12', ...inTest(['e2e']) }),
   withoutSlow({ ...common, displayName: 'process', ...inTest(['storage', 'cli', 'docs', 'project', 'terminus']) }),
@@ -71,6 +71,14 @@ const REST = [
     testPathIgnorePatterns: ['/node_modules/', `/test/(${WAITING.join('|')})${SLOW}`],
   },
   { ...onNest11, displayName: 'slow-nest11', ...inTest(['e2e'], '*.slow.spec.ts') },
+];
+
+/** Tests that gain by repetition, with the project of each: `npm run test:long` runs them in their long form. */
+export const LONG = [
+  ['nest12', 'test/e2e/corrupt-state.spec.ts'],
+  ['slow', 'test/e2e/middleware-and-guard.slow.spec.ts'],
+  ['slow', 'test/storage/{crash,race}.slow.spec.ts'],
+  ['slow', 'test/fleet/{concurrent-changes,drain-under-load,load}.slow.spec.ts'],
 ];
 
 export default {

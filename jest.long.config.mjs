@@ -1,5 +1,5 @@
-// The tests that gain by repetition, in their long form.
-import config from './jest.config.mjs';
+// The tests of `LONG` in their long form.
+import config, { LONG } from './jest.config.mjs';
 
 Object.assign(process.env, {
   AGREEMENT_RUNS: '2000',
@@ -11,13 +11,6 @@ Object.assign(process.env, {
   DRAIN_ROUNDS: '10',
 });
 
-const FILES = [
-  ['nest12', 'test/e2e/corrupt-state.spec.ts'],
-  ['slow', 'test/e2e/middleware-and-guard.slow.spec.ts'],
-  ['slow', 'test/storage/{crash,race}.slow.spec.ts'],
-  ['slow', 'test/fleet/{concurrent-changes,drain-under-load,load}.slow.spec.ts'],
-];
-
 export default {
   ...config,
   // Each of them uses the whole machine.
@@ -25,7 +18,7 @@ export default {
   projects: config.projects
     .map((project) => ({
       ...project,
-      testMatch: FILES.filter(([name]) => name === project.displayName).map(([, file]) => `<rootDir>/${file}`),
+      testMatch: LONG.filter(([name]) => name === project.displayName).map(([, file]) => `<rootDir>/${file}`),
     }))
     .filter(({ testMatch }) => testMatch.length > 0),
 };

@@ -1,5 +1,6 @@
 /**
- * Runs the packed package on other versions of Node, and on Bun and Deno: `test-on-node.mjs 20.19 22 current`.
+ * Runs the packed package on each supported version of Node, and on Bun and Deno, or on those that are named:
+ * `test-on-node.mjs 20.19 current`.
  *
  * On each: the smoke programs in `test/smoke` as ES modules and as CommonJS, on Nest 11 and 12, on Express and Fastify.
  * On each Node but `current`, also the specs in `test/package` whose result depends on the version.
@@ -21,7 +22,8 @@ const NEST = {
   12: { '@nestjs/common': '^12.5.1', '@nestjs/config': '^12.0.1', '@nestjs/core': '^12.5.1' },
 };
 
-const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const names = named.length > 0 ? named : ['20.19', '22', '24', '26', 'bun', 'deno'];
 const folder = mkdtempSync(join(tmpdir(), 'test-on-node-'));
 const counts = { passed: 0, failed: 0 };
 
