@@ -649,6 +649,25 @@ describe('the output of the command line', () => {
     }
   });
 
+  it.concurrent.each(['file:@acme/state.json', './@acme/storage.cjs', 'module:@acme/storage'])(
+    'names the storage %s in the command to end maintenance, as it was typed',
+    async (storage) => {
+      const folder = folderWith({
+        '@acme/storage.cjs':
+          `const { FileStateStorage } = require(${JSON.stringify(PACKAGE)});\n` +
+          'exports.createStorage = () => new FileStateStorage("own-state.json");',
+        'node_modules/@acme/storage/index.js': 'module.exports = require("../../../@acme/storage.cjs");',
+      });
+      const { stderr } = await runIn(folder)('run', '--no-wait', '--storage', storage, '--', 'false');
+      const [, off = ''] = /^To end it: nestjs-maintenance (.*)$/m.exec(stderr) ?? [];
+      expect(off.split(' ')).toEqual(['off', '--id', expect.stringMatching(/^\w+$/), '--storage', storage]);
+      expect(await runIn(folder)(...off.split(' '))).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('One window was ended.'),
+      });
+    },
+  );
+
   it.concurrent('says that maintenance stays on if on --wait is interrupted', async () => {
     const folder = folderWith();
     const interrupted = runIn(folder, { interruptAt: 'waiting' });

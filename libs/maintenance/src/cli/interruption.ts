@@ -35,9 +35,15 @@ export function formatOffCommand(
     'off',
     ...(scope === undefined ? [] : ['--scope', quote(scope)]),
     ...(id === undefined ? [] : ['--id', quote(id)]),
-    ...(storage === undefined ? [] : ['--storage', quote(redactUrlCredentials(storage))]),
+    ...(storage === undefined ? [] : ['--storage', quote(formatStorageArgument(storage))]),
   ];
   return off.join(' ');
+}
+
+// A path may contain `@` too: changed, it would name another file, of which `off` says that nothing is on.
+function formatStorageArgument(storage: string): string {
+  const isPath = /^(?:file|module):|^\.{0,2}\//i.test(storage);
+  return isPath || !storage.includes('@') ? storage : redactUrlCredentials(storage);
 }
 
 /** Quotes an argument for a shell, if it has to be. */
