@@ -362,6 +362,22 @@ export const RUN_ENDINGS: RunEnding[] = [
     says: [IS_OFF],
   },
   {
+    name: 'SIGTERM while the window of a failed command is being kept',
+    program: waitForGo('exit 3'),
+    during: async (scene) => {
+      await scene.readPid('began');
+      scene.storage.hold();
+      await endProgram(scene);
+      scene.command.signal('SIGTERM');
+      await scene.command.shows('A second signal leaves at once.');
+      scene.storage.release();
+    },
+    code: 3,
+    on: ['own'],
+    history: [STARTED],
+    says: [/^note: Got SIGTERM: the window stays on, /m, STAYS_ON],
+  },
+  {
     name: 'SIGKILL while the window is being ended',
     program: waitForGo(),
     during: async (scene) => {

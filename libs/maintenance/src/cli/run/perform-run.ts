@@ -60,6 +60,7 @@ class Run {
   readonly #signals = new RunSignals((signal) => this.#leave(signal));
   #token: string | undefined;
   #drain: DrainReport | undefined;
+  #isKeeping = false;
 
   constructor(
     private readonly context: CommandContext,
@@ -209,6 +210,7 @@ class Run {
   /** Leaves the window on, and checks that it is. */
   async #keep(failure: Failure): Promise<Outcome> {
     const { id } = this.#window;
+    this.#isKeeping = true;
     const result = await this.#measure('keep', () => this.#settle(() => this.#window.keep()));
     const error = `error: ${failure.message}`;
     if (result instanceof Error) {
@@ -265,7 +267,8 @@ class Run {
   #announceEnd(): void {
     this.#progress.end();
     const { received } = this.#signals;
-    void this.#print([`note: Got ${received}: the window is being ended. A second signal leaves at once.`]);
+    const step = this.#isKeeping ? 'the window stays on, which is being checked' : 'the window is being ended';
+    void this.#print([`note: Got ${received}: ${step}. A second signal leaves at once.`]);
   }
 
   /** Leaves at the second signal, although the state of the window is unknown. */
