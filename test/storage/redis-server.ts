@@ -223,7 +223,8 @@ export class Proxy {
     }
     let accident: Accident | undefined;
     inner.on('data', (data) => {
-      accident = this.#accident;
+      // A command may arrive in several pieces.
+      accident ??= this.#accident;
       this.#accident = undefined;
       if (!accident || accident.isHeard) return void outer.write(data);
       void accident.meanwhile().then(() => inner.resetAndDestroy());
