@@ -67,7 +67,8 @@ function listServices(home) {
 
 async function testSample(name, tarball) {
   const home = copySample(name, tarball);
-  const env = { ...process.env, NO_COLOR: '1' };
+  // `prisma generate` downloads this program from a host that is not npm's, but does not run it.
+  const env = { PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, ...process.env, NO_COLOR: '1' };
   const call = (...args) => run('npm', args, { cwd: home, env, shell: SHELL, timeout: STEP_TIMEOUT_MS });
   await call('install', '--no-audit', '--no-fund', '--no-package-lock', '--prefer-offline', '--loglevel=error');
   await call('run', 'build');

@@ -1,0 +1,104 @@
+// Runs the steps of README.md on the built application and the Postgres in DATABASE_URL, which has to be empty.
+import assert from 'node:assert/strict';
+import { exec, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import pg from 'pg';
+
+const TIMEOUT_MS = 60_000;
+const DATABASE_URL = process.env.DATABASE_URL ?? 'postgres://shop:secret@localhost:5432/shop';
+const env = { ...process.env, DATABASE_URL, MAINTENANCE_STORAGE: `${DATABASE_URL}?table=ops.maintenance_state` };
+const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
+let application;
+let url;
+
+/** Runs a command with the programs in node_modules, as a script of package.json does. */
+const run = (command) => promisify(exec)(`npm exec --no -c ${JSON.stringify(command)}`, { env });
+
+/** Runs a script of package.json, but with apply-migrations.mjs in place of `prisma migrate deploy`. */
+function runScript(name, folder) {
+  const command = scripts[name].replace('prisma migrate deploy', `node test/apply-migrations.mjs prisma/${folder}`);
+  assert.notEqual(command, scripts[name]);
+  return run(command);
+}
+
+const list = () => fetch(`${url}/products`);
+const add = (product) =>
+  fetch(`${url}/products`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(product),
+  });
+
+async function waitForStatus(status) {
+  while ((await list()).status !== status) await pause(50);
+}
+
+before(async () => {
+  await runScript('migrate', 'migrations');
+  application = spawn(process.execPath, ['dist/main.js'], { env: { ...env, PORT: '0' } });
+  application.stderr.pipe(process.stderr);
+  for await (const output of application.stdout.iterator({ destroyOnReturn: false })) {
+    url = /Listening on (\S+)/.exec(output)?.[1];
+    if (url) break;
+  }
+  application.stdout.resume();
+});
+
+after(async () => {
+  application.kill();
+  await once(application, 'exit');
+});
+
+test('products are read and added while maintenance is off', async () => {
+  assert.equal((await add({ name: 'Chair', price: 40 })).status, 201);
+  assert.deepEqual(await (await list()).json(), [{ id: 1, name: 'Chair', price: 40 }]);
+});
+
+test('a read-only window admits reading, and refuses adding', { timeout: TIMEOUT_MS }, async () => {
+  await run('nestjs-maintenance on --mode read-only');
+  const refused = await add({ name: 'Table', price: 90 });
+  assert.equal(refused.status, 503);
+  assert.equal((await refused.json()).errorCode, 'MAINTENANCE');
+  assert.equal((await list()).status, 200);
+  await run('nestjs-maintenance off');
+});
+
+test(
+  'the migration waits for a request in flight, and others are refused meanwhile',
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const lock = new pg.Client({ connectionString: DATABASE_URL });
+    await lock.connect();
+    await lock.query('BEGIN; LOCK TABLE "Product" IN SHARE MODE');
+    const inFlight = add({ name: 'Chair', price: 45 });
+    await waitForLockedInsert(lock);
+
+    const deployed = runScript('deploy', 'next-release');
+    await waitForStatus(503);
+    const refused = await add({ name: 'Table', price: 90 });
+    assert.equal(refused.status, 503);
+    assert.equal((await refused.json()).message, 'We are updating the shop');
+    assert.equal(await hasIndex(lock), false, 'the migration has to wait');
+
+    await lock.query('COMMIT');
+    assert.equal((await inFlight).status, 201);
+    assert.match((await deployed).stdout, /applied 20261127090000_unique_names/);
+    assert.equal(await hasIndex(lock), true);
+    await waitForStatus(200);
+    assert.deepEqual(await (await list()).json(), [{ id: 1, name: 'Chair', price: 40 }]);
+    await lock.end();
+  },
+);
+
+async function hasIndex(client) {
+  return (await client.query("SELECT 1 FROM pg_indexes WHERE indexname = 'Product_name_key'")).rowCount === 1;
+}
+
+async function waitForLockedInsert(client) {
+  const query = 'SELECT 1 FROM pg_locks WHERE NOT granted';
+  while ((await client.query(query)).rowCount === 0) await pause(50);
+}
