@@ -21,6 +21,7 @@ const TYPES: Record<string, string> = {
   '.css': 'text/css',
   '.json': 'application/json',
   '.png': 'image/png',
+  '.svg': 'image/svg+xml',
   '.txt': 'text/plain',
   '.woff2': 'font/woff2',
 };
@@ -124,6 +125,10 @@ describeWithChromium('the docs site in Chromium', () => {
         await page.waitForSelector('#app [class*=VP]');
         const width = await page.evaluate(() => document.documentElement.scrollWidth);
         if (width > viewport.width) problems.push(`${file} is ${width}px wide`);
+        const broken = await page.evaluate(() =>
+          [...document.images].filter((image) => image.naturalWidth === 0).map(({ src }) => src),
+        );
+        problems.push(...broken.map((src) => `${file} shows no picture from ${src}`));
       }
       expect(problems).toEqual([]);
       await context.close();
