@@ -18,7 +18,7 @@ export function createCommandsPage() {
   const block = (text) => `\`\`\`text\n${text}\n\`\`\``;
   return [
     '# Commands',
-    'What `nestjs-maintenance` and each command print with `--help`. The [guide](../command-line.md) shows them at work.',
+    'All options of each command, as `--help` prints them. The [guide](../command-line.md) goes by tasks.',
     block(help),
     ...names.flatMap((name) => [`## ${name}`, block(readHelp(name))]),
   ].join('\n\n');
