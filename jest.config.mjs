@@ -30,8 +30,26 @@ const onNest11 = {
 const SOURCE = '<rootDir>/libs/maintenance/src';
 // Specs that take long, or measure time, memory or agreement, which other work on the machine disturbs.
 const SLOW = '\\.slow\\.spec\\.ts$';
-// Those that mostly wait, for leases and timeouts, so that they disturb each other little.
-const WAITING = ['cli/run', 'fleet/lease', 'fleet/suspended-instances', 'storage/cached'];
+// Those of them that measure nothing. They wait for leases, servers and browsers, and disturb each other little.
+const WAITING = [
+  'browser/panel-night',
+  'browser/panel-screens',
+  'browser/panel-states',
+  'cli/completion',
+  'cli/run',
+  'docs/site',
+  'e2e/brokers',
+  'e2e/bull-queues',
+  'fleet/application-names',
+  'fleet/applied-changes',
+  'fleet/lease',
+  'fleet/suspended-instances',
+  'project/release',
+  'storage/cached',
+  'storage/postgres-processes',
+  'storage/postgres-setups',
+  'storage/storage-recipes',
+];
 
 const inTest = (folders, files = '*.spec.ts') => ({
   roots: ['<rootDir>/test'],
