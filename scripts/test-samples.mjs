@@ -26,6 +26,7 @@ const GENERATED = /\/(node_modules|dist|generated)(\/|$)|maintenance-state\.json
 const SERVERS = {
   postgres: ['DATABASE_URL', async () => (await load('test/storage/postgres-server.ts')).PostgresServer.start()],
   mysql: ['DATABASE_URL', async () => (await load('test/storage/mysql-server.ts')).MysqlServer.start()],
+  rabbitmq: ['RABBITMQ_URL', async () => (await load('test/tools/rabbitmq-server.ts')).RabbitMqServer.start()],
   redis: ['REDIS_URL', async () => (await load('test/storage/redis-server.ts')).RedisServer.start()],
 };
 
