@@ -735,6 +735,16 @@ describe('an installation of nestjs-maintenance alone', () => {
   });
 });
 
+describe('the program', () => {
+  it.concurrent('can be started by the path bin/nestjs-maintenance.js too', async () => {
+    const program = [join(PACKAGE, 'bin/nestjs-maintenance.js')];
+    const command = runIn(folderWith(), { program });
+    expect(await command('on')).toMatchObject({ code: 0, stdout: expect.stringContaining('Maintenance is ON') });
+    expect(await command('status')).toMatchObject({ code: 3, stderr: '' });
+    expectFailure(await command('onn'), 2, "unknown command 'onn'");
+  });
+});
+
 describe('shell completion', () => {
   it.concurrent.each(['bash', 'zsh', 'fish'])('prints a script for the completion in %s', async (shell) => {
     const ended = await runIn(folderWith())('completion', shell);

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 /** The limits of the package; docs/performance.md has what it contains. */
-const MAX_FILES = 98;
+const MAX_FILES = 99;
 const MAX_PACKED_BYTES = 485_000;
 
 it('the package is as small as docs/performance.md states', async () => {
