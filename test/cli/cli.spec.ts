@@ -755,6 +755,14 @@ describe('shell completion', () => {
     });
   });
 
+  it.concurrent('accepts --storage and --json, as every command does', async () => {
+    const command = runIn(folderWith());
+    const { stdout } = await command('completion', 'bash');
+    const { code, stderr, ...ended } = await command('completion', 'bash', '--storage', 'file:state.json', '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(ended.stdout)).toEqual({ shell: 'bash', script: stdout });
+  });
+
   it.concurrent('completes commands, options and their values', async () => {
     const command = runIn(folderWith());
     expect((await command('complete', '--', 'st')).stdout).toContain('status\tshow active and planned windows\n');

@@ -191,8 +191,11 @@ describe('the bin and the program of an application', () => {
 
   it('print the same help of all commands, except for completion and version', async () => {
     const [bin, program] = await Promise.all(programs.map((one) => one.call(['--help'])));
-    const shared = bin!.stdout.split('\n').filter((line) => !/completion|^ +shell$|--version/.test(line));
-    expect(program!.stdout.replace(/ +/g, ' ')).toBe(shared.join('\n').replace(/ +/g, ' '));
+    // The longer names of the bin make its lines break at other words.
+    const [all, shared] = [bin!, program!].map(({ stdout }) => stdout.replace(/\s+/g, ' '));
+    const own = / -V, --version output the version number| completion \[options\] <shell> .*? in a shell/g;
+    expect(all!.match(own)).toHaveLength(2);
+    expect(shared).toBe(all!.replace(own, ''));
   });
 
   it('print the same and exit with the same code for each of 80 calls', async () => {
