@@ -28,7 +28,7 @@ describe('change notifications', () => {
     running = await start('express', {
       create: { logger },
       extras: { admin: true },
-      options: { adminToken: 'the-token-of-the-test' },
+      options: { adminToken: 'the-token-of-the-test', application: 'shop' },
     });
   });
   beforeEach(() => {
@@ -49,8 +49,10 @@ describe('change notifications', () => {
       { status: { active: false, revision: 2 }, changes: [{ revision: 2, action: 'off', via: 'code' }] },
     ]);
     expect(lines).toEqual([
-      expect.stringMatching(/^Maintenance is on: everything, .* \(revision 1 by token via http, .*\)\.$/),
-      expect.stringMatching(/^Maintenance is off \(revision 2 by unknown via code, .*\)\.$/),
+      expect.stringMatching(
+        /^Maintenance is on: everything, .* \(revision 1 by token via http, .*, application shop\)\.$/,
+      ),
+      expect.stringMatching(/^Maintenance is off \(revision 2 by unknown via code, .*, application shop\)\.$/),
     ]);
   });
 
@@ -94,31 +96,31 @@ describe('change notifications', () => {
     );
   });
 
-  it('log at startup where the state is stored and how to turn maintenance on', async () => {
+  it('log at startup where the state is stored, whose instance this is and how to turn maintenance on', async () => {
     const startAndGetLines = async (options: MaintenanceModuleOptions): Promise<string[]> => {
       lines.length = 0;
-      const other = await start('express', { create: { logger }, options });
+      const other = await start('express', { create: { logger }, options: { application: 'shop', ...options } });
       const logged = [...lines];
       await other.close();
       return logged;
     };
     const file = `${running.stateFile}.other`;
     expect(await startAndGetLines({ storage: `file:${file}` })).toEqual([
-      `Maintenance is off. State: file ${file}. Turn it on with: npx nestjs-maintenance on --storage "file:${file}"`,
+      `Maintenance is off. State: file ${file}. Application: shop. Turn it on with: npx nestjs-maintenance on --storage "file:${file}"`,
     ]);
     expect(await startAndGetLines({ storage: `file:${file}`, enabled: false })).toEqual([
-      `Maintenance is forced off by the option \`enabled\` (environment: MAINTENANCE_MODE). State: file ${file}.`,
+      `Maintenance is forced off by the option \`enabled\` (environment: MAINTENANCE_MODE). State: file ${file}. Application: shop.`,
     ]);
     process.env.MAINTENANCE_STORAGE = `file:${file}`;
     expect(await startAndGetLines({ storage: undefined })).toEqual([
-      `Maintenance is off. State: file ${file}. Turn it on with: npx nestjs-maintenance on`,
+      `Maintenance is off. State: file ${file}. Application: shop. Turn it on with: npx nestjs-maintenance on`,
     ]);
     delete process.env.MAINTENANCE_STORAGE;
     const storage = new MemoryStateStorage();
     expect(await startAndGetLines({ storage })).toEqual([
-      `Maintenance is off. State: ${storage.kind} ${storage.location}. Turn it on with MaintenanceService.enable().`,
+      `Maintenance is off. State: ${storage.kind} ${storage.location}. Application: shop. Turn it on with MaintenanceService.enable().`,
     ]);
-    const on = await start('express', { options: { storage } });
+    const on = await start('express', { options: { storage, application: 'shop' } });
     await on.maintenance.enable();
     expect(await startAndGetLines({ storage })).toEqual([
       expect.stringMatching(/^Maintenance is on: everything, full, from /),

@@ -38,7 +38,7 @@ export const stateMonitorProvider: FactoryProvider<StateMonitor> = {
     MODULE_OPTIONS_TOKEN,
   ],
   useFactory: async (
-    { enabled, refreshInterval, onStorageFailure, scopesOf }: ResolvedOptions,
+    { application, enabled, refreshInterval, onStorageFailure, scopesOf }: ResolvedOptions,
     storage: StateStorage,
     clock: Clock,
     statusChanges: Subject<MaintenanceStatus>,
@@ -48,7 +48,7 @@ export const stateMonitorProvider: FactoryProvider<StateMonitor> = {
   ): Promise<StateMonitor> => {
     const logger = new MaintenanceLogger();
     const howToTurnOn = describeHowToTurnOn(moduleOptions?.storage, storage);
-    const log = new StateLog({ logger, location: storage.location, howToTurnOn });
+    const log = new StateLog({ logger, location: storage.location, application, howToTurnOn });
     const publisher = new StatusPublisher({
       log,
       scopeWarning: new UnknownScopeWarning(

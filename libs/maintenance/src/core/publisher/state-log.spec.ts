@@ -30,11 +30,16 @@ function createStatus(active: number, planned: number): MaintenanceStatus {
 it('describes the first five windows in one line and counts the others', () => {
   const lines: string[] = [];
   jest.spyOn(Logger.prototype, 'log').mockImplementation((line: string) => void lines.push(line));
-  const log = new StateLog({ logger: new MaintenanceLogger(), location: 'here', howToTurnOn: 'Turn it on.' });
+  const log = new StateLog({
+    logger: new MaintenanceLogger(),
+    location: 'here',
+    application: 'shop',
+    howToTurnOn: 'Turn it on.',
+  });
   log.logChange(createStatus(5_000, 6), null, []);
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatch(
-    /part-4, full, .*, and 4995 more; planned: .*part-4, .*, and 1 more \(revision 7, here\)\.$/,
+    /part-4, full, .*, and 4995 more; planned: .*part-4, .*, and 1 more \(revision 7, here, application shop\)\.$/,
   );
   expect(lines[0]!.length).toBeLessThan(2_000);
 });

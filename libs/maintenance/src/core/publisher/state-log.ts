@@ -11,6 +11,8 @@ export interface StateLogOptions {
   logger: Pick<MaintenanceLogger, 'log' | 'error'>;
   /** The location of the storage. */
   location: string;
+  /** The application that this instance belongs to. */
+  application: string;
   /** The sentence that tells operators how to turn maintenance on. */
   howToTurnOn: string;
 }
@@ -25,10 +27,10 @@ export class StateLog {
    * Logs that maintenance is off at the start, and the storage, which operators compare with that of their commands.
    */
   logStart({ active, source, storage, windows }: MaintenanceStatus): void {
-    const { logger, location, howToTurnOn } = this.options;
+    const { logger, location, application, howToTurnOn } = this.options;
     // Active and planned windows were logged when the state was read.
     if (active || windows.planned.length > 0) return;
-    const state = `State: ${storage.kind} ${location}.`;
+    const state = `State: ${storage.kind} ${location}. Application: ${application}.`;
     if (source === 'configuration') {
       return logger.log(
         `Maintenance is forced off by the option \`enabled\` (environment: MAINTENANCE_MODE). ${state}`,
@@ -45,7 +47,7 @@ export class StateLog {
    * @param changes - the entries of the history since the last call, oldest first
    */
   logChange(status: MaintenanceStatus, state: MaintenanceState | null, changes: readonly HistoryEntry[]): void {
-    const { logger, location } = this.options;
+    const { logger, location, application } = this.options;
     const change = changes.at(-1);
     const summary = describeStatus(status, state);
     if (summary === this.#lastSummary && !change) return;
@@ -53,7 +55,9 @@ export class StateLog {
     const cancelled = changes.filter(({ action }) => action === 'cancel').flatMap(({ windows }) => windows);
     const cancellations = cancelled.length > 0 ? `; cancelled: ${formatFirst(cancelled, describeCancelledWindow)}` : '';
     const by = change ? ` by ${change.by ?? 'unknown'}${change.via ? ` via ${change.via}` : ''}` : '';
-    logger.log(`Maintenance is ${summary}${cancellations} (revision ${status.revision}${by}, ${location}).`);
+    logger.log(
+      `Maintenance is ${summary}${cancellations} (revision ${status.revision}${by}, ${location}, application ${application}).`,
+    );
   }
 
   /**
