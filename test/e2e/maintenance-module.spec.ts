@@ -174,13 +174,33 @@ describe('option validation', () => {
   });
 
   it.each([
-    ['MAINTENANCE_MODE', 'maybe', /MAINTENANCE_MODE must be true or false, not "maybe"/],
-    ['MAINTENANCE_BACKGROUND_PAUSE', 'maybe', /MAINTENANCE_BACKGROUND_PAUSE must be true or false, not "maybe"/],
-    ['MAINTENANCE_REFRESH_INTERVAL', '5s', /MAINTENANCE_REFRESH_INTERVAL must be a whole number, not "5s"/],
-    ['MAINTENANCE_STATUS_CODE', '99', /environment variable MAINTENANCE_STATUS_CODE must be a 2xx/],
-    ['MAINTENANCE_EXEMPT_IPS', '10.0.0.0/8,nowhere', /environment variable MAINTENANCE_EXEMPT_IPS.*"nowhere"/],
-    ['MAINTENANCE_EXEMPT_URLS', '/a,/^[/i', /MAINTENANCE_EXEMPT_URLS/],
-    ['MAINTENANCE_ON_STORAGE_FAILURE', 'panic', /MAINTENANCE_ON_STORAGE_FAILURE must be one of/],
+    [
+      'MAINTENANCE_MODE',
+      'maybe',
+      /option `enabled`, set by the environment variable MAINTENANCE_MODE, must be true or false, not "maybe"/,
+    ],
+    ['MAINTENANCE_BACKGROUND_PAUSE', 'maybe', /MAINTENANCE_BACKGROUND_PAUSE, must be true or false, not "maybe"/],
+    [
+      'MAINTENANCE_REFRESH_INTERVAL',
+      '5s',
+      /option `refreshInterval`, set by the environment variable MAINTENANCE_REFRESH_INTERVAL, must be a whole number, not "5s"/,
+    ],
+    [
+      'MAINTENANCE_STATUS_CODE',
+      '99',
+      /the option `response\.statusCode`, set by the environment variable MAINTENANCE_STATUS_CODE, must be a 2xx/,
+    ],
+    [
+      'MAINTENANCE_EXEMPT_IPS',
+      '10.0.0.0/8,nowhere',
+      /the option `exempt\.ips`, set by the environment variable MAINTENANCE_EXEMPT_IPS, .*"nowhere"/,
+    ],
+    [
+      'MAINTENANCE_EXEMPT_URLS',
+      '/a,/^[/i',
+      /option `exempt\.urls`, set by the environment variable MAINTENANCE_EXEMPT_URLS, /,
+    ],
+    ['MAINTENANCE_ON_STORAGE_FAILURE', 'panic', /MAINTENANCE_ON_STORAGE_FAILURE, must be one of/],
     ['MAINTENANCE_STORAGE', 'nonsense', /MAINTENANCE_STORAGE.*"nonsense"/],
     ['MAINTENANCE_TEMPLATE', '/nowhere.hbs', /\/nowhere\.hbs/],
   ])('rejects %s=%s', async (name, value, message) => {

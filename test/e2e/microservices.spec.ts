@@ -410,7 +410,7 @@ describe('refused events', () => {
       expect(running.complaints).toEqual([]);
       process.env.MAINTENANCE_MICROSERVICES_EVENTS = 'keep';
       await expect(startRpc('stand-alone', await tcp(), { controllers })).rejects.toThrow(
-        /environment variable MAINTENANCE_MICROSERVICES_EVENTS must be "redeliver", "drop" or a function, not "keep"/,
+        /environment variable MAINTENANCE_MICROSERVICES_EVENTS, must be "redeliver", "drop" or a function, not "keep"/,
       );
     } finally {
       delete process.env.MAINTENANCE_MICROSERVICES_EVENTS;

@@ -116,7 +116,7 @@ describe.each(ADAPTERS)('the options of the page (%s)', (adapter) => {
       await startActive({});
       expect((await ask()).text).toMatch(/– Acme<\/title>[^]*status\.acme\.example\/"[^]*mailto:help@acme\.example"/);
       process.env.MAINTENANCE_PAGE_SUPPORT_URL = 'ftp://acme.example';
-      await expect(start(adapter)).rejects.toThrow(/environment variable MAINTENANCE_PAGE_SUPPORT_URL must be/);
+      await expect(start(adapter)).rejects.toThrow(/environment variable MAINTENANCE_PAGE_SUPPORT_URL, must be/);
     } finally {
       for (const name of ['NAME', 'STATUS_URL', 'SUPPORT_URL']) delete process.env[`MAINTENANCE_PAGE_${name}`];
     }

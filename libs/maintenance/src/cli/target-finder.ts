@@ -1,7 +1,7 @@
 import { assertOptions } from '../options/assert-options.js';
 import { readEnvironmentOptions } from '../options/environment.js';
 import type { MaintenanceModuleOptions, ResponseOptions } from '../options/maintenance-options.js';
-import { formatVariable } from '../options/option-table.js';
+import { formatOptionOfEnvironment } from '../options/option-table.js';
 import { MaintenanceOptionsError } from '../errors/maintenance-options.error.js';
 import type { StorageFailurePolicy } from '../core/state-monitor.js';
 import type { StateStorage } from '../storage/state-storage.js';
@@ -88,7 +88,7 @@ export class TargetFinder {
     const { options } = this.application();
     if (options) return options.response ?? {};
     const settings = this.#readEnvironmentSettings(PAGE_VARIABLES);
-    assertOptions(settings, formatVariable);
+    assertOptions(settings, formatOptionOfEnvironment);
     return settings.response ?? {};
   }
 

@@ -164,7 +164,10 @@ export function findDefinition(path: string): OptionDefinition | undefined {
   return path.split('.').reduce<OptionDefinition | undefined>((definition, name) => definition?.members?.[name], root);
 }
 
-/** Returns the name of the environment variable of an option, given by its dotted path, for messages. */
-export function formatVariable(path: string): string {
-  return `environment variable ${findDefinition(path)?.variable ?? path}`;
+/** Returns the name of an option that the environment sets, given by its dotted path, for messages. */
+export function formatOptionOfEnvironment(path: string): string {
+  const variable = findDefinition(path)?.variable;
+  return variable === undefined
+    ? `option \`${path}\``
+    : `option \`${path}\`, set by the environment variable ${variable},`;
 }

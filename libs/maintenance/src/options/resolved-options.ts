@@ -17,7 +17,7 @@ import type {
   MicroservicesOptions,
   ResponseOptions,
 } from './maintenance-options.js';
-import { formatVariable, OPTIONS, type AnyDefinitions } from './option-table.js';
+import { formatOptionOfEnvironment, OPTIONS, type AnyDefinitions } from './option-table.js';
 
 /** The options after validation, with the defaults applied. */
 export interface ResolvedOptions {
@@ -58,11 +58,11 @@ export function resolveOptions(
   const { enabled: isCacheEnabled, ...cacheFromEnvironment } = fromEnvironment.cache ?? {};
   const environmentOptions = { ...fromEnvironment, cache: cacheFromEnvironment };
   // An item of a list is named after the variable of the list.
-  assertOptions(environmentOptions, (path) => formatVariable(path.replace(/\.\d+$/, '')));
+  assertOptions(environmentOptions, (path) => formatOptionOfEnvironment(path.replace(/\.\d+$/, '')));
 
   const merged = mergeOptions(OPTIONS, options, environmentOptions) as MergedOptions;
   const formatSource = (path: string, inCode: unknown): string =>
-    `the ${inCode === undefined ? formatVariable(path) : `option \`${path}\``}`;
+    `the ${inCode === undefined ? formatOptionOfEnvironment(path) : `option \`${path}\``}`;
   const { cache, exempt, response, application, ...others } = merged;
   if (response.render && response.template !== undefined) {
     throw new MaintenanceOptionsError(
