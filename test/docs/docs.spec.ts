@@ -1,47 +1,33 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import ts from 'typescript';
+import { completeFragment, FRAGMENT_PAGES } from './code-fragments.js';
 
 const ROOT = resolve(__dirname, '../..');
 
-/** The guides whose code blocks are complete modules. */
-const GUIDES = [
-  'admin',
-  'authentication',
-  'background',
-  'bypass',
-  'deployment',
-  'graphql',
-  'microservices',
-  'migrate/django',
-  'migrate/own-guard',
-  'monitoring',
-  'planning',
-  'public-status',
-  'quick-start',
-  'read-only',
-  'runbook',
-  'server-sent-events',
-  'service',
-  'single-page-applications',
-  'temporary',
-  'tenants',
-  'websockets',
-];
+/** Pages whose code other tests run, and pages that are generated from the sources. */
+const OTHERS = /^docs\/(custom-storage|storage-recipes|reference\/.*)\.md$/;
 
 interface Block {
-  guide: string;
+  page: string;
   number: number;
   code: string;
 }
 
-const blocks: Block[] = GUIDES.flatMap((guide) => {
-  const page = readFileSync(join(ROOT, 'docs', `${guide}.md`), 'utf8');
-  return [...page.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, code], index) => ({
-    guide,
+const pages = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.md') && !file.startsWith('.vitepress'))
+  .map((file) => `docs/${file}`)
+  .concat('README.md')
+  .filter((file) => !OTHERS.test(file))
+  .sort();
+
+const blocks: Block[] = pages.flatMap((page) => {
+  const source = readFileSync(join(ROOT, page), 'utf8');
+  return [...source.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, code], index) => ({
+    page,
     number: index + 1,
-    code: code!,
+    code: FRAGMENT_PAGES.has(page) ? completeFragment(code!) : code!,
   }));
 });
 
@@ -88,14 +74,17 @@ beforeAll(() => {
   }
 }, 120_000);
 
-function getName({ guide, number }: Block): string {
-  return `${guide.replace('/', '-')}-${number}`;
+function getName({ page, number }: Block): string {
+  return `${page.replace(/^docs\/|\.md$/g, '').replace('/', '-')}-${number}`;
 }
 
-it('every guide in docs/ contains code blocks', () => {
-  expect([...new Set(blocks.map(({ guide }) => guide))]).toEqual(GUIDES);
+it('completes only blocks of pages that have some', () => {
+  expect([...FRAGMENT_PAGES].filter((page) => !blocks.some((block) => block.page === page))).toEqual([]);
 });
 
-it.each(blocks.map((block) => [getName(block), block] as const))('the code block %s in docs/ compiles', (name) => {
-  expect(problems.get(join(folder, 'src', `${name}.ts`))).toEqual([]);
-});
+it.each(blocks.map((block) => [block.page, block.number, block] as const))(
+  'compiles %s, code block %i',
+  (...[, , block]) => {
+    expect(problems.get(join(folder, 'src', `${getName(block)}.ts`))).toEqual([]);
+  },
+);
