@@ -64,7 +64,7 @@ export function checkResponses(history: History, limits: CheckLimits): CheckResu
 
 /** Checks the answers of one instance in the order in which they were sent. */
 class ResponseChecker {
-  readonly #stalls: Span[];
+  readonly #stalls: StallClock;
   readonly #known: { at: number; floor: number }[];
   #floor = -1;
 
@@ -74,7 +74,7 @@ class ResponseChecker {
     private readonly states: State[],
     private readonly run: InstanceRun,
   ) {
-    this.#stalls = mergeSpans([...run.stalls, ...history.stalls]);
+    this.#stalls = new StallClock([...run.stalls, ...history.stalls]);
     // The instance that made a write knows of it.
     this.#known = history.writes
       .filter(({ by, revision }) => by === run.number && revision !== null)
@@ -161,7 +161,7 @@ class ResponseChecker {
       ({ breaks, from, to, recoveryMs }) =>
         breaks === 'reads' &&
         from <= receivedAt &&
-        sentAt <= to + recoveryMs + this.limits.slackMs + this.#getStalledMs(to, sentAt),
+        sentAt <= to + recoveryMs + this.limits.slackMs + this.#stalls.measure(to, sentAt),
     );
     return excuses.sort((a, b) => b.to - a.to)[0] ?? null;
   }
@@ -170,21 +170,41 @@ class ResponseChecker {
   #getStalenessMs(index: number, at: number): number {
     const { confirmedAt } = this.states.slice(index + 1).find((next) => next.confirmedAt < Infinity) ?? {};
     if (confirmedAt === undefined || confirmedAt >= at) return 0;
-    return at - confirmedAt - this.#getStalledMs(confirmedAt, at);
-  }
-
-  #getStalledMs(from: number, to: number): number {
-    let sum = 0;
-    for (const span of this.#stalls) {
-      if (span.from >= to) break;
-      sum += Math.max(0, Math.min(span.to, to) - Math.max(span.from, from));
-    }
-    return sum;
+    return at - confirmedAt - this.#stalls.measure(confirmedAt, at);
   }
 
   #describeExpected({ sentAt }: Answer): string {
     const index = this.states.findLastIndex(({ confirmedAt }) => confirmedAt <= sentAt);
     return `${describeState(this.states[index])} (floor: ${describeState(this.states[this.#floor])})`;
+  }
+}
+
+/** Tells for how long the machine did not run a process. A run on a busy machine has thousands of stalls. */
+class StallClock {
+  readonly #spans: { from: number; to: number; stalledBeforeMs: number }[] = [];
+
+  constructor(spans: Span[]) {
+    let stalledBeforeMs = 0;
+    for (const { from, to } of mergeSpans(spans)) {
+      this.#spans.push({ from, to, stalledBeforeMs });
+      stalledBeforeMs += to - from;
+    }
+  }
+
+  /** Returns the milliseconds of stalls between two moments. */
+  measure(from: number, to: number): number {
+    return from < to ? this.#measureUntil(to) - this.#measureUntil(from) : 0;
+  }
+
+  #measureUntil(moment: number): number {
+    let [low, high] = [0, this.#spans.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#spans[middle]!.from < moment) low = middle + 1;
+      else high = middle;
+    }
+    const last = this.#spans[low - 1];
+    return last ? last.stalledBeforeMs + Math.min(last.to, moment) - last.from : 0;
   }
 }
 
