@@ -1,6 +1,6 @@
 import type { MaintenanceState } from 'nestjs-maintenance';
 import { Instance } from './instance.js';
-import { describeOnEachBackendAndMysql, type Backend } from './storage-backends.js';
+import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
 const INSTANCES = 6;
 const TOGGLES = Number(process.env.FLEET_TOGGLES || 60);
@@ -21,7 +21,7 @@ interface Toggle {
   revision: number;
 }
 
-describeOnEachBackendAndMysql(`concurrent changes by ${INSTANCES} instances`, ({ notifies, open }) => {
+describeOnEachBackend(`concurrent changes by ${INSTANCES} instances`, ({ notifies, open }) => {
   let backend: Backend;
   let fleet: Instance[] = [];
 

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { folderWith, run, type Ended } from '../cli/program.js';
 import { Instance } from './instance.js';
-import { describeOnEachBackendAndMysql, type BackendKind, type Backend } from './storage-backends.js';
+import { describeOnEachBackend, type BackendKind, type Backend } from './storage-backends.js';
 
 const ROUNDS = Number(process.env.DRAIN_ROUNDS || 3);
 const INSTANCES = 5;
@@ -28,7 +28,7 @@ interface Round {
   offAt: number;
 }
 
-describeOnEachBackendAndMysql('on --wait under load', (kind) => {
+describeOnEachBackend('on --wait under load', (kind) => {
   let backend: Backend;
   let instances: Instance[];
 

@@ -5,13 +5,13 @@ import { createStorage } from '../../libs/maintenance/src/storage/create-storage
 import { folderWith, run, type Ended } from '../cli/program.js';
 import { until } from '../tools/waiting.js';
 import { Instance } from './instance.js';
-import { describeOnEachBackendAndMysql, type Backend } from './storage-backends.js';
+import { describeOnEachBackend, type Backend } from './storage-backends.js';
 
 const itOnLinux = process.platform === 'linux' ? it : it.skip;
 /** An unused pid, above the limit of the kernel. */
 const FREE_PID = 2 ** 22 + 1;
 
-describeOnEachBackendAndMysql('instance reports', ({ name, open }) => {
+describeOnEachBackend('instance reports', ({ name, open }) => {
   let backend: Backend;
   let storage: StateStorage;
   const started: Instance[] = [];

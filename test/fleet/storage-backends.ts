@@ -23,6 +23,8 @@ export interface BackendKind {
   notifies: boolean;
   isAvailable: boolean;
   open(): Promise<Backend>;
+  /** Stops the server that its backends share, if they do. */
+  stop?(): Promise<void>;
 }
 
 const BUCKET = 'bucket';
@@ -51,25 +53,8 @@ const redis: BackendKind = {
   },
 };
 
-const postgres: BackendKind = {
-  name: 'Postgres',
-  notifies: true,
-  isAvailable: findPostgresFolder() !== undefined,
-  open: async () => {
-    const server = await PostgresServer.start();
-    return { url: server.url, env: {}, close: () => server.stop() };
-  },
-};
-
-const mysql: BackendKind = {
-  name: 'MariaDB',
-  notifies: false,
-  isAvailable: findMysqlServer() !== undefined,
-  open: async () => {
-    const server = await MysqlServer.start();
-    return { url: server.url, env: {}, close: () => server.stop() };
-  },
-};
+const postgres = createSqlKind('Postgres', true, findPostgresFolder() !== undefined, () => PostgresServer.start());
+const mysql = createSqlKind('MariaDB', false, findMysqlServer() !== undefined, () => MysqlServer.start());
 
 const light: BackendKind = {
   name: 's3rver behind a proxy',
@@ -104,25 +89,42 @@ const engine: BackendKind = {
     }),
 };
 
-const KINDS = [file, redis, postgres, light, engine];
+const KINDS = [file, redis, postgres, mysql, light, engine];
 
 /** Runs `describe` for each available backend. In CI, a missing server is a failure instead of a skipped test. */
 export function describeOnEachBackend(name: string, tests: (kind: BackendKind) => void): void {
-  describeOn(KINDS, name, tests);
-}
-
-/** Runs it for MariaDB too, which is read as often as S3 is: for tests of writes, agreement and reports. */
-export function describeOnEachBackendAndMysql(name: string, tests: (kind: BackendKind) => void): void {
-  describeOn([...KINDS, mysql], name, tests);
-}
-
-function describeOn(kinds: readonly BackendKind[], name: string, tests: (kind: BackendKind) => void): void {
-  describe.each(kinds)(`${name}: $name`, (kind) => {
-    if (kind.isAvailable) return tests(kind);
+  describe.each(KINDS)(`${name}: $name`, (kind) => {
+    if (kind.isAvailable) {
+      tests(kind);
+      return afterAll(() => kind.stop?.());
+    }
     const isOptional = process.env.CI !== 'true' || kind === engine;
     if (isOptional) it.skip('is not available', () => undefined);
     else it('is available', () => expect(kind.isAvailable).toBe(true));
   });
+}
+
+/** Creates a kind whose backends are keys of one table: to set a server up takes longer than most tests. */
+function createSqlKind(
+  name: string,
+  notifies: boolean,
+  isAvailable: boolean,
+  start: () => Promise<PostgresServer | MysqlServer>,
+): BackendKind {
+  let server: Promise<PostgresServer | MysqlServer> | undefined;
+  return {
+    name,
+    notifies,
+    isAvailable,
+    open: async () => {
+      server ??= start();
+      return { url: `${(await server).url}?key=${randomUUID()}`, env: {}, close: () => Promise.resolve() };
+    },
+    stop: async () => {
+      await (await server)?.stop();
+      server = undefined;
+    },
+  };
 }
 
 export function s3Url(bucket: string, endpoint: string): string {
