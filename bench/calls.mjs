@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { getMonotonicMs } from './tools/monotonic-clock.mjs';
 import { APPLICATION_CORE, ask, waitForMessage, LOAD_CORE, NO_WARNINGS, start, stop } from './tools/processes.mjs';
-import { openS3OrLocal, openFile, openPostgres, openRedis } from './tools/storage-backends.mjs';
+import { openS3OrLocal, openFile, openMysql, openPostgres, openRedis } from './tools/storage-backends.mjs';
 import { isShort, publish } from './tools/results.mjs';
 
 const INSTANCES = isShort ? 2 : 20;
@@ -25,7 +25,7 @@ const fleets = [];
 const loadProcess = start(new URL('programs/load-instances.mjs', import.meta.url), { core: LOAD_CORE });
 const windows = [];
 try {
-  for (const open of [openFile, openRedis, openPostgres, openS3OrLocal]) {
+  for (const open of [openFile, openRedis, openPostgres, openMysql, openS3OrLocal]) {
     const backend = await open();
     if (backend) fleets.push(await startFleet(backend));
   }
@@ -93,12 +93,14 @@ async function load(turn) {
 /** Counts the calls during some work, in the instances and in the servers. */
 async function count(turn, turnedAt, work) {
   const before = await Promise.all(fleets.map(({ backend }) => backend.calls?.()));
+  const statementsBefore = await Promise.all(fleets.map(({ backend }) => backend.statements?.()));
   const from = getMonotonicMs();
   const requests = await work(turn);
   const to = getMonotonicMs();
   const storages = await Promise.all(
     fleets.map(async ({ backend, child }, index) => {
       const served = backend.calls && subtract(await backend.calls(), before[index]);
+      const statements = backend.statements && (await backend.statements()) - statementsBefore[index];
       const { calls } = await ask(child, {});
       const within = calls.map((methods) => selectTimes(methods, from, to));
       const counts = sumCalls(within);
@@ -106,7 +108,16 @@ async function count(turn, turnedAt, work) {
       expectSameCounts(backend.name, counts, served);
       return [
         backend.name,
-        { counts, served, perHour: { read: getHourlyRate(within, 'read'), report: getHourlyRate(within, 'report') } },
+        {
+          counts,
+          served,
+          statements,
+          perHour: {
+            read: getHourlyRate(within, 'read'),
+            report: getHourlyRate(within, 'report'),
+            statement: statements && (3_600_000 * statements) / INSTANCES / (to - from),
+          },
+        },
       ];
     }),
   );
@@ -164,6 +175,8 @@ function createRow(storage, turn) {
     'reads/h, load': of(loaded).perHour.read,
     'reports/h, idle': of(quiet).perHour.report,
     'reports/h, load': of(loaded).perHour.report,
+    'statements/h, idle': of(quiet).perHour.statement ?? '',
+    'statements/h, load': of(loaded).perHour.statement ?? '',
     'calls counted, idle': of(quiet).counts.read + of(quiet).counts.report,
     'calls counted, load': of(loaded).counts.read + of(loaded).counts.report,
     'requests/s, all': loaded.requests / loaded.seconds,

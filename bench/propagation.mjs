@@ -1,7 +1,7 @@
 // Measures the time from a write until the last of 50 instances refuses. See README.md in this folder.
 import { setTimeout as pause } from 'node:timers/promises';
 import { Fleet } from './tools/fleet.mjs';
-import { openS3OrLocal, openFile, openPostgres, openRedis } from './tools/storage-backends.mjs';
+import { openS3OrLocal, openFile, openMysql, openPostgres, openRedis } from './tools/storage-backends.mjs';
 import { isShort, publish } from './tools/results.mjs';
 import { median, quantile, summarize } from './tools/statistics.mjs';
 import { openWriter } from './tools/writer.mjs';
@@ -40,6 +40,7 @@ await publish('propagation', { rows, targets, samples });
 
 async function measurePolled() {
   const cache = await openRedis();
+  const mysql = await openMysql();
   const backends = [];
   try {
     for (let count = 0; count < (cache ? 3 : 1); count++) backends.push(await openS3OrLocal());
@@ -48,6 +49,7 @@ async function measurePolled() {
       bound: REFRESH_INTERVAL_MS,
     }));
     const cases = [{ ...plain, name: 'S3' }];
+    if (mysql) cases.push({ name: mysql.name, storage: mysql.settings, bound: REFRESH_INTERVAL_MS });
     if (cache) {
       const cacheUrl = cache.settings.url;
       cases.push({ ...cached, name: 'S3, Redis cache', cacheUrl, options: { cache: true } });
@@ -65,7 +67,7 @@ async function measurePolled() {
     samples.s3 = backends[0].server;
     await measure(cases);
   } finally {
-    for (const backend of [cache, ...backends]) await backend?.close();
+    for (const backend of [cache, mysql, ...backends]) await backend?.close();
   }
 }
 

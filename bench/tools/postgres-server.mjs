@@ -26,7 +26,7 @@ export async function startPostgresServer() {
   });
   const port = await getPort({ host: '127.0.0.1' });
   const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=${folder}`];
-  const limits = ['max_connections=200'];
+  const limits = ['max_connections=200', 'shared_preload_libraries=pg_stat_statements'];
   const server = spawn(
     join(programs, 'postgres'),
     ['-D', data, ...[...settings, ...limits].flatMap((setting) => ['-c', setting])],

@@ -1,5 +1,6 @@
 // Backends of storages, each with its own way to be emptied and measured. `settings` create its storage in any process,
-// and `calls()` returns how many requests the server has received, by command or by method.
+// and `calls()` returns how many requests the server has received, by command or by method. `statements()` counts what
+// a database has received in all.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
@@ -76,9 +77,18 @@ export async function openPostgres() {
   const settings = { kind: 'postgres', url: server.url };
   const client = new pg.Client({ connectionString: server.url });
   await client.connect();
+  await client.query('CREATE EXTENSION pg_stat_statements');
+  const countStatements = async (start) => {
+    // Without those of this function.
+    const condition = `query LIKE '${start}%' AND query NOT LIKE '%pg_stat_statements%'`;
+    const { rows } = await client.query(`SELECT sum(calls)::int AS calls FROM pg_stat_statements WHERE ${condition}`);
+    return rows[0].calls ?? 0;
+  };
   return {
     name: 'Postgres',
     settings,
+    calls: async () => ({ read: await countStatements('SELECT found'), report: await countStatements('INSERT') }),
+    statements: () => countStatements(''),
     open: async () => createStorage(settings, { reportTtl: REPORT_TTL_MS }),
     empty: () => client.query('DROP TABLE IF EXISTS maintenance_state'),
     bytes: async () => {
@@ -98,9 +108,16 @@ export async function openMysql() {
   if (!server) return skip('MySQL', 'it is not installed: "apt-get install mariadb-server"');
   const settings = { kind: 'mysql', url: server.url };
   const connection = await createConnection(server.url);
+  const countStatements = async (...kinds) => {
+    const [rows] = await connection.query("SHOW GLOBAL STATUS LIKE 'Com\\_%'");
+    const counts = new Map(rows.map(({ Variable_name: name, Value }) => [name.slice('Com_'.length), Number(Value)]));
+    return sum(kinds.map((kind) => counts.get(kind)));
+  };
   return {
     name: 'MySQL',
     settings,
+    calls: async () => ({ read: await countStatements('select'), report: await countStatements('insert') }),
+    statements: () => countStatements('select', 'insert', 'update', 'delete', 'set_option', 'create_table'),
     open: async () => createStorage(settings, { reportTtl: REPORT_TTL_MS }),
     empty: () => connection.query('DROP TABLE IF EXISTS maintenance_state'),
     bytes: async () => {
