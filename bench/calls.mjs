@@ -8,6 +8,8 @@ import { isShort, publish } from './tools/results.mjs';
 const INSTANCES = isShort ? 2 : 20;
 /** Duration of each measurement: idle and loaded, with maintenance off and on. */
 const SECONDS = isShort ? 1 : 90;
+/** The short form sends so many requests to each instance instead: thousands in all. */
+const AMOUNT = isShort ? 300 : undefined;
 /** Connections of the load to each instance. */
 const CONNECTIONS = isShort ? 8 : 1;
 /** The short form does not poll, so that a single call caused by a request is found. */
@@ -82,7 +84,7 @@ async function idle() {
  */
 async function load(turn) {
   const ports = fleets.flatMap((fleet) => fleet.ports);
-  const answers = await ask(loadProcess, { ports, seconds: SECONDS, connections: CONNECTIONS });
+  const answers = await ask(loadProcess, { ports, seconds: SECONDS, amount: AMOUNT, connections: CONNECTIONS });
   const { [turn === 'on' ? 503 : 200]: requests = 0, ...others } = answers;
   if (requests === 0 || Object.keys(others).length > 0) {
     throw new Error(`Unexpected statuses while maintenance is ${turn}: ${JSON.stringify(answers)}`);

@@ -1,13 +1,14 @@
-// Sends requests to instances as fast as they are answered. Each message names ports and seconds; the reply counts
-// statuses.
+// Sends requests to instances as fast as they are answered: for some seconds, or a certain amount to each. Each message
+// names the ports; the reply counts statuses.
 import autocannon from 'autocannon';
 
-process.on('message', async ({ ports, seconds, connections }) => {
+process.on('message', async ({ ports, seconds, amount, connections }) => {
   const runs = ports.map((port) =>
     autocannon({
       url: `http://127.0.0.1:${port}/`,
       connections,
       duration: seconds,
+      amount,
       headers: { accept: 'application/json' },
     }),
   );

@@ -1,10 +1,13 @@
-// Sends requests as fast as they are answered. Each message names the target; the reply has the results.
+// Sends requests as fast as they are answered: for some seconds, or a certain amount. Each message names the target;
+// the reply has the results.
 import autocannon from 'autocannon';
 import { quantile } from '../tools/statistics.mjs';
 
-process.on('message', async ({ url, headers, requests: variants, seconds, connections }) => {
+process.on('message', async ({ url, headers, requests: variants, seconds, amount, connections }) => {
   const latencies = [];
-  const running = autocannon({ url, headers, requests: variants, duration: seconds, connections });
+  // How often autocannon looks whether the amount is reached.
+  const sampleInt = amount === undefined ? 1_000 : 50;
+  const running = autocannon({ url, headers, requests: variants, duration: seconds, amount, connections, sampleInt });
   // The histogram of autocannon has whole milliseconds only.
   running.on('response', (_client, _status, _bytes, latency) => latencies.push(latency));
   // Does not sleep, so that wake-ups are not charged to the application.
