@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,12 +12,24 @@ import { ServerProcess } from '../tools/server-process.js';
 const UNPRIVILEGED = 65534;
 const IDENTITY = process.getuid?.() === 0 ? { uid: UNPRIVILEGED, gid: UNPRIVILEGED } : {};
 
-/** Path of the program: `MARIADBD`, else the first that `PATH` or Debian has; `undefined` where none is installed. */
-export function findMysqlServer(): string | undefined {
-  return findProgram(process.env.MARIADBD, ['mariadbd']) ?? findProgram('/usr/sbin/mariadbd', []);
+/** The server that the tests start. */
+interface MysqlProgram {
+  path: string;
+  isMariadb: boolean;
 }
 
-/** `describe` where MariaDB can be started, else `describe.skip`. In CI, the missing program is a failure. */
+let program: MysqlProgram | undefined;
+
+/** Finds the server: `MYSQLD`, else the `mariadbd` that `PATH` or Debian has; `undefined` where none is installed. */
+export function findMysqlServer(): MysqlProgram | undefined {
+  if (program) return program;
+  const path = findProgram(process.env.MYSQLD, ['mariadbd']) ?? findProgram('/usr/sbin/mariadbd', []);
+  if (path === undefined) return undefined;
+  const version = execFileSync(path, ['--no-defaults', '--version'], { encoding: 'utf8' });
+  return (program = { path, isMariadb: /MariaDB/.test(version) });
+}
+
+/** `describe` where the server can be started, else `describe.skip`. In CI, the missing program is a failure. */
 export function describeWithMysql(name: string, tests: () => void): void {
   if (findMysqlServer()) return void describe(name, tests);
   process.stderr.write('skipped: mariadbd not found, install with apt-get install mariadb-server\n');
@@ -26,7 +38,7 @@ export function describeWithMysql(name: string, tests: () => void): void {
   else describe.skip(name, tests);
 }
 
-/** A MariaDB server of a test's own. Its data are on the disk of the temporary folder. */
+/** A server of MariaDB or MySQL of a test's own. Its data are on the disk of the temporary folder. */
 export class MysqlServer extends ServerProcess {
   /** A user who may do anything in the database `ops`, and nothing elsewhere. */
   static readonly USER = { user: 'shop', password: 'open-sesame' };
@@ -46,36 +58,40 @@ export class MysqlServer extends ServerProcess {
     await chmod(folder, 0o755);
     if (IDENTITY.uid !== undefined) await chown(folder, UNPRIVILEGED, UNPRIVILEGED);
     const server = new MysqlServer(await getPort(), settings, folder);
-    const install = ['--no-defaults', `--datadir=${join(folder, 'data')}`, '--auth-root-authentication-method=normal'];
-    await promisify(execFile)('mariadb-install-db', [...install, '--skip-test-db', `--tmpdir=${folder}`], {
-      ...IDENTITY,
-      cwd: folder,
-    });
+    await server.initialize();
     await server.restart();
-    const { user, password } = MysqlServer.USER;
+    await server.createUser(MysqlServer.USER.user, MysqlServer.USER.password);
     await server.ask(`CREATE DATABASE ${MysqlServer.DATABASE}`);
-    await server.ask(`CREATE USER '${user}'@'%' IDENTIFIED BY '${password}'`);
-    await server.ask(`GRANT ALL ON ${MysqlServer.DATABASE}.* TO '${user}'@'%'`);
+    await server.ask(`GRANT ALL ON ${MysqlServer.DATABASE}.* TO '${MysqlServer.USER.user}'@'%'`);
     return server;
   }
 
   get url(): string {
+    return this.getUrl();
+  }
+
+  /** @param port - of a gate in front of the server */
+  getUrl(port = this.port, parameters = ''): string {
     const { user, password } = MysqlServer.USER;
-    return `mysql://${user}:${password}@127.0.0.1:${this.port}/${MysqlServer.DATABASE}`;
+    const query = parameters && `?${parameters}`;
+    return `mysql://${user}:${password}@127.0.0.1:${port}/${MysqlServer.DATABASE}${query}`;
   }
 
   /** Starts it again on the same port, with the data that it has. */
   async restart(): Promise<void> {
     const { folder } = this;
+    const { path, isMariadb } = findMysqlServer()!;
     const fixed = ['--no-defaults', `--datadir=${join(folder, 'data')}`, `--socket=${join(folder, 'socket')}`];
-    const small = ['--innodb-buffer-pool-size=32M', '--innodb-log-file-size=16M', '--performance-schema=off'];
+    const small = ['--innodb-buffer-pool-size=32M', '--performance-schema=off'];
+    // MySQL makes a certificate of its own, MariaDB does not.
+    const own = isMariadb
+      ? ['--innodb-log-file-size=16M']
+      : ['--innodb-redo-log-capacity=16M', '--auto-generate-certs=off', '--mysqlx=off', '--secure-file-priv='];
     const network = [`--port=${this.port}`, '--bind-address=127.0.0.1', '--skip-name-resolve', `--tmpdir=${folder}`];
     const pid = `--pid-file=${join(folder, 'pid')}`;
     await rm(join(folder, 'pid'), { force: true });
-    const child = spawn(findMysqlServer()!, [...fixed, ...small, ...network, pid, ...this.settings], {
-      ...IDENTITY,
-      cwd: folder,
-    });
+    const options = [...fixed, ...small, ...own, ...network, pid, ...this.settings];
+    const child = spawn(path, options, { ...IDENTITY, cwd: folder });
     await this.run(child, (output) => output.includes('ready for connections'));
   }
 
@@ -95,9 +111,35 @@ export class MysqlServer extends ServerProcess {
     }
   }
 
+  /** @param requirement - such as `REQUIRE SSL` */
+  async createUser(user: string, password: string, requirement = ''): Promise<void> {
+    await this.ask(`CREATE USER '${user}'@'%' IDENTIFIED BY '${password}' ${requirement}`);
+  }
+
+  /** Ends the connections of a user. */
+  async killConnections(user: string): Promise<void> {
+    const rows = await this.ask(`SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = '${user}'`);
+    // Some have ended meanwhile.
+    await Promise.all((rows as { id: number }[]).map(({ id }) => this.ask(`KILL ${id}`).catch(() => undefined)));
+  }
+
+  /** Reads the files of the certificate again. */
+  async reloadCertificate(): Promise<void> {
+    await this.ask(findMysqlServer()!.isMariadb ? 'FLUSH SSL' : 'ALTER INSTANCE RELOAD TLS');
+  }
+
   /** How many statements clients have sent since the server started, those of this call included. */
   async countStatements(): Promise<number> {
     const [row] = (await this.ask(`SHOW GLOBAL STATUS LIKE 'Questions'`)) as { Value: string }[];
     return Number(row!.Value);
+  }
+
+  private async initialize(): Promise<void> {
+    const { path, isMariadb } = findMysqlServer()!;
+    const places = ['--no-defaults', `--datadir=${join(this.folder, 'data')}`, `--tmpdir=${this.folder}`];
+    const [install, options] = isMariadb
+      ? ['mariadb-install-db', ['--auth-root-authentication-method=normal', '--skip-test-db']]
+      : [path, ['--initialize-insecure', '--auto-generate-certs=off', '--secure-file-priv=']];
+    await promisify(execFile)(install, [...places, ...options], { ...IDENTITY, cwd: this.folder });
   }
 }

@@ -1,10 +1,6 @@
 import { createPool as createCallbackPool } from 'mysql2';
 import { createPool } from 'mysql2/promise';
-import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { inspect, promisify } from 'node:util';
+import { inspect } from 'node:util';
 import type { InstanceReport } from '../../libs/maintenance/src/core/instance-report.js';
 import type { MaintenanceState } from '../../libs/maintenance/src/core/maintenance-state.js';
 import { MysqlStateStorage, type MysqlStateStorageOptions } from '../../libs/maintenance/src/mysql.js';
@@ -47,18 +43,6 @@ afterEach(async () => {
 
 function createStorage(options: MysqlStateStorageOptions): MysqlStateStorage {
   return closeLater(new MysqlStateStorage({ timeout: TIMEOUT_MS, ...options }), (storage) => storage.close());
-}
-
-/** Creates a certificate for localhost that every user may read. */
-async function createCertificate(): Promise<{ folder: string; cert: string; key: string }> {
-  const folder = await mkdtemp(join(tmpdir(), 'mysql-tls-'));
-  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-  const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=db'];
-  const names = ['-addext', 'subjectAltName=DNS:localhost', '-out', cert, '-keyout', key];
-  await promisify(execFile)('openssl', [...request, ...names]);
-  await chmod(folder, 0o755);
-  await chmod(key, 0o644);
-  return { folder, cert, key };
 }
 
 describe('MysqlStateStorage URL and location', () => {
@@ -138,16 +122,10 @@ describe('MysqlStateStorage URL and location', () => {
 describeWithMysql('MysqlStateStorage', () => {
   let server: MysqlServer;
 
-  let certificate: { folder: string; cert: string; key: string };
-
   beforeAll(async () => {
-    certificate = await createCertificate();
-    server = await MysqlServer.start(`--ssl-cert=${certificate.cert}`, `--ssl-key=${certificate.key}`);
+    server = await MysqlServer.start();
   }, 60_000);
-  afterAll(async () => {
-    await server.stop();
-    await rm(certificate.folder, { recursive: true });
-  });
+  afterAll(() => server.stop());
 
   const put = (key: string) => async (text: string) => {
     const columns = '(`key`, instance, content)';
@@ -301,8 +279,10 @@ describeWithMysql('MysqlStateStorage', () => {
       for (const [user, rights] of [
         ['worker', 'SELECT, INSERT, UPDATE, DELETE'],
         ['reader', 'SELECT'],
-      ])
-        await server.ask(`GRANT ${rights} ON ops.maintenance_state TO '${user}'@'%' IDENTIFIED BY 'pw'`);
+      ] as const) {
+        await server.createUser(user, 'pw');
+        await server.ask(`GRANT ${rights} ON ops.maintenance_state TO '${user}'@'%'`);
+      }
       const key = newKey();
       const as = (user: string): MysqlStateStorage =>
         createStorage({ url: `mysql://${user}:pw@127.0.0.1:${server.port}/ops`, key });
@@ -317,8 +297,8 @@ describeWithMysql('MysqlStateStorage', () => {
     });
 
     it('names the command that prints the SQL if the user may not create the table', async () => {
-      await server.ask(`GRANT SELECT, INSERT ON ops.missing TO 'poor'@'%' IDENTIFIED BY 'pw'`).catch(() => undefined);
-      await server.ask(`GRANT INSERT, SELECT, UPDATE ON ops.* TO 'poor'@'%' IDENTIFIED BY 'pw'`);
+      await server.createUser('poor', 'pw');
+      await server.ask(`GRANT INSERT, SELECT, UPDATE ON ops.* TO 'poor'@'%'`);
       const storage = createStorage({ url: `mysql://poor:pw@127.0.0.1:${server.port}/ops?table=missing` });
       await expect(storage.read()).resolves.toBeNull();
       const error = await captureStorageError(storage.write(createState(1), null));
@@ -336,14 +316,15 @@ describeWithMysql('MysqlStateStorage', () => {
     });
 
     it('keeps its connection when the password changes, and asks a function for the new one', async () => {
-      await server.ask(`GRANT ALL ON ops.* TO 'rotated'@'%' IDENTIFIED BY 'one'`);
+      await server.createUser('rotated', 'one');
+      await server.ask(`GRANT ALL ON ops.* TO 'rotated'@'%'`);
       const url = `mysql://rotated@127.0.0.1:${server.port}/ops`;
       const passwords = ['one', 'one', 'two'];
       const storage = createStorage({ url, key: newKey(), password: async () => passwords.shift()! });
       const version = await storage.write(createState(1), null);
       await server.ask(`ALTER USER 'rotated'@'%' IDENTIFIED BY 'two'`);
       await expect(storage.read()).resolves.toMatchObject({ version });
-      await killConnections('rotated');
+      await server.killConnections('rotated');
       await until('the old password is refused', async () =>
         storage.read().then(
           () => false,
@@ -353,31 +334,6 @@ describeWithMysql('MysqlStateStorage', () => {
       await expect(storage.read()).resolves.toMatchObject({ version });
     });
   });
-
-  it.each([
-    ['REQUIRED', undefined],
-    ['VERIFY_IDENTITY', /its certificate is not trusted .*NODE_EXTRA_CA_CERTS/],
-  ])('encrypts with ssl-mode=%s, and checks the certificate only if told to', async (mode, sentence) => {
-    const storage = createStorage({ url: `${server.url}?ssl-mode=${mode}`, key: newKey() });
-    if (!sentence) return void (await expect(storage.read()).resolves.toBeNull());
-    expect(await captureStorageError(storage.read())).toMatchObject({
-      code: 'unavailable',
-      message: expect.stringMatching(sentence),
-    });
-  });
-
-  it('connects to a user who must use TLS with the given authority, and names the missing mode', async () => {
-    await server.ask(`GRANT ALL ON ops.* TO 'tls'@'%' IDENTIFIED BY 'pw' REQUIRE SSL`);
-    const url = `mysql://tls:pw@localhost:${server.port}/ops`;
-    const ssl = { ca: await readFile(certificate.cert, 'utf8'), verifyIdentity: true };
-    await expect(createStorage({ url, ssl, key: newKey() }).read()).resolves.toBeNull();
-    const error = await captureStorageError(createStorage({ url }).read());
-    expect(error).toMatchObject({ code: 'denied', message: expect.stringContaining('wrong user name or password') });
-  });
-
-  async function killConnections(user: string): Promise<void> {
-    await server.ask(`KILL HARD USER '${user}'`);
-  }
 
   describe('server that refuses', () => {
     it('names a read-only server, and can still be read', async () => {

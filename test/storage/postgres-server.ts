@@ -94,7 +94,9 @@ export class PostgresServer extends ServerProcess {
   /** Starts it again on the same port, with what it has. */
   async restart(): Promise<void> {
     const fixed = [`port=${this.port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=${this.folder}`];
-    const settings = [...fixed, 'fsync=off', ...this.settings].flatMap((setting) => ['-c', setting]);
+    const settings = [...fixed, 'fsync=off', 'password_encryption=scram-sha-256', ...this.settings].flatMap(
+      (setting) => ['-c', setting],
+    );
     const child = spawn(join(findPostgresFolder()!, 'postgres'), ['-D', this.data, ...settings], runAs);
     this.#pid = child.pid;
     await this.run(child, (output) => output.includes('ready to accept'));

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type * as Mysql from 'mysql2/promise';
 import type { MysqlPoolInternals } from '../../nest-internals.js';
@@ -34,7 +35,7 @@ export interface OwnConnection extends Omit<MysqlConnectionLike, 'release'> {
   on(event: 'error' | 'end', listener: () => void): unknown;
 }
 
-/** The settings of a connection besides its URL. */
+/** The settings of a connection besides its URL, with those of TLS in the URL. */
 export interface MysqlCredentials {
   password?: string | (() => string | Promise<string>);
   ssl?: MysqlTlsOptions;
@@ -47,6 +48,22 @@ const TLS_OPTIONS: Record<MysqlTlsMode, MysqlTlsOptions | undefined> = {
   VERIFY_IDENTITY: { rejectUnauthorized: true, verifyIdentity: true },
 };
 
+/**
+ * Returns the settings of TLS; `undefined` for a connection without it.
+ *
+ * @throws TypeError where `mysql2` would compare the certificate with `localhost` instead of the address
+ */
+export function resolveTls(
+  { host, tlsMode }: MysqlAddress,
+  ssl: MysqlTlsOptions | undefined,
+): MysqlTlsOptions | undefined {
+  const tls = ssl ?? (tlsMode && TLS_OPTIONS[tlsMode]);
+  if (!tls?.verifyIdentity || isIP(host) === 0) return tls;
+  throw new TypeError(
+    `${host} can't be verified: mysql2 compares names only. Use the host name of the certificate, or ssl-mode=VERIFY_CA`,
+  );
+}
+
 /** Opens a connection. Loads `mysql2` on use: an application with another storage need not have it installed. */
 export async function openConnection(
   address: MysqlAddress,
@@ -54,8 +71,7 @@ export async function openConnection(
   timeoutMs: number,
 ): Promise<OwnConnection> {
   const { createConnection } = await loadMysql();
-  const { host, port, database, user, tlsMode } = address;
-  const tls = ssl ?? (tlsMode && TLS_OPTIONS[tlsMode]);
+  const { host, port, database, user } = address;
   const secret = typeof password === 'function' ? await password() : (password ?? address.password);
   const connection = (await createConnection({
     host,
@@ -67,7 +83,7 @@ export async function openConnection(
     charset: 'utf8mb4',
     connectTimeout: timeoutMs,
     connectAttributes: { program_name: 'nestjs-maintenance' },
-    ...(tls && { ssl: tls as Mysql.SslOptions }),
+    ...(ssl && { ssl: ssl as Mysql.SslOptions }),
   })) as unknown as OwnConnection;
   // The next call reports the error; an `error` event without a listener would end the process.
   connection.on('error', () => undefined);

@@ -55,6 +55,13 @@ const INTERRUPTED_CODES = new Set(['ER_SERVER_SHUTDOWN', 'ER_CONNECTION_KILLED',
 /** The database of the connection does not exist, or does not exist any more. */
 export const NO_DATABASE_CODES: ReadonlySet<string> = new Set(['ER_BAD_DB_ERROR', 'ER_NO_DB_ERROR']);
 
+/** The server is a replica, or read-only. */
+export const READ_ONLY_CODES: ReadonlySet<string> = new Set([
+  'ER_OPTION_PREVENTS_STATEMENT',
+  'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
+  'ER_READ_ONLY_MODE',
+]);
+
 const MODULE_NOT_FOUND_CODES = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND']);
 
 /**
@@ -91,6 +98,9 @@ function explain(error: unknown, storage: FailedStorage): Explanation {
 
 function explainAnswer(code: string, { table, hasPool }: FailedStorage): Explanation | undefined {
   const settings = hasPool ? 'the options of the pool' : 'the URL';
+  if (READ_ONLY_CODES.has(code)) {
+    return unavailable(`the server is read-only (${code}). Use the address of the primary server.`);
+  }
   switch (code) {
     case 'ER_ACCESS_DENIED_ERROR':
     case 'ER_ACCESS_DENIED_NO_PASSWORD_ERROR':
@@ -123,10 +133,6 @@ function explainAnswer(code: string, { table, hasPool }: FailedStorage): Explana
       return unavailable(
         `${table} has other columns (${code}). Use another table, or create it with \`nestjs-maintenance sql mysql\`.`,
       );
-    case 'ER_OPTION_PREVENTS_STATEMENT':
-    case 'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION':
-    case 'ER_READ_ONLY_MODE':
-      return unavailable(`the server is read-only (${code}). Use the address of the primary server.`);
     case 'ER_CON_COUNT_ERROR':
     case 'ER_TOO_MANY_USER_CONNECTIONS':
     case 'ER_USER_LIMIT_REACHED':
@@ -168,9 +174,18 @@ function explainConnection(code: string, error: unknown): Explanation {
     return unavailable('the server does not use TLS (HANDSHAKE_NO_SSL_SUPPORT). Enable it there, or remove ssl-mode.');
   }
   const message = getMessage(error);
-  if (/certificate|self[- ]signed|altnames/i.test(message)) {
+  if (/altnames/i.test(message)) {
     return unavailable(
-      `its certificate is not trusted (${message}). Correct it, or add its authority with NODE_EXTRA_CA_CERTS.`,
+      `its certificate is for another host (${message}). Use a name of the certificate as the host, or issue one with ` +
+        'the name in use.',
+    );
+  }
+  if (/key values mismatch|PEM routines|x509 certificate routines/i.test(message)) {
+    return unavailable(`the certificate or key of the client can't be used (${message}). Correct the option \`ssl\`.`);
+  }
+  if (/certificate|self[- ]signed/i.test(message)) {
+    return unavailable(
+      `its certificate is not trusted (${message}). Correct it, or add its authority with NODE_EXTRA_CA_CERTS or the option \`ssl\`.`,
     );
   }
   if (/PROTOCOL_CONNECTION_LOST|ECONNRESET|EPIPE/.test(code) || /closed state|Connection lost/i.test(message)) {

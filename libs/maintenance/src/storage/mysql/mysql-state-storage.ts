@@ -9,7 +9,7 @@ import { createConflictError, createOversizedContentError, describeConflict } fr
 import { DEFAULT_SQL_KEY, DEFAULT_SQL_TABLE, type SqlTable } from '../sql-table.js';
 import { resolveUncertainWrite } from '../uncertain-write.js';
 import { assertMysqlKey, formatMysqlLocation, parseMysqlTable, parseMysqlUrl } from './mysql-address.js';
-import { getPoolServer, openConnection, type MysqlPoolLike, type MysqlTlsOptions } from './mysql-client.js';
+import { getPoolServer, openConnection, resolveTls, type MysqlPoolLike, type MysqlTlsOptions } from './mysql-client.js';
 import { ManagedConnection, PoolConnection, type MysqlConnection } from './mysql-connection.js';
 import { createMissingTableError, MysqlFailure, NO_DATABASE_CODES, toMysqlError } from './mysql-errors.js';
 import { MysqlStatements, type StateRow } from './mysql-statements.js';
@@ -109,7 +109,8 @@ export class MysqlStateStorage implements StateStorage {
       this.connection = new PoolConnection(pool, timeout);
     } else if (address) {
       this.location = formatMysqlLocation(address, this.table, key);
-      this.connection = new ManagedConnection(() => openConnection(address, { password, ssl }, timeout), timeout);
+      const credentials = { password, ssl: resolveTls(address, ssl) };
+      this.connection = new ManagedConnection(() => openConnection(address, credentials, timeout), timeout);
     } else throw new TypeError('MysqlStateStorage requires the option `url` or `pool`');
   }
 

@@ -1,3 +1,4 @@
+import { Pool } from 'pg';
 import { createStorage } from '../create-storage.js';
 import { PostgresStateStorage } from './postgres-state-storage.js';
 
@@ -21,6 +22,16 @@ describe('PostgresStateStorage URL and location', () => {
   ])('resolves %s to the location %s', async (url, location) => {
     expect((await createStorage(url)).location).toBe(location);
     expect((await createStorage(location)).location).toBe(location);
+  });
+
+  it.each([
+    [{ connectionString: 'postgres://shop:secret@[::1]/shop' }, 'postgres://[::1]:5432/shop'],
+    [{ connectionString: 'postgres:///shop?host=/run/postgresql' }, 'postgres:///shop'],
+    [{ host: '::1', port: 6432, database: 'shop', password: 'secret' }, 'postgres://[::1]:6432/shop'],
+  ])('derives the location from a pool with %j', (options, place) => {
+    const pool = new Pool(options);
+    const { location } = new PostgresStateStorage({ pool, key: 'a' });
+    expect(location.replace(/&host=.*$/, '')).toBe(`${place}?table=maintenance_state&key=a`);
   });
 
   it('takes missing parts of the URL from the environment, as psql does', async () => {

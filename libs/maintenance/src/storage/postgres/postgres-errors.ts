@@ -94,11 +94,29 @@ function explainConnection(error: unknown, { location, purpose }: PostgresErrorC
   if (MODULE_NOT_FOUND_CODES.has(code)) {
     return unavailable(`can't be reached: the package \`pg\` is not installed. Run npm install pg.`);
   }
+  if (isFileError(error)) {
+    return unavailable(
+      `can't be reached: a file of its TLS settings can't be read (${code}: ${error.path}). Correct sslrootcert, sslcert ` +
+        'or sslkey in the URL, or the rights on the file.',
+    );
+  }
   if (/ECONNREFUSED|ENOENT/.test(text)) {
     return unavailable(`can't be reached: connection refused (${code}). Start the server, or correct host and port.`);
   }
   if (/ENOTFOUND|EAI_AGAIN/.test(code)) {
     return unavailable(`can't be reached: host not found (${code}). Check the host name and DNS.`);
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return unavailable(
+      `can't be reached: its certificate is for another host (${code}: ${message}). Use a name of the certificate as the ` +
+        'host, or issue one with the name in use.',
+    );
+  }
+  if (/OSSL/.test(code)) {
+    return unavailable(
+      `can't be reached: the certificate or key of the client can't be used (${code}: ${message}). Correct sslcert and ` +
+        'sslkey in the URL.',
+    );
   }
   if (/CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code)) {
     return unavailable(
@@ -132,10 +150,7 @@ function explainAnswer(error: unknown, { location, table, purpose }: PostgresErr
     case '28P01':
       return denied('wrong user name or password (28P01). Correct them in the URL, PGPASSWORD or ~/.pgpass.');
     case '28000':
-      return denied(
-        'the server refuses this user, database or address (28000), or requires TLS. Check pg_hba.conf, or add ' +
-          'sslmode=require to the URL.',
-      );
+      return denied(explainRefusal(message));
     case '42501':
       return denied(
         purpose === 'created'
@@ -180,6 +195,23 @@ function explainAnswer(error: unknown, { location, table, purpose }: PostgresErr
     return unavailable(`the pooler refuses a setting: ${message} (${state}). Remove it from the URL.`);
   }
   return unavailable(`the server replied "${message}" (${state}).`);
+}
+
+/** Explains the code 28000, whose messages name user and address. */
+function explainRefusal(message: string): string {
+  if (/no encryption|SSL off/.test(message)) {
+    return 'the server requires TLS for this user (28000). Add sslmode=verify-full to the URL, or check pg_hba.conf.';
+  }
+  if (/client certificate|certificate authentication/i.test(message)) {
+    return 'the server requires a certificate of the user (28000). Set sslcert and sslkey in the URL to one that names it.';
+  }
+  return 'the server refuses this user, database or address (28000). Check them, and pg_hba.conf on the server.';
+}
+
+/** Whether a file can't be read. A socket that does not exist has no `open` as its call. */
+function isFileError(error: unknown): error is Error & { path: string } {
+  const { syscall, path } = (error ?? {}) as { syscall?: unknown; path?: unknown };
+  return (syscall === 'open' || syscall === 'read') && typeof path === 'string';
 }
 
 function getCreateHint(table: string): string {

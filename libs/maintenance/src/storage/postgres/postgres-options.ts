@@ -99,7 +99,7 @@ function findServer({ options = {} }: PostgresPoolLike): PostgresServer {
   try {
     const { pathname, hostname, port: urlPort, searchParams } = new URL(connectionString);
     return {
-      host: (searchParams.get('host') ?? decodeURIComponent(hostname)) || undefined,
+      host: (searchParams.get('host') ?? decodeURIComponent(hostname.replace(/^\[|\]$/g, ''))) || undefined,
       port: urlPort === '' ? undefined : Number(urlPort),
       database: decodeURIComponent(pathname.slice(1)) || undefined,
     };
