@@ -1,6 +1,6 @@
 import { getErrorCode } from '../error-code.js';
 import type { MysqlConnectionLike, MysqlPoolLike, MysqlPromisePoolLike, OwnConnection } from './mysql-client.js';
-import { ClosedError, MysqlFailure, NoAnswerError } from './mysql-errors.js';
+import { ClosedError, MysqlFailure, NoAnswerError, READ_ONLY_CODES } from './mysql-errors.js';
 
 /** Runs statements, each within the timeout, whatever the server does. */
 export interface MysqlConnection {
@@ -39,7 +39,7 @@ export class ManagedConnection implements MysqlConnection {
         return await query(connection, sql);
       });
     } catch (error) {
-      if (used && !isReply(error)) this.#drop(used);
+      if (used && (!isReply(error) || isReadOnly(error))) this.#drop(used);
       throw new MysqlFailure(error, wasSent);
     }
   }
@@ -124,6 +124,11 @@ async function query(connection: Pick<MysqlConnectionLike, 'query'>, sql: string
 function isReply(error: unknown): boolean {
   const { errno, fatal } = (error ?? {}) as { errno?: unknown; fatal?: unknown };
   return typeof errno === 'number' && errno > 0 && fatal !== true && getErrorCode(error) !== 'ER_NO_DB_ERROR';
+}
+
+/** Whether the server became a replica: the address may lead to another server by now. */
+function isReadOnly(error: unknown): boolean {
+  return READ_ONLY_CODES.has(getErrorCode(error) ?? '');
 }
 
 async function withMysqlTimeout<T>(
