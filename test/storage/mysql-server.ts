@@ -86,7 +86,13 @@ export class MysqlServer extends ServerProcess {
     // MySQL makes a certificate of its own, MariaDB does not.
     const own = isMariadb
       ? ['--innodb-log-file-size=16M']
-      : ['--innodb-redo-log-capacity=16M', '--auto-generate-certs=off', '--mysqlx=off', '--secure-file-priv='];
+      : [
+          '--innodb-redo-log-capacity=16M',
+          '--auto-generate-certs=off',
+          '--mysqlx=off',
+          '--secure-file-priv=',
+          '--skip-log-bin',
+        ];
     const network = [`--port=${this.port}`, '--bind-address=127.0.0.1', '--skip-name-resolve', `--tmpdir=${folder}`];
     const pid = `--pid-file=${join(folder, 'pid')}`;
     await rm(join(folder, 'pid'), { force: true });
@@ -121,6 +127,28 @@ export class MysqlServer extends ServerProcess {
     const rows = await this.ask(`SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = '${user}'`);
     // Some have ended meanwhile.
     await Promise.all((rows as { id: number }[]).map(({ id }) => this.ask(`KILL ${id}`).catch(() => undefined)));
+  }
+
+  /** Becomes a replica of a server that has `--log-bin`, from its position now on. */
+  async replicate(primary: MysqlServer): Promise<void> {
+    await primary.createUser('replica', 'pw');
+    await primary.ask(`GRANT REPLICATION SLAVE ON *.* TO 'replica'@'%'`);
+    const logs = (await primary.ask('SHOW BINARY LOGS')) as { Log_name: string; File_size: number }[];
+    const { Log_name: log, File_size: position } = logs.at(-1)!;
+    const { isMariadb } = findMysqlServer()!;
+    const [command, prefix] = isMariadb ? ['CHANGE MASTER', 'MASTER'] : ['CHANGE REPLICATION SOURCE', 'SOURCE'];
+    const settings = [`HOST = '127.0.0.1'`, `PORT = ${primary.port}`, `USER = 'replica'`, `PASSWORD = 'pw'`];
+    const start = [`LOG_FILE = '${log}'`, `LOG_POS = ${position}`];
+    const all = [...settings, ...start].map((setting) => `${prefix}_${setting}`);
+    await this.ask(`${command} TO ${all.join(', ')}${isMariadb ? '' : ', GET_SOURCE_PUBLIC_KEY = 1'}`);
+    await this.ask('SET GLOBAL read_only = 1');
+    await this.ask('START REPLICA');
+  }
+
+  /** Makes a replica the primary. */
+  async promote(): Promise<void> {
+    await this.ask('STOP REPLICA');
+    await this.ask('SET GLOBAL read_only = 0');
   }
 
   /** Reads the files of the certificate again. */

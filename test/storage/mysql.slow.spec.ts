@@ -7,17 +7,13 @@ import { MysqlStateStorage, type MysqlStateStorageOptions } from '../../libs/mai
 import { createStorage as createStorageByUrl } from '../../libs/maintenance/src/storage/create-storage.js';
 import { createMysqlTableSql } from '../../libs/maintenance/src/storage/mysql/mysql-statements.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
-import { measureTime, until } from '../tools/waiting.js';
+import { until } from '../tools/waiting.js';
 import { captureStorageError } from './capture-storage-error.js';
 import { describeWithMysql, MysqlServer } from './mysql-server.js';
 import { WriterProcess } from './writer-process.js';
 
 const TIMEOUT_MS = 2_000;
-/** A call that fails within its timeout has failed long before this on a busy machine too. */
-const BOUND_MS = 15_000;
 const REPORT_TTL_MS = 1_000;
-/** A timeout that shows that a call fails before it. */
-const NEVER_REACHED_MS = 60_000;
 
 let keys = 0;
 const newKey = (): string => `key-${++keys}`;
@@ -335,102 +331,13 @@ describeWithMysql('MysqlStateStorage', () => {
     });
   });
 
-  describe('server that refuses', () => {
-    it('names a read-only server, and can still be read', async () => {
-      const storage = createStorage({ url: server.url, key: newKey() });
-      const version = await storage.write(createState(1), null);
-      await server.ask('SET GLOBAL read_only = 1');
-      try {
-        const error = await captureStorageError(storage.write(createState(2), version));
-        expect(error).toMatchObject({
-          code: 'unavailable',
-          message: expect.stringContaining('the server is read-only'),
-        });
-        await expect(storage.read()).resolves.toMatchObject({ version });
-      } finally {
-        await server.ask('SET GLOBAL read_only = 0');
-      }
-      await storage.write(createState(2), version);
-    });
-
-    it('names a server without free connections', async () => {
-      const storage = createStorage({ url: server.url, key: newKey() });
-      await server.ask('SET GLOBAL max_connections = 10');
-      const held = [];
-      try {
-        for (let index = 0; index < 12; index++) {
-          const other = createStorage({ url: server.url, key: newKey() });
-          held.push(await other.read().catch((error: unknown) => error));
-        }
-        expect(await captureStorageError(storage.read())).toMatchObject({
-          code: 'unavailable',
-          message: expect.stringContaining('has no free connection (ER_CON_COUNT_ERROR)'),
-        });
-      } finally {
-        await server.ask('SET GLOBAL max_connections = 151');
-      }
-      await expect(storage.read()).resolves.toBeNull();
-    });
-
-    it('names a locked table within the timeout, and the write does not happen later', async () => {
-      const storage = createStorage({ url: server.url, key: newKey() });
-      const version = await storage.write(createState(1), null);
-      const control = await server.connect();
-      await control.query('LOCK TABLES ops.maintenance_state WRITE');
-      for (const work of [() => storage.write(createState(2), version), () => storage.read()]) {
-        const time = await measureTime(async () => {
-          expect(await captureStorageError(work())).toMatchObject({
-            code: 'unavailable',
-            message: expect.stringMatching(/another session has locked maintenance_state \(ER_LOCK_WAIT_TIMEOUT\)/),
-          });
-        });
-        expect(time).toBeLessThan(BOUND_MS);
-      }
-      await control.query('UNLOCK TABLES');
-      control.destroy();
-      await expect(storage.read()).resolves.toEqual({ state: createState(1), version });
-    });
-
-    it('names a pool whose connections are all in use', async () => {
-      const pool = closeLater(createPool({ uri: server.url, connectionLimit: 1 }), (created) => created.end());
-      const storage = createStorage({ pool, key: newKey(), timeout: 300 });
-      const taken = await pool.getConnection();
-      expect((await captureStorageError(storage.read())).message).toMatch(/the pool gave no connection within 0.3 s/);
-      taken.release();
-      await expect(storage.read()).resolves.toBeNull();
-    });
-  });
-
-  describe('server that goes away', () => {
-    it('continues after a restart, and names the refused connection before', async () => {
-      const own = closeLater(await MysqlServer.start(), (started) => started.stop());
-      const encrypted = createStorage({ url: `${own.url}?ssl-mode=REQUIRED` });
-      expect((await captureStorageError(encrypted.read())).message).toMatch(/the server does not use TLS/);
-      const storage = createStorage({ url: own.url, timeout: NEVER_REACHED_MS });
-      const version = await storage.write(createState(1), null);
-      await own.kill();
-      await until('the connection is refused', async () =>
-        storage.read().then(
-          () => false,
-          ({ message }) => /connection refused/.test(message),
-        ),
-      );
-      await own.restart();
-      await expect(storage.read()).resolves.toEqual({ state: createState(1), version });
-
-      // The same server, suspended.
-      const impatient = createStorage({ url: own.url, timeout: 500 });
-      await impatient.read();
-      own.signal('SIGSTOP');
-      for (const work of [impatient.read(), impatient.write(createState(2), version)]) {
-        const time = await measureTime(async () => {
-          expect((await captureStorageError(work)).message).toMatch(/no answer within 0.5 s/);
-        });
-        expect(time).toBeLessThan(BOUND_MS);
-      }
-      own.signal('SIGCONT');
-      await until('it answers', () => impatient.read().then(Boolean, () => false));
-    }, 60_000);
+  it('names a pool whose connections are all in use', async () => {
+    const pool = closeLater(createPool({ uri: server.url, connectionLimit: 1 }), (created) => created.end());
+    const storage = createStorage({ pool, key: newKey(), timeout: 300 });
+    const taken = await pool.getConnection();
+    expect((await captureStorageError(storage.read())).message).toMatch(/the pool gave no connection within 0.3 s/);
+    taken.release();
+    await expect(storage.read()).resolves.toBeNull();
   });
 
   describe('several processes', () => {

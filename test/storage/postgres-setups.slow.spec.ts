@@ -1,7 +1,7 @@
 // Postgres with a replica, behind PgBouncer, and on a small disk.
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import getPort from 'get-port';
@@ -15,6 +15,7 @@ import { captureStorageError } from './capture-storage-error.js';
 import { ALL_OFF, ALL_ON, createReport, createState, FAILING_WHILE_ON, Monitors, turn } from './monitors.js';
 import { describeWithPostgres, PostgresServer, runAs } from './postgres-server.js';
 import { Proxy } from './redis-server.js';
+import { SmallDisk } from './small-disk.js';
 
 const TIMEOUT = 1_500;
 
@@ -132,35 +133,21 @@ describeWithPgBouncer('PostgresStateStorage behind PgBouncer', () => {
   });
 });
 
-/** Fills the disk in one transaction. */
-const FILL_DISK = `DO $$ BEGIN
-  LOOP
-    BEGIN
-      INSERT INTO filler VALUES (repeat('x', 1900));
-    EXCEPTION WHEN disk_full THEN
-      EXIT;
-    END;
-  END LOOP;
-END $$`;
-
 describeWithPostgres('PostgresStateStorage on a full disk', () => {
   it('is reported; reads continue, and writes work again once there is space', async () => {
     const server = closeLater(await PostgresServer.start(), (one) => one.stop());
-    const disk = join(server.folder, 'small');
-    mkdirSync(disk);
-    if (!mountSmallDisk(disk)) return;
-    opened.push(() => server.kill().then(() => execFileSync('umount', [disk])));
-    if (runAs.uid !== undefined) chownSync(disk, runAs.uid, runAs.gid);
-    await server.ask(`CREATE TABLESPACE small LOCATION '${disk}'`);
+    const disk = SmallDisk.mount(join(server.folder, 'small'), 2);
+    if (!disk) return;
+    opened.push(() => server.kill().then(() => disk.unmount()));
+    await server.ask(`CREATE TABLESPACE small LOCATION '${disk.folder}'`);
     await server.ask(
       `${createPostgresTableSql('maintenance_state')}
-      ALTER TABLE maintenance_state SET TABLESPACE small; ALTER TABLE maintenance_state OWNER TO shop;
-      CREATE TABLE filler (content text) TABLESPACE small`,
+      ALTER TABLE maintenance_state SET TABLESPACE small; ALTER TABLE maintenance_state OWNER TO shop`,
       'shop',
     );
     const storage = open({ url: server.url });
     const version = await storage.write(createState(1), null);
-    await server.ask(FILL_DISK, 'shop');
+    await disk.fill();
 
     const large = { ...createState(2), filler: randomBytes(100_000).toString('hex') };
     const error = await captureStorageError(storage.write(large, version));
@@ -169,19 +156,8 @@ describeWithPostgres('PostgresStateStorage on a full disk', () => {
       expect.stringContaining('disk of the server is full (53100)'),
     ]);
     expect(await storage.read()).toEqual({ state: createState(1), version });
-    await server.ask('DROP TABLE filler', 'shop');
+    await disk.empty();
     await storage.write(large, version);
     expect((await storage.read())?.state.revision).toBe(2);
   });
 });
-
-/** Mounts a disk of 2 MiB. Returns whether that worked: it requires root. With CI set, a failure is an error. */
-function mountSmallDisk(folder: string): boolean {
-  const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder], {
-    encoding: 'utf8',
-  });
-  if (status === 0) return true;
-  if (process.env.CI === 'true') throw new Error(`a small disk could not be mounted: ${stderr}`);
-  process.stderr.write(`skipped: the full disk, because a small one could not be mounted: ${stderr}`);
-  return false;
-}

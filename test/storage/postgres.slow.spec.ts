@@ -109,6 +109,8 @@ describeWithPostgres('PostgresStateStorage', () => {
       ['ops.switch', 'the schema of ops.switch does not exist', '`nestjs-maintenance sql postgres --table ops.switch`'],
     ])('is explained if it can not be created: %s', async (table, reason, command) => {
       await server.ask(`DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN PASSWORD 'secret'`);
+      // As it is from Postgres 15.
+      await askShop('REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO shop');
       const storage = open({ url: server.url.replace('//shop:', '//guest:'), table });
       expect(await storage.read()).toBeNull();
       for (const work of [() => storage.write(createState(1), null), () => storage.report(createReport('a'))]) {
