@@ -140,7 +140,7 @@ export class MysqlServer extends ServerProcess {
     const settings = [`HOST = '127.0.0.1'`, `PORT = ${primary.port}`, `USER = 'replica'`, `PASSWORD = 'pw'`];
     const start = [`LOG_FILE = '${log}'`, `LOG_POS = ${position}`];
     const all = [...settings, ...start].map((setting) => `${prefix}_${setting}`);
-    await this.ask(`${command} TO ${all.join(', ')}${isMariadb ? '' : ', GET_SOURCE_PUBLIC_KEY = 1'}`);
+    await this.ask(`${command} TO ${all.join(', ')}${isMariadb ? '' : ', SOURCE_SSL = 0, GET_SOURCE_PUBLIC_KEY = 1'}`);
     await this.ask('SET GLOBAL read_only = 1');
     await this.ask('START REPLICA');
   }
