@@ -1,7 +1,10 @@
-// Runs the recipes of docs/storage-recipes.md that need no other server than Postgres.
+// Runs the recipes of docs/storage-recipes.md for which there is a server.
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { CreateTableCommand, DeleteItemCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { Pool } from 'pg';
 import { DataSource } from 'typeorm';
@@ -41,6 +44,10 @@ const { TypeOrmStateStorage, MaintenanceRow } = jest.requireActual<{
   MaintenanceRow: never;
 }>(join(folder, 'typeorm-state-storage.ts'));
 
+const { DynamoStateStorage } = jest.requireActual<{ DynamoStateStorage: Recipe }>(
+  join(folder, 'dynamo-state-storage.ts'),
+);
+
 describeWithPostgres('Storage recipes', () => {
   let server: PostgresServer;
   let pool: Pool;
@@ -71,6 +78,41 @@ describeWithPostgres('Storage recipes', () => {
   describeStateStorage('TypeOrmStateStorage', async () => {
     await pool.query('DELETE FROM maintenance');
     const open = (): StateStorage => new TypeOrmStateStorage(dataSource, 'a test');
+    return { storage: open(), another: open, put };
+  });
+});
+
+describe('Storage recipes for DynamoDB', () => {
+  const TableName = 'maintenance';
+  const server = jest.requireActual<(options: object) => Server>('dynalite')({ createTableMs: 0 });
+  let client: DynamoDBClient;
+
+  beforeAll(async () => {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const credentials = { accessKeyId: 'any', secretAccessKey: 'any' };
+    client = new DynamoDBClient({ endpoint, region: 'eu-central-1', credentials });
+    await client.send(
+      new CreateTableCommand({
+        TableName,
+        KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+        AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
+        BillingMode: 'PAY_PER_REQUEST',
+      }),
+    );
+  });
+  afterAll(() => {
+    client.destroy();
+    server.close();
+  });
+
+  describeStateStorage('DynamoStateStorage', async () => {
+    await client.send(new DeleteItemCommand({ TableName, Key: { id: { S: 'shop' } } }));
+    const open = (): StateStorage => new DynamoStateStorage(client, TableName);
+    const put = async (state: string): Promise<void> => {
+      await client.send(new PutItemCommand({ TableName, Item: { id: { S: 'shop' }, state: { S: state } } }));
+    };
     return { storage: open(), another: open, put };
   });
 });
