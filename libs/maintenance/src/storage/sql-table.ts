@@ -21,7 +21,7 @@ export function parseSqlTable(name: string, quote: '"' | '`', maxLength: number)
   if (parts.length > 2 || !parts.every(isName)) {
     throw new TypeError(
       `${JSON.stringify(name)} is not the name of a table; expected one such as ${DEFAULT_SQL_TABLE} or ` +
-        `ops.${DEFAULT_SQL_TABLE}, of letters, digits and _`,
+        `ops.${DEFAULT_SQL_TABLE}, each part of at most ${maxLength} letters, digits, _ and $`,
     );
   }
   return { sql: parts.map((part) => `${quote}${part}${quote}`).join('.'), name };
