@@ -11,8 +11,10 @@ const storage = open(path);
 const filler = 'x'.repeat(100_000);
 
 function open(path) {
-  if (path.startsWith('postgres:')) return new PostgresStateStorage({ url: path });
-  if (path.startsWith('mysql:')) return new MysqlStateStorage({ url: path });
+  // A call must not fail because its process was suspended, for as long as a busy machine takes.
+  const timeout = 60_000;
+  if (path.startsWith('postgres:')) return new PostgresStateStorage({ url: path, timeout });
+  if (path.startsWith('mysql:')) return new MysqlStateStorage({ url: path, timeout });
   return new FileStateStorage(path);
 }
 
