@@ -1,6 +1,7 @@
 // What instances answer, and what operators read, while MySQL or MariaDB is in trouble.
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
+import { createPool } from 'mysql2/promise';
 import { MysqlStateStorage, type MysqlStateStorageOptions } from '../../libs/maintenance/src/mysql.js';
 import { createMysqlTableSql } from '../../libs/maintenance/src/storage/mysql/mysql-statements.js';
 import { measureTime, until } from '../tools/waiting.js';
@@ -249,9 +250,16 @@ describeWithMysql('MysqlStateStorage with a replica', () => {
 
     // The new primary becomes read-only in turn, and the address leads to the old one: without a broken connection.
     await primary.restart();
+    const pool = closeLater(createPool({ uri: url, connectionLimit: 1 }), (created) => created.end());
+    const operators = [operator, open({ pool })];
+    await Promise.all(operators.map((one) => one.read()));
     await replica.ask('SET GLOBAL read_only = 1');
     proxy.target = primary.port;
-    expect((await captureStorageError(turn(operator, 'on'))).message).toContain('the server is read-only');
-    await turn(operator, 'off');
+    for (const one of operators) {
+      const next = { ...createState(99), lineage: randomBytes(8).toString('hex') };
+      const { version } = (await one.read())!;
+      expect((await captureStorageError(one.write(next, version))).message).toContain('the server is read-only');
+      await one.write(next, (await one.read())!.version);
+    }
   }, 90_000);
 });

@@ -39,7 +39,7 @@ export class ManagedConnection implements MysqlConnection {
         return await query(connection, sql);
       });
     } catch (error) {
-      if (used && (!isReply(error) || isReadOnly(error))) this.#drop(used);
+      if (used && !isUsableAfter(error)) this.#drop(used);
       throw new MysqlFailure(error, wasSent);
     }
   }
@@ -101,8 +101,7 @@ export class PoolConnection implements MysqlConnection {
       return rows;
     } catch (error) {
       isOver = true;
-      if (connection && isReply(error)) connection.release();
-      // Its statement may still be running.
+      if (connection && isUsableAfter(error)) connection.release();
       else connection?.destroy();
       throw new MysqlFailure(error, connection !== undefined);
     }
@@ -120,15 +119,15 @@ async function query(connection: Pick<MysqlConnectionLike, 'query'>, sql: string
   return rows;
 }
 
-/** Whether the server has answered, and the connection can be used again. It can't if its database was dropped. */
-function isReply(error: unknown): boolean {
+/**
+ * Whether a connection can be used after an error. It can't without an answer, since its statement may still be running;
+ * if its database was dropped; and on a server that became read-only: the address may lead to another one by now.
+ */
+function isUsableAfter(error: unknown): boolean {
   const { errno, fatal } = (error ?? {}) as { errno?: unknown; fatal?: unknown };
-  return typeof errno === 'number' && errno > 0 && fatal !== true && getErrorCode(error) !== 'ER_NO_DB_ERROR';
-}
-
-/** Whether the server became a replica: the address may lead to another server by now. */
-function isReadOnly(error: unknown): boolean {
-  return READ_ONLY_CODES.has(getErrorCode(error) ?? '');
+  const code = getErrorCode(error) ?? '';
+  const isAnswer = typeof errno === 'number' && errno > 0 && fatal !== true;
+  return isAnswer && code !== 'ER_NO_DB_ERROR' && !READ_ONLY_CODES.has(code);
 }
 
 async function withMysqlTimeout<T>(
