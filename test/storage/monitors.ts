@@ -15,6 +15,12 @@ export function createReport(id: string): InstanceReport {
   return { id, host: 'h', pid: 1, lineage: null, revision: 0, inFlight: 0, streams: 0, seenAt };
 }
 
+/** Keys that differ only for those who take each character as it is. */
+export const UNUSUAL_KEYS = [
+  ...["it's", '"quoted"', 'a\\b', "a\\'; DROP TABLE maintenance_state; --", '$1', '${x}', '*', 'a&b=c%d#e+f?g'],
+  ...['Shop', 'shop', ' shop', '\u00e9', 'e\u0301', 'a\nb', '\u{1f511}'.repeat(100), 'a'.repeat(200)],
+];
+
 /** Turns maintenance on or off, as the command line does. */
 export async function turn(storage: StateStorage, where: 'on' | 'off'): Promise<void> {
   const now = new Date().toISOString();

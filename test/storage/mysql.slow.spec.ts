@@ -9,6 +9,7 @@ import { createMysqlTableSql } from '../../libs/maintenance/src/storage/mysql/my
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
 import { until } from '../tools/waiting.js';
 import { captureStorageError } from './capture-storage-error.js';
+import { UNUSUAL_KEYS } from './monitors.js';
 import { describeWithMysql, MysqlServer } from './mysql-server.js';
 import { WriterProcess } from './writer-process.js';
 
@@ -186,6 +187,17 @@ describeWithMysql('MysqlStateStorage', () => {
       null,
     );
     expect((await captureStorageError(storage.read())).message).toMatch(/SET autocommit = 1/);
+  });
+
+  it('has one state for each key, whatever characters it has', async () => {
+    const storages = UNUSUAL_KEYS.map((key) => createStorage({ url: server.url, key }));
+    for (const [index, storage] of storages.entries()) await storage.write(createState(index), null);
+    for (const [index, storage] of storages.entries()) {
+      expect((await storage.read())?.state.revision).toBe(index);
+      expect(new URL(storage.location).searchParams.get('key')).toBe(UNUSUAL_KEYS[index]);
+    }
+    const other = createStorage({ url: server.url, key: UNUSUAL_KEYS[0], table: 'another_table' });
+    await expect(other.read()).resolves.toBeNull();
   });
 
   it('writes the same content again under its version', async () => {

@@ -2,8 +2,18 @@ import { execFileSync } from 'node:child_process';
 import { Client, Pool } from 'pg';
 import { PostgresStateStorage, type PostgresStateStorageOptions } from '../../libs/maintenance/src/postgres.js';
 import { measureTime, until } from '../tools/waiting.js';
+import { folderWith, run } from '../cli/program.js';
 import { captureStorageError } from './capture-storage-error.js';
-import { ALL_OFF, ALL_ON, createReport, createState, FAILING_WHILE_ON, Monitors, turn } from './monitors.js';
+import {
+  ALL_OFF,
+  ALL_ON,
+  createReport,
+  createState,
+  FAILING_WHILE_ON,
+  Monitors,
+  turn,
+  UNUSUAL_KEYS,
+} from './monitors.js';
 import { describeWithPostgres, findPostgresFolder, PostgresServer } from './postgres-server.js';
 import { Proxy } from './redis-server.js';
 
@@ -102,6 +112,36 @@ describeWithPostgres('PostgresStateStorage', () => {
       await storage.write(createState(1), null);
       expect(await askShop('SELECT instance FROM ops."Select"')).toEqual([{ instance: '' }]);
       expect(storage.location).toBe(`postgres://127.0.0.1:${server.port}/shop?table=ops.Select&key=default`);
+    });
+
+    it('is created by the output of `sql` as the storage finds it', async () => {
+      await askShop('CREATE SCHEMA "Ops" AUTHORIZATION shop');
+      for (const table of ['Ops.State', 'select', 'a$b', 'x'.repeat(63)]) {
+        const { stdout, code } = await run(['sql', 'postgres', '--table', table], { cwd: folderWith() });
+        expect(code).toBe(0);
+        execFileSync(`${findPostgresFolder()}/psql`, ['-q', '-v', 'ON_ERROR_STOP=1', server.url], { input: stdout });
+        const created = await askShop(
+          `SELECT count(*)::int AS tables FROM pg_class WHERE relkind = 'r' AND relowner = 'shop'::regrole`,
+        );
+        await open({ url: server.url, table }).write(createState(1), null);
+        expect(
+          await askShop(
+            `SELECT count(*)::int AS tables FROM pg_class WHERE relkind = 'r' AND relowner = 'shop'::regrole`,
+          ),
+        ).toEqual(created);
+      }
+      await askShop('DROP SCHEMA "Ops" CASCADE');
+    });
+
+    it('has one state for each key, whatever characters it has', async () => {
+      const storages = UNUSUAL_KEYS.map((key) => open({ url: server.url, key }));
+      for (const [index, storage] of storages.entries()) await storage.write(createState(index), null);
+      for (const [index, storage] of storages.entries()) {
+        expect((await storage.read())?.state.revision).toBe(index);
+        expect(new URL(storage.location).searchParams.get('key')).toBe(UNUSUAL_KEYS[index]);
+      }
+      const other = open({ url: server.url, key: UNUSUAL_KEYS[0], table: 'another_table' });
+      expect(await other.read()).toBeNull();
     });
 
     it.each([
