@@ -226,8 +226,9 @@ describeWithMysql('MysqlStateStorage in trouble', () => {
 
 describeWithMysql('MysqlStateStorage with a replica', () => {
   it('fails over to it: reads at once, writes once it is the primary', async () => {
-    const primary = closeLater(await MysqlServer.start('--log-bin', '--server-id=1'), (server) => server.stop());
-    const replica = closeLater(await MysqlServer.start('--server-id=2'), (server) => server.stop());
+    const starts = [MysqlServer.start('--log-bin', '--server-id=1'), MysqlServer.start('--server-id=2')] as const;
+    const [primary, replica] = await Promise.all(starts);
+    for (const server of [primary, replica]) closeLater(server, () => server.stop());
     const proxy = closeLater(await Proxy.to(primary.port), (one) => one.close());
     await replica.replicate(primary);
     const url = primary.getUrl(Number(new URL(proxy.url).port));

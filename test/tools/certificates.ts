@@ -12,6 +12,8 @@ export interface CertificateFiles {
 /** The user that runs the servers where tests run as root. */
 const UNPRIVILEGED_ID = 65534;
 
+const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+
 /** A certificate authority of a test's own, made by openssl. */
 export class CertificateAuthority {
   readonly folder = mkdtempSync(join(tmpdir(), 'certificates-'));
@@ -21,7 +23,7 @@ export class CertificateAuthority {
 
   constructor() {
     chmodSync(this.folder, 0o755);
-    const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=Test authority'];
+    const request = ['req', '-x509', ...NEW_KEY, '-days', '2', '-subj', '/CN=Test authority'];
     this.#openssl(...request, '-keyout', this.#key, '-out', this.ca);
   }
 
@@ -38,19 +40,7 @@ export class CertificateAuthority {
     ];
     const request = `${cert}.csr`;
     writeFileSync(extensions, `subjectAltName=${names}\n`);
-    this.#openssl(
-      'req',
-      '-new',
-      '-newkey',
-      'rsa:2048',
-      '-nodes',
-      '-subj',
-      `/CN=${commonName}`,
-      '-keyout',
-      key,
-      '-out',
-      request,
-    );
+    this.#openssl('req', '-new', ...NEW_KEY, '-subj', `/CN=${commonName}`, '-keyout', key, '-out', request);
     this.#openssl(
       'x509',
       '-req',
