@@ -1,4 +1,4 @@
-// What instances answer, and what operators read, while MySQL or MariaDB is in trouble.
+// Instances and operators while MySQL or MariaDB is in trouble.
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { createPool } from 'mysql2/promise';
