@@ -53,9 +53,21 @@ export function readComment(node) {
 
 /** Returns the text of a signature without decorators, modifiers and body. */
 export function formatSignature(method) {
-  const parameters = method.parameters.map((parameter) => parameter.getText().replace(/\s+/g, ' ')).join(', ');
+  const constants = readConstants(method.getSourceFile());
+  const parameters = method.parameters
+    .map((parameter) => parameter.getText().replace(/\s+/g, ' '))
+    .map((text) => text.replace(/\b[A-Z][A-Z_]+\b/g, (name) => constants.get(name) ?? name))
+    .join(', ');
   const types = method.typeParameters ? `<${method.typeParameters.map((type) => type.getText()).join(', ')}>` : '';
   return `${method.name.getText()}${types}(${parameters}): ${method.type?.getText() ?? 'void'}`;
+}
+
+/** Returns the values of the constants of a file, such as a default of a parameter. */
+function readConstants(file) {
+  const declarations = file.statements
+    .filter(ts.isVariableStatement)
+    .flatMap((one) => [...one.declarationList.declarations]);
+  return new Map(declarations.map(({ name, initializer }) => [name.getText(), initializer?.getText()]));
 }
 
 const joinLines = (text) => text.replace(/\s+/g, ' ');
