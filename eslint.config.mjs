@@ -32,6 +32,7 @@ export default tseslint.config(
         setInterval: 'readonly',
         setImmediate: 'readonly',
         Buffer: 'readonly',
+        WebAssembly: 'readonly',
         AbortController: 'readonly',
         fetch: 'readonly',
         performance: 'readonly',

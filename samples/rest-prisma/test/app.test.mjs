@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { exec, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { cpSync, readdirSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -10,20 +11,16 @@ import pg from 'pg';
 
 const TIMEOUT_MS = 60_000;
 const DATABASE_URL = process.env.DATABASE_URL ?? 'postgres://shop:secret@localhost:5432/shop';
-const env = { ...process.env, DATABASE_URL, MAINTENANCE_STORAGE: `${DATABASE_URL}?table=ops.maintenance_state` };
-const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
+const env = {
+  ...process.env,
+  DATABASE_URL,
+  MAINTENANCE_STORAGE: `${DATABASE_URL}?table=ops.maintenance_state`,
+  PRISMA_SCHEMA_ENGINE_BINARY: resolve('test/schema-engine.mjs'),
+};
 let application;
 let url;
 
-/** Runs a command with the programs in node_modules, as a script of package.json does. */
-const run = (command) => promisify(exec)(`npm exec --no -c ${JSON.stringify(command)}`, { env });
-
-/** Runs a script of package.json, but with apply-migrations.mjs in place of `prisma migrate deploy`. */
-function runScript(name, folder) {
-  const command = scripts[name].replace('prisma migrate deploy', `node test/apply-migrations.mjs prisma/${folder}`);
-  assert.notEqual(command, scripts[name]);
-  return run(command);
-}
+const run = (command) => promisify(exec)(command, { env });
 
 const list = () => fetch(`${url}/products`);
 const add = (product) =>
@@ -38,7 +35,7 @@ async function waitForStatus(status) {
 }
 
 before(async () => {
-  await runScript('migrate', 'migrations');
+  await run('npm run migrate');
   application = spawn(process.execPath, ['dist/main.js'], { env: { ...env, PORT: '0' } });
   application.stderr.pipe(process.stderr);
   for await (const output of application.stdout.iterator({ destroyOnReturn: false })) {
@@ -49,6 +46,8 @@ before(async () => {
 });
 
 after(async () => {
+  const added = readdirSync('prisma/next-release').map((name) => `prisma/migrations/${name}`);
+  for (const folder of added) rmSync(folder, { recursive: true, force: true });
   application.kill();
   await once(application, 'exit');
 });
@@ -59,25 +58,24 @@ test('products are read and added while maintenance is off', async () => {
 });
 
 test('a read-only window admits reading, and refuses adding', { timeout: TIMEOUT_MS }, async () => {
-  await run('nestjs-maintenance on --mode read-only');
+  await run('npx --no-install nestjs-maintenance on --mode read-only');
   const refused = await add({ name: 'Table', price: 90 });
   assert.equal(refused.status, 503);
   assert.equal((await refused.json()).errorCode, 'MAINTENANCE');
   assert.equal((await list()).status, 200);
-  await run('nestjs-maintenance off');
+  await run('npx --no-install nestjs-maintenance off');
 });
 
-test(
-  'the migration waits for a request in flight, and others are refused meanwhile',
-  { timeout: TIMEOUT_MS },
-  async () => {
-    const lock = new pg.Client({ connectionString: DATABASE_URL });
-    await lock.connect();
+test('the migration waits for a request in flight, and others are refused', { timeout: TIMEOUT_MS }, async () => {
+  const lock = new pg.Client({ connectionString: DATABASE_URL });
+  await lock.connect();
+  try {
     await lock.query('BEGIN; LOCK TABLE "Product" IN SHARE MODE');
     const inFlight = add({ name: 'Chair', price: 45 });
     await waitForLockedInsert(lock);
 
-    const deployed = runScript('deploy', 'next-release');
+    cpSync('prisma/next-release', 'prisma/migrations', { recursive: true });
+    const deployed = run('npm run deploy');
     await waitForStatus(503);
     const refused = await add({ name: 'Table', price: 90 });
     assert.equal(refused.status, 503);
@@ -86,13 +84,14 @@ test(
 
     await lock.query('COMMIT');
     assert.equal((await inFlight).status, 201);
-    assert.match((await deployed).stdout, /applied 20261127090000_unique_names/);
+    assert.match((await deployed).stdout, /applied:\s+migrations\/\s+└─ 20261127090000_unique_names/);
     assert.equal(await hasIndex(lock), true);
-    await waitForStatus(200);
-    assert.deepEqual(await (await list()).json(), [{ id: 1, name: 'Chair', price: 40 }]);
+  } finally {
     await lock.end();
-  },
-);
+  }
+  await waitForStatus(200);
+  assert.deepEqual(await (await list()).json(), [{ id: 1, name: 'Chair', price: 40 }]);
+});
 
 async function hasIndex(client) {
   return (await client.query("SELECT 1 FROM pg_indexes WHERE indexname = 'Product_name_key'")).rowCount === 1;

@@ -19,6 +19,7 @@ before(async () => {
     if (url) break;
   }
   application.stdout.resume();
+  assert.ok(url, 'the application has to start');
   socket = io(url, { reconnectionDelay: 100, reconnectionDelayMax: 500 });
   await once(socket, 'connect');
 });
