@@ -846,7 +846,11 @@ describe('cache option in an application', () => {
   it.each([
     ['MAINTENANCE_CACHE', 'maybe', /environment variable MAINTENANCE_CACHE, must be true or false, not "maybe"/],
     ['MAINTENANCE_CACHE_TTL', '5s', /environment variable MAINTENANCE_CACHE_TTL, must be a whole number, not "5s"/],
-    ['MAINTENANCE_CACHE_TTL', '99999999999999999999', /environment variable MAINTENANCE_CACHE_TTL, must be a whole number of milliseconds/],
+    [
+      'MAINTENANCE_CACHE_TTL',
+      '99999999999999999999',
+      /environment variable MAINTENANCE_CACHE_TTL, must be a whole number of milliseconds/,
+    ],
   ])('rejects %s=%s', async (name, value, sentence) => {
     environment({ [name]: value });
     await expect(boot({})).rejects.toThrow(sentence);
