@@ -58,13 +58,16 @@ export interface AddressedRequest {
   ip?: string;
 }
 
+/** The headers that proxies add; not every proxy tells the address of the client. */
+const PROXY_HEADERS = ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'forwarded', 'via', 'x-real-ip'];
+
 /** Returns the address of the caller, and whether it is that of a proxy through which other clients come too. */
 export function findCallerAddress({ ip, headers }: AddressedRequest): { address: string | null; isProxy: boolean } {
   const address = ip === undefined ? null : normalizeClientAddress(ip);
-  const forwarded = headers['x-forwarded-for'];
+  const forwardedFor = headers['x-forwarded-for']?.split(',') ?? [];
   const isProxy =
     address !== null &&
-    forwarded !== undefined &&
-    !forwarded.split(',').some((entry) => normalizeClientAddress(entry.trim()) === address);
+    PROXY_HEADERS.some((name) => headers[name] !== undefined) &&
+    !forwardedFor.some((entry) => normalizeClientAddress(entry.trim()) === address);
   return { address, isProxy };
 }
