@@ -4,9 +4,10 @@ import type { CanActivate, ExecutionContext, NestInterceptor } from '@nestjs/com
 import { MaintenanceScope } from 'nestjs-maintenance';
 import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import { map } from 'rxjs';
+import { until } from '../tools/waiting.js';
 import { ADAPTERS, start, type Running, type Setup } from './application.js';
 import type { Call, Reply } from './client.js';
-import { ADMIN_TOKEN, createPanelClient, VIEWER_TOKEN, type PanelClient } from './panel-client.js';
+import { ADMIN_TOKEN, createPanelClient, VIEWER_TOKEN, type PanelClient, type State } from './panel-client.js';
 
 @Controller('shop')
 class ShopController {
@@ -194,6 +195,27 @@ describe.each(ADAPTERS)('the panel (%s)', (adapter) => {
       expect(state.fleet.drain).toMatchObject({ drained: expect.any(Boolean) as boolean });
     });
 
+    it('tells of an instance that is gone only in the window in which it was there', async () => {
+      const storage = new MemoryStateStorage();
+      await startWith({ options: { storage } });
+      const readFleet = async (): Promise<State['fleet']> => (await panel.state()).fleet;
+      await until('this instance has reported', async () => (await storage.reports()).length === 1);
+      const [own] = await storage.reports();
+      await storage.report({ ...own!, id: 'f0000000', host: 'shop-2', machine: 'another' });
+      await panel.post('on');
+      await until('both instances are listed', async () => (await readFleet()).instances.length === 2);
+      const reports = storage.reports.bind(storage);
+      let reads = 0;
+      storage.reports = async () => {
+        reads++;
+        return (await reports()).filter(({ id }) => id !== 'f0000000');
+      };
+      await until('the reports are read again', async () => (await readFleet()).drain !== null && reads > 0);
+      await panel.post('off');
+      await panel.post('on');
+      await until('this instance is drained', async () => (await readFleet()).drain?.drained === true);
+    });
+
     it('lists the next occurrences of a window that recurs', async () => {
       await startWith();
       await panel.post('on', { recurrence: { cron: '0 3 * * *', duration: 60_000 } });
@@ -205,9 +227,16 @@ describe.each(ADAPTERS)('the panel (%s)', (adapter) => {
       expect([...starts].sort()).toEqual(starts);
     });
 
-    it('names the address of no proxy as that of the caller', async () => {
+    it.each([
+      ['x-forwarded-for', '203.0.113.9'],
+      ['forwarded', 'for=203.0.113.9'],
+      ['x-real-ip', '203.0.113.9'],
+      ['via', '1.1 cache'],
+      ['x-forwarded-proto', 'https'],
+    ])('names the address of no proxy as that of the caller, as shown by %s', async (name, value) => {
       await startWith();
-      expect((await panel.state({ 'x-forwarded-for': '203.0.113.9' })).callerAddress).toBeNull();
+      expect((await panel.state({ [name]: value })).callerAddress).toBeNull();
+      expect((await panel.post('on', { allowMe: true }, { [name]: value })).status).toBe(400);
     });
 
     it('says why the instances are unknown where the storage keeps no reports', async () => {

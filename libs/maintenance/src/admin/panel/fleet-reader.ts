@@ -12,6 +12,8 @@ import type { ReportsReader } from './reports-reader.js';
 /** Reads the instances, and follows their drain while a window is active. */
 export class FleetReader {
   #progress: DrainProgress | null = null;
+  /** The occurrences of windows whose drain is followed. */
+  #followed: readonly string[] = [];
 
   constructor(
     private readonly reader: ReportsReader,
@@ -31,6 +33,11 @@ export class FleetReader {
         this.#progress = null;
         return { instances: found.filter(({ stopped }) => stopped !== true).sort(compareInstances), drain: null };
       }
+      // No client may have read between two windows: an instance that is gone since must not hold the second drain.
+      const occurrences = active.map(({ id, startsAt }) => `${id} ${startsAt}`);
+      const isSame = occurrences.length === 0 || occurrences.some((one) => this.#followed.includes(one));
+      if (!isSame) this.#progress = null;
+      this.#followed = occurrences;
       this.#progress ??= new DrainProgress(this.clock);
       this.#progress.record(found);
       const { state } = this.monitor;
