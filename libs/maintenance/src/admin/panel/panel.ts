@@ -67,7 +67,11 @@ export class Panel {
 
   /** Sends the document. */
   async sendDocument(request: PanelRequest, response: object): Promise<void> {
-    this.#document ??= this.#loadDocument(request);
+    this.#document ??= this.#loadDocument(request).catch((error: unknown) => {
+      // The files may be missing while the application is being replaced.
+      this.#document = null;
+      throw error;
+    });
     const { assets, headers } = await this.#document;
     const [path = ''] = request.url.split('?', 1);
     const config: PanelConfig = {
