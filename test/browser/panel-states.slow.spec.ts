@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { MemoryStateStorage } from 'nestjs-maintenance/testing';
 import type { Page } from 'playwright-core';
@@ -205,6 +206,29 @@ describeWithChromium.each(ADAPTERS)('states of the panel (%s)', (adapter: Adapte
     await clickButton(page, 'Review');
     await page.getByRole('heading', { name: 'No handler has the scope search' }).waitFor();
     await check(page, 'unknown-scope');
+  });
+
+  it('tells which program is stopped when its window is turned off, and which is not', async () => {
+    const storage = new MemoryStateStorage();
+    const origin = await startWith({ options: { storage } });
+    await running.maintenance.enable();
+    // As the command `run` writes it.
+    const { state, version } = (await storage.read())!;
+    const windows = state.windows.map((window) => ({ ...window, isOwned: true }));
+    await storage.write({ ...state, revision: 2, windows }, version);
+    const page = await fixture.openSignedIn(origin);
+    await page.getByText('its command has succeeded, or it is turned off').waitFor();
+    await page.goto(`${page.url().split('#')[0]}#off`);
+    await page.getByText('The command is not stopped: it may go on while calls are admitted.').waitFor();
+    await check(page, 'window-of-run');
+    await running.maintenance.disable();
+    await running.maintenance
+      .during(async (signal) => {
+        await page.getByText('A running program has this window: it is told to stop its work.').waitFor();
+        await clickButton(page, 'Turn off now');
+        await once(signal, 'abort');
+      })
+      .catch(() => undefined);
   });
 
   it('tells that the instances are unknown where the storage keeps no reports', async () => {

@@ -89,9 +89,10 @@ export class PanelStateBuilder {
     return this.#scopes;
   }
 
-  #listProgramWindows(): string[] {
+  #listProgramWindows(): SharedState['programWindows'] {
     const windows = this.deps.monitor.state?.windows ?? [];
-    return windows.filter(({ leaseUntil, isOwned }) => leaseUntil !== undefined || isOwned).map(({ id }) => id);
+    const owned = windows.filter(({ leaseUntil, isOwned }) => leaseUntil !== undefined || isOwned);
+    return Object.fromEntries(owned.map(({ id, leaseUntil }) => [id, leaseUntil === undefined ? 'run' : 'during']));
   }
 
   #listOccurrences(): Record<string, PanelOccurrence[]> {

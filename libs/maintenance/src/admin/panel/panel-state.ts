@@ -42,8 +42,11 @@ export interface PanelState {
   onStorageFailure: 'last-known' | 'on' | 'off';
   /** The kind of `status.storage.error`: a change replaces corrupt or lost content, and the others block it. */
   storageErrorCode: MaintenanceStorageErrorCode | null;
-  /** The ids of the windows that belong to a running program (`run`, `during()`), which stops if one is turned off. */
-  programWindows: string[];
+  /**
+   * The windows of programs, by their ids. Only `during()` is told if its window is turned off: the command of `run`
+   * goes on, and `run` may have been killed.
+   */
+  programWindows: Record<string, 'run' | 'during'>;
   fleet: PanelFleet;
   /** For each window that recurs, the next occurrences. */
   occurrences: Record<string, PanelOccurrence[]>;

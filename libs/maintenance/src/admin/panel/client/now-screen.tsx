@@ -89,10 +89,17 @@ function Sentence(state: PanelState): JSX.Element {
   );
 }
 
+/** The end of a window without a time, by its owner. */
+const UNTIL = {
+  operator: 'it is turned off',
+  during: 'its program is done',
+  run: 'its command has succeeded, or it is turned off',
+};
+
 function WindowCard(props: { window: MaintenanceWindow; state: PanelState; mayChange: boolean }): JSX.Element {
   const { window, state, mayChange } = props;
   const { id, endsAt, message, allowIps = [], createdBy, recurrence } = window;
-  const isOfProgram = state.programWindows.includes(id);
+  const program = state.programWindows[id];
   return (
     <section class="card" aria-labelledby={`window-${id}`}>
       <h2 id={`window-${id}`} class="sentence">
@@ -110,17 +117,20 @@ function WindowCard(props: { window: MaintenanceWindow; state: PanelState; mayCh
         <Fact term="Since">
           <Moment at={window.startsAt} />
         </Fact>
-        <Fact term="Until">
-          {endsAt !== null ? <Moment at={endsAt} /> : isOfProgram ? 'its program is done' : 'it is turned off'}
-        </Fact>
+        <Fact term="Until">{endsAt !== null ? <Moment at={endsAt} /> : UNTIL[program ?? 'operator']}</Fact>
         {createdBy && <Fact term="By">{createdBy}</Fact>}
         {recurrence && <Fact term="Repeats">{describeRecurrence(recurrence)}</Fact>}
         {allowIps.length > 0 && <Fact term="Admits">{allowIps.join(', ')}</Fact>}
-        {isOfProgram && <Fact term="Belongs to">a running program, which ends it</Fact>}
+        {program === 'during' && <Fact term="Belongs to">a running program, which ends it</Fact>}
+        {program === 'run' && (
+          <Fact term="Belongs to">
+            a command of <code>run</code>, which ends it, unless <code>run</code> was killed
+          </Fact>
+        )}
       </Facts>
       {mayChange && (
         <p class="actions">
-          {!isOfProgram && !recurrence && (
+          {program === undefined && !recurrence && (
             <button
               type="button"
               class="button"

@@ -46,8 +46,14 @@ export function OffScreen({ id }: { id?: string }): JSX.Element {
         {ending.map((window) => (
           <li class="card" key={window.id}>
             <WindowLines window={window} />
-            {programWindows.includes(window.id) && (
+            {programWindows[window.id] === 'during' && (
               <p>A running program has this window: it is told to stop its work.</p>
+            )}
+            {programWindows[window.id] === 'run' && (
+              <p>
+                The command line has started this window for a command (<code>run</code>). The command is not stopped:
+                it may go on while calls are admitted.
+              </p>
             )}
             {window.recurrence && (
               <p>

@@ -107,7 +107,7 @@ function findChanged({ scope, mode }: WindowDraft, state: PanelState): Maintenan
     (window) =>
       window.scope === scope.trim() &&
       window.mode === mode &&
-      !state.programWindows.includes(window.id) &&
+      state.programWindows[window.id] === undefined &&
       !window.recurrence,
   );
 }
