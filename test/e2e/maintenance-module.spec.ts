@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CacheModule } from '@nestjs/cache-manager';
 import { Controller, Get, Inject, Module, type DynamicModule, type INestApplication } from '@nestjs/common';
 import { ConfigModule, type ConfigType } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
@@ -227,6 +228,29 @@ describe.each(ADAPTERS)('MaintenanceModule (%s)', (adapter) => {
       await running.close();
     },
   );
+
+  it.each([false, true])('leaves a storage open that another application uses (with a cache: %s)', async (cache) => {
+    class ClosableStorage extends MemoryStateStorage {
+      isClosed = false;
+      override async read(): ReturnType<MemoryStateStorage['read']> {
+        if (this.isClosed) throw new Error('the storage is closed');
+        return super.read();
+      }
+      async close(): Promise<void> {
+        this.isClosed = true;
+      }
+    }
+    const storage = new ClosableStorage();
+    const imports = [CacheModule.register({ isGlobal: true })];
+    const setup = { controllers: [CatsController], imports, options: { storage, cache } };
+    const [first, second] = [await start(adapter, setup), await start(adapter, setup)];
+    await first.close();
+    expect((await second.maintenance.refresh()).storage).toMatchObject({ healthy: true });
+    await second.maintenance.enable();
+    expect((await second.call('/cats')).status).toBe(503);
+    await second.close();
+    expect(storage.isClosed).toBe(true);
+  });
 
   it('reads options from the environment, overridden by code', async () => {
     withEnvironment({

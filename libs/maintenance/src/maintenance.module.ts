@@ -21,7 +21,7 @@ import { HttpIntegration } from './http/http-integration.js';
 import type { PublicStatusEndpoints } from './http/public-status/public-status-endpoints.js';
 import { BackgroundPauser } from './jobs/background-pauser.js';
 import { TemporaryWindows } from './leases/temporary-windows.js';
-import { PUBLIC_STATUS, SHUTDOWN_CONTROLLER, STATUS_CHANGES } from './maintenance.constants.js';
+import { PUBLIC_STATUS, RESOLVED_OPTIONS, SHUTDOWN_CONTROLLER, STATUS_CHANGES } from './maintenance.constants.js';
 import { ConfigurableModuleClass } from './maintenance.module-definition.js';
 import { assertOneFactory, createOptions } from './options/async-options.js';
 import type {
@@ -30,8 +30,10 @@ import type {
   MaintenanceModuleOptions,
 } from './options/maintenance-options.js';
 import { assertExtras } from './options/assert-options.js';
+import type { ResolvedOptions } from './options/resolved-options.js';
 import { TransportAdapters } from './policy/transport-adapters.js';
 import { StateStorage } from './storage/state-storage.js';
+import { addStorageUser, hasStorageUsers, removeStorageUser } from './storage/storage-users.js';
 import { Clock } from './utils/clock.js';
 import { findProviders } from './utils/discovery.js';
 import { withTimeout } from './utils/with-timeout.js';
@@ -64,6 +66,7 @@ const CLOSE_TIMEOUT_MS = 5_000;
     TemporaryWindows,
     SHUTDOWN_CONTROLLER,
     Clock,
+    RESOLVED_OPTIONS,
   ].map((provide) => ({ provide, useFactory: throwPlainImportError })),
 })
 export class MaintenanceModule
@@ -115,6 +118,8 @@ export class MaintenanceModule
     return useClass ? { ...definition, providers: [...(definition.providers ?? []), useClass] } : definition;
   }
 
+  #isStarted = false;
+
   constructor(
     @Inject(HttpIntegration) private readonly httpIntegration: HttpIntegration,
     @Inject(StateMonitor) private readonly monitor: StateMonitor,
@@ -130,6 +135,7 @@ export class MaintenanceModule
     @Inject(TemporaryWindows) private readonly temporaryWindows: TemporaryWindows,
     @Inject(SHUTDOWN_CONTROLLER) private readonly shutdownController: AbortController,
     @Inject(Clock) private readonly clock: Clock,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {
     super();
     assertRegisteredOnce(discovery);
@@ -145,6 +151,8 @@ export class MaintenanceModule
   }
 
   onApplicationBootstrap(): void {
+    addStorageUser(this.#sharedStorage);
+    this.#isStarted = true;
     this.earlierGuards.wrapGuards(this.config);
     this.transports.start();
     this.background.start();
@@ -169,7 +177,16 @@ export class MaintenanceModule
     }
   }
 
+  /** The object of the options, which other applications in this process may use too. */
+  get #sharedStorage(): object {
+    const { storage } = this.options;
+    return typeof storage === 'object' ? storage : this.storage;
+  }
+
   async #closeStorage(): Promise<void> {
+    if (this.#isStarted) removeStorageUser(this.#sharedStorage);
+    this.#isStarted = false;
+    if (hasStorageUsers(this.#sharedStorage)) return;
     try {
       await withTimeout(async () => this.storage.close?.(), this.clock, CLOSE_TIMEOUT_MS);
     } catch (error) {
