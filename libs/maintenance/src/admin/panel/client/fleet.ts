@@ -44,7 +44,9 @@ export function describeInstance(report: InstanceReport, state: PanelState, now:
   if (report.storageError !== undefined) {
     return { label: 'Can’t read', tone: 'bad', detail: `It can’t read the storage: ${report.storageError}` };
   }
-  const isBehind = report.lineage !== null && report.revision < state.status.revision;
+  // The renewal of a lease makes a revision that need not be applied.
+  const target = Math.min(state.history[0]?.revision ?? Infinity, state.status.revision);
+  const isBehind = report.lineage !== null && report.revision < target;
   if (isBehind) return { label: 'Behind', tone: 'busy', detail: `It applies revision ${report.revision} so far.` };
   return { label: 'Applied', tone: 'good', detail: state.fleet.drain ? 'It applies the state and is drained.' : '' };
 }
