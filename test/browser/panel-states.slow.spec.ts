@@ -231,6 +231,31 @@ describeWithChromium.each(ADAPTERS)('states of the panel (%s)', (adapter: Adapte
       .catch(() => undefined);
   });
 
+  it('keeps what its form does not show when a planned window is edited, and tells what it can not keep', async () => {
+    const origin = await startWith();
+    const kept = { messages: { de: 'Gleich zurück' }, retryAfter: 7 };
+    const body = { startsAt: new Date(Date.now() + 3_600_000).toISOString(), bypass: true, ...kept };
+    await running.call('/maintenance-mode/on', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    const [before] = running.maintenance.status().windows.planned;
+    const page = await fixture.openSignedIn(origin);
+    await page.goto(`${page.url().split('#')[0]}#plan`);
+    await clickButton(page, /^Edit/);
+    await page.getByLabel('Message').fill('Back soon');
+    await clickButton(page, 'Review');
+    await page.getByText('Gleich zurück, as before').waitFor();
+    await page.getByRole('heading', { name: 'Its bypass link stops working' }).waitFor();
+    await check(page, 'edit-planned');
+    await clickButton(page, 'Plan it');
+    await getTitle(page, 'Planned windows').waitFor();
+    const { planned } = running.maintenance.status().windows;
+    expect(planned).toEqual([expect.objectContaining({ message: 'Back soon', ...kept })]);
+    expect(planned[0]!.id).not.toBe(before!.id);
+  });
+
   it('tells that the instances are unknown where the storage keeps no reports', async () => {
     const storage = Object.assign(new MemoryStateStorage(), { report: undefined, reports: undefined });
     const origin = await startWith({ options: { storage } });

@@ -216,6 +216,16 @@ describe.each(ADAPTERS)('the panel (%s)', (adapter) => {
       await until('this instance is drained', async () => (await readFleet()).drain?.drained === true);
     });
 
+    it('tells which windows have a bypass, and nothing of its secrets', async () => {
+      await startWith();
+      const { bypass } = (await panel.post('on', { bypass: true })).json<{ bypass: { token: string } }>();
+      await panel.post('on', { scope: 'payments' });
+      const state = await panel.state();
+      const [id] = state.status.windows.active.filter(({ scope }) => scope === '*').map((window) => window.id);
+      expect(state).toMatchObject({ bypassWindows: [id] });
+      expect(JSON.stringify(state)).not.toMatch(new RegExp(`"(?:hash|key)"|${bypass.token}`));
+    });
+
     it('lists the next occurrences of a window that recurs', async () => {
       await startWith();
       await panel.post('on', { recurrence: { cron: '0 3 * * *', duration: 60_000 } });

@@ -65,6 +65,7 @@ export class PanelStateBuilder {
       onStorageFailure,
       storageErrorCode: monitor.error === null ? null : getStorageErrorCode(monitor.error),
       programWindows: this.#listProgramWindows(),
+      bypassWindows: (monitor.state?.windows ?? []).flatMap(({ id, bypass }) => (bypass ? [id] : [])),
       fleet,
       occurrences: this.#listOccurrences(),
     };

@@ -47,6 +47,8 @@ export interface PanelState {
    * goes on, and `run` may have been killed.
    */
   programWindows: Record<string, 'run' | 'during'>;
+  /** The ids of the windows that have a bypass. */
+  bypassWindows: string[];
   fleet: PanelFleet;
   /** For each window that recurs, the next occurrences. */
   occurrences: Record<string, PanelOccurrence[]>;

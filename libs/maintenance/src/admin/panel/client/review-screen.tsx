@@ -62,6 +62,16 @@ export function ReviewScreen({ kind, draft, changed, preview, problem }: ReviewP
                 <p>It refuses nothing, unless the application gives this scope to requests with scopesOf.</p>
               </Notice>
             )}
+            {draft.replaces !== null && state!.bypassWindows.includes(draft.replaces) && (
+              <Notice tone="busy" title="Its bypass link stops working">
+                <p>The new window has none. Once it is on, change it to create another link.</p>
+              </Notice>
+            )}
+            {draft.bypass && changed && state!.bypassWindows.includes(changed.id) && (
+              <Notice tone="busy" title="The present bypass link stops working">
+                <p>The new link takes its place.</p>
+              </Notice>
+            )}
             {preview && <Overlaps preview={preview} changed={changed} replaces={draft.replaces} />}
           </div>
           {preview && kind === 'plan' && <Occurrences occurrences={preview.occurrences} />}
@@ -100,6 +110,7 @@ function Summary({ kind, draft, changed }: Pick<ReviewProps, 'kind' | 'draft' | 
   const end = start === null ? null : getDraftEnd(draft, start);
   const addresses = draft.allowIps.split(/[\s,]+/).filter(Boolean);
   const { repeatZone: timeZone, minutes } = draft;
+  const messages = Object.entries((changed ?? draft.kept).messages ?? {});
   return (
     <Facts>
       <Fact term="Scope">{formatScope(draft.scope)}</Fact>
@@ -107,6 +118,14 @@ function Summary({ kind, draft, changed }: Pick<ReviewProps, 'kind' | 'draft' | 
       <Fact term="Message">
         <span dir="auto">{draft.message.trim() || 'that of the page'}</span>
       </Fact>
+      {messages.map(([tag, text]) => (
+        <Fact key={tag} term={`Message (${tag})`}>
+          <span dir="auto" lang={tag}>
+            {text}
+          </span>
+          , as before
+        </Fact>
+      ))}
       {start === null ? (
         <Fact term="Repeats">{describeRecurrence({ cron: getCron(draft), timeZone, duration: minutes * 60_000 })}</Fact>
       ) : (

@@ -30,6 +30,8 @@ export interface WindowDraft {
   minutes: number;
   /** The planned window that this one replaces. */
   replaces: string | null;
+  /** What the new window has of the replaced one, and the form does not show. */
+  kept: Pick<MaintenanceWindow, 'messages' | 'retryAfter'>;
 }
 
 /** The fields that can't be used, with what to do. */
@@ -56,12 +58,13 @@ export function createDraft(): WindowDraft {
     repeatZone: IS_UTC ? 'UTC' : ZONE,
     minutes: 60,
     replaces: null,
+    kept: {},
   };
 }
 
 /** Creates the draft that changes a window. */
 export function createDraftFrom(window: MaintenanceWindow, scopes: string[], isPlanned: boolean): WindowDraft {
-  const { scope, mode, message = '', endsAt, allowIps = [], recurrence } = window;
+  const { scope, mode, message = '', messages, retryAfter, endsAt, allowIps = [], recurrence } = window;
   return {
     ...createDraft(),
     scope,
@@ -78,7 +81,7 @@ export function createDraftFrom(window: MaintenanceWindow, scopes: string[], isP
       repeatZone: recurrence.timeZone,
       minutes: recurrence.duration / 60_000,
     }),
-    replaces: isPlanned ? window.id : null,
+    ...(isPlanned && { replaces: window.id, kept: { messages, retryAfter } }),
   };
 }
 
@@ -164,6 +167,7 @@ export function createBody(
   const allowIps = draft.allowIps.split(/[\s,]+/).filter(Boolean);
   const message = draft.message.trim();
   return {
+    ...draft.kept,
     scope: draft.scope.trim(),
     mode: draft.mode,
     ...(kind === 'plan' && start !== null && { startsAt: new Date(start).toISOString() }),
