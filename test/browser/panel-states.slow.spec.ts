@@ -219,7 +219,7 @@ describeWithChromium.each(ADAPTERS)('states of the panel (%s)', (adapter: Adapte
     const page = await fixture.openSignedIn(origin);
     await page.getByText('its command has succeeded, or it is turned off').waitFor();
     await page.goto(`${page.url().split('#')[0]}#off`);
-    await page.getByText('The command is not stopped: it may go on while calls are admitted.').waitFor();
+    await page.getByText('The command is not stopped: it may continue while calls are admitted.').waitFor();
     await check(page, 'window-of-run');
     await running.maintenance.disable();
     await running.maintenance

@@ -44,7 +44,7 @@ export interface PanelState {
   storageErrorCode: MaintenanceStorageErrorCode | null;
   /**
    * The windows of programs, by their ids. Only `during()` is told if its window is turned off: the command of `run`
-   * goes on, and `run` may have been killed.
+   * continues, and `run` may have been killed.
    */
   programWindows: Record<string, 'run' | 'during'>;
   /** The ids of the windows that have a bypass. */

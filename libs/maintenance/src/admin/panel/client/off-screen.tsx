@@ -52,7 +52,7 @@ export function OffScreen({ id }: { id?: string }): JSX.Element {
             {programWindows[window.id] === 'run' && (
               <p>
                 The command line has started this window for a command (<code>run</code>). The command is not stopped:
-                it may go on while calls are admitted.
+                it may continue while calls are admitted.
               </p>
             )}
             {window.recurrence && (

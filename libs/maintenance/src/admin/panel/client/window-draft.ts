@@ -30,7 +30,7 @@ export interface WindowDraft {
   minutes: number;
   /** The planned window that this one replaces. */
   replaces: string | null;
-  /** What the new window has of the replaced one, and the form does not show. */
+  /** The members of the replaced window that the form does not show. */
   kept: Pick<MaintenanceWindow, 'messages' | 'retryAfter'>;
 }
 
