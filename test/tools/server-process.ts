@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import { until } from './waiting.js';
 
 /** A server in a process that a test can suspend, kill and restart. */
 export abstract class ServerProcess {
@@ -28,6 +29,15 @@ export abstract class ServerProcess {
 
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal);
+  }
+
+  /** Suspends it, and returns when it no longer answers: a signal takes effect a moment after it was sent. */
+  async suspend(): Promise<void> {
+    this.signal('SIGSTOP');
+    const { pid } = this.#child!;
+    await until('the server is suspended', async () =>
+      /^State:\s+T/m.test(await readFile(`/proc/${pid}/status`, 'utf8')),
+    );
   }
 
   async kill(): Promise<void> {
