@@ -120,8 +120,8 @@ async function query(connection: Pick<MysqlConnectionLike, 'query'>, sql: string
 }
 
 /**
- * Whether a connection can be used after an error. It can't without an answer, since its statement may still be running;
- * if its database was dropped; and on a server that became read-only: the address may lead to another one by now.
+ * Whether a connection can be used after an error. It can't without an answer, since its statement may still be
+ * running; if its database was dropped; and on a server that became read-only: the address may lead to another by now.
  */
 function isUsableAfter(error: unknown): boolean {
   const { errno, fatal } = (error ?? {}) as { errno?: unknown; fatal?: unknown };
