@@ -37,6 +37,9 @@ beforeEach(() => {
   write('package.json', JSON.stringify({ name: 'workspace', private: true, workspaces: ['libs/*'] }));
   write('package-lock.json', JSON.stringify({ name: 'workspace', lockfileVersion: 3, packages: {} }));
   write('libs/maintenance/package.json', JSON.stringify({ name: 'nestjs-maintenance', version: '0.1.0' }));
+  mkdirSync(join(folder, 'samples/rest'), { recursive: true });
+  write('samples/README.md', '# Samples\n');
+  write('samples/rest/package.json', JSON.stringify({ dependencies: { 'nestjs-maintenance': '^0.1.0' } }, null, 2));
   write('CHANGELOG.md', CHANGELOG);
   execFileSync('git', ['init', '--quiet', '--initial-branch', 'main'], { cwd: folder });
 });
@@ -66,6 +69,7 @@ it('moves the changesets to the changelog, and sets the version that they ask fo
   expect(runScript('version-packages.mjs')).toMatchObject({ status: 0 });
 
   expect(JSON.parse(read('libs/maintenance/package.json'))).toMatchObject({ version: '0.2.0' });
+  expect(JSON.parse(read('samples/rest/package.json')).dependencies).toEqual({ 'nestjs-maintenance': '^0.2.0' });
   expect(JSON.parse(read('package-lock.json')).packages['libs/maintenance']).toMatchObject({ version: '0.2.0' });
   expect(readdirSync(join(folder, '.changeset')).sort()).toEqual(['README.md', 'config.json']);
   const notes = `Released on ${new Date().toISOString().slice(0, 10)}.
