@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { defineConfig } from 'tsdown';
+import { makeLinksAbsolute } from '../../scripts/absolute-links.mjs';
 import { panelAssets } from '../../scripts/build-panel.mjs';
 
 const ENTRIES = ['index', 's3', 'redis', 'mysql', 'postgres', 'terminus', 'client', 'cli/index', 'testing/index'];
@@ -8,8 +9,17 @@ const ENTRIES = ['index', 's3', 'redis', 'mysql', 'postgres', 'terminus', 'clien
 const WITHOUT_NEST = ['s3', 'redis', 'mysql', 'postgres', 'testing/index'];
 const toPath = (entry) => join(import.meta.dirname, `src/${entry}.ts`);
 
-/** npm packs only files below the package, so what stands at the top of the repository is copied. */
-const SHARED_FILES = ['README.md', 'LICENSE', 'CHANGELOG.md'];
+/** npm packs only files below the package, so these, which stand at the top of the repository, are written there. */
+const packedPages = {
+  name: 'packed-pages',
+  writeBundle() {
+    const manifest = JSON.parse(readFileSync(join(import.meta.dirname, 'package.json'), 'utf8'));
+    for (const page of ['README.md', 'CHANGELOG.md']) {
+      const text = readFileSync(join(import.meta.dirname, '../..', page), 'utf8');
+      writeFileSync(join(import.meta.dirname, page), makeLinksAbsolute(text, manifest));
+    }
+  },
+};
 
 /** In a package of ES modules, Node loads `.js` files as CommonJS only if a `package.json` beside them says so. */
 const commonJsManifest = {
@@ -101,10 +111,10 @@ const library = defineConfig({
       outDir: 'dist/esm',
       dts: false,
       copy: [
-        ...SHARED_FILES.map((file) => ({ from: `../../${file}`, to: '.' })),
+        { from: '../../LICENSE', to: '.' },
         { from: 'src/packages.cjs', to: 'dist' },
       ],
-      plugins: [onDemandPackages, sharedTexts('../..'), sharedPanel('../..'), sharedDeclarations],
+      plugins: [onDemandPackages, sharedTexts('../..'), sharedPanel('../..'), sharedDeclarations, packedPages],
     },
     cjs: {
       outDir: 'dist/cjs',

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 const ROOT = resolve(__dirname, '../..');
 
 interface Manifest {
+  version: string;
   homepage: string;
   repository: { url: string; directory: string };
   bugs: { url: string };
@@ -39,4 +40,12 @@ it.each(PAGES)('the files that %s links to exist', (page) => {
   for (const [, link] of read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
     expect([link, existsSync(join(ROOT, dirname(page), link!))]).toEqual([link, true]);
   }
+});
+
+// npm shows them without the rest of the repository.
+it.each(['README.md', 'CHANGELOG.md'])('the packed %s links to the files of its version', (page) => {
+  const text = read(`libs/maintenance/${page}`);
+  const links = Array.from(text.matchAll(/(?:\]\(|\bsrc(?:set)?=")(?!#)([^)"]+)/g), ([, link]) => link!);
+  expect(links.filter((link) => !/^https?:/.test(link))).toEqual([]);
+  expect(links).toContainEqual(expect.stringContaining(`${address}/blob/v${manifest.version}/docs/`));
 });

@@ -13,7 +13,7 @@ The first version.
 
 ### Added
 
-- Windows.
+- Windows: see [planning](docs/planning.md).
 
 ### Fixed
 
@@ -36,7 +36,10 @@ beforeEach(() => {
   cpSync(join(ROOT, '.changeset/README.md'), join(folder, '.changeset/README.md'));
   write('package.json', JSON.stringify({ name: 'workspace', private: true, workspaces: ['libs/*'] }));
   write('package-lock.json', JSON.stringify({ name: 'workspace', lockfileVersion: 3, packages: {} }));
-  write('libs/maintenance/package.json', JSON.stringify({ name: 'nestjs-maintenance', version: '0.1.0' }));
+  write(
+    'libs/maintenance/package.json',
+    JSON.stringify({ name: 'nestjs-maintenance', version: '0.1.0', homepage: 'https://github.test/a/b#readme' }),
+  );
   mkdirSync(join(folder, 'samples/rest'), { recursive: true });
   write('samples/README.md', '# Samples\n');
   write('samples/rest/package.json', JSON.stringify({ dependencies: { 'nestjs-maintenance': '^0.1.0' } }, null, 2));
@@ -78,7 +81,7 @@ The first version.
 
 ### Added
 
-- Windows.
+- Windows: see [planning](docs/planning.md).
 - Scopes,
   for tenants.
 
@@ -94,7 +97,9 @@ The first version.
   expect(read('CHANGELOG.md')).toBe(
     `# Changelog\n\n## Unreleased\n\n## 0.2.0\n\n${notes}\n## 0.1.0\n\n- The beginning.\n`,
   );
-  expect(runScript('release-notes.mjs', '0.2.0').stdout).toBe(notes);
+  expect(runScript('release-notes.mjs', '0.2.0').stdout).toBe(
+    notes.replace('](docs/', '](https://github.test/a/b/blob/v0.2.0/docs/'),
+  );
 }, 60_000);
 
 it('changes nothing if an entry has no heading of the changelog', () => {
