@@ -36,7 +36,6 @@ const WAITING = [
   'browser/panel-screens',
   'browser/panel-states',
   'cli/completion',
-  'cli/run',
   'docs/site',
   'e2e/brokers',
   'e2e/bull-queues',

@@ -36,13 +36,10 @@ const IS_OFF = /\nMaintenance is off(?: in the storage, but [^\n]+)?\. One windo
 const MAY_BE_ON = /\nMaintenance may still be ON\. .*\nTo end it: nestjs-maintenance off --id \w+ --storage \S+\n$/;
 
 /** A program that leaves a trace, and then does this. */
-const shell = (script: string): string[] => ['sh', '-c', `echo $$ > began; echo began; ${script}`];
+const shell = (script: string, trap = ''): string[] => ['sh', '-c', `${trap} echo $$ > began; echo began; ${script}`];
 /** A program that waits for the test, and then does this. */
 const waitForGo = (then = 'exit 0'): string[] => shell(`while [ ! -e go ]; do sleep 0.02; done; ${then}`);
-const waitForSignal = (trap = ''): string[] => {
-  const [file, option, script] = shell('while :; do sleep 0.02; done');
-  return [file!, option!, `${trap} ${script!}`];
-};
+const waitForSignal = (trap = ''): string[] => shell('while :; do sleep 0.02; done', trap);
 
 const sendDuringCommand = (signal: NodeJS.Signals) => async (scene: RunScene) => {
   await scene.readPid('began');
@@ -462,7 +459,10 @@ export const RUN_ENDINGS: RunEnding[] = [
     name: 'Ctrl-C on a terminal, during a command in a session of its own',
     isOnTerminal: true,
     // It ends by itself, since it is not among the programs that the test can end.
-    program: ['setsid', ...shell('trap "exit 8" INT; i=0; while [ $((i+=1)) -lt 999 ]; do sleep 0.02; done; exit 9')],
+    program: [
+      'setsid',
+      ...shell('i=0; while [ $((i+=1)) -lt 999 ]; do sleep 0.02; done; exit 9', 'trap "exit 8" INT;'),
+    ],
     during: async (scene) => {
       await scene.readPid('began');
       scene.command.type('\u0003');
