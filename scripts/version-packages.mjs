@@ -1,4 +1,5 @@
-// Sets the version that the changesets ask for, also in the samples, and moves their entries to CHANGELOG.md. The release workflow runs it.
+// Sets the version that the changesets ask for, also in the samples, and moves their entries to CHANGELOG.md.
+// The release workflow runs it.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseChangeset, releaseChangelog } from './changelog.mjs';
