@@ -33,7 +33,7 @@ import { assertExtras } from './options/assert-options.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import { TransportAdapters } from './policy/transport-adapters.js';
 import { StateStorage } from './storage/state-storage.js';
-import { addStorageUser, hasStorageUsers, removeStorageUser } from './storage/storage-users.js';
+import { addStorageUser, removeStorageUser } from './storage/storage-users.js';
 import { Clock } from './utils/clock.js';
 import { findProviders } from './utils/discovery.js';
 import { withTimeout } from './utils/with-timeout.js';
@@ -118,8 +118,6 @@ export class MaintenanceModule
     return useClass ? { ...definition, providers: [...(definition.providers ?? []), useClass] } : definition;
   }
 
-  #isStarted = false;
-
   constructor(
     @Inject(HttpIntegration) private readonly httpIntegration: HttpIntegration,
     @Inject(StateMonitor) private readonly monitor: StateMonitor,
@@ -151,8 +149,7 @@ export class MaintenanceModule
   }
 
   onApplicationBootstrap(): void {
-    addStorageUser(this.#sharedStorage);
-    this.#isStarted = true;
+    addStorageUser(this.#sharedStorage, this);
     this.earlierGuards.wrapGuards(this.config);
     this.transports.start();
     this.background.start();
@@ -184,9 +181,7 @@ export class MaintenanceModule
   }
 
   async #closeStorage(): Promise<void> {
-    if (this.#isStarted) removeStorageUser(this.#sharedStorage);
-    this.#isStarted = false;
-    if (hasStorageUsers(this.#sharedStorage)) return;
+    if (!removeStorageUser(this.#sharedStorage, this)) return;
     try {
       await withTimeout(async () => this.storage.close?.(), this.clock, CLOSE_TIMEOUT_MS);
     } catch (error) {

@@ -1,17 +1,14 @@
-/** The number of running applications in this process that use a storage. */
-const users = new WeakMap<object, number>();
+/** The running applications of this process that use a storage: several may have been given the same object. */
+const users = new WeakMap<object, Set<object>>();
 
-/** Adds an application that uses a storage: several applications may have been given the same object. */
-export function addStorageUser(storage: object): void {
-  users.set(storage, (users.get(storage) ?? 0) + 1);
+/** Adds an application that uses a storage. */
+export function addStorageUser(storage: object, user: object): void {
+  users.set(storage, (users.get(storage) ?? new Set()).add(user));
 }
 
-/** Removes an application that was added. */
-export function removeStorageUser(storage: object): void {
-  users.set(storage, (users.get(storage) ?? 1) - 1);
-}
-
-/** Whether a running application uses a storage, which must not be closed then. */
-export function hasStorageUsers(storage: object): boolean {
-  return (users.get(storage) ?? 0) > 0;
+/** Removes an application. Returns whether no other one uses the storage, which can be closed then. */
+export function removeStorageUser(storage: object, user: object): boolean {
+  const others = users.get(storage);
+  others?.delete(user);
+  return !others?.size;
 }
