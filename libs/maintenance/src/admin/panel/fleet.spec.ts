@@ -22,4 +22,12 @@ describe('countStates', () => {
   it('counts an instance as behind that has not read the last change', () => {
     expect(countStates(createState(6, [6, 3]))).toBe('1 of 2 instances apply this state so far.');
   });
+
+  it('says of the only instance what its report shows, and no more', () => {
+    expect(countStates(createState(6, [3]))).toBe(
+      'The only instance does not apply this state: it applies revision 3 so far.',
+    );
+    const later = { ...createState(6, [6]), now: '2026-12-01T02:05:00.000Z' };
+    expect(countStates(later)).toMatch(/^The only instance may not apply this state: no report for 5 min/);
+  });
 });

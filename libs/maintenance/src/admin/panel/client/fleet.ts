@@ -68,8 +68,10 @@ export function countStates(state: PanelState): string {
   const applied = described.filter(({ label }) => ['Applied', 'In flight', 'Can’t count'].includes(label));
   if (running.length === 1) {
     if (applied.length === 1) return 'The only instance applies this state.';
-    const { detail } = described[0]!;
-    return `The only instance does not apply this state: ${detail[0]!.toLowerCase()}${detail.slice(1)}`;
+    const { label, detail } = described[0]!;
+    // A silent instance may have applied it after its last report.
+    const verb = label === 'Silent' ? 'may not apply' : 'does not apply';
+    return `The only instance ${verb} this state: ${detail[0]!.toLowerCase()}${detail.slice(1)}`;
   }
   const all = formatCount(running.length, 'instance');
   if (applied.length < running.length) return `${applied.length} of ${all} apply this state so far.`;
