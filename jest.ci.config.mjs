@@ -1,4 +1,4 @@
-// What `.ci/run` runs besides `npm test` and `npm run test:long`: all other tests, without those that have a long form.
+// For `.ci/run`, besides `npm test` and `npm run test:long`: the other tests, apart from those that have a long form.
 import config, { LONG, QUICK } from './jest.config.mjs';
 
 const quick = QUICK.map(({ displayName }) => displayName);

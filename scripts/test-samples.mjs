@@ -19,7 +19,7 @@ const SHELL = process.platform === 'win32';
 const STEP_TIMEOUT_MS = 180_000;
 /** More than one waits for the network and for servers while the other compiles. */
 const SAMPLES_AT_A_TIME = 2;
-/** What a user of the sample has built or installed. */
+/** Files that are built or installed in the folder of a sample. */
 const GENERATED = /\/(node_modules|dist|generated)(\/|$)|maintenance-state\.json/;
 
 /** By the name of the service in compose.yaml: the variable with the address of the server, and how it is started. */

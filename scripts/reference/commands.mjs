@@ -18,7 +18,7 @@ export function createCommandsPage() {
   const block = (text) => `\`\`\`text\n${text}\n\`\`\``;
   return [
     '# Commands',
-    'All options of each command, as `--help` prints them. The [guide](../command-line.md) goes by tasks.',
+    'The commands with their options, as `--help` prints them. The [guide](../command-line.md) shows what to use them for.',
     block(help),
     ...names.flatMap((name) => [`## ${name}`, block(readHelp(name))]),
   ].join('\n\n');
