@@ -5,6 +5,7 @@ import { createPool } from 'mysql2/promise';
 import { MysqlStateStorage, type MysqlStateStorageOptions } from '../../libs/maintenance/src/mysql.js';
 import { createMysqlTableSql } from '../../libs/maintenance/src/storage/mysql/mysql-statements.js';
 import { measureTime, until } from '../tools/waiting.js';
+import { closeLater } from '../tools/close-later.js';
 import { captureStorageError } from './capture-storage-error.js';
 import { ALL_OFF, ALL_ON, createState, FAILING_WHILE_ON, Monitors, turn } from './monitors.js';
 import { describeWithMysql, findMysqlServer, MysqlServer } from './mysql-server.js';
@@ -18,15 +19,6 @@ const TIMEOUT = 4_000;
 const SLACK = 15_000;
 /** A timeout that shows that a call ends before it. */
 const NEVER_REACHED = 60_000;
-
-const opened: (() => unknown)[] = [];
-function closeLater<T>(what: T, close: (what: T) => unknown): T {
-  opened.push(() => close(what));
-  return what;
-}
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
 
 let keys = 0;
 const newKey = (): string => `key-${keys++}`;
@@ -199,7 +191,7 @@ describeWithMysql('MysqlStateStorage in trouble', () => {
     await server.ask('CREATE DATABASE small');
     const disk = SmallDisk.mount(join(server.folder, 'data', 'small'), 8);
     if (!disk) return;
-    opened.push(async () => {
+    closeLater(disk, async () => {
       await server.ask('DROP TABLE small.maintenance_state');
       disk.unmount();
     });

@@ -4,17 +4,9 @@ import { createPool } from 'mysql2/promise';
 import { MysqlStateStorage, type MysqlStateStorageOptions } from '../../libs/maintenance/src/mysql.js';
 import { folderWith, run } from '../cli/program.js';
 import { CertificateAuthority, type CertificateFiles } from '../tools/certificates.js';
+import { closeLater } from '../tools/close-later.js';
 import { captureStorageError } from './capture-storage-error.js';
 import { describeWithMysql, MysqlServer } from './mysql-server.js';
-
-const opened: (() => unknown)[] = [];
-function closeLater<T>(what: T, close: (what: T) => unknown): T {
-  opened.push(() => close(what));
-  return what;
-}
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
 
 function open(options: MysqlStateStorageOptions): MysqlStateStorage {
   return closeLater(new MysqlStateStorage({ key: 'tls', ...options }), (storage) => storage.close());

@@ -8,6 +8,7 @@ import { createStorage as createStorageByUrl } from '../../libs/maintenance/src/
 import { createMysqlTableSql } from '../../libs/maintenance/src/storage/mysql/mysql-statements.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
 import { until } from '../tools/waiting.js';
+import { closeLater } from '../tools/close-later.js';
 import { captureStorageError } from './capture-storage-error.js';
 import { UNUSUAL_KEYS } from './monitors.js';
 import { describeWithMysql, MysqlServer } from './mysql-server.js';
@@ -27,16 +28,6 @@ function createReport(id: string): InstanceReport {
   const seenAt = new Date().toISOString();
   return { id, host: 'h', pid: 1, lineage: null, revision: 0, inFlight: 0, streams: 0, seenAt };
 }
-
-// Resources opened by a test are closed after it, in reverse order.
-const opened: (() => unknown)[] = [];
-function closeLater<T>(what: T, close: (what: T) => unknown): T {
-  opened.push(() => close(what));
-  return what;
-}
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
 
 function createStorage(options: MysqlStateStorageOptions): MysqlStateStorage {
   return closeLater(new MysqlStateStorage({ timeout: TIMEOUT_MS, ...options }), (storage) => storage.close());

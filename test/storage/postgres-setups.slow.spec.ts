@@ -11,6 +11,7 @@ import { createPostgresTableSql } from '../../libs/maintenance/src/storage/postg
 import { findProgram } from '../tools/programs.js';
 import { ServerProcess } from '../tools/server-process.js';
 import { until } from '../tools/waiting.js';
+import { closeLater } from '../tools/close-later.js';
 import { captureStorageError } from './capture-storage-error.js';
 import { ALL_OFF, ALL_ON, createReport, createState, FAILING_WHILE_ON, Monitors, turn } from './monitors.js';
 import { describeWithPostgres, PostgresServer, runAs } from './postgres-server.js';
@@ -19,15 +20,7 @@ import { SmallDisk } from './small-disk.js';
 
 const TIMEOUT = 1_500;
 
-const opened: (() => unknown)[] = [];
-function closeLater<T>(what: T, close: (what: T) => unknown): T {
-  opened.push(() => close(what));
-  return what;
-}
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-  jest.restoreAllMocks();
-});
+afterEach(() => jest.restoreAllMocks());
 
 function open(options: PostgresStateStorageOptions): PostgresStateStorage {
   return closeLater(new PostgresStateStorage({ timeout: TIMEOUT, ...options }), (storage) => storage.close());
@@ -138,7 +131,7 @@ describeWithPostgres('PostgresStateStorage on a full disk', () => {
     const server = closeLater(await PostgresServer.start(), (one) => one.stop());
     const disk = SmallDisk.mount(join(server.folder, 'small'), 2);
     if (!disk) return;
-    opened.push(() => server.kill().then(() => disk.unmount()));
+    closeLater(disk, () => server.kill().then(() => disk.unmount()));
     await server.ask(`CREATE TABLESPACE small LOCATION '${disk.folder}'`);
     await server.ask(
       `${createPostgresTableSql('maintenance_state')}

@@ -6,18 +6,10 @@ import { PostgresStateStorage, type PostgresStateStorageOptions } from '../../li
 import { folderWith, run } from '../cli/program.js';
 import { CertificateAuthority, type CertificateFiles } from '../tools/certificates.js';
 import { until } from '../tools/waiting.js';
+import { closeLater } from '../tools/close-later.js';
 import { captureStorageError } from './capture-storage-error.js';
 import { createState } from './monitors.js';
 import { describeWithPostgres, PostgresServer } from './postgres-server.js';
-
-const opened: (() => unknown)[] = [];
-function closeLater<T>(what: T, close: (what: T) => unknown): T {
-  opened.push(() => close(what));
-  return what;
-}
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
 
 function open(options: PostgresStateStorageOptions): PostgresStateStorage {
   return closeLater(new PostgresStateStorage(options), (storage) => storage.close());

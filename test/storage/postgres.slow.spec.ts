@@ -3,6 +3,7 @@ import { Client, Pool } from 'pg';
 import { PostgresStateStorage, type PostgresStateStorageOptions } from '../../libs/maintenance/src/postgres.js';
 import { measureTime, until } from '../tools/waiting.js';
 import { folderWith, run } from '../cli/program.js';
+import { closeLater } from '../tools/close-later.js';
 import { captureStorageError } from './capture-storage-error.js';
 import {
   ALL_OFF,
@@ -23,16 +24,6 @@ const NEVER_REACHED = 60_000;
 /** Far above what a busy machine adds to a timeout. */
 const SLACK = 15_000;
 const LOST = /is gone, although it existed/;
-
-// Resources opened by a test are closed after it, in reverse order.
-const opened: (() => unknown)[] = [];
-function closeLater<T>(what: T, close: (what: T) => unknown): T {
-  opened.push(() => close(what));
-  return what;
-}
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
 
 let keys = 0;
 const newKey = (): string => `key-${keys++}`;

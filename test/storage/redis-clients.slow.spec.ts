@@ -8,6 +8,7 @@ import type { MaintenanceState } from '../../libs/maintenance/src/core/maintenan
 import { RedisStateStorage, type RedisClientLike } from '../../libs/maintenance/src/redis.js';
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
 import { measureTime, until } from '../tools/waiting.js';
+import { closeLater } from '../tools/close-later.js';
 import { captureStorageError } from './capture-storage-error.js';
 import { describeWithRedis, RedisSentinel, RedisServer, startRedisCluster } from './redis-server.js';
 
@@ -35,16 +36,6 @@ const newKey = (): string => `clients_${++keys}`;
 function createState(revision: number): MaintenanceState {
   return { format: 1, lineage: 'spec', revision, windows: [], history: [] };
 }
-
-const opened: (() => unknown)[] = [];
-function closeLater<T>(what: T, close: (what: T) => unknown): T {
-  opened.push(() => close(what));
-  return what;
-}
-async function closeAll(): Promise<void> {
-  for (const close of opened.splice(0).reverse()) await close();
-}
-afterEach(closeAll);
 
 function createStorage(client: RedisClientLike, key = newKey()): RedisStateStorage {
   return closeLater(new RedisStateStorage({ client, key, timeout: TIMEOUT_MS }), (storage) => storage.close());

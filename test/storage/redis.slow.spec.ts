@@ -15,6 +15,7 @@ import { createStorage } from '../../libs/maintenance/src/storage/create-storage
 import { describeStateStorage } from '../../libs/maintenance/src/testing/describe-state-storage.js';
 import { describeWithRedis, Proxy, RedisServer } from './redis-server.js';
 import { measureTime, until } from '../tools/waiting.js';
+import { closeLater } from '../tools/close-later.js';
 import { captureStorageError } from './capture-storage-error.js';
 
 /** For tests that wait for it, long enough for an answer on a busy machine. */
@@ -48,16 +49,6 @@ function formatError(error: Error): string {
   const cause = error.cause instanceof Error ? formatError(error.cause) : JSON.stringify(error.cause);
   return [error.message, error.stack, JSON.stringify(error), cause].join('\n');
 }
-
-// Resources opened by a test are closed after it, in reverse order.
-const opened: (() => unknown)[] = [];
-function closeLater<T>(what: T, close: (what: T) => unknown): T {
-  opened.push(() => close(what));
-  return what;
-}
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
 
 async function server(...settings: string[]): Promise<RedisServer> {
   return closeLater(await RedisServer.start(...settings), (started) => started.stop());
